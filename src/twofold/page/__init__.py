@@ -1,0 +1,1 @@
+"""HTML building blocks for the reports: strings in, strings out."""

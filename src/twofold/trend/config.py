@@ -1,0 +1,173 @@
+"""Every knob of the trend study on one page."""
+
+from typing import Annotated, Literal
+
+import tyro
+from pydantic import Field, model_validator
+
+from twofold.engine.config import Config
+
+Cell = Literal["rnn", "lstm", "gru"]
+Partner = Literal["rnn", "lstm", "gru", "logistic", "boosting"]
+Target = Literal["next_day", "mean7", "sum7"]
+SplitKind = Literal["random", "temporal", "regions", "both"]
+Input = Literal["raw", "log1p", "change", "log_diff", "against_mean", "cross_region", "weekday", "history"]
+
+
+class SourceConfig(Config):
+    """How the table of counts is read."""
+
+    layout: Literal["auto", "original", "jhu", "long"] = "auto"
+    """Layout of the file: `original` (three header rows), `jhu` (JHU's wide CSV), `long` (region, date, value)."""
+    kind: Literal["auto", "cumulative", "incident"] = "auto"
+    """Running totals or new cases; auto: cumulative for `original` and `jhu`, incident for `long`."""
+    region: str = "region"
+    """Name of the region column (long layout)."""
+    date: str = "date"
+    """Name of the date column (long layout)."""
+    value: str = "value"
+    """Name of the count column (long layout)."""
+    negatives: Annotated[Literal["keep", "clip", "redistribute"], tyro.conf.arg(aliases=("--negatives",))] = "keep"
+    """Downward corrections: keep the negative increments, clip them to 0, or take them off the days before."""
+    drop_last: Annotated[int, tyro.conf.arg(aliases=("--drop-last",))] = Field(0, ge=0)
+    """Number of last dates to leave out, for days still being reported."""
+    simulation_seed: int = Field(0, ge=0)
+    """Seed of the embedded simulated epidemic (used when no --data is given)."""
+
+
+class ScreenConfig(Config):
+    """The set C: regions correlated with at least one other region."""
+
+    threshold: float | None = Field(0.7, ge=-1.0, lt=1.0)
+    """A region is in C when its Pearson correlation with another exceeds this; None keeps every region."""
+    days: Literal["train", "all"] = "train"
+    """Days whose increments the correlation sees; `all` looks ahead and serves the original study only."""
+
+
+class WindowConfig(Config):
+    """Sliding windows and what is asked of each."""
+
+    length: int = Field(14, ge=1, le=366)
+    """Dates in a window (L)."""
+    start: int = Field(0, ge=0)
+    """Index of the first increment that a window may hold; 40 skips the leading zeros of the original data."""
+    stride: int = Field(1, ge=1)
+    """Dates between two windows of a region."""
+    horizon: int = Field(1, ge=1, le=28)
+    """Dates between the origin (last date seen) and the target."""
+    target: Target = "next_day"
+    """Up means: `next_day` x[t+1] > x[t]; `mean7` 7-day mean rises, x[t+1] > x[t-6]; `sum7` next 7 sum above last 7."""
+    per_region: Literal["all", "last"] = "all"
+    """`all` windows of a region, or its `last` one only."""
+
+
+class SplitConfig(Config):
+    """Which windows are held out, and how."""
+
+    kind: SplitKind = "temporal"
+    """`temporal` holds out the last days, `regions` some regions, `both` their crossing, `random` single windows."""
+    test_fraction: float = Field(0.2, gt=0.0, lt=1.0)
+    """Share of days (temporal), regions (regions, both) or windows (random) held out for the test."""
+    validation_fraction: float = Field(0.1, ge=0.0, lt=0.5)
+    """Share of the training days or windows that stops the training; 0: every epoch is run."""
+    calibration_fraction: float = Field(0.1, ge=0.0, lt=0.5)
+    """Share of the training days or windows that calibrates; 0: no calibration."""
+
+    @model_validator(mode="after")
+    def _slices_leave_training(self) -> "SplitConfig":
+        if self.validation_fraction + self.calibration_fraction > 0.6:
+            raise ValueError("validation_fraction + calibration_fraction must not exceed 0.6 of the training part")
+        return self
+
+
+class FeatureConfig(Config):
+    """What the models see of a window."""
+
+    inputs: tuple[Input, ...] = ("log1p", "change", "log_diff", "against_mean", "cross_region", "weekday", "history")
+    """Inputs by name; `raw` counts or the scale-free ones."""
+    scale: bool = True
+    """Standardise every input with mean and deviation of the training windows."""
+
+
+class ModelConfig(Config):
+    """The recurrent network."""
+
+    cell: Cell = "gru"
+    """Recurrent cell."""
+    hidden: int = Field(32, ge=1, le=4096)
+    """Hidden units."""
+    layers: int = Field(1, ge=1, le=8)
+    """Stacked recurrent layers."""
+    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+    """Dropout between layers and before the head."""
+    embedding: int = Field(0, ge=0, le=64)
+    """Length of a learned vector for each region; 0: none."""
+    class_weight: bool = False
+    """Weigh the two classes equally in the loss."""
+
+
+class TrainConfig(Config):
+    """How a network is trained."""
+
+    epochs: int = Field(20, ge=1)
+    """Passes over the training windows, at most."""
+    batch_size: int = Field(128, ge=1)
+    """Windows in a batch."""
+    learning_rate: float = Field(2e-3, gt=0.0)
+    """Peak learning rate of AdamW."""
+    weight_decay: float = Field(1e-2, ge=0.0)
+    """AdamW's decoupled weight decay."""
+    clip_norm: float = Field(1.0, gt=0.0)
+    """Gradient norm is clipped to this."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Course of the learning rate over the epochs."""
+    patience: int = Field(5, ge=1)
+    """Epochs without a better validation loss before the training stops (needs a validation slice)."""
+    jobs: int = Field(0, ge=0)
+    """Networks trained at the same time; 0: one for each core. Does not change any result."""
+
+
+class EnsembleConfig(Config):
+    """What is pooled into the headline probability."""
+
+    seeds: int = Field(3, ge=1)
+    """Networks of every recurrent member, each from its own seed."""
+    partners: tuple[Partner, ...] = ()
+    """Further members beside `model.cell`; members weigh the same."""
+
+
+class CalibrationConfig(Config):
+    """How probabilities are calibrated on their own slice."""
+
+    method: Literal["temperature", "isotonic"] = "temperature"
+    """`temperature` scales and shifts the log odds; `isotonic` fits a monotone step function."""
+
+
+class ScoreConfig(Config):
+    """Intervals of the scores."""
+
+    bootstrap: int = Field(500, ge=1)
+    """Bootstrap resamples."""
+    block_days: int = Field(3, ge=1)
+    """Days in a resampled block; all regions of a day stay together."""
+    level: float = Field(0.9, gt=0.0, lt=1.0)
+    """Level of the intervals."""
+
+
+class TrendConfig(Config):
+    """One run of the trend study."""
+
+    recipe: str = "default"
+    """Name of the recipe that the config started from."""
+    seed: int = Field(0, ge=0)
+    """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
+    source: SourceConfig = SourceConfig()
+    screen: ScreenConfig = ScreenConfig()
+    window: WindowConfig = WindowConfig()
+    split: SplitConfig = SplitConfig()
+    features: FeatureConfig = FeatureConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+    score: ScoreConfig = ScoreConfig()

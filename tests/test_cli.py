@@ -1,0 +1,158 @@
+"""The command tree: what each word does, how errors end, and that the overview loads nothing heavy."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from twofold import __version__, cli
+from twofold.engine.errors import DataError
+
+COMMAND = [sys.executable, "-m", "twofold"]
+HEAVY = {"torch", "pydantic", "tyro", "numpy", "polars", "sklearn", "matplotlib", "twofold.trend"}
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[list[str]], int]], None]:
+    """Puts a function in the table as `twofold trial`."""
+
+    def put(function: Callable[[list[str]], int]) -> None:
+        monkeypatch.setitem(cli.COMMANDS, ("trial",), cli.Command(lambda: function, "a trial"))
+
+    return put
+
+
+@pytest.mark.parametrize("words", list(cli.COMMANDS), ids=" ".join)
+def test_every_command_of_the_table_can_be_loaded(words: tuple[str, ...]) -> None:
+    assert callable(cli.COMMANDS[words].load())
+
+
+@pytest.mark.parametrize("words", list(cli.COMMANDS), ids=" ".join)
+def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words, "--help"])
+    assert ended.value.code == 0
+    assert f"twofold {' '.join(words)}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("asked", [[], ["--help"], ["-h"]], ids=str)
+def test_the_overview_lists_every_command(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(asked) == 0
+    shown = capsys.readouterr().out
+    for words, command in cli.COMMANDS.items():
+        assert f"twofold {' '.join(words)} " in shown
+        assert command.help in shown
+
+
+@pytest.mark.parametrize("asked", [["trend"], ["trend", "--help"], ["trend", "-h"]], ids=str)
+def test_a_group_lists_its_own_commands(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(asked) == 0
+    shown = capsys.readouterr().out
+    assert "usage: twofold trend COMMAND" in shown
+    assert "twofold trend study" in shown
+    assert "demo" not in shown
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"twofold {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        (["trend", "rnu"], "did you mean `twofold trend run`?"),
+        (["predict", "runs/x"], "did you mean `twofold trend predict`?"),
+        (["dmeo"], "did you mean `twofold demo`?"),
+        (["trnd", "run"], "did you mean `twofold trend`?"),
+        (["zzz"], "see `twofold --help`"),
+        (["trend", "zzz"], "see `twofold trend --help`"),
+        (["--data", "cases.csv"], "an option comes after its command, got --data"),
+        (["trend", "--data", "cases.csv"], "see `twofold trend --help`"),
+    ],
+    ids=str,
+)
+def test_a_mistyped_word_is_answered_with_advice(
+    typed: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(typed) == 2
+    shown = capsys.readouterr()
+    assert expected in shown.err
+    assert shown.out == ""
+
+
+def test_a_command_gets_the_words_after_its_own(command: Callable[..., None]) -> None:
+    seen: list[list[str]] = []
+
+    def record(rest: list[str]) -> int:
+        seen.append(rest)
+        return 7
+
+    command(record)
+    assert cli.main(["trial", "demo", "--seed", "3"]) == 7
+    assert seen == [["demo", "--seed", "3"]]
+
+
+def _ends(command: Callable[..., None], error: BaseException) -> int:
+    def fail(rest: list[str]) -> int:
+        raise error
+
+    command(fail)
+    return cli.main(["trial"])
+
+
+def test_an_error_of_the_user_is_one_message_and_status_2(
+    command: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ends(command, DataError("cases.csv, row 3: value must be a whole number, got 1.5")) == 2
+    assert capsys.readouterr().err == "error: cases.csv, row 3: value must be a whole number, got 1.5\n"
+
+
+def test_an_error_of_ours_shows_where_and_asks_for_a_report(
+    command: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _ends(command, ZeroDivisionError("inside")) == 1
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "ZeroDivisionError: inside" in shown
+    assert shown.splitlines()[-1].startswith("error: this is our fault")
+
+
+def test_an_interrupt_says_how_to_go_on(command: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    assert _ends(command, KeyboardInterrupt()) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_usage_error_of_a_command_passes(command: Callable[..., None]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _ends(command, SystemExit(2))
+    assert ended.value.code == 2
+
+
+def test_a_reader_that_goes_away_leaves_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([*COMMAND, "--help"], stdout=writer, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("asked", ["--help", "trend", "--version", "trend rnu"])
+def test_the_overview_imports_nothing_heavy(asked: str) -> None:
+    code = f"import sys; from twofold.cli import main; main({asked.split()!r}); print(*sys.modules, file=sys.stderr)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(ended.stderr.split())
+    assert "twofold.cli" in loaded
+    assert not HEAVY & loaded
+
+
+def test_the_overview_answers_in_a_fifth_of_a_second() -> None:
+    def once() -> float:
+        begun = time.perf_counter()
+        subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True, timeout=60)
+        return time.perf_counter() - begun
+
+    assert min(once() for _ in range(5)) < 0.2

@@ -1,12 +1,19 @@
 """Panel: the counts of all regions over all dates, and their increments."""
 
-from dataclasses import dataclass
-from typing import Literal
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
+import polars as pl
 from jaxtyping import Int64
 
 from twofold.engine.errors import InputError
+
+Kind = Literal["cumulative", "incident"]
+Negatives = Literal["keep", "clip", "redistribute"]
+MIN_DATES = 3
 
 
 @dataclass(frozen=True)
@@ -15,19 +22,171 @@ class Panel:
 
     Attributes:
         regions: names, unique, in the order of the rows.
-        dates: `datetime64[D]`, strictly increasing, one step (1 or 7 days) apart.
+        dates: `datetime64[D]`, strictly increasing, one step (1 or 7 days) apart; at least 3.
         values: counts as published, one row a region.
         kind: whether `values` are running totals or new cases.
         notes: what the reader or the user changed or should know of, in plain sentences, for the report.
+
+    Raises:
+        InputError: when an attribute breaks its rule.
     """
 
     regions: tuple[str, ...]
     dates: np.ndarray
     values: Int64[np.ndarray, "regions dates"]
-    kind: Literal["cumulative", "incident"]
+    kind: Kind
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_axes(self.regions, self.dates, self.values.shape)
+        if len(self.dates) < MIN_DATES:
+            raise InputError(f"a panel needs at least {MIN_DATES} dates, got {len(self.dates)}")
+        steps = np.unique(np.diff(self.dates).astype(int))
+        if len(steps) != 1 or steps[0] not in (1, 7):
+            raise InputError(f"dates must be one step of 1 or 7 days apart, got steps of {steps.tolist()} days")
 
     @property
     def step_days(self) -> int:
         """Days between two dates: 1 (daily) or 7 (weekly)."""
         return int((self.dates[1] - self.dates[0]).astype(int))
+
+    def increments(self, negatives: Negatives) -> "Increments":
+        """New cases by region and date.
+
+        Args:
+            negatives: what becomes of a negative increment (a downward correction). `keep` leaves it, `clip` makes it
+                0, `redistribute` takes it off the dates before it, nearest first, none below 0, so that a region's sum
+                stays; what the region's history can't absorb is clipped and told in the notes.
+
+        Returns:
+            For running totals their differences, so one date fewer (the first date's increment is unknown); for new
+            cases the values.
+        """
+        if self.kind == "cumulative":
+            dates, counts = self.dates[1:], np.diff(self.values, axis=1)
+        else:
+            dates, counts = self.dates, self.values
+        if negatives == "clip":
+            return Increments(self.regions, dates, np.maximum(counts, 0))
+        if negatives == "redistribute":
+            counts, unabsorbed = redistribute(counts)
+            return Increments(self.regions, dates, counts, _unabsorbed_note(unabsorbed))
+        return Increments(self.regions, dates, counts)
+
+    def drop_last(self, n: int) -> "Panel":
+        """The panel without its last `n` dates; notes say so.
+
+        Raises:
+            InputError: when `n` is negative or fewer than 3 dates would remain.
+        """
+        if n < 0 or len(self.dates) - n < MIN_DATES:
+            raise InputError(
+                f"drop_last must lie in [0, {len(self.dates) - MIN_DATES}] so that {MIN_DATES} of the "
+                f"{len(self.dates)} dates remain, got {n}"
+            )
+        if n == 0:
+            return self
+        note = f"The last {n} dates ({self.dates[-n]} to {self.dates[-1]}) were left out on request (--drop-last {n})."
+        kept = replace(self, dates=self.dates[:-n], values=self.values[:, :-n])
+        return kept.noted(note)
+
+    def noted(self, *notes: str | None) -> "Panel":
+        """The panel with further notes; a None is passed over."""
+        return replace(self, notes=(*self.notes, *(note for note in notes if note)))
+
+    def digest(self) -> str:
+        """SHA-256 in hex of regions, dates, kind and values; the notes don't count."""
+        head = json.dumps([self.regions, self.dates.astype(str).tolist(), self.kind])
+        return hashlib.sha256(head.encode() + self.values.astype("<i8").tobytes()).hexdigest()
+
+    def frame(self) -> pl.DataFrame:
+        """The panel in long form: region, date, value, and increment as published (null on a running total's first)."""
+        counts = self.increments("keep").counts
+        undefined = len(self.dates) - counts.shape[1]
+        return pl.DataFrame(
+            {
+                "region": np.repeat(np.array(self.regions), len(self.dates)),
+                "date": np.tile(self.dates, len(self.regions)),
+                "value": self.values.ravel(),
+                "increment": pl.Series([[None] * undefined + row for row in counts.tolist()]).explode().cast(pl.Int64),
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Increments:
+    """New cases by region and date: what every later step works on.
+
+    Attributes:
+        regions: names, in the order of the rows.
+        dates: `datetime64[D]`, the day (or the week's date) on which the cases were new.
+        counts: new cases; negative only where downward corrections were kept.
+        notes: what the treatment of negative increments could not keep, in plain sentences.
+    """
+
+    regions: tuple[str, ...]
+    dates: np.ndarray
+    counts: Int64[np.ndarray, "regions dates"]
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_axes(self.regions, self.dates, self.counts.shape)
+
+    @property
+    def step_days(self) -> int:
+        """Days between two dates: 1 (daily) or 7 (weekly)."""
+        return int((self.dates[1] - self.dates[0]).astype(int))
+
+
+class Correction(NamedTuple):
+    """A downward correction: on `date` the region's count was set back by `size` (> 0) cases."""
+
+    region: str
+    date: np.datetime64
+    size: int
+
+
+def corrections(panel: Panel) -> list[Correction]:
+    """All downward corrections of a panel, that is its negative increments, by region and then date."""
+    published = panel.increments("keep")
+    cells = np.argwhere(published.counts < 0)
+    return [Correction(panel.regions[r], published.dates[int(t)], int(-published.counts[r, t])) for r, t in cells]
+
+
+def redistribute(
+    counts: Int64[np.ndarray, "regions dates"],
+) -> tuple[Int64[np.ndarray, "regions dates"], Int64[np.ndarray, "regions"]]:
+    """Takes every negative count off the counts before it, nearest first, none below 0.
+
+    Returns:
+        Counts without negatives, and what each region's history could not absorb. For every region
+        `new.sum() - unabsorbed == counts.sum()`.
+    """
+    result = np.empty_like(counts)
+    debt = np.zeros(len(counts), dtype=np.int64)
+    for t in range(counts.shape[1] - 1, -1, -1):
+        left = counts[:, t] - debt
+        result[:, t] = np.maximum(left, 0)
+        debt = np.maximum(-left, 0)
+    return result, debt
+
+
+def _unabsorbed_note(unabsorbed: Int64[np.ndarray, "regions"]) -> tuple[str, ...]:
+    if not unabsorbed.any():
+        return ()
+    return (
+        f"Downward corrections of {unabsorbed.sum()} cases in {np.count_nonzero(unabsorbed)} regions exceed all cases "
+        "before them in the table; that part was clipped.",
+    )
+
+
+def _check_axes(regions: tuple[str, ...], dates: np.ndarray, shape: tuple[int, ...]) -> None:
+    if not regions:
+        raise InputError("a panel needs at least one region, got none")
+    if len(set(regions)) != len(regions):
+        twice = next(name for i, name in enumerate(regions) if name in regions[:i])
+        raise InputError(f"regions must be unique, got {twice!r} twice")
+    if dates.dtype != np.dtype("datetime64[D]"):
+        raise InputError(f"dates must be datetime64[D], got {dates.dtype}")
+    if shape != (len(regions), len(dates)):
+        raise InputError(f"counts must have shape (regions, dates) = {(len(regions), len(dates))}, got {shape}")

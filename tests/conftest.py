@@ -16,3 +16,35 @@ def data_folder() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("real data: TWOFOLD_DATA names no folder")
     return Path(folder)
+
+
+class DataRequired:
+    """Fails the session when a test on real data was skipped or none ran; on where TWOFOLD_DATA_REQUIRED is set."""
+
+    def __init__(self) -> None:
+        self.ran: set[str] = set()
+        self.skipped: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Reports of all workers pass here, in the process that decides the exit status."""
+        if "realdata" in report.keywords:
+            if report.skipped:
+                self.skipped.add(report.nodeid)
+            elif report.when == "call":
+                self.ran.add(report.nodeid)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if (self.skipped or not self.ran) and session.exitstatus in (0, 5):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.write_line(f"real data required: {len(self.ran)} tests ran, {len(self.skipped)} were skipped")
+        for name in sorted(self.skipped):
+            terminalreporter.write_line(f"ERROR real data required, but skipped: {name}", red=True)
+        if not self.ran:
+            terminalreporter.write_line("ERROR real data required, but no test marked realdata ran", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("TWOFOLD_DATA_REQUIRED") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(DataRequired())

@@ -1,0 +1,60 @@
+# Needs only make and Python 3.11 or newer: every target sets up .venv by itself when pyproject.toml or
+# constraints.txt has changed. `make` alone lists the targets.
+
+PYTHON ?= python3
+# Extra pip arguments for torch alone, to choose a CPU or CUDA build, e.g. TORCH_ARGS='--index-url ...'.
+TORCH_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.installed-bench
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+DATA := $(realpath ../shared/data)
+ifneq ($(DATA),)
+TWOFOLD_DATA ?= $(DATA)
+export TWOFOLD_DATA
+endif
+# pyright is pinned in constraints.txt on purpose; it need not say that a newer one exists.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types bench
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## install twofold and its tools into .venv
+	@echo "ready: $(BIN)/twofold --help"
+
+demo: $(INSTALLED) ## run the trend study on the embedded, simulated epidemic
+	$(BIN)/twofold demo
+
+test: $(INSTALLED) ## run the tests, those on real data too where TWOFOLD_DATA names it
+	$(BIN)/pytest -n 2
+
+lint: $(INSTALLED) ## check style, format and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(INSTALLED) ## check types
+	$(BIN)/pyright
+
+bench: $(BENCH_INSTALLED) ## measure what README.md and docs/ claim, script by script
+	@for script in $(sort $(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "twofold needs Python 3.11 or newer, got $$($(PYTHON) --version 2>&1) from $(PYTHON);" \
+	    "name another one: make $(or $(firstword $(MAKECMDGOALS)),setup) PYTHON=python3.12" >&2; exit 1; }
+	@echo "setting up $(VENV) (once; some minutes on a slow line)"
+	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_ARGS),$(INSTALL) "$$(grep '^torch==' constraints.txt)" $(TORCH_ARGS))
+	$(INSTALL) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	$(INSTALL) -c constraints.txt -e '.[bench]'
+	@touch $@

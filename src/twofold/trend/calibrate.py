@@ -1,0 +1,166 @@
+"""Calibration of probabilities on their own slice: a map from probability to probability that keeps the order."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.special import expit, logit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from twofold.engine.errors import InputError
+
+Method = Literal["identity", "temperature", "isotonic"]
+Probability = Float[np.ndarray, "windows"]
+Label = Bool[np.ndarray, "windows"]
+Odds = Float[np.ndarray, "windows"]
+
+_FLOOR = 1e-6  # probabilities are clipped to [1e-6, 1 - 1e-6] before their log odds are taken
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted calibration; plain numbers only, so that a saved model needs no pickle.
+
+    Attributes:
+        method: `identity` leaves probabilities as they are.
+        windows: windows of the calibration slice.
+        scale: of the log odds, above 0 (temperature; 1 / scale is the temperature of Guo et al.).
+        shift: of the log odds after scaling (temperature).
+        thresholds: probabilities, increasing (isotonic).
+        values: calibrated probabilities at `thresholds`, not decreasing; linear between them, constant outside
+            (isotonic).
+        note: why a wanted method was not applied, else empty.
+    """
+
+    method: Method
+    windows: int = 0
+    scale: float = 1.0
+    shift: float = 0.0
+    thresholds: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it, to the last bit."""
+        return asdict(self) | {"thresholds": list(self.thresholds), "values": list(self.values)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Calibration":
+        """Reads back what `to_dict` gave.
+
+        Raises:
+            InputError: when a key is missing or unknown, or the method is unknown.
+        """
+        names = {field.name for field in fields(cls)}
+        if set(stored) != names:
+            raise InputError(f"calibration must have exactly the keys {sorted(names)}, got {sorted(stored)}")
+        if stored["method"] not in _APPLY:
+            raise InputError(f"calibration.method must be one of {sorted(_APPLY)}, got {stored['method']!r}")
+        return cls(
+            method=stored["method"],
+            windows=int(stored["windows"]),
+            scale=float(stored["scale"]),
+            shift=float(stored["shift"]),
+            thresholds=tuple(map(float, stored["thresholds"])),
+            values=tuple(map(float, stored["values"])),
+            note=str(stored["note"]),
+        )
+
+
+def identity(windows: int = 0, note: str = "") -> Calibration:
+    """The calibration that changes nothing."""
+    return Calibration("identity", windows, note=note)
+
+
+def fit_calibration(method: Literal["temperature", "isotonic"], probability: Probability, label: Label) -> Calibration:
+    """Fits a calibration on a slice that no model was trained on.
+
+    `temperature` scales and shifts the log odds, p' = sigmoid(scale * logit(p) + shift): Platt scaling on the log
+    odds, or temperature scaling with a bias. It is fitted by maximum likelihood with Platt's smoothed targets in
+    place of 0 and 1, which keep a small separable slice finite. When the best scale is not positive, the slice would
+    turn the order of the forecasts round (or shows no order at all); that is taken as a slice too poor to learn from,
+    and probabilities are left as they are. `isotonic` is the best non-decreasing step function in squared error, kept
+    within [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some hundred windows.
+
+    Args:
+        method: `temperature` or `isotonic`.
+        probability: forecast probability of "up" on the slice.
+        label: what happened.
+
+    Returns:
+        The calibration; the identity, with a note, when the slice can't tell (no window, one class only, one
+        probability only for `temperature`, or a scale that is not positive).
+
+    Source:
+        Platt (1999), Probabilistic outputs for support vector machines, in Advances in Large Margin Classifiers,
+        section 2.2; Guo et al. (2017), On calibration of modern neural networks, ICML, section 4.2; Zadrozny & Elkan
+        (2002), Transforming classifier scores into accurate multiclass probability estimates, KDD (isotonic).
+    """
+    n = label.size
+    if not n:
+        return identity(0, "the calibration slice holds no window; probabilities are left as they are")
+    if label.all() or not label.any():
+        return identity(n, "the calibration slice holds windows of one class only; probabilities are left as they are")
+    p = probability.astype(np.float64)
+    return _fit_temperature(p, label) if method == "temperature" else _fit_isotonic(p, label)
+
+
+def apply_calibration(calibration: Calibration, probability: Probability) -> Probability:
+    """Calibrated probabilities; a higher probability never becomes the lower one.
+
+    Args:
+        calibration: from `fit_calibration`, `identity` or `Calibration.from_dict`.
+        probability: forecast probability of "up".
+    """
+    return _APPLY[calibration.method](calibration, probability.astype(np.float64))
+
+
+def _fit_temperature(p: Probability, label: Label) -> Calibration:
+    odds, n = _log_odds(p), label.size
+    if np.ptp(odds) == 0.0:
+        return identity(n, "all windows of the calibration slice have one probability; it is left as it is")
+    scale, shift = _maximum_likelihood(odds, _platt_targets(label))
+    if not scale > 0.0:
+        return identity(
+            n,
+            f"the calibration slice would turn the order of the forecasts round (scale {scale:.3g} of the log odds); "
+            "probabilities are left as they are",
+        )
+    return Calibration("temperature", n, scale=scale, shift=shift)
+
+
+def _maximum_likelihood(odds: Odds, target: Probability) -> tuple[float, float]:
+    """Scale and shift of a logistic regression on soft targets: a window is "up" by its target, not up by the rest."""
+    both = np.concatenate([odds, odds])[:, None]
+    outcome = np.repeat([True, False], odds.size)
+    # Newton on two parameters ends at the optimum to rounding; C = inf switches the regularisation off.
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=200)
+    model.fit(both, outcome, sample_weight=np.concatenate([target, 1.0 - target]))
+    return float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
+
+
+def _platt_targets(label: Label) -> Probability:
+    """(n_up + 1) / (n_up + 2) for an up and 1 / (n_down + 2) for a not-up."""
+    n_up = int(label.sum())
+    return np.where(label, (n_up + 1) / (n_up + 2), 1 / (label.size - n_up + 2))
+
+
+def _fit_isotonic(p: Probability, label: Label) -> Calibration:
+    n = label.size
+    model = IsotonicRegression(y_min=1 / (n + 2), y_max=(n + 1) / (n + 2), out_of_bounds="clip").fit(p, label)
+    thresholds, values = (tuple(float(v) for v in array) for array in (model.X_thresholds_, model.y_thresholds_))
+    return Calibration("isotonic", n, thresholds=thresholds, values=values)
+
+
+def _log_odds(p: Probability) -> Odds:
+    return logit(np.clip(p, _FLOOR, 1.0 - _FLOOR))
+
+
+_APPLY: dict[Method, Callable[[Calibration, Probability], Probability]] = {
+    "identity": lambda _, p: p,
+    "temperature": lambda c, p: expit(c.scale * _log_odds(p) + c.shift),
+    "isotonic": lambda c, p: np.interp(p, c.thresholds, c.values),
+}

@@ -2,7 +2,8 @@
 # constraints.txt has changed. `make` alone lists the targets.
 
 PYTHON ?= python3
-# Extra pip arguments for torch alone, to choose a CPU or CUDA build, e.g. TORCH_ARGS='--index-url ...'.
+# Extra pip arguments for torch alone, to choose a CPU or CUDA build: `make setup TORCH_ARGS='--index-url ...'`, also
+# to exchange the build of an environment that is there.
 TORCH_ARGS ?=
 
 VENV := .venv
@@ -20,7 +21,7 @@ endif
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench
+.PHONY: help setup demo test lint types bench another-torch
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -45,13 +46,13 @@ types: $(INSTALLED) ## check types
 bench: $(BENCH_INSTALLED) ## measure what README.md and docs/ claim, script by script
 	@for script in $(sort $(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt $(if $(TORCH_ARGS),another-torch)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "twofold needs Python 3.11 or newer, got $$($(PYTHON) --version 2>&1) from $(PYTHON);" \
 	    "name another one: make $(or $(firstword $(MAKECMDGOALS)),setup) PYTHON=python3.12" >&2; exit 1; }
 	@echo "setting up $(VENV) (once; some minutes on a slow line)"
 	$(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_ARGS),$(INSTALL) "$$(grep '^torch==' constraints.txt)" $(TORCH_ARGS))
+	$(if $(TORCH_ARGS),$(INSTALL) --force-reinstall --no-deps "$$(grep '^torch==' constraints.txt)" $(TORCH_ARGS))
 	$(INSTALL) -c constraints.txt -e '.[dev]'
 	@touch $@
 

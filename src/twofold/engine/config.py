@@ -2,11 +2,14 @@
 
 import hashlib
 import json
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.engine.errors import InputError
+
+# Not typing.Self, which beartype, as the tests' import hook applies it to methods, does not know.
+AnyConfig = TypeVar("AnyConfig", bound="Config")
 
 
 class Config(BaseModel):
@@ -19,7 +22,7 @@ class Config(BaseModel):
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, where: str) -> Self:
+    def from_json(cls: type[AnyConfig], text: str, where: str) -> AnyConfig:
         """Reads back what `to_json` wrote.
 
         Args:

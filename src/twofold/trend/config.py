@@ -29,16 +29,16 @@ class SourceConfig(Config):
     """Name of the count column (long layout)."""
     negatives: Annotated[Literal["keep", "clip", "redistribute"], tyro.conf.arg(aliases=("--negatives",))] = "keep"
     """Downward corrections: keep the negative increments, clip them to 0, or take them off the days before."""
-    drop_last: Annotated[int, tyro.conf.arg(aliases=("--drop-last",))] = Field(0, ge=0)
+    drop_last: Annotated[int, tyro.conf.arg(aliases=("--drop-last",))] = Field(default=0, ge=0)
     """Number of last dates to leave out, for days still being reported."""
-    simulation_seed: int = Field(0, ge=0)
+    simulation_seed: int = Field(default=0, ge=0)
     """Seed of the embedded simulated epidemic (used when no --data is given)."""
 
 
 class ScreenConfig(Config):
     """The set C: regions correlated with at least one other region."""
 
-    threshold: float | None = Field(0.7, ge=-1.0, lt=1.0)
+    threshold: float | None = Field(default=0.7, ge=-1.0, lt=1.0)
     """A region is in C when its Pearson correlation with another exceeds this; None keeps every region."""
     days: Literal["train", "all"] = "train"
     """Days whose increments the correlation sees; `all` looks ahead and serves the original study only."""
@@ -47,13 +47,13 @@ class ScreenConfig(Config):
 class WindowConfig(Config):
     """Sliding windows and what is asked of each."""
 
-    length: int = Field(14, ge=1, le=366)
+    length: int = Field(default=14, ge=1, le=366)
     """Dates in a window (L)."""
-    start: int = Field(0, ge=0)
+    start: int = Field(default=0, ge=0)
     """Index of the first increment that a window may hold; 40 skips the leading zeros of the original data."""
-    stride: int = Field(1, ge=1)
+    stride: int = Field(default=1, ge=1)
     """Dates between two windows of a region."""
-    horizon: int = Field(1, ge=1, le=28)
+    horizon: int = Field(default=1, ge=1, le=28)
     """Dates between the origin (last date seen) and the target."""
     target: Target = "next_day"
     """Up means: `next_day` x[t+1] > x[t]; `mean7` 7-day mean rises, x[t+1] > x[t-6]; `sum7` next 7 sum above last 7."""
@@ -66,11 +66,11 @@ class SplitConfig(Config):
 
     kind: SplitKind = "temporal"
     """`temporal` holds out the last days, `regions` some regions, `both` their crossing, `random` single windows."""
-    test_fraction: float = Field(0.2, gt=0.0, lt=1.0)
+    test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
     """Share of days (temporal), regions (regions, both) or windows (random) held out for the test."""
-    validation_fraction: float = Field(0.1, ge=0.0, lt=0.5)
+    validation_fraction: float = Field(default=0.1, ge=0.0, lt=0.5)
     """Share of the training days or windows that stops the training; 0: every epoch is run."""
-    calibration_fraction: float = Field(0.1, ge=0.0, lt=0.5)
+    calibration_fraction: float = Field(default=0.1, ge=0.0, lt=0.5)
     """Share of the training days or windows that calibrates; 0: no calibration."""
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class SplitConfig(Config):
 class FeatureConfig(Config):
     """What the models see of a window."""
 
-    inputs: tuple[Input, ...] = ("log1p", "change", "log_diff", "against_mean", "cross_region", "weekday", "history")
+    inputs: tuple[Input, ...] = ("log1p", "change", "log_diff", "against_mean", "history")
     """Inputs by name; `raw` counts or the scale-free ones."""
     scale: bool = True
     """Standardise every input with mean and deviation of the training windows."""
@@ -94,13 +94,13 @@ class ModelConfig(Config):
 
     cell: Cell = "gru"
     """Recurrent cell."""
-    hidden: int = Field(32, ge=1, le=4096)
+    hidden: int = Field(default=32, ge=1, le=4096)
     """Hidden units."""
-    layers: int = Field(1, ge=1, le=8)
+    layers: int = Field(default=1, ge=1, le=8)
     """Stacked recurrent layers."""
-    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Dropout between layers and before the head."""
-    embedding: int = Field(0, ge=0, le=64)
+    embedding: int = Field(default=0, ge=0, le=64)
     """Length of a learned vector for each region; 0: none."""
     class_weight: bool = False
     """Weigh the two classes equally in the loss."""
@@ -109,28 +109,28 @@ class ModelConfig(Config):
 class TrainConfig(Config):
     """How a network is trained."""
 
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(default=20, ge=1)
     """Passes over the training windows, at most."""
-    batch_size: int = Field(128, ge=1)
+    batch_size: int = Field(default=128, ge=1)
     """Windows in a batch."""
-    learning_rate: float = Field(2e-3, gt=0.0)
+    learning_rate: float = Field(default=2e-3, gt=0.0)
     """Peak learning rate of AdamW."""
-    weight_decay: float = Field(1e-2, ge=0.0)
+    weight_decay: float = Field(default=1e-2, ge=0.0)
     """AdamW's decoupled weight decay."""
-    clip_norm: float = Field(1.0, gt=0.0)
+    clip_norm: float = Field(default=1.0, gt=0.0)
     """Gradient norm is clipped to this."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Course of the learning rate over the epochs."""
-    patience: int = Field(5, ge=1)
+    patience: int = Field(default=5, ge=1)
     """Epochs without a better validation loss before the training stops (needs a validation slice)."""
-    jobs: int = Field(0, ge=0)
+    jobs: int = Field(default=0, ge=0)
     """Networks trained at the same time; 0: one for each core. Does not change any result."""
 
 
 class EnsembleConfig(Config):
     """What is pooled into the headline probability."""
 
-    seeds: int = Field(3, ge=1)
+    seeds: int = Field(default=3, ge=1)
     """Networks of every recurrent member, each from its own seed."""
     partners: tuple[Partner, ...] = ()
     """Further members beside `model.cell`; members weigh the same."""
@@ -146,11 +146,11 @@ class CalibrationConfig(Config):
 class ScoreConfig(Config):
     """Intervals of the scores."""
 
-    bootstrap: int = Field(500, ge=1)
+    bootstrap: int = Field(default=500, ge=1)
     """Bootstrap resamples."""
-    block_days: int = Field(3, ge=1)
+    block_days: int = Field(default=3, ge=1)
     """Days in a resampled block; all regions of a day stay together."""
-    level: float = Field(0.9, gt=0.0, lt=1.0)
+    level: float = Field(default=0.9, gt=0.0, lt=1.0)
     """Level of the intervals."""
 
 
@@ -159,7 +159,7 @@ class TrendConfig(Config):
 
     recipe: str = "default"
     """Name of the recipe that the config started from."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
     source: SourceConfig = SourceConfig()
     screen: ScreenConfig = ScreenConfig()

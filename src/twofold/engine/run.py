@@ -1,0 +1,189 @@
+"""The run folder: the one wall between computing and showing."""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from twofold.engine.config import Config
+from twofold.engine.errors import RunFolderError
+
+ASIDE = ".aside-"
+LOCK = ".lock"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file aside and renames it, so that nobody ever sees half of it.
+
+    Args:
+        path: file to write or replace; its folder is made where it is missing.
+        content: the whole file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
+    with aside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def write_text(path: Path, content: str) -> None:
+    """As `write_bytes`, for text in UTF-8."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """As `write_bytes`, for a value as indented JSON; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@dataclass
+class RunFolder:
+    """A run folder that this process holds; see `claim`."""
+
+    path: Path
+    manifest: dict[str, Any]
+    began: float = field(default_factory=time.perf_counter)
+    _log: list[dict[str, Any]] = field(default_factory=list)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def done(self) -> bool:
+        """Whether an earlier command finished this run."""
+        return (self.path / "DONE").exists()
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Appends a line to `metrics.jsonl`; may be called from several threads.
+
+        The first call starts the file anew: whoever resumes logs the records of its checkpoints again.
+        """
+        with self._writing:
+            mode = "a" if self._log else "w"
+            self._log.append(record)
+            with (self.path / "metrics.jsonl").open(mode) as file:
+                file.write(json.dumps(record) + "\n")
+
+    def settle_log(self, *keys: str) -> None:
+        """Sorts `metrics.jsonl` by the values of `keys`, so that threads leave no trace in its order."""
+        ordered = sorted(self._log, key=lambda record: [record[key] for key in keys])
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in ordered))
+
+    def finish(self) -> None:
+        """Writes the wall time and, last of all, `DONE`."""
+        wall_time_s = round(time.perf_counter() - self.began, 3)
+        write_json(self.path / "manifest.json", self.manifest | {"wall_time_s": wall_time_s})
+        write_bytes(self.path / "DONE", b"")
+
+
+@contextlib.contextmanager
+def claim(
+    path: Path, config: Config, data_digest: str, command: list[str], *, overwrite: bool = False
+) -> Iterator[RunFolder]:
+    """Opens a run folder for writing and keeps every other writer out until the block ends.
+
+    A fresh or empty folder is started; one that holds the same config and data goes on; anything else is refused.
+
+    Args:
+        path: the folder.
+        config: saved as `config.json`.
+        data_digest: digest of the data that the run sees.
+        command: words of the command line, for the manifest.
+        overwrite: empties a run folder first.
+
+    Yields:
+        The folder; `done` tells that there is nothing left to do.
+
+    Raises:
+        RunFolderError: when another process writes there, when the folder holds another config or other data, or
+            something that is no run.
+    """
+    _refuse_foreign(path)
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunFolderError(f"{path}: another process writes to this run folder; wait for it or give --out") from error
+    try:
+        if overwrite:
+            _empty(path)
+        _refuse_other(path, config, data_digest)
+        for aside in path.rglob(f"{ASIDE}*"):
+            aside.unlink()
+        manifest = _manifest(data_digest, command)
+        if not (path / "DONE").exists():
+            write_json(path / "manifest.json", manifest)
+            write_text(path / "config.json", config.to_json())
+        yield RunFolder(path, manifest)
+    finally:
+        lock.release()
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(f"{path}: is a file; --out takes a folder")
+    if path.is_dir() and not (path / "manifest.json").exists():
+        strangers = [item.name for item in path.iterdir() if item.name != LOCK and not item.name.startswith(ASIDE)]
+        if strangers:
+            raise RunFolderError(
+                f"{path}: holds files but no run ({', '.join(sorted(strangers)[:3])}); nothing was touched, "
+                "give an empty or a new folder with --out"
+            )
+
+
+def _refuse_other(path: Path, config: Config, data_digest: str) -> None:
+    saved = path / "config.json"
+    if not saved.exists():
+        return
+    old, new = _flat(json.loads(saved.read_text())), _flat(json.loads(config.to_json()))
+    changed = [
+        f"{key} {old.get(key)!r} -> {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
+    ]
+    if changed:
+        raise RunFolderError(
+            f"{path}: holds a run of another config ({'; '.join(changed[:5])}); give another --out, "
+            "or --overwrite to lose that run"
+        )
+    if json.loads((path / "manifest.json").read_text())["data_digest"] != data_digest:
+        raise RunFolderError(f"{path}: holds a run on other data; give another --out, or --overwrite to lose that run")
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item}
+    return flat
+
+
+def _empty(path: Path) -> None:
+    # DONE goes first: a folder half emptied must not look finished.
+    (path / "DONE").unlink(missing_ok=True)
+    for item in path.iterdir():
+        if item.name in (LOCK, "manifest.json", "config.json"):
+            continue
+        shutil.rmtree(item) if item.is_dir() else item.unlink()
+    (path / "config.json").unlink(missing_ok=True)
+
+
+def _manifest(data_digest: str, command: list[str]) -> dict[str, Any]:
+    packages = ("twofold", "torch", "numpy", "scikit-learn", "polars")
+    return {
+        "command": command,
+        "data_digest": data_digest,
+        "device": "cpu",
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "versions": {name: metadata.version(name) for name in packages},
+    }

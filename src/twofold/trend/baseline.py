@@ -1,0 +1,125 @@
+"""Honest baselines, one signature: fitted on windows, they give each window's probability of "up"."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from twofold.engine.seed import seed_for
+from twofold.trend.features import Inputs
+
+BaselineName = Literal["base_rate", "all_zero", "mean_reversion", "logistic", "boosting"]
+BASELINES: tuple[BaselineName, ...] = ("base_rate", "all_zero", "mean_reversion", "logistic", "boosting")
+BINS = 10
+
+
+class Baseline(Protocol):
+    """Anything fitted that gives probabilities."""
+
+    def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
+        """Probability of "up" for some windows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A rate for each bin of the last Poisson-scaled change, and one for windows without a case.
+
+    Attributes:
+        edges: inner edges of the bins, ascending; none for one bin.
+        rates: share of "up" in each bin.
+        zero: share of "up" among windows without a case.
+    """
+
+    edges: tuple[float, ...]
+    rates: tuple[float, ...]
+    zero: float
+
+    def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
+        """Looks the rate up."""
+        found = np.array(self.rates)[np.searchsorted(np.array(self.edges), inputs.change[rows], side="right")]
+        return np.where(inputs.active[rows], found, self.zero)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A scikit-learn classifier over the flat table of a window's inputs."""
+
+    classifier: Any
+
+    def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
+        """The classifier's probability of the class "up"; a class never seen has probability 0."""
+        if len(self.classifier.classes_) == 1:
+            return np.full(len(rows), float(self.classifier.classes_[0]))
+        return self.classifier.predict_proba(inputs.table(rows))[:, 1].astype(np.float64)
+
+
+def fit_baseline(
+    name: BaselineName, inputs: Inputs, up: Bool[np.ndarray, " windows"], rows: Int64[np.ndarray, " rows"], seed: int
+) -> Baseline:
+    """Fits a baseline.
+
+    Args:
+        name: `base_rate`: one rate. `all_zero`: one for windows without a case, one for the others. `mean_reversion`:
+            ten bins of the last change besides. `logistic`: logistic regression on the same inputs as the networks,
+            flattened. `boosting`: histogram gradient boosting on them.
+        inputs: all windows.
+        up: their labels.
+        rows: windows to learn from.
+        seed: the run's seed.
+
+    Returns:
+        The fitted baseline.
+    """
+    label = up[rows]
+    if name == "base_rate":
+        return Rates((), (_rate(label),), _rate(label))
+    if name in ("all_zero", "mean_reversion"):
+        active = inputs.active[rows]
+        zero = _rate(label[~active])
+        if name == "all_zero":
+            return Rates((), (_rate(label[active]),), zero)
+        return _mean_reversion(inputs.change[rows][active], label[active], zero)
+    if label.all() or not label.any():
+        return Rates((), (float(label[0]),), float(label[0]))
+    classifier = _logistic() if name == "logistic" else _boosting(len(rows), seed)
+    with warnings.catch_warnings():
+        # A fit that stops at its limit of iterations is an honest, slightly regularised fit.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier.fit(inputs.table(rows), label)
+    return Estimator(classifier)
+
+
+def _rate(label: np.ndarray) -> float:
+    """Share of "up", kept off 0 and 1 by Laplace's rule, so that no log score is infinite."""
+    return float((label.sum() + 1) / (len(label) + 2))
+
+
+def _mean_reversion(change: np.ndarray, label: np.ndarray, zero: float) -> Rates:
+    quantiles = np.quantile(change, np.arange(1, BINS) / BINS) if len(change) else np.zeros(0)
+    edges = np.unique(quantiles)
+    place = np.searchsorted(edges, change, side="right")
+    return Rates(tuple(edges.tolist()), tuple(_rate(label[place == i]) for i in range(len(edges) + 1)), zero)
+
+
+def _logistic() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=300))
+
+
+def _boosting(windows: int, seed: int) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=150,
+        max_leaf_nodes=15,
+        min_samples_leaf=max(20, windows // 500),
+        l2_regularization=1.0,
+        early_stopping=False,  # pyright: ignore[reportArgumentType]  (its stub knows "auto" only)
+        random_state=seed_for(seed, "boosting") % 2**32,
+    )

@@ -1,0 +1,287 @@
+"""What a model sees of a window: a sequence of inputs by date and a row of inputs that belong to the origin.
+
+Every input at date d is a function of increments up to d, so a prediction for an origin can't see beyond it. What is
+learned (which regions form the context, means and deviations) comes from training windows only.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int64
+from torch import Tensor
+
+from twofold.engine.errors import InputError
+from twofold.trend.config import FeatureConfig, Input, WindowConfig
+from twofold.trend.label import label
+from twofold.trend.panel import Increments
+from twofold.trend.window import Windows, activity, covered
+
+WEEK = 7
+MEMORY_DATES = 56  # own history: labels fade with this mean age, as reporting habits change
+PRIOR_LABELS = 8.0  # own history: weight of the all-region rate, in labels
+
+
+@dataclass(frozen=True)
+class FeatureFit:
+    """What the features learned from training windows.
+
+    Attributes:
+        inputs: names of the inputs, in order.
+        context: names of the regions whose mean is the cross-region input and the prior of own history.
+        mean: of each channel, sequence first; zeros when nothing is scaled.
+        deviation: of each channel; ones when nothing is scaled.
+    """
+
+    inputs: tuple[Input, ...]
+    context: tuple[str, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Unscaled inputs of every region and date.
+
+    Attributes:
+        sequence: inputs that a window holds for each of its dates.
+        static: inputs that a window holds once, those of its origin.
+        groups: the input that each channel belongs to, sequence first.
+    """
+
+    sequence: Float32[np.ndarray, "regions dates channels"]
+    static: Float32[np.ndarray, "regions dates statics"]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Windows as a model sees them: views over the channels, gathered a batch at a time.
+
+    Attributes:
+        sequence: scaled channels of every date.
+        static: scaled channels of every date.
+        groups: the input that each channel belongs to, sequence first.
+        region: row of each window's region.
+        origin: index of each window's last increment.
+        active: whether each window holds a case.
+        change: each window's last Poisson-scaled change, unscaled, whatever the inputs are.
+        length: dates in a window.
+    """
+
+    sequence: Float32[np.ndarray, "regions dates channels"]
+    static: Float32[np.ndarray, "regions dates statics"]
+    groups: tuple[str, ...]
+    region: Int64[np.ndarray, " windows"]
+    origin: Int64[np.ndarray, " windows"]
+    active: Bool[np.ndarray, " windows"]
+    change: Float[np.ndarray, " windows"]
+    length: int
+
+    def __len__(self) -> int:
+        return len(self.region)
+
+    @cached_property
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        view = torch.from_numpy(self.sequence).unfold(1, self.length, 1)
+        start = torch.from_numpy(self.origin - self.length + 1)
+        return view, torch.from_numpy(self.static), torch.from_numpy(self.region), start
+
+    def batch(self, rows: Tensor) -> tuple[Float[Tensor, "batch length channels"], Float[Tensor, "batch statics"]]:
+        """Sequence and static inputs of some windows."""
+        view, static, region, start = self._tensors
+        where, since = region[rows], start[rows]
+        return view[where, since].transpose(1, 2), static[where, since + self.length - 1]
+
+    def table(self, rows: Int64[np.ndarray, " rows"] | None = None) -> Float32[np.ndarray, "rows columns"]:
+        """The same inputs as one flat row a window, for models that take tables: dates x channels, then statics."""
+        chosen = torch.arange(len(self)) if rows is None else torch.from_numpy(rows)
+        sequence, static = self.batch(chosen)
+        return torch.cat([sequence.flatten(1), static], dim=1).numpy()
+
+
+def fit_features(
+    increments: Increments, windows: Windows, train: np.ndarray, config: FeatureConfig, asked: WindowConfig
+) -> FeatureFit:
+    """Learns context regions, means and deviations from training windows.
+
+    Args:
+        increments: of all regions.
+        windows: all windows.
+        train: indices of the windows that may be learned from.
+        config: inputs, and whether to scale.
+        asked: the target, which own history is about.
+
+    Returns:
+        The fit.
+
+    Raises:
+        InputError: when no input is named.
+    """
+    if not config.inputs:
+        raise InputError("features.inputs must name at least one input")
+    rows = np.unique(windows.region[train])
+    context = tuple(increments.regions[row] for row in rows)
+    channels = compute_channels(increments, config.inputs, context, asked)
+    mean, deviation = [], []
+    cells = covered(windows, train, increments.counts.shape, ahead=0)
+    origins = windows.region[train], windows.origin[train]
+    for block, where in ((channels.sequence, cells), (channels.static, origins)):
+        sample = block[where].astype(np.float64)
+        mean += (sample.mean(axis=0) if config.scale else np.zeros(block.shape[2])).tolist()
+        spread = sample.std(axis=0) if config.scale else np.ones(block.shape[2])
+        deviation += np.where(spread > 1e-8, spread, 1.0).tolist()
+    return FeatureFit(config.inputs, context, tuple(mean), tuple(deviation))
+
+
+def apply_features(
+    fit: FeatureFit,
+    increments: Increments,
+    region: Int64[np.ndarray, " windows"],
+    origin: Int64[np.ndarray, " windows"],
+    asked: WindowConfig,
+) -> Inputs:
+    """Makes the inputs of windows, each from increments up to its origin.
+
+    Args:
+        fit: what was learned.
+        increments: of all regions, those of the context among them.
+        region: row of each window's region.
+        origin: index of each window's last increment.
+        asked: length and target.
+
+    Returns:
+        The inputs, scaled.
+    """
+    channels = compute_channels(increments, fit.inputs, fit.context, asked)
+    width = channels.sequence.shape[2]
+    mean, deviation = (np.array(values, dtype=np.float32) for values in (fit.mean, fit.deviation))
+    return Inputs(
+        sequence=(channels.sequence - mean[:width]) / deviation[:width],
+        static=(channels.static - mean[width:]) / deviation[width:],
+        groups=channels.groups,
+        region=region,
+        origin=origin,
+        active=activity(increments.counts, asked.length)[region, origin],
+        change=poisson_change(increments.counts)[region, origin],
+        length=asked.length,
+    )
+
+
+def compute_channels(
+    increments: Increments, inputs: tuple[Input, ...], context: tuple[str, ...], asked: WindowConfig
+) -> Channels:
+    """Computes the unscaled channels of every region and date.
+
+    Raises:
+        InputError: when none of the context's regions is in the data.
+    """
+    counts = increments.counts
+    known = np.isin(np.array(increments.regions), np.array(context))
+    if not known.any():
+        raise InputError("none of the regions that the model was trained on is in this data")
+    log = np.log1p(np.maximum(counts, 0))
+    sequence = {
+        "raw": lambda: [counts],
+        "log1p": lambda: [log],
+        "change": lambda: [poisson_change(counts)],
+        "log_diff": lambda: [_lagged_difference(log, 1)],
+        "against_mean": lambda: [log - np.log1p(np.maximum(_trailing_mean(counts, asked.length), 0))],
+        "cross_region": lambda: _cross_region(counts, known),
+    }
+    static = {
+        "weekday": lambda: _weekday(increments, asked.horizon),
+        "history": lambda: _history(increments, known, asked),
+    }
+    names = {kind: [name for name in inputs if name in table] for kind, table in (("s", sequence), ("t", static))}
+    blocks = {kind: [(n, c) for n in names[kind] for c in (sequence | static)[n]()] for kind in ("s", "t")}
+    shape = counts.shape
+    return Channels(
+        _stack([channel for _, channel in blocks["s"]], shape),
+        _stack([channel for _, channel in blocks["t"]], shape),
+        tuple(name for kind in ("s", "t") for name, _ in blocks[kind]),
+    )
+
+
+def poisson_change(counts: Int64[np.ndarray, "regions dates"]) -> Float[np.ndarray, "regions dates"]:
+    """(x - x') / sqrt(x + x' + 1) against the date before: about a standard deviation a unit for Poisson counts."""
+    before = np.concatenate([counts[:, :1], counts[:, :-1]], axis=1)
+    return (counts - before) / np.sqrt(np.abs(counts) + np.abs(before) + 1)
+
+
+def _stack(channels: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    if not channels:
+        return np.zeros((*shape, 0), dtype=np.float32)
+    return np.stack([np.broadcast_to(channel, shape) for channel in channels], axis=2).astype(np.float32)
+
+
+def _lagged_difference(values: np.ndarray, lag: int) -> np.ndarray:
+    difference = np.zeros(values.shape)
+    difference[..., lag:] = values[..., lag:] - values[..., :-lag]
+    return difference
+
+
+def _trailing_mean(counts: np.ndarray, width: int) -> np.ndarray:
+    total = np.concatenate([np.zeros((len(counts), 1)), counts.cumsum(axis=1, dtype=np.float64)], axis=1)
+    stop = np.arange(1, counts.shape[1] + 1)
+    start = np.maximum(stop - width, 0)
+    return (total[:, stop] - total[:, start]) / (stop - start)
+
+
+def _cross_region(counts: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
+    """Mean change over the context's regions, and the growth of their sum against the week before."""
+    week = _trailing_mean(counts[known].sum(axis=0, keepdims=True), WEEK)
+    return [poisson_change(counts)[known].mean(axis=0), _lagged_difference(np.log1p(np.maximum(week, 0)), WEEK)[0]]
+
+
+def _weekday(increments: Increments, horizon: int) -> list[np.ndarray]:
+    """One channel for each day of the week of the (first) target date; none for weekly data."""
+    if increments.step_days != 1:
+        return []
+    target = (increments.dates.astype(int) + horizon + 3) % WEEK  # 1970-01-01 was a Thursday: 0 is a Monday
+    return [(target == day).astype(float) for day in range(WEEK)]
+
+
+def _history(increments: Increments, known: np.ndarray, asked: WindowConfig) -> list[np.ndarray]:
+    """Own share of "up" among labels known by then, the same on the target's weekday, own level and weekly growth."""
+    counts = increments.counts
+    labels = label(counts, asked.target, asked.horizon)
+    up = np.full(counts.shape, np.nan)
+    arrival = labels.first + labels.lookahead
+    up[:, arrival:] = labels.up  # column d: the label that becomes known on date d
+    share = _fading_share(up, known, 1)
+    week = np.log1p(np.maximum(_trailing_mean(counts, WEEK), 0))
+    history = [share, np.log1p(np.maximum(_trailing_mean(counts, 4 * WEEK), 0)), _lagged_difference(week, WEEK)]
+    if increments.step_days == 1:
+        history.append(_weekday_share(up, known, labels.lookahead, share) - share)
+    return history
+
+
+def _fading_share(up: np.ndarray, known: np.ndarray, every: int) -> np.ndarray:
+    """Share of "up" so far, older labels fading, drawn towards the share over the context's regions."""
+    keep = 0.5 ** (every / MEMORY_DATES)
+    ups, total = np.zeros(len(up)), np.zeros(len(up))
+    share = np.empty(up.shape)
+    for date in range(up.shape[1]):
+        if not np.isnan(up[0, date]):
+            ups, total = keep * ups + up[:, date], keep * total + 1
+        pooled = (ups[known].sum() + 1) / (total[known].sum() + 2)
+        share[:, date] = (ups + PRIOR_LABELS * pooled) / (total + PRIOR_LABELS)
+    return share
+
+
+def _weekday_share(up: np.ndarray, known: np.ndarray, ahead: int, early: np.ndarray) -> np.ndarray:
+    """`_fading_share` among labels that became known on the weekday on which the asked one will.
+
+    Args:
+        up: column d holds the label that becomes known on date d.
+        known: the context's regions.
+        ahead: dates until the asked label becomes known.
+        early: what stands in for the dates before the first such weekday.
+    """
+    share = np.empty(up.shape)
+    for day in range(WEEK):
+        share[:, day::WEEK] = _fading_share(up[:, day::WEEK], known, WEEK)
+    shift = (-ahead) % WEEK  # date d + ahead has the weekday of date d - shift, the last one known on date d
+    return np.concatenate([early[:, :shift], share[:, : share.shape[1] - shift]], axis=1)

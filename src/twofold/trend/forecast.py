@@ -1,0 +1,256 @@
+"""A saved run as a forecaster: each region's probability of rising on the date after the last.
+
+The model is `model.safetensors` (networks, with everything else as JSON in its metadata) and, where partners are
+scikit-learn models, `model.skops`, read with an explicit list of types. Neither can run code when it is loaded.
+"""
+
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import skops.io
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+
+from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.run import write_bytes
+from twofold.trend.baseline import Baseline, Estimator, Rates
+from twofold.trend.calibrate import Calibration, apply_calibration
+from twofold.trend.config import Cell, TrendConfig
+from twofold.trend.ensemble import Ensemble, Fitted, pool
+from twofold.trend.features import FeatureFit, apply_features
+from twofold.trend.model import Recurrent
+from twofold.trend.panel import Panel
+from twofold.trend.places import iso2
+from twofold.trend.prepare import Prepared
+from twofold.trend.sources import load_panel
+from twofold.trend.train import Trained
+
+NETWORKS, TREES, KEY = "model.safetensors", "model.skops", "model"
+TRUSTED = [
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Probabilities for the date after the last, and what to know before using them.
+
+    Attributes:
+        table: `region`, `iso2` (null for ships), `probability`, `in_c`, `origin`, `target_date`, `last_value`.
+        notes: warnings in plain sentences; empty when there is nothing to warn of.
+    """
+
+    table: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """The final members of a run, refitted on all its dates.
+
+    Attributes:
+        config: of the run.
+        ensemble: the members.
+        calibration: of their pool.
+        selected: names of the regions in C.
+        last: last date that the members have seen.
+        bears_days: days after `last` for which the run's own test speaks: the length of its test.
+        step_days: days between two dates.
+    """
+
+    config: TrendConfig
+    ensemble: Ensemble
+    calibration: Calibration
+    selected: tuple[str, ...]
+    last: np.datetime64
+    bears_days: int
+    step_days: int
+
+    @classmethod
+    def of(cls, panel: Panel, prepared: Prepared, fitted: Fitted, config: TrendConfig) -> Self:
+        """The forecaster of a run that was just fitted."""
+        names = np.array(panel.regions)[prepared.in_c]
+        tested = np.unique(prepared.windows.origin[prepared.split.test])
+        return cls(
+            config,
+            fitted.final,
+            fitted.calibration,
+            tuple(names.tolist()),
+            panel.dates[-1],
+            int(tested.max() - tested.min() + 1) * panel.step_days,
+            panel.step_days,
+        )
+
+    def predict(self, frame: "pl.DataFrame | str | Path") -> pl.DataFrame:
+        """Probability that each region's count rises, for the date after the last.
+
+        Args:
+            frame: counts in long form with the columns that the run's `source` settings name, or a file.
+
+        Returns:
+            As `Forecast.table`. Warns (`UserWarning`) when the data is older or newer than the model can bear.
+
+        Raises:
+            InputError: when the data breaks a rule, or does not fit the model.
+        """
+        forecast = self.forecast(load_panel(frame, self.config.source))
+        for note in forecast.notes:
+            warnings.warn(note, UserWarning, stacklevel=2)
+        return forecast.table
+
+    def forecast(self, panel: Panel) -> Forecast:
+        """As `predict`, for a panel, with the warnings as text."""
+        increments, asked = panel.increments(self.config.source.negatives), self.config.window
+        if panel.step_days != self.step_days:
+            raise InputError(
+                f"the model was trained on dates {self.step_days} days apart, this data has steps of {panel.step_days}"
+            )
+        if increments.counts.shape[1] < asked.length:
+            raise InputError(
+                f"a window holds {asked.length} increments, this data has {increments.counts.shape[1]}: give more dates"
+            )
+        region = np.arange(len(panel.regions))
+        origin = np.full(len(region), increments.counts.shape[1] - 1)
+        inputs = apply_features(self.ensemble.features, increments, region, origin, asked)
+        pooled = pool(self.ensemble.predict(inputs, panel.regions, region))
+        date = panel.dates[-1]
+        table = pl.DataFrame(
+            {
+                "region": panel.regions,
+                "iso2": pl.Series([iso2(name) for name in panel.regions], dtype=pl.String),
+                "probability": apply_calibration(self.calibration, pooled),
+                "in_c": np.isin(np.array(panel.regions), np.array(self.selected)),
+                "origin": np.full(len(region), date),
+                "target_date": np.full(len(region), date + np.timedelta64(self.step_days * asked.horizon, "D")),
+                "last_value": increments.counts[:, -1],
+            }
+        )
+        return Forecast(table, self._notes(panel))
+
+    def _notes(self, panel: Panel) -> tuple[str, ...]:
+        notes = []
+        ahead = int((panel.dates[-1] - self.last).astype(int))
+        if ahead < 0:
+            notes.append(
+                f"The data ends on {panel.dates[-1]}, {-ahead} days before the last date the model was trained on "
+                f"({self.last}): it has seen what came next, so these probabilities are no forecast."
+            )
+        if ahead > self.bears_days:
+            notes.append(
+                f"The data ends on {panel.dates[-1]}, {ahead} days after the last date the model was trained on "
+                f"({self.last}). Its scores come from {self.bears_days} days of testing and say nothing about data "
+                "this new: train again on the new data."
+            )
+        missing = sorted(set(self.selected) - set(panel.regions))
+        if missing:
+            notes.append(f"{len(missing)} regions the model was trained on are not in this data: {_some(missing)}.")
+        outside = sorted(set(panel.regions) - set(self.selected))
+        if outside:
+            notes.append(
+                f"{len(outside)} regions are outside the set C that the model was trained and tested on; no score "
+                f"speaks for them: {_some(outside)}."
+            )
+        return tuple(notes)
+
+    def save(self, folder: Path) -> None:
+        """Writes the model's files into a run folder."""
+        networks, estimators = self.ensemble.networks, self.ensemble.estimators
+        rates = {name: asdict(model) for name, model in estimators.items() if isinstance(model, Rates)}
+        about = {
+            "config": self.config.model_dump(mode="json"),
+            "features": asdict(self.ensemble.features),
+            "networks": {name: {"epochs": net.epochs, "known": net.known} for name, net in networks.items()},
+            "rates": rates,
+            "partners": list(estimators),
+            "calibration": self.calibration.to_dict(),
+            "selected": self.selected,
+            "last": str(self.last),
+            "bears_days": self.bears_days,
+            "step_days": self.step_days,
+        }
+        tensors = {
+            f"{name}.{key}": value.contiguous()
+            for name, net in networks.items()
+            for key, value in net.module.state_dict().items()
+        }
+        classifiers = {name: m.classifier for name, m in estimators.items() if isinstance(m, Estimator)}
+        if classifiers:
+            write_bytes(folder / TREES, skops.io.dumps(classifiers))
+        write_bytes(folder / NETWORKS, save(tensors, {KEY: json.dumps(about, sort_keys=True)}))
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Reads what `save` wrote.
+
+        Args:
+            folder: a run folder.
+
+        Raises:
+            RunFolderError: when there is no finished run, or a file of it can't be read as a model.
+        """
+        if not (folder / "DONE").exists():
+            raise RunFolderError(f"{folder}: holds no finished trend run (no file DONE); run `twofold trend run` first")
+        path = folder / NETWORKS
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads(file.metadata()[KEY])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return cls._build(about, tensors, _read_trees(folder / TREES, about))
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunFolderError(f"{path}: can't be read as a model of a trend run ({error})") from error
+
+    @classmethod
+    def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Baseline]) -> Self:
+        config = TrendConfig.model_validate(about["config"])
+        features = FeatureFit(**{key: tuple(value) for key, value in about["features"].items()})
+        networks = {name: _build_network(name, entry, tensors, config) for name, entry in about["networks"].items()}
+        rates = {name: Rates(tuple(r["edges"]), tuple(r["rates"]), r["zero"]) for name, r in about["rates"].items()}
+        estimators = {name: (trees | rates)[name] for name in about["partners"]}
+        return cls(
+            config,
+            Ensemble(features, networks, estimators),
+            Calibration.from_dict(about["calibration"]),
+            tuple(about["selected"]),
+            np.datetime64(about["last"]),
+            about["bears_days"],
+            about["step_days"],
+        )
+
+
+def _build_network(
+    member: str, entry: dict[str, Any], tensors: dict[str, torch.Tensor], config: TrendConfig
+) -> Trained:
+    cell: Cell = next(cell for cell in ("rnn", "lstm", "gru") if member.startswith(f"{cell}-"))
+    weights = {key.removeprefix(f"{member}."): value for key, value in tensors.items() if key.startswith(f"{member}.")}
+    known = tuple(entry["known"])
+    # The sizes that the config does not name are read off the weights.
+    width = weights["layers.0.weight_ih_l0"].shape[1] - config.model.embedding
+    module = Recurrent(width, 0, len(known), cell, config.model)
+    module.load_state_dict(weights)
+    return Trained(module, entry["epochs"], known)
+
+
+def _read_trees(path: Path, about: dict[str, Any]) -> dict[str, Baseline]:
+    if not set(about["partners"]) - set(about["rates"]):
+        return {}
+    try:
+        classifiers = skops.io.load(path, trusted=TRUSTED)
+    except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
+        raise RunFolderError(f"{path}: holds types that no model of ours has, and was not loaded ({error})") from error
+    return {name: Estimator(classifier) for name, classifier in classifiers.items()}
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -1,0 +1,111 @@
+"""Grouped permutation importance: how much worse the log score gets when an input is shuffled between windows."""
+
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Int64
+from sklearn.inspection import permutation_importance
+
+from twofold.engine.seed import numpy_generator, seed_for
+from twofold.trend.ensemble import Ensemble, pool
+from twofold.trend.features import Inputs
+from twofold.trend.score import log_score
+
+MOST_WINDOWS = 3000
+REPEATS = 5
+
+
+class _Shuffled:
+    """An estimator whose table holds, for each input, the window that the input is taken from.
+
+    Shuffling a column of that table, as scikit-learn does, shuffles all channels of an input together.
+    """
+
+    def __init__(self, ensemble: Ensemble, inputs: Inputs, names: tuple[str, ...], groups: tuple[str, ...]) -> None:
+        self.ensemble, self.inputs, self.groups = ensemble, inputs, groups
+        self.names = tuple(names[row] for row in inputs.region)
+        self.width = inputs.sequence.shape[2]
+
+    def fit(self, table: np.ndarray, up: np.ndarray) -> Self:
+        """Nothing to fit: the members are."""
+        return self
+
+    def score(self, table: Int64[np.ndarray, "windows groups"], up: np.ndarray) -> float:
+        """The negative log score, so that higher is better."""
+        rows = np.arange(len(table))
+        return -log_score(pool(self.ensemble.predict(self._mixed(table), self.names, rows)), up)
+
+    def _mixed(self, table: np.ndarray) -> Inputs:
+        length = self.inputs.length
+        flat = self.inputs.table()
+        sequence, static = np.split(flat, [length * self.width], axis=1)
+        sequence = sequence.reshape(-1, length, self.width)
+        mixed, origin = sequence.copy(), static.copy()
+        for column, group in enumerate(self.groups):
+            for channel in np.flatnonzero(np.array(self.inputs.groups) == group):
+                source = table[:, column]
+                if channel < self.width:
+                    mixed[:, :, channel] = sequence[source, :, channel]
+                else:
+                    origin[:, channel - self.width] = static[source, channel - self.width]
+        # Each window becomes a region of its own whose dates are the window's.
+        return replace(
+            self.inputs,
+            sequence=mixed,
+            static=np.repeat(origin[:, None], length, axis=1),
+            region=np.arange(len(table)),
+            origin=np.full(len(table), length - 1),
+        )
+
+
+def importance(
+    ensemble: Ensemble, inputs: Inputs, names: tuple[str, ...], up: np.ndarray, rows: np.ndarray, *, seed: int
+) -> list[dict[str, Any]]:
+    """Shuffles each input between windows and measures the loss of log score of the uncalibrated pool.
+
+    Args:
+        ensemble: the members.
+        inputs: windows, made with the members' features.
+        names: regions of the data, in the order of its rows.
+        up: labels of all windows.
+        rows: windows to measure on; at most 3,000 of them are drawn.
+        seed: the run's seed.
+
+    Returns:
+        For each input `group`, `log_score_increase` (nats, mean over 5 shuffles), `low` and `high` (the least and the
+        largest of them), the most important first.
+
+    Source:
+        Breiman (2001), Random Forests, section 10; scikit-learn's `permutation_importance`.
+    """
+    if len(rows) < 2:
+        return []
+    if len(rows) > MOST_WINDOWS:
+        rows = np.sort(numpy_generator(seed, "importance windows").choice(rows, MOST_WINDOWS, replace=False))
+    part = replace(
+        inputs,
+        region=inputs.region[rows],
+        origin=inputs.origin[rows],
+        active=inputs.active[rows],
+        change=inputs.change[rows],
+    )
+    groups = tuple(dict.fromkeys(inputs.groups))
+    table = np.repeat(np.arange(len(rows))[:, None], len(groups), axis=1)
+    found: Any = permutation_importance(
+        _Shuffled(ensemble, part, names, groups),
+        table,
+        up[rows],
+        n_repeats=REPEATS,
+        random_state=seed_for(seed, "importance") % 2**32,
+    )
+    measured = [
+        {
+            "group": group,
+            "log_score_increase": float(drops.mean()),
+            "low": float(drops.min()),
+            "high": float(drops.max()),
+        }
+        for group, drops in zip(groups, found.importances, strict=True)
+    ]
+    return sorted(measured, key=lambda item: -item["log_score_increase"])

@@ -1,0 +1,106 @@
+"""The recurrent networks: RNN, LSTM or GRU over a window's dates, one log odds of "up" at the end."""
+
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from twofold.engine.seed import seed_for
+from twofold.trend.config import Cell, ModelConfig
+from twofold.trend.features import Inputs
+
+CELLS: dict[Cell, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+ROWS_AT_ONCE = 8192
+
+
+class Recurrent(nn.Module):
+    """Stacked recurrent layers over sequence and static inputs, and one linear output.
+
+    Static inputs are repeated at every date, so that they can change how the sequence is read. Dropout draws from a
+    generator that the caller passes, never from global state, so that networks may train in threads.
+
+    Source: Elman (1990); Hochreiter & Schmidhuber (1997), LSTM; Cho et al. (2014), GRU.
+
+    Args:
+        channels: sequence inputs a date.
+        statics: static inputs a window.
+        regions: names of the regions that have a learned vector, when `config.embedding` > 0.
+        cell: recurrent cell.
+        config: sizes and dropout.
+    """
+
+    def __init__(self, channels: int, statics: int, regions: int, cell: Cell, config: ModelConfig) -> None:
+        super().__init__()
+        width = channels + statics + config.embedding
+        sizes = [width] + [config.hidden] * (config.layers - 1)
+        self.layers = nn.ModuleList(CELLS[cell](size, config.hidden, batch_first=True) for size in sizes)
+        self.head = nn.Linear(config.hidden, 1)
+        # Row 0 stands for a region without windows to learn from: the vector of the average region, zero.
+        self.embedding = nn.Embedding(regions + 1, config.embedding, padding_idx=0) if config.embedding else None
+        self.dropout = config.dropout
+
+    @classmethod
+    def seeded(cls, inputs: Inputs, regions: int, cell: Cell, *, config: ModelConfig, seed: int) -> Self:
+        """A network for these inputs whose first weights depend on the seed alone.
+
+        Draws from torch's global state, which is put back; not to be called from several threads at once.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(seed, "weights"))
+            return cls(inputs.sequence.shape[2], inputs.static.shape[2], regions, cell, config)
+
+    def forward(
+        self,
+        sequence: Float[Tensor, "batch length channels"],
+        static: Float[Tensor, "batch statics"],
+        region: Int64[Tensor, " batch"],
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """Log odds of "up".
+
+        Args:
+            sequence: inputs by date.
+            static: inputs of the origin.
+            region: 1 + index of the region's learned vector, 0 for none.
+            generator: draws the dropout in training.
+        """
+        length = sequence.shape[1]
+        extra = [static] if self.embedding is None else [static, self.embedding(region)]
+        parts = [sequence, *(part.unsqueeze(1).expand(-1, length, -1) for part in extra if part.shape[1])]
+        hidden = torch.cat(parts, dim=2) if len(parts) > 1 else sequence
+        for layer in self.layers:
+            hidden = self._drop(layer(hidden)[0], generator)
+        return self.head(hidden[:, -1]).squeeze(1)
+
+    def _drop(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
+        if not self.training or self.dropout == 0:
+            return hidden
+        keep = torch.empty_like(hidden).bernoulli_(1 - self.dropout, generator=generator)
+        return hidden * keep / (1 - self.dropout)
+
+
+def region_codes(inputs: Inputs, names: tuple[str, ...], known: tuple[str, ...]) -> Int64[Tensor, " windows"]:
+    """For each window 1 + the place of its region among `known`, or 0.
+
+    Args:
+        inputs: the windows.
+        names: regions of the data, in the order of its rows.
+        known: regions that have a learned vector.
+    """
+    place = {name: index + 1 for index, name in enumerate(known)}
+    return torch.tensor([place.get(name, 0) for name in names])[torch.from_numpy(inputs.region)]
+
+
+@torch.no_grad()
+def predict_network(
+    module: nn.Module, inputs: Inputs, codes: Int64[Tensor, " windows"], rows: Int64[np.ndarray, " rows"]
+) -> Float[np.ndarray, " rows"]:
+    """Probability of "up" for some windows, batch by batch, without gradients."""
+    module.eval()
+    parts = [
+        torch.sigmoid(module(*inputs.batch(chunk), codes[chunk]))
+        for chunk in torch.from_numpy(rows).split(ROWS_AT_ONCE)
+    ]
+    return torch.cat(parts).double().numpy() if parts else np.zeros(0)

@@ -1,0 +1,70 @@
+"""Named full configs. A recipe's docstring holds its command, its runtime and what it should give."""
+
+from collections.abc import Callable
+
+from twofold.engine.errors import InputError
+from twofold.trend.config import (
+    Cell,
+    EnsembleConfig,
+    FeatureConfig,
+    ModelConfig,
+    ScreenConfig,
+    SplitConfig,
+    TrainConfig,
+    TrendConfig,
+    WindowConfig,
+)
+
+
+def default() -> TrendConfig:
+    """Three GRUs on scale-free inputs, the last 20 % of days held out, calibrated.
+
+    `twofold trend run --data FILE`
+    """
+    return TrendConfig()
+
+
+def original(cell: Cell, length: int, layers: int = 1, start: int = 0) -> TrendConfig:
+    """The original study's settings, as far as it states them.
+
+    The set C from all days, input 1 (the raw counts), hidden 128, one linear output, batch 128, a random 80/20 split,
+    no validation slice, no calibration. 20 epochs instead of its 1000. It states no optimiser: AdamW with a cosine
+    schedule is ours.
+
+    `twofold trend run --recipe original-gru-l7 --data covid_19.csv`
+    """
+    name = f"original-{cell}{layers if layers > 1 else ''}-l{length}{f'-day{start}' if start else ''}"
+    return TrendConfig(
+        recipe=name,
+        screen=ScreenConfig(days="all"),
+        window=WindowConfig(length=length, start=start),
+        split=SplitConfig(kind="random", validation_fraction=0.0, calibration_fraction=0.0),
+        features=FeatureConfig(inputs=("raw",), scale=False),
+        model=ModelConfig(cell=cell, hidden=128, layers=layers, dropout=0.0),
+        train=TrainConfig(epochs=20, learning_rate=1e-3, weight_decay=0.0),
+        ensemble=EnsembleConfig(seeds=1),
+    )
+
+
+def _original(cell: Cell, length: int, layers: int, start: int) -> Callable[[], TrendConfig]:
+    return lambda: original(cell, length, layers, start)
+
+
+CELLS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1))
+RECIPES: dict[str, Callable[[], TrendConfig]] = {"default": default} | {
+    original(cell, length, layers, start).recipe: _original(cell, length, layers, start)
+    for cell, layers in CELLS
+    for length in (3, 7, 14)
+    for start in (0, 40)
+}
+
+
+def recipe(name: str) -> TrendConfig:
+    """The config of a recipe.
+
+    Raises:
+        InputError: when there is no such recipe; names those there are.
+    """
+    if name not in RECIPES:
+        raise InputError(f"--recipe {name}: no such recipe; there are {', '.join(RECIPES)}")
+    return RECIPES[name]()

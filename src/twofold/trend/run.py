@@ -1,0 +1,125 @@
+"""One run composed: a panel in, scores, predictions and the model in a run folder out."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from twofold.engine.run import RunFolder, write_bytes, write_json
+from twofold.trend.account import (
+    Predictions,
+    describe_data,
+    describe_model,
+    describe_screen,
+    describe_split,
+    describe_windows,
+    prediction_table,
+    score_models,
+)
+from twofold.trend.baseline import BASELINES, fit_baseline
+from twofold.trend.calibrate import apply_calibration
+from twofold.trend.config import TrendConfig
+from twofold.trend.ensemble import Fitted, fit_stages, pool, pool_networks
+from twofold.trend.forecast import Forecaster
+from twofold.trend.importance import importance
+from twofold.trend.panel import Panel
+from twofold.trend.prepare import Prepared, prepare
+from twofold.trend.train import Journal
+
+
+def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, journal: Journal) -> None:
+    """Fits, scores and saves; everything the report reads is in the folder afterwards.
+
+    Args:
+        panel: the counts.
+        source: name of the data file, or "simulated".
+        config: the run.
+        folder: held by this process; training states found there are gone on with.
+        journal: called with every epoch's record, for a progress bar.
+
+    Raises:
+        InputError: when data and config don't fit each other.
+        NonFiniteLossError: when a loss is no longer finite.
+    """
+
+    def log(record: dict[str, Any]) -> None:
+        folder.log(record)
+        journal(record)
+
+    prepared = prepare(panel, config)
+    fitted = fit_stages(prepared, config, folder.path / "checkpoint", log)
+    folder.settle_log("stage", "member", "epoch")
+    predictions = predict_all(prepared, fitted, config)
+    forecaster = Forecaster.of(panel, prepared, fitted, config)
+    forecaster.save(folder.path)
+    write_parquet(folder.path / "panel.parquet", panel.frame())
+    write_parquet(folder.path / "predictions.parquet", prediction_table(panel, prepared, predictions, config))
+    write_parquet(folder.path / "tomorrow.parquet", forecaster.forecast(panel).table)
+    write_arrays(folder.path / "arrays.npz", correlation=prepared.screen.correlation)
+    write_json(
+        folder.path / "scores.json",
+        account(panel, source, prepared, fitted=fitted, predictions=predictions, config=config),
+    )
+
+
+def predict_all(prepared: Prepared, fitted: Fitted, config: TrendConfig) -> Predictions:
+    """Probability of every window by the headline, the members and the baselines.
+
+    Returns:
+        `ensemble` and `network` (calibrated pools), each kind of member, and `baseline_NAME`.
+    """
+    windows, rows = prepared.windows, np.arange(len(prepared.windows))
+    members = fitted.evaluate.predict(fitted.inputs, prepared.increments.regions, rows)
+    predictions = {
+        "ensemble": apply_calibration(fitted.calibration, pool(members)),
+        "network": apply_calibration(fitted.network_calibration, pool_networks(members)),
+    } | members
+    for name in BASELINES:
+        # A partner was fitted on the same windows from the same inputs: it is the baseline of that name.
+        found = fitted.evaluate.estimators.get(name)
+        model = found or fit_baseline(name, fitted.inputs, windows.up, prepared.split.known, config.seed)
+        predictions[f"baseline_{name}"] = members[name] if found else model.predict(fitted.inputs, rows)
+    return predictions
+
+
+def account(
+    panel: Panel, source: str, prepared: Prepared, *, fitted: Fitted, predictions: Predictions, config: TrendConfig
+) -> dict[str, Any]:
+    """The whole of `scores.json`."""
+    test = prepared.split.test
+    active = test[prepared.windows.active[test]]
+    return {
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "simulated": source == "simulated",
+        "data": describe_data(panel, config, source),
+        "screen": describe_screen(panel, prepared, config),
+        "windows": describe_windows(prepared, config),
+        "split": describe_split(prepared, config),
+        "model": describe_model(fitted, config),
+        **score_models(prepared, config, predictions),
+        "importance": importance(
+            fitted.evaluate,
+            fitted.inputs,
+            panel.regions,
+            prepared.windows.up,
+            active if len(active) else test,
+            seed=config.seed,
+        ),
+    }
+
+
+def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """Writes a table aside and renames it."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Writes arrays as npz aside and renames the file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]  (its stub takes no dict of arrays)
+    write_bytes(path, buffer.getvalue())

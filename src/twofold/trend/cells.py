@@ -64,7 +64,7 @@ def parse_date(text: str) -> date:
     """
     text = _MIDNIGHT.sub("", text.strip())
     if not text:
-        raise ValueError("the date is empty; every row needs one, such as 2020-01-31")
+        raise ValueError("the date is empty; write one such as 2020-01-31")
     if match := _YEAR_FIRST.fullmatch(text):
         return _date(text, int(match[1]), int(match[3]), int(match[4]))
     for form in _NAMED_MONTH:

@@ -1,6 +1,5 @@
 """Long tables: a region and date a row; from CSV, Parquet or a polars DataFrame."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +10,7 @@ import polars as pl
 from twofold.engine.errors import DataError
 from twofold.trend.cells import has_thousands, parse_count, parse_date, shorten
 from twofold.trend.config import SourceConfig
-from twofold.trend.panel import Kind, Panel
+from twofold.trend.panel import MIN_DATES, Kind, Panel, usual_step
 from twofold.trend.table import Table
 from twofold.trend.wide import negative_count, thousands_note
 
@@ -133,11 +132,11 @@ def _dates(columns: _Columns, config: SourceConfig) -> tuple[np.ndarray, np.ndar
 
 
 def _check_even(name: str, dates: np.ndarray) -> None:
-    if len(dates) < 3:
-        raise DataError(f"{name}: at least 3 dates are needed, found {len(dates)} ({', '.join(dates.astype(str))})")
-    steps = np.diff(dates).astype(int)
-    usual = Counter(steps.tolist()).most_common(1)[0][0]
-    usual = usual if usual in (1, 7) else 1
+    if len(dates) < MIN_DATES:
+        raise DataError(
+            f"{name}: at least {MIN_DATES} dates are needed, found {len(dates)} ({', '.join(dates.astype(str))})"
+        )
+    steps, usual = np.diff(dates).astype(int), usual_step(dates)
     for i in np.flatnonzero(steps != usual)[:1]:
         raise DataError(
             f"{name}: the dates jump from {dates[i]} to {dates[i + 1]}, {steps[i]} days where {usual} is the step (1: "

@@ -171,6 +171,13 @@ def redistribute(
     return result, debt
 
 
+def usual_step(dates: np.ndarray) -> int:
+    """The step in days that most of the sorted dates are apart when that is 1 or 7, else 1; other steps are gaps."""
+    steps, counts = np.unique(np.diff(dates).astype(int), return_counts=True)
+    step = int(steps[np.argmax(counts)])
+    return step if step in (1, 7) else 1
+
+
 def _unabsorbed_note(unabsorbed: Int64[np.ndarray, "regions"]) -> tuple[str, ...]:
     if not unabsorbed.any():
         return ()

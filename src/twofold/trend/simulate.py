@@ -145,8 +145,11 @@ def _infections(
     infections = np.zeros((regions, days), dtype=np.int64)
     susceptible = population.copy()
     for t in range(days):
-        reach = min(t, len(weights))
-        force = infections[:, t - reach : t] @ weights[:reach][::-1]
+        force = np.zeros(regions)
+        for lag, weight in enumerate(
+            weights[:t], start=1
+        ):  # not a matrix product, whose rounding depends on the machine
+            force += weight * infections[:, t - lag]
         expected = r[:, t] * force * susceptible / population + imported[:, t]
         infections[:, t] = np.minimum(rng.poisson(expected), susceptible)
         susceptible -= infections[:, t]
@@ -159,7 +162,9 @@ def _reports(
     """Draws reported cases: delayed, thinned, weekly rhythm, overdispersed."""
     regions, days = infections.shape
     delay = _discretised_gamma(assumptions.delay_mean_days, assumptions.delay_sd_days)
-    smeared = np.stack([np.convolve(row, delay)[:days] for row in infections.astype(float)])
+    smeared = np.zeros((regions, days))
+    for lag, weight in enumerate(delay, start=1):
+        smeared[:, lag:] += weight * infections[:, :-lag]
     reported_share = rng.beta(3.0, 5.0, size=(regions, 1))
     weekday = (FIRST_DAY - _BURN_IN_DAYS + np.arange(days)).astype(int) % 7
     expected = smeared * reported_share * _weekday_factors(rng, regions)[:, weekday]

@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.engine.errors import DataError
 from twofold.trend.cells import has_thousands, parse_count, parse_month_first, repair_mangled
-from twofold.trend.panel import Kind, Negatives, Panel
+from twofold.trend.panel import MIN_DATES, Kind, Negatives, Panel, usual_step
 from twofold.trend.table import Table
 
 COUNTRY, PROVINCE = "Country/Region", "Province/State"
@@ -125,7 +125,8 @@ def _date(table: Table, column: int, text: str) -> date:
     try:
         return parse_month_first(text)
     except ValueError as error:
-        raise DataError(f"{table.name}, row {table.numbers[0]}, column {column + 1}: {error}") from None
+        place = f"{table.name}, row {table.numbers[0]}, column {column + 1}"
+        raise DataError(f"{place}: {error}; every header from here on must be a date") from None
 
 
 def _even(days: list[date]) -> bool:
@@ -134,14 +135,12 @@ def _even(days: list[date]) -> bool:
 
 
 def _check_even(table: Table, layout: _Layout, days: list[date]) -> None:
-    if len(days) < 3:
-        raise DataError(f"{table.name}: at least 3 date columns are needed, found {len(days)}")
-    steps = [(after - before).days for before, after in pairwise(days)]
-    usual = Counter(steps).most_common(1)[0][0]
-    usual = usual if usual in (1, 7) else 1
-    for i, step in enumerate(steps, start=1):
-        if step != usual:
-            raise DataError(f"{table.place(0, layout.first_date + i)}: {_uneven(days[i - 1], days[i], usual)}")
+    if len(days) < MIN_DATES:
+        raise DataError(f"{table.name}: at least {MIN_DATES} date columns are needed, found {len(days)}")
+    usual = usual_step(np.array(days, dtype="datetime64[D]"))
+    for i, (before, after) in enumerate(pairwise(days), start=1):
+        if (after - before).days != usual:
+            raise DataError(f"{table.place(0, layout.first_date + i)}: {_uneven(before, after, usual)}")
 
 
 def _uneven(before: date, after: date, usual: int) -> str:

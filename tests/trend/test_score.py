@@ -11,6 +11,7 @@ from sklearn.calibration import calibration_curve
 
 from twofold.engine.errors import InputError
 from twofold.trend import score
+from twofold.trend.interval import SCORES
 
 # Four windows: called up, up; called up, not up; called not up, up; called not up, not up; all in bins of their own.
 P = np.array([0.9, 0.6, 0.4, 0.2])
@@ -77,7 +78,7 @@ def test_one_class_leaves_scores_that_need_two_undefined(label: np.ndarray) -> N
 
 
 def test_empty_set_has_no_scores() -> None:
-    assert score.scores(P[:0], UP[:0]) == dict.fromkeys(score.SCORES)
+    assert score.scores(P[:0], UP[:0]) == dict.fromkeys(SCORES)
     assert score.reliability(P[:0], UP[:0]) == []
 
 
@@ -89,7 +90,7 @@ def test_what_is_no_probability_is_refused(wrong: float) -> None:
 
 def test_direction_names_every_score_and_points_to_the_better_forecast() -> None:
     good, bad = score.scores(np.array([0.9, 0.2, 0.8, 0.1]), UP), score.scores(np.array([0.3, 0.6, 0.2, 0.9]), UP)
-    assert tuple(score.DIRECTION) == score.SCORES == tuple(good)
+    assert tuple(score.DIRECTION) == SCORES == tuple(good)
     for name, direction in score.DIRECTION.items():
         a, b = good[name], bad[name]
         assert a is not None and b is not None

@@ -1,4 +1,4 @@
-"""Scores of forecast probabilities: each score's page, all of them at once, the reliability table, the verdict.
+"""Scores of forecast probabilities: each score's page, all of them at once, the reliability table.
 
 Only the Brier score and the log score are proper (the best expected value comes from saying what one believes), and
 of these the log score decides comparisons. The others describe.
@@ -11,23 +11,7 @@ from jaxtyping import Bool, Float
 from sklearn import metrics
 
 from twofold.engine.errors import InputError
-from twofold.trend.interval import BINS, COMPARED, PROBABILITY_FLOOR, SCORES, Comparison, bin_of, compare, intervals
-from twofold.trend.verdict import Verdict, best_model, verdict
-
-__all__ = [
-    "COMPARED",
-    "DIRECTION",
-    "SCORES",
-    "Comparison",
-    "ReliabilityBin",
-    "Verdict",
-    "best_model",
-    "compare",
-    "intervals",
-    "reliability",
-    "scores",
-    "verdict",
-]
+from twofold.trend.interval import BINS, PROBABILITY_FLOOR, SCORES, bin_of
 
 Probability = Float[np.ndarray, "windows"]
 Label = Bool[np.ndarray, "windows"]

@@ -56,8 +56,8 @@ def intervals(
     (repeats look like miscalibration), so its interval may lie above its value.
 
     Few days make it too narrow, as every block bootstrap is. In 300 simulations each (60 regions, blocks of 3 days,
-    level 0.9), the interval of a paired difference in log score held the truth this often, with days independent / with an
-    autocorrelation of 0.5: 8 days 0.69 / 0.62, 15 days 0.82 / 0.76, 60 days 0.85 / 0.80, 200 days 0.89 / 0.81.
+    level 0.9), the interval of a paired difference in log score held the truth this often, with days independent / with
+    an autocorrelation of 0.5: 8 days 0.69 / 0.62, 15 days 0.82 / 0.76, 60 days 0.85 / 0.80, 200 days 0.89 / 0.81.
 
     Args:
         probability: forecast probability of "up".

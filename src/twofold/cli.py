@@ -63,7 +63,7 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("trend", "run"): Command(_trend_run, "counts by region in; calibrated probabilities, scores and a report out"),
     ("trend", "study"): Command(_trend_study, "reproduce the original study whole, its table beside ours"),
     ("trend", "predict"): Command(_trend_predict, "each region's probability of rising on the day after the last"),
-    ("trend", "score"): Command(_trend_score, "the scores of a finished run, all baselines beside it"),
+    ("trend", "score"): Command(_trend_score, "the scores of a finished run, or of its model on newer counts"),
 }
 
 

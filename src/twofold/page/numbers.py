@@ -1,0 +1,104 @@
+"""How a number is written in a report; the one place for it. What is missing is a dash, never 0 or "None"."""
+
+import math
+
+DASH = "–"
+MINUS = "−"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separators.
+
+    Example:
+        >>> count(10582)
+        '10,582'
+    """
+    return DASH if value is None else f"{value:,}".replace("-", MINUS)
+
+
+def score(value: float | None, digits: int = 3) -> str:
+    """A score with fixed digits.
+
+    Example:
+        >>> score(0.71349), score(-0.02), score(None)
+        ('0.713', '−0.020', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)
+
+
+def interval(bounds: list[float | None] | tuple[float, float] | None, digits: int = 3) -> str:
+    """Both ends of an interval, or a dash where one is missing.
+
+    Example:
+        >>> interval([0.701, 0.726])
+        '[0.701, 0.726]'
+    """
+    if bounds is None or any(end is None or not math.isfinite(end) for end in bounds):
+        return DASH
+    return f"[{score(bounds[0], digits)}, {score(bounds[1], digits)}]"
+
+
+def with_interval(value: float | None, bounds: list[float | None] | tuple[float, float] | None, digits: int = 3) -> str:
+    """A score and its interval.
+
+    Example:
+        >>> with_interval(0.713, [0.701, 0.726])
+        '0.713 [0.701, 0.726]'
+    """
+    if score(value, digits) == DASH:
+        return DASH
+    ends = interval(bounds, digits)
+    return score(value, digits) if ends == DASH else f"{score(value, digits)} {ends}"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference, always with its sign.
+
+    Example:
+        >>> signed(0.0123), signed(-0.5, 1)
+        ('+0.012', '−0.5')
+    """
+    text = score(value, digits)
+    return f"+{text}" if value is not None and math.isfinite(value) and value > 0 and text.strip("0.,") else text
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    r"""A share in [0, 1] as a percentage, with a no-break space before the sign.
+
+    Example:
+        >>> percent(0.4771)
+        '47.7\xa0%'
+    """
+    text = score(None if share is None else 100 * share, digits)
+    return text if text == DASH else f"{text}\u00a0%"
+
+
+def points(difference: float | None, digits: int = 1) -> str:
+    """A difference of two shares, in percentage points.
+
+    Example:
+        >>> points(0.061)
+        '+6.1 pp'
+    """
+    text = signed(None if difference is None else 100 * difference, digits)
+    return text if text == DASH else f"{text} pp"
+
+
+def spread(values: list[float | None], digits: int = 1, scale: float = 100.0) -> str:
+    """Mean and sample standard deviation of several runs (`scale` 100 writes shares as percentages).
+
+    Example:
+        >>> spread([0.75, 0.77])
+        '76.0 ± 1.4'
+    """
+    known = [scale * value for value in values if value is not None and math.isfinite(value)]
+    if not known:
+        return DASH
+    mean = math.fsum(known) / len(known)
+    if len(known) == 1:
+        return score(mean, digits)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
+    return f"{score(mean, digits)} ± {score(deviation, digits)}"

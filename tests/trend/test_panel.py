@@ -66,8 +66,7 @@ def test_redistribute_notes_what_history_can_not_absorb():
     notes = panel([[9, 10, 2, 4], [0, 5, 3, 3]]).increments("redistribute").notes
 
     assert notes == (
-        "Downward corrections of 7 cases in 1 regions exceed all cases before them in the table; "
-        "that part was clipped.",
+        "Downward corrections exceed all cases before them by 7 cases in 1 region; that part was clipped.",
     )
     assert panel([[0, 5, 3, 3]]).increments("redistribute").notes == ()
 

@@ -94,10 +94,7 @@ def _panel(columns: _Columns, config: SourceConfig, kind: Kind) -> Panel:
     dates, date_of = _dates(columns, config)
     values = _values(columns, config)
     if kind == "cumulative" or config.negatives == "keep":
-        for i in np.flatnonzero(values < 0)[:1]:
-            raise DataError(
-                negative_count(f"{columns.row(i)}, column {config.value!r}", columns.regions[i], int(values[i]), kind)
-            )
+        _refuse_negatives(columns, config, values, kind)
     cell_of = region_of * len(dates) + date_of
     _check_unique(columns, dates, date_of, cell_of)
     _check_complete(columns, regions, dates, cell_of)
@@ -153,6 +150,13 @@ def _values(columns: _Columns, config: SourceConfig) -> np.ndarray:
             place = f"{columns.row(i)}, column {config.value!r}"
             raise DataError(f"{place}, {shorten(columns.regions[i])} on {columns.dates[i]}: {error}") from None
     return values
+
+
+def _refuse_negatives(columns: _Columns, config: SourceConfig, values: np.ndarray, kind: Kind) -> None:
+    found = np.flatnonzero(values < 0).tolist()
+    if found:
+        place = f"{columns.row(found[0])}, column {config.value!r}"
+        raise DataError(negative_count(place, columns.regions[found[0]], int(values[found[0]]), kind))
 
 
 def _check_unique(columns: _Columns, dates: np.ndarray, date_of: np.ndarray, cell_of: np.ndarray) -> None:

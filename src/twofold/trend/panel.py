@@ -86,7 +86,8 @@ class Panel:
             )
         if n == 0:
             return self
-        note = f"The last {n} dates ({self.dates[-n]} to {self.dates[-1]}) were left out on request (--drop-last {n})."
+        last = f"{self.dates[-n]} to {self.dates[-1]}"
+        note = f"Left out on request: the last {counted(n, 'date')}, {last} (--drop-last {n})."
         kept = replace(self, dates=self.dates[:-n], values=self.values[:, :-n])
         return kept.noted(note)
 
@@ -171,6 +172,11 @@ def redistribute(
     return result, debt
 
 
+def counted(n: int, noun: str) -> str:
+    """A number with its noun for a sentence: `1 date`, `2 dates`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def usual_step(dates: np.ndarray) -> int:
     """The step in days that most of the sorted dates are apart when that is 1 or 7, else 1; other steps are gaps."""
     steps, counts = np.unique(np.diff(dates).astype(int), return_counts=True)
@@ -181,10 +187,8 @@ def usual_step(dates: np.ndarray) -> int:
 def _unabsorbed_note(unabsorbed: Int64[np.ndarray, "regions"]) -> tuple[str, ...]:
     if not unabsorbed.any():
         return ()
-    return (
-        f"Downward corrections of {unabsorbed.sum()} cases in {np.count_nonzero(unabsorbed)} regions exceed all cases "
-        "before them in the table; that part was clipped.",
-    )
+    cases, regions = counted(int(unabsorbed.sum()), "case"), counted(int(np.count_nonzero(unabsorbed)), "region")
+    return (f"Downward corrections exceed all cases before them by {cases} in {regions}; that part was clipped.",)
 
 
 def _check_axes(regions: tuple[str, ...], dates: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 from twofold.engine.errors import DataError, InputError
 from twofold.trend.config import SourceConfig
 from twofold.trend.long import read_long_frame, read_long_table
-from twofold.trend.panel import Kind, Panel, corrections
+from twofold.trend.panel import Kind, Panel, corrections, counted
 from twofold.trend.simulate import simulate
 from twofold.trend.table import Table, parse_table, read_bytes
 from twofold.trend.tail import incomplete_tail
@@ -40,7 +40,8 @@ def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -
     else:
         panel = read_frame(source, config)
     panel = panel.drop_last(config.drop_last)
-    return panel.noted(_corrections_note(panel, config), _kind_note(panel), incomplete_tail(panel))
+    clipped = panel.increments(config.negatives).notes
+    return panel.noted(_corrections_note(panel, config), *clipped, _kind_note(panel), incomplete_tail(panel))
 
 
 def read_panel(path: str | Path, config: SourceConfig) -> Panel:
@@ -125,16 +126,17 @@ def _corrections_note(panel: Panel, config: SourceConfig) -> str | None:
     found = corrections(panel)
     if not found:
         return None
+    regions = len({correction.region for correction in found})
     largest = max(found, key=lambda correction: correction.size)
     treatment = {
         "keep": "kept as negative increments",
         "clip": "clipped to 0",
         "redistribute": "taken off the dates before",
     }[config.negatives]
+    size = f"{counted(largest.size, 'case')} ({largest.region}, {largest.date})"
     return (
-        f"{len(found)} downward corrections in {len({correction.region for correction in found})} regions, the largest "
-        f"of {largest.size} cases ({largest.region}, {largest.date}), were {treatment} (--negatives "
-        f"{config.negatives})."
+        f"{counted(len(found), 'downward correction')} in {counted(regions, 'region')}, the largest of {size}: {treatment} "
+        f"(--negatives {config.negatives})."
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.engine.errors import DataError
 from twofold.trend.cells import has_thousands, parse_count, parse_month_first, repair_mangled
-from twofold.trend.panel import MIN_DATES, Kind, Negatives, Panel, usual_step
+from twofold.trend.panel import MIN_DATES, Kind, Negatives, Panel, counted, usual_step
 from twofold.trend.table import Table
 
 COUNTRY, PROVINCE = "Country/Region", "Province/State"
@@ -115,8 +115,8 @@ def _dates(table: Table, layout: _Layout) -> tuple[np.ndarray, str | None]:
     _check_even(table, layout, mended)
     changed = [i for i in range(len(header)) if mended[i] != literal[i]]
     note = (
-        f"{len(changed)} dates such as {header[changed[0]]} were mangled by a spreadsheet; they were read by their "
-        f"position, {header[changed[0]]} as {mended[changed[0]]}."
+        f"{counted(len(changed), 'date')} mangled by a spreadsheet, such as {header[changed[0]]}, read by position: "
+        f"{header[changed[0]]} as {mended[changed[0]]}."
     )
     return np.array(mended, dtype="datetime64[D]"), note
 
@@ -223,7 +223,9 @@ def thousands_note(cells: list[str]) -> str | None:
     """Says how counts with thousands separators were read; None when there are none."""
     if not cells:
         return None
-    return f"{len(cells)} counts have thousands separators; {cells[0]!r} was read as {parse_count(cells[0])}."
+    return (
+        f"{counted(len(cells), 'count')} with thousands separators; {cells[0]!r} was read as {parse_count(cells[0])}."
+    )
 
 
 def _summed(rows: int, regions: int) -> str | None:

@@ -135,8 +135,8 @@ def _corrections_note(panel: Panel, config: SourceConfig) -> str | None:
     }[config.negatives]
     size = f"{counted(largest.size, 'case')} ({largest.region}, {largest.date})"
     return (
-        f"{counted(len(found), 'downward correction')} in {counted(regions, 'region')}, the largest of {size}: {treatment} "
-        f"(--negatives {config.negatives})."
+        f"{counted(len(found), 'downward correction')} in {counted(regions, 'region')}, the largest of {size}: "
+        f"{treatment} (--negatives {config.negatives})."
     )
 
 

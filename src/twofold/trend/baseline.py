@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
@@ -20,6 +20,7 @@ BASELINES: tuple[BaselineName, ...] = ("base_rate", "all_zero", "mean_reversion"
 BINS = 10
 
 
+@runtime_checkable
 class Baseline(Protocol):
     """Anything fitted that gives probabilities."""
 

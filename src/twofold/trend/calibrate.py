@@ -75,7 +75,14 @@ def identity(windows: int = 0, note: str = "") -> Calibration:
     return Calibration("identity", windows, note=note)
 
 
-def fit_calibration(method: Literal["temperature", "isotonic"], probability: Probability, label: Label) -> Calibration:
+def fit_calibration(
+    method: Literal["temperature", "isotonic"],
+    probability: Probability,
+    label: Label,
+    *,
+    days: int = 1,
+    prior_days: float = 0.0,
+) -> Calibration:
     """Fits a calibration on a slice that no model was trained on.
 
     `temperature` scales and shifts the log odds, p' = sigmoid(scale * logit(p) + shift): Platt scaling on the log
@@ -89,6 +96,8 @@ def fit_calibration(method: Literal["temperature", "isotonic"], probability: Pro
         method: `temperature` or `isotonic`.
         probability: forecast probability of "up" on the slice.
         label: what happened.
+        days: days that the slice spans.
+        prior_days: weight of the forecasts as they are, in days; 0 lets the slice decide alone.
 
     Returns:
         The calibration; the identity, with a note, when the slice can't tell (no window, one class only, one
@@ -105,7 +114,12 @@ def fit_calibration(method: Literal["temperature", "isotonic"], probability: Pro
     if label.all() or not label.any():
         return identity(n, "the calibration slice holds windows of one class only; probabilities are left as they are")
     p = probability.astype(np.float64)
-    return _fit_temperature(p, label) if method == "temperature" else _fit_isotonic(p, label)
+    # Windows of a day rise and fall together, so a slice knows no more than its days do; the forecasts themselves stand
+    # in as the outcome of the prior days, which draws the fit towards leaving them as they are.
+    trust = days / (days + prior_days)
+    if method == "temperature":
+        return _fit_temperature(p, trust * _platt_targets(label) + (1 - trust) * p)
+    return _fit_isotonic(p, trust * label + (1 - trust) * p)
 
 
 def apply_calibration(calibration: Calibration, probability: Probability) -> Probability:
@@ -118,11 +132,11 @@ def apply_calibration(calibration: Calibration, probability: Probability) -> Pro
     return _APPLY[calibration.method](calibration, probability.astype(np.float64))
 
 
-def _fit_temperature(p: Probability, label: Label) -> Calibration:
-    odds, n = _log_odds(p), label.size
+def _fit_temperature(p: Probability, target: Probability) -> Calibration:
+    odds, n = _log_odds(p), target.size
     if np.ptp(odds) == 0.0:
         return identity(n, "all windows of the calibration slice have one probability; it is left as it is")
-    scale, shift = _maximum_likelihood(odds, _platt_targets(label))
+    scale, shift = _maximum_likelihood(odds, target)
     if not scale > 0.0:
         return identity(
             n,
@@ -148,9 +162,9 @@ def _platt_targets(label: Label) -> Probability:
     return np.where(label, (n_up + 1) / (n_up + 2), 1 / (label.size - n_up + 2))
 
 
-def _fit_isotonic(p: Probability, label: Label) -> Calibration:
-    n = label.size
-    model = IsotonicRegression(y_min=1 / (n + 2), y_max=(n + 1) / (n + 2), out_of_bounds="clip").fit(p, label)
+def _fit_isotonic(p: Probability, target: Probability) -> Calibration:
+    n = target.size
+    model = IsotonicRegression(y_min=1 / (n + 2), y_max=(n + 1) / (n + 2), out_of_bounds="clip").fit(p, target)
     thresholds, values = (tuple(float(v) for v in array) for array in (model.X_thresholds_, model.y_thresholds_))
     return Calibration("isotonic", n, thresholds=thresholds, values=values)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64
 
-from twofold.trend.baseline import Baseline
+from twofold.trend.baseline import BASELINES, Baseline, fit_baseline
 from twofold.trend.calibrate import Calibration, fit_calibration, identity
 from twofold.trend.config import Cell, TrendConfig
 from twofold.trend.features import FeatureFit, Inputs, apply_features, fit_features
@@ -126,12 +126,13 @@ def _calibrate(
 ) -> tuple[Calibration, Calibration]:
     rows = prepared.split.calibration
     members = select.predict(inputs, prepared.increments.regions, rows)
-    up = prepared.windows.up[rows]
-    pooled, networks = pool(members), pool_networks(members)
-    return (
-        fit_calibration(config.calibration.method, pooled, up),
-        fit_calibration(config.calibration.method, networks, up),
+    up, settings = prepared.windows.up[rows], config.calibration
+    days = len(np.unique(prepared.windows.origin[rows]))
+    pooled, networks = (
+        fit_calibration(settings.method, probability, up, days=days, prior_days=settings.prior_days)
+        for probability in (pool(members), pool_networks(members))
     )
+    return pooled, networks
 
 
 class _Stage:

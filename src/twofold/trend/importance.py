@@ -1,7 +1,7 @@
 """Grouped permutation importance: how much worse the log score gets when an input is shuffled between windows."""
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -27,7 +27,7 @@ class _Shuffled:
         self.names = tuple(names[row] for row in inputs.region)
         self.width = inputs.sequence.shape[2]
 
-    def fit(self, table: np.ndarray, up: np.ndarray) -> Self:
+    def fit(self, table: np.ndarray, up: np.ndarray) -> "_Shuffled":
         """Nothing to fit: the members are."""
         return self
 

@@ -1,7 +1,5 @@
 """The recurrent networks: RNN, LSTM or GRU over a window's dates, one log odds of "up" at the end."""
 
-from typing import Self
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -42,7 +40,7 @@ class Recurrent(nn.Module):
         self.dropout = config.dropout
 
     @classmethod
-    def seeded(cls, inputs: Inputs, regions: int, cell: Cell, *, config: ModelConfig, seed: int) -> Self:
+    def seeded(cls, inputs: Inputs, regions: int, cell: Cell, *, config: ModelConfig, seed: int) -> "Recurrent":
         """A network for these inputs whose first weights depend on the seed alone.
 
         Draws from torch's global state, which is put back; not to be called from several threads at once.

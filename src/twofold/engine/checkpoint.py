@@ -52,11 +52,11 @@ def load_state(state: TrainState, path: Path) -> bool:
         saved = state.optimiser.state_dict()
         saved["state"] = _moments(_below(tensors, "optimiser."))
         state.optimiser.load_state_dict(saved)
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        state.history, state.best_epoch, state.best_loss = about["history"], about["best_epoch"], about["best_loss"]
+    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
             f"{path}: not a checkpoint of this network ({error}); start again with --overwrite"
         ) from error
-    state.history, state.best_epoch, state.best_loss = about["history"], about["best_epoch"], about["best_loss"]
     state.best = _below(tensors, "best.") or None
     return True
 

@@ -32,11 +32,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, content: str) -> None:
@@ -109,13 +113,7 @@ def claim(
         RunFolderError: when another process writes there, when the folder holds another config or other data, or
             something that is no run.
     """
-    _refuse_foreign(path)
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunFolderError(f"{path}: another process writes to this run folder; wait for it or give --out") from error
+    lock = _lock(path)
     try:
         if overwrite:
             _empty(path)
@@ -131,10 +129,26 @@ def claim(
         lock.release()
 
 
+def _lock(path: Path) -> FileLock:
+    try:
+        _refuse_foreign(path)
+        path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / LOCK)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunFolderError(f"{path}: another process writes to this run folder; wait for it or give --out") from error
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: can't be written as a run folder ({error.strerror}); give another --out"
+        ) from error
+    return lock
+
+
 def _refuse_foreign(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: is a file; --out takes a folder")
-    if path.is_dir() and not (path / "manifest.json").exists():
+    # Many a program calls a file manifest.json; only one that names data is a run's.
+    if path.is_dir() and "data_digest" not in _read_json(path / "manifest.json"):
         strangers = [item.name for item in path.iterdir() if item.name != LOCK and not item.name.startswith(ASIDE)]
         if strangers:
             raise RunFolderError(
@@ -147,7 +161,7 @@ def _refuse_other(path: Path, config: Config, data_digest: str) -> None:
     saved = path / "config.json"
     if not saved.exists():
         return
-    old, new = _flat(json.loads(saved.read_text())), _flat(json.loads(config.to_json()))
+    old, new = _flat(_read_json(saved)), _flat(json.loads(config.to_json()))
     changed = [
         f"{key} {old.get(key)!r} -> {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
     ]
@@ -156,8 +170,17 @@ def _refuse_other(path: Path, config: Config, data_digest: str) -> None:
             f"{path}: holds a run of another config ({'; '.join(changed[:5])}); give another --out, "
             "or --overwrite to lose that run"
         )
-    if json.loads((path / "manifest.json").read_text())["data_digest"] != data_digest:
+    if _read_json(path / "manifest.json")["data_digest"] != data_digest:
         raise RunFolderError(f"{path}: holds a run on other data; give another --out, or --overwrite to lose that run")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing where it is missing or holds something else."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -173,7 +196,7 @@ def _empty(path: Path) -> None:
     for item in path.iterdir():
         if item.name in (LOCK, "manifest.json", "config.json"):
             continue
-        shutil.rmtree(item) if item.is_dir() else item.unlink()
+        shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
     (path / "config.json").unlink(missing_ok=True)
 
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from twofold.engine.config import canonical, explain
+from twofold.engine.config import Config, canonical
 from twofold.engine.errors import InputError
 from twofold.engine.loop import Record
 from twofold.engine.run import claim, write_text
@@ -25,6 +26,7 @@ from twofold.trend import report
 from twofold.trend.config import SourceConfig, TrendConfig
 from twofold.trend.forecast import Forecaster
 from twofold.trend.panel import Panel
+from twofold.trend.prepare import prepare
 from twofold.trend.recipes import RECIPES, recipe
 from twofold.trend.rescore import rescore
 from twofold.trend.run import execute
@@ -74,6 +76,7 @@ class DemoFlags:
 
 def _run(flags: RunFlags, command: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
+    prepare(panel, flags.config)  # a misfit of data and config is told before any folder is made
     source = flags.data.name if flags.data else "simulated"
     out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{_short_digest(flags.config, panel)}"
     console = Console(stderr=True)
@@ -109,8 +112,9 @@ def predict(argv: list[str]) -> int:
     """`twofold trend predict`."""
     flags = _parse(PredictFlags, argv, "trend predict")
     forecaster = Forecaster.open(flags.run)
-    panel = load_panel(flags.data, forecaster.config.source) if flags.data else _panel_of(flags.run)
-    forecast = forecaster.forecast(panel)
+    panel = load_panel(flags.data, forecaster.source) if flags.data else _panel_of(flags.run, forecaster)
+    with _naming(flags.data):
+        forecast = forecaster.forecast(panel)
     for note in forecast.notes:
         sys.stderr.write(f"warning: {note}\n")
     ranked = forecast.table.sort("probability", descending=True)
@@ -141,8 +145,9 @@ def score(argv: list[str]) -> int:
         title = f"{flags.run}: test origins {found['split']['test_first']} to {found['split']['test_last']}"
         blocks = {"ensemble": found, **found["models"], **found["baselines"]}
     else:
-        panel = load_panel(flags.data, forecaster.config.source)
-        found = rescore(forecaster, _panel_of(flags.run), panel)
+        panel = load_panel(flags.data, forecaster.source)
+        with _naming(flags.data):
+            found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
         title = (
             f"{flags.data}: {found['windows']} windows new to the model, origins {found['first']} to {found['last']}; "
             f"{found['seen']} left out, since it was trained on them"
@@ -156,10 +161,28 @@ def score(argv: list[str]) -> int:
 def _parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None, hint: str = "") -> Any:
     description = f"{flags.__doc__}\n\n{hint}" if hint else flags.__doc__
     known = {} if default is None else {"default": default}
+    cli = partial(tyro.cli, flags, args=argv, prog=f"twofold {words}", description=description, **known)
     try:
-        return tyro.cli(flags, args=argv, prog=f"twofold {words}", description=description, **known)
-    except ValidationError as error:
-        raise InputError(explain(error)) from error
+        return cli(console_outputs=False)
+    except SystemExit as ended:
+        _refuse_broken_rule(ended, words)
+        return cli()  # once more, to be heard: the help, or what is wrong with the words
+
+
+def _refuse_broken_rule(ended: BaseException, words: str) -> None:
+    """Says which flag breaks a rule of the config, where that is what ended the parsing."""
+    error: BaseException | None = ended
+    while error is not None and not isinstance(error, ValidationError):
+        error = error.__context__
+    if error is None:
+        return
+    groups = {type(value).__name__: f"{name}." for name, value in TrendConfig() if isinstance(value, Config)}
+    rules = [
+        f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-') or '*'}: {item['msg']}"
+        + (f", got {item['input']!r}" if item["loc"] else "")
+        for item in error.errors()
+    ]
+    raise InputError(f"{'; '.join(rules)}; see `twofold {words} --help`") from ended
 
 
 def _word_after(flag: str, argv: list[str]) -> str | None:
@@ -176,9 +199,18 @@ def _short_digest(config: TrendConfig, panel: Panel) -> str:
     return hashlib.sha256(canonical([config.digest(), panel.digest()]).encode()).hexdigest()[:10]
 
 
-def _panel_of(run: Path) -> Panel:
-    kind = json.loads((run / "scores.json").read_text())["data"]["kind"]
-    return read_frame(pl.read_parquet(run / "panel.parquet").select("region", "date", "value"), SourceConfig(kind=kind))
+def _panel_of(run: Path, forecaster: Forecaster) -> Panel:
+    frame = pl.read_parquet(run / "panel.parquet").select("region", "date", "value")
+    return read_frame(frame, SourceConfig(kind=forecaster.kind))
+
+
+@contextlib.contextmanager
+def _naming(data: Path | None) -> Iterator[None]:
+    """Puts the file's name before what is wrong with its content."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{data}: {error}" if data else str(error)) from error
 
 
 @contextlib.contextmanager
@@ -238,8 +270,11 @@ def _render(table: Table) -> str:
 def _deliver(text: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text)
-    else:
+        return
+    try:
         write_text(out, text)
+    except OSError as error:
+        raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
 
 
 def show_scores(scores: dict[str, Any], out: Path) -> None:

@@ -8,7 +8,8 @@ import json
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, cast
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -22,22 +23,22 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.run import write_bytes
 from twofold.trend.baseline import Baseline, Estimator, Rates
 from twofold.trend.calibrate import Calibration, apply_calibration
-from twofold.trend.config import Cell, TrendConfig
+from twofold.trend.config import Cell, SourceConfig, TrendConfig
 from twofold.trend.ensemble import Ensemble, Fitted, pool
 from twofold.trend.features import FeatureFit, apply_features
 from twofold.trend.model import Recurrent
-from twofold.trend.panel import Panel
+from twofold.trend.panel import Kind, Panel
 from twofold.trend.places import iso2
 from twofold.trend.prepare import Prepared
 from twofold.trend.sources import load_panel
 from twofold.trend.train import Trained
 
 NETWORKS, TREES, KEY = "model.safetensors", "model.skops", "model"
+# What the releases of skops since 0.11 ask about for our partners: parts of scikit-learn that hold numbers.
 TRUSTED = [
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
     "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
     "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 ]
@@ -68,6 +69,7 @@ class Forecaster:
         last: last date that the members have seen.
         bears_days: days after `last` for which the run's own test speaks: the length of its test.
         step_days: days between two dates.
+        kind: whether the run's data were running totals or new cases.
     """
 
     config: TrendConfig
@@ -77,9 +79,15 @@ class Forecaster:
     last: np.datetime64
     bears_days: int
     step_days: int
+    kind: Kind
+
+    @property
+    def source(self) -> SourceConfig:
+        """How newer data is read: as the run's own was, so that `auto` can't take another kind for it."""
+        return self.config.source.model_copy(update={"kind": self.kind})
 
     @classmethod
-    def of(cls, panel: Panel, prepared: Prepared, fitted: Fitted, config: TrendConfig) -> Self:
+    def of(cls, panel: Panel, prepared: Prepared, fitted: Fitted, config: TrendConfig) -> "Forecaster":
         """The forecaster of a run that was just fitted."""
         names = np.array(panel.regions)[prepared.in_c]
         tested = np.unique(prepared.windows.origin[prepared.split.test])
@@ -91,13 +99,14 @@ class Forecaster:
             panel.dates[-1],
             int(tested.max() - tested.min() + 1) * panel.step_days,
             panel.step_days,
+            panel.kind,
         )
 
     def predict(self, frame: "pl.DataFrame | str | Path") -> pl.DataFrame:
         """Probability that each region's count rises, for the date after the last.
 
         Args:
-            frame: counts in long form with the columns that the run's `source` settings name, or a file.
+            frame: counts of the run's kind in long form, with the columns that its `source` settings name, or a file.
 
         Returns:
             As `Forecast.table`. Warns (`UserWarning`) when the data is older or newer than the model can bear.
@@ -105,7 +114,7 @@ class Forecaster:
         Raises:
             InputError: when the data breaks a rule, or does not fit the model.
         """
-        forecast = self.forecast(load_panel(frame, self.config.source))
+        forecast = self.forecast(load_panel(frame, self.source))
         for note in forecast.notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return forecast.table
@@ -169,7 +178,8 @@ class Forecaster:
         networks, estimators = self.ensemble.networks, self.ensemble.estimators
         rates = {name: asdict(model) for name, model in estimators.items() if isinstance(model, Rates)}
         about = {
-            "config": self.config.model_dump(mode="json"),
+            # How many networks trained at a time changes no result, so it must not change the file.
+            "config": self.config.model_dump(mode="json", exclude={"train": {"jobs"}}),
             "features": asdict(self.ensemble.features),
             "networks": {name: {"epochs": net.epochs, "known": net.known} for name, net in networks.items()},
             "rates": rates,
@@ -179,6 +189,7 @@ class Forecaster:
             "last": str(self.last),
             "bears_days": self.bears_days,
             "step_days": self.step_days,
+            "kind": self.kind,
         }
         tensors = {
             f"{name}.{key}": value.contiguous()
@@ -191,7 +202,7 @@ class Forecaster:
         write_bytes(folder / NETWORKS, save(tensors, {KEY: json.dumps(about, sort_keys=True)}))
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path) -> "Forecaster":
         """Reads what `save` wrote.
 
         Args:
@@ -212,7 +223,7 @@ class Forecaster:
             raise RunFolderError(f"{path}: can't be read as a model of a trend run ({error})") from error
 
     @classmethod
-    def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Baseline]) -> Self:
+    def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Baseline]) -> "Forecaster":
         config = TrendConfig.model_validate(about["config"])
         features = FeatureFit(**{key: tuple(value) for key, value in about["features"].items()})
         networks = {name: _build_network(name, entry, tensors, config) for name, entry in about["networks"].items()}
@@ -226,13 +237,14 @@ class Forecaster:
             np.datetime64(about["last"]),
             about["bears_days"],
             about["step_days"],
+            about["kind"],
         )
 
 
 def _build_network(
     member: str, entry: dict[str, Any], tensors: dict[str, torch.Tensor], config: TrendConfig
 ) -> Trained:
-    cell: Cell = next(cell for cell in ("rnn", "lstm", "gru") if member.startswith(f"{cell}-"))
+    cell = cast(Cell, member.partition("-")[0])
     weights = {key.removeprefix(f"{member}."): value for key, value in tensors.items() if key.startswith(f"{member}.")}
     known = tuple(entry["known"])
     # The sizes that the config does not name are read off the weights.
@@ -249,6 +261,8 @@ def _read_trees(path: Path, about: dict[str, Any]) -> dict[str, Baseline]:
         classifiers = skops.io.load(path, trusted=TRUSTED)
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
         raise RunFolderError(f"{path}: holds types that no model of ours has, and was not loaded ({error})") from error
+    except BadZipFile as error:
+        raise RunFolderError(f"{path}: is no skops file, and was not loaded ({error})") from error
     return {name: Estimator(classifier) for name, classifier in classifiers.items()}
 
 

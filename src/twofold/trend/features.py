@@ -284,4 +284,4 @@ def _weekday_share(up: np.ndarray, known: np.ndarray, ahead: int, early: np.ndar
     for day in range(WEEK):
         share[:, day::WEEK] = _fading_share(up[:, day::WEEK], known, WEEK)
     shift = (-ahead) % WEEK  # date d + ahead has the weekday of date d - shift, the last one known on date d
-    return np.concatenate([early[:, :shift], share[:, : share.shape[1] - shift]], axis=1)
+    return np.concatenate([early[:, :shift], share], axis=1)[:, : up.shape[1]]

@@ -80,7 +80,7 @@ def last_known(origins: Int64[np.ndarray, " origins"], config: SplitConfig, date
     """
     if config.kind in ("random", "regions"):
         return dates
-    return int(_first_held_out(origins, config.test_fraction)) + 1
+    return _first_held_out(origins, config.test_fraction) + 1
 
 
 def divide(windows: Windows, config: SplitConfig, seed: int) -> Split:
@@ -136,7 +136,7 @@ def _divide_in_time(windows: Windows, config: SplitConfig, seed: int) -> Split:
 
 
 def _first_held_out(origins: np.ndarray, fraction: float) -> int:
-    return origins[-min(max(round(fraction * len(origins)), 1), len(origins))]
+    return int(origins[-min(max(round(fraction * len(origins)), 1), len(origins))])
 
 
 def _draw(units: np.ndarray, fraction: float, seed: int, purpose: str) -> tuple[np.ndarray, np.ndarray]:

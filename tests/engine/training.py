@@ -1,0 +1,61 @@
+"""A tiny training for the engine's tests: a regression with dropout, all noise from the epoch's generator."""
+
+import torch
+from torch import Tensor, nn
+
+from twofold.engine.loop import Plan, Record, TrainState, shuffled
+
+PLAN = Plan(epochs=6, learning_rate=0.05, schedule="cosine", clip_norm=1.0, patience=10, seed=11)
+X = torch.linspace(-1, 1, 150).reshape(50, 3).sin()
+Y = (X.sum(dim=1) * 3).cos()
+batches = shuffled(torch.arange(50), 8, PLAN.seed)
+
+
+class Net(nn.Module):
+    """Two layers with dropout between them."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.first, self.last, self.dropout = nn.Linear(3, 6), nn.Linear(6, 1), dropout
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        hidden = torch.tanh(self.first(x))
+        if self.training and self.dropout:
+            hidden = hidden * torch.empty_like(hidden).bernoulli_(1 - self.dropout, generator=generator)
+        return self.last(hidden).squeeze(1)
+
+
+def fresh(dropout: float = 0.0) -> TrainState:
+    """A state before its first epoch, with the same weights each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = Net(dropout)
+    return TrainState(module, torch.optim.AdamW(module.parameters(), lr=1.0, fused=True))
+
+
+def loss(module: nn.Module, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    error = module(X[rows], generator) - Y[rows]
+    return (error**2).mean(), {"size": torch.tensor(float(len(rows)))}
+
+
+def monitor(module: nn.Module) -> Record:
+    return {"validation_loss": float(((module(X) - Y) ** 2).mean())}
+
+
+def same_training(one: TrainState, two: TrainState) -> None:
+    """Two states are equal bit for bit, but for the seconds that they took."""
+    for name, value in one.module.state_dict().items():
+        assert torch.equal(value, two.module.state_dict()[name]), name
+    moments, others = one.optimiser.state_dict()["state"], two.optimiser.state_dict()["state"]
+    assert moments.keys() == others.keys() != set()
+    for index, slot in moments.items():
+        assert slot.keys() == others[index].keys() == {"step", "exp_avg", "exp_avg_sq"}
+        assert all(torch.equal(value, others[index][name]) for name, value in slot.items())
+    assert timeless(one) == timeless(two)
+    assert (one.best_epoch, one.best_loss) == (two.best_epoch, two.best_loss)
+    assert (one.best is None) == (two.best is None)
+    assert all(torch.equal(value, (two.best or {})[name]) for name, value in (one.best or {}).items())
+
+
+def timeless(state: TrainState) -> list[Record]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in state.history]

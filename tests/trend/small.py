@@ -30,7 +30,7 @@ def epidemic(regions: int = 7, dates: int = 50, seed: int = 0, kind: Kind = "cum
     """
     generator = np.random.default_rng(seed)
     day = np.arange(dates)
-    wave = 20 + 15 * np.sin(day / 6) - 8 * (day % 7 > 4)
+    wave = 25 + 15 * np.sin(day / 6) - 8 * (day % 7 > 4)
     counts = generator.poisson(generator.uniform(0.5, 3, (regions, 1)) * wave)
     counts[0, : dates // 3] = 0
     counts[-1] = 0

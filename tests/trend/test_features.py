@@ -1,4 +1,4 @@
-"""Features: every channel beside plain loops, none sees a later date, all that is learned comes from training windows."""
+"""Features: every channel beside plain loops, no channel sees a later date, all is learned from training windows."""
 
 import datetime
 import math

@@ -244,7 +244,8 @@ def _scores(predictions, *, names, chosen, dates, simulated, step) -> dict[str, 
             "best_baseline": "boosting", "score": "log_score", "set": "test_active", "difference": -0.011, "low": -0.02,
             "high": -0.003, "significant": True,
             "sentence": "On test windows with at least one case, the network beats the best baseline, "
-            "gradient boosting: its log score is 0.011 nats better (90 % interval 0.003 to 0.020), which is significant.",
+            "gradient boosting: its log score is 0.011 nats better (90 % interval 0.003 to 0.020), which is "
+            "significant.",
         },
     }  # fmt: skip
 
@@ -268,3 +269,62 @@ def _metrics() -> list[dict[str, Any]]:
                     line |= {"test_loss": fit + 0.04, "test_accuracy": 1.2 - fit}
                 lines.append(line | {"learning_rate": 0.002, "seconds": 0.1})
     return lines
+
+
+def study_folder(folder: Path, *, simulated: bool = False) -> Path:
+    """Writes the folder of a study: study.json and the tables and arrays that its report shows."""
+    run_folder(folder, simulated=simulated)
+    data = json.loads((folder / "scores.json").read_text())["data"]
+    random = np.random.default_rng(3)
+    shapes = [("rnn", 1, 7, 0), ("rnn", 2, 7, 0), ("lstm", 1, 7, 0)]
+    shapes += [("gru", 1, length, start) for length in (3, 7, 14) for start in (0, 40)]
+    study = {
+        "title": "Recurrent networks that classify the next day's trend: the original & ours",
+        "simulated": simulated,
+        "data": data,
+        "original": [
+            {"setting": "RNN, L = 7", "train_percent": 77.259, "test_percent": 74.681,
+             "train_count": "6540/8465", "test_count": "1581/2117"},
+            {"setting": "GRU, L = 3", "train_percent": 80.41, "test_percent": 76.289,
+             "train_count": None, "test_count": None},
+            {"setting": "GRU, L = 7, from day 40", "train_percent": "near 80", "test_percent": "near 80",
+             "train_count": None, "test_count": None},
+            {"setting": "<not in the grid>", "train_percent": None, "test_percent": None,
+             "train_count": None, "test_count": None},
+        ],
+        "screen": {"selected": 143, "regions": 185, "china": "outside C",
+                   "train_days": {"selected": 160, "common": 133, "days": 66}},
+        "grid": [_grid_row(random, *shape) for shape in shapes],
+        "one_window": {"train": 114, "test": 29, "test_accuracy": [0.55, 0.62], "majority": [0.55, 0.59]},
+        "trials": [
+            {"setting": f"epochs={epochs}", "epochs": epochs, "batch_size": 128, "hidden": 128, "layers": 1,
+             "test_accuracy": [0.79, 0.8], "seconds": 1.5 * epochs} for epochs in (10, 50)
+        ],
+        "china": {
+            "without": {"windows": 10582, "test_accuracy": [0.8, 0.81], "majority": [0.744, 0.744]},
+            "with": {"windows": 10656, "test_accuracy": [0.8, 0.79], "majority": [0.742, 0.744]},
+            "correlation_max": 0.31, "correlation_mean": -0.12,
+        },
+        "errors": [{"claim": "10439 x 0.8 = 8465 <sic>", "finding": "it is 10,582 x 0.8", "figure": "8,465"}],
+        "zero": {"share_all_zero": 0.477, "share_up_all_zero": 0.034, "majority_active": 0.54},
+        "always_not_up": 0.744,
+    }  # fmt: skip
+    (folder / "study.json").write_text(json.dumps(study))
+    return folder
+
+
+def _grid_row(random: np.random.Generator, cell: str, layers: int, length: int, start: int) -> dict[str, Any]:
+    majority = [float(m) for m in random.normal(0.744 if not start else 0.54, 0.004, 3)]
+    accuracy = [m + float(g) for m, g in zip(majority, random.normal(0.06, 0.008, 3), strict=True)]
+    area = [0.85, 0.86, None if start else 0.84]
+    curves = [
+        {"epoch": e, "train_loss": 0.5 + 0.2 / e, "test_loss": 0.52 + 0.2 / e, "train_accuracy": 0.82 - 0.1 / e,
+         "test_accuracy": 0.8 - 0.1 / e} for e in range(1, 21)
+    ]  # fmt: skip
+    tested = {"test_accuracy": accuracy, "majority": majority, "test_auc": area, "brier_skill": [0.08, 0.07, None]}
+    return {
+        "cell": cell, "layers": layers, "length": length, "start": start, "windows": 10582, "positive": 2708,
+        "train": 8465, "test": 2117, "train_accuracy": [a + 0.01 for a in accuracy],
+        "test_accuracy": accuracy, "majority": majority,
+        "test_auc": area, "temporal": tested if cell != "lstm" else None, "curves": curves if length < 14 else [],
+    }  # fmt: skip

@@ -134,7 +134,7 @@ def table(
                 tag("tr", tag("th", groups[index], colspan=str(len(columns)), scope="rowgroup"), class_="group")
             )
         lines.append(_row(columns, row))
-    body = tag("table", tag("caption", caption), head, tag("tbody", join(lines, "\n")))
+    body = tag("table", tag("caption", tag("span", caption)), head, tag("tbody", join(lines, "\n")))
     return tag("div", body, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 

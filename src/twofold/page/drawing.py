@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from twofold.page.style import LIGHT
 
 INK, MUTED, LINE, PAPER = LIGHT["ink"], LIGHT["muted"], LIGHT["line"], LIGHT["paper"]
+ON_DARK, ON_LIGHT = "#fefefe", "#010101"
+"""Text on a coloured cell; none of the palette's colours, so that it stays when the page turns dark."""
 HUES = tuple(LIGHT[name] for name in ("blue", "orange", "green", "purple", "gold", "sky"))
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 3)))
 """Line styles in the order of `HUES`: a line is told from its neighbour without its colour."""

@@ -1,6 +1,7 @@
 """How a number is written in a report; the one place for it. What is missing is a dash, never 0 or "None"."""
 
 import math
+from collections.abc import Sequence
 
 DASH = "–"
 MINUS = "−"
@@ -87,7 +88,7 @@ def points(difference: float | None, digits: int = 1) -> str:
     return text if text == DASH else f"{text} pp"
 
 
-def spread(values: list[float | None], digits: int = 1, scale: float = 100.0) -> str:
+def spread(values: Sequence[float | None], digits: int = 1, scale: float = 100.0) -> str:
     """Mean and sample standard deviation of several runs (`scale` 100 writes shares as percentages).
 
     Example:

@@ -76,7 +76,8 @@ dt{color:var(--muted)}
 dd{margin:0;font-variant-numeric:tabular-nums;min-width:0}
 .scroll{overflow-x:auto;max-width:100%;margin:1rem 0}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;line-height:1.35}
-caption{text-align:left;font-size:.88rem;color:var(--muted);padding-bottom:.4rem;min-width:16rem}
+caption{text-align:left;font-size:.88rem;color:var(--muted);padding-bottom:.4rem}
+caption span{display:inline-block;position:sticky;left:0;max-width:min(48rem,calc(100vw - 2.5rem))}
 th,td{padding:.32rem .5rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 thead th{border-bottom:2px solid var(--muted);vertical-align:bottom}
 tbody th{font-weight:500}
@@ -107,7 +108,8 @@ dl>div{grid-template-columns:1fr;gap:0}th,td{padding:.3rem .45rem}th:first-child
 .gallery{gap:.5rem}}
 @media print{
 @page{margin:14mm}
-body{max-width:none;padding:0;font-size:9.5pt}
+html{font-size:9.5pt}
+body{max-width:none;padding:0;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 nav,.skip{display:none}
 h2{break-after:avoid;margin-top:1.5rem}
 h3{break-after:avoid}
@@ -117,6 +119,7 @@ thead{display:table-header-group}
 table{font-size:7.5pt}
 th,td{padding:.15rem .35rem}
 th:first-child{position:static}
+figure svg{max-height:13cm}
 figure .wide svg{min-width:0}
 .gallery{grid-template-columns:repeat(2,1fr)}
 .gallery.narrow{grid-template-columns:repeat(3,1fr)}

@@ -113,7 +113,7 @@ def correlation_pictures(
     """Heatmaps of all regions in file order and clustered, of the first ten with numbers, and the list of names."""
     order = heatmaps.clustered(correlation)
     first = slice(0, min(10, len(regions)))
-    alike = "Red is alike, blue opposite, grey undefined (a constant series). The dark strip on the left marks C."
+    alike = "Red is alike, blue opposite, grey undefined (a constant series). The purple strip on the left marks C."
     whole = album.add(
         "heatmap-all",
         heatmaps.heatmap(correlation, in_c, "in the order of the file"),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, PAPER, canvas
+from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, ON_DARK, ON_LIGHT, PAPER, canvas
 from twofold.trend import wording
 
 _SMALL = (4.4, 4.1, (0.62, 0.15, 1.15, 0.3))
@@ -149,7 +149,7 @@ def confusion(label: Bool[np.ndarray, " n"], called: Bool[np.ndarray, " n"], tit
     for row, column in np.ndindex(2, 2):
         text = f"{counts[row, column]:,}\n{100 * shares[row, column]:.1f} % of row"
         dark = shares[row, column] > 0.55
-        axes.text(column, row, text, ha="center", va="center", fontsize=10, color="white" if dark else "black")
+        axes.text(column, row, text, ha="center", va="center", fontsize=10, color=ON_DARK if dark else ON_LIGHT)
     axes.set_xticks([0, 1], ["called up", "called not up"])
     axes.set_yticks([0, 1], ["went up", "did not"])
     axes.set_xlabel("call at probability 0.5")
@@ -175,7 +175,7 @@ def comparisons(pairs: Sequence[Record], title: str) -> Figure:
         f"{wording.model(pair['model'])}\nagainst {_lower(wording.model(pair['against']))}" for pair in reversed(pairs)
     ]
     values = [(pair["difference"], pair["low"], pair["high"]) for pair in reversed(pairs)]
-    figure = _forest(rows, values, "difference of log score, nats", 2.0, step=0.36)
+    figure = _forest(rows, values, "difference of log score, nats", 1.75, step=0.36)
     figure.axes[0].set_title(title)
     return figure
 
@@ -198,7 +198,7 @@ def scores_at_a_glance(rows: Mapping[str, tuple[float | None, Sequence[float | N
         [wording.model(name) for name, _, _ in known],
         [(value, ends[0], ends[1]) for _, value, ends in known],
         f"{words.label}, {'higher' if words.higher else 'lower'} is better",
-        1.85,
+        1.75,
         hollow=[name.startswith("baseline_") for name, _, _ in known],
     )
     figure.axes[0].set_title("active test windows")
@@ -215,7 +215,7 @@ def _forest(
     hollow: Sequence[bool] | None = None,
 ) -> Figure:
     height = 0.95 + step * max(len(names), 2)
-    figure, axes = canvas(4.9, height, (left, 0.2, 0.55, 0.3))
+    figure, axes = canvas(4.4, height, (left, 0.2, 0.55, 0.3))
     for row, (value, low, high) in enumerate(values):
         if value is None:
             continue
@@ -227,6 +227,6 @@ def _forest(
         axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set(ylim=(-0.6, len(names) - 0.4), xlabel=x)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", color=LINE, linewidth=0.3)
     return figure

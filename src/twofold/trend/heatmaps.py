@@ -4,11 +4,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from twofold.page.drawing import INK, LINE, MUTED, canvas
+from twofold.page.drawing import HUES, INK, LINE, MUTED, ON_DARK, ON_LIGHT, canvas
 
 _FAST_ENOUGH = 400
 """Up to so many regions the best order of the leaves is searched for; it takes a cubic time."""
@@ -41,13 +42,14 @@ def heatmap(correlation: Float[np.ndarray, "R R"], in_c: Bool[np.ndarray, " R"],
         in_c: which regions are in C, in the same order.
         order: names the order, for the axes.
     """
-    figure, axes = canvas(5.4, 4.9, (0.75, 0.95, 0.5, 0.15))
+    figure, axes = canvas(4.7, 4.15, (0.72, 0.88, 0.5, 0.15))
     image = _image(axes, correlation)
     axes.set_xlabel(f"region, {order}")
     axes.set_ylabel(f"region, {order}", labelpad=11)
     box = axes.get_position()
     strip = figure.add_axes((box.x0 - 0.026, box.y0, 0.018, box.height))
-    strip.imshow(np.where(in_c, 1.0, 0.0)[:, None], aspect="auto", cmap="Greys", vmin=0, vmax=1.3, interpolation="none")
+    marks = np.where(in_c, 1.0, np.nan)[:, None]
+    strip.imshow(marks, aspect="auto", cmap=ListedColormap([HUES[3]]), interpolation="none")
     strip.set_axis_off()
     axes.tick_params(axis="y", pad=11)
     _bar(figure, axes, image)
@@ -56,7 +58,7 @@ def heatmap(correlation: Float[np.ndarray, "R R"], in_c: Bool[np.ndarray, " R"],
 
 def heatmap_named(correlation: Float[np.ndarray, "R R"], names: list[str]) -> Figure:
     """A few regions against each other, with names and numbers."""
-    figure, axes = canvas(6.4, 5.4, (1.75, 0.95, 1.35, 0.15))
+    figure, axes = canvas(6.4, 5.4, (1.75, 1.05, 1.35, 0.15))
     image = _image(axes, correlation)
     short = [name if len(name) <= 20 else name[:19] + "…" for name in names]
     axes.set_xticks(range(len(names)), short, rotation=45, ha="right", rotation_mode="anchor")
@@ -65,8 +67,7 @@ def heatmap_named(correlation: Float[np.ndarray, "R R"], names: list[str]) -> Fi
         value = correlation[row, column]
         dark = not np.isnan(value) and abs(value) > 0.65
         text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
-        # "white" and "black" stay as they are in the dark, because the cells behind them do
-        axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "black")
+        axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ON_DARK if dark else ON_LIGHT)
     _bar(figure, axes, image)
     return figure
 

@@ -1,15 +1,28 @@
-"""The report of a run: its folder's files in, figures and one self-contained page out."""
+"""The reports: a folder's files in, figures and one self-contained page out."""
 
+import json
 from pathlib import Path
+
+import numpy as np
 
 from twofold import __version__
 from twofold.engine.run import write_text
 from twofold.page.blocks import Section, badge, callout, details, document, paragraph
 from twofold.page.drawing import style
 from twofold.page.html import Html, join, tag
-from twofold.trend import data_sections, meaning, region_sections, score_sections, wording
+from twofold.trend import (
+    data_sections,
+    evidence,
+    grid_sections,
+    meaning,
+    region_sections,
+    score_sections,
+    study_sections,
+    wording,
+)
 from twofold.trend.album import Album
-from twofold.trend.evidence import Evidence, read
+from twofold.trend.evidence import Evidence
+from twofold.trend.study_rows import Row
 
 
 def write(run_folder: Path) -> Path:
@@ -26,41 +39,101 @@ def write(run_folder: Path) -> Path:
     Raises:
         RunFolderError: when a file of the run is missing.
     """
-    evidence = read(run_folder)
+    found = evidence.read(run_folder)
     with style():
-        sections = _sections(evidence, Album(run_folder))
-    page = document(_title(evidence), _lead(evidence), sections, _footer(evidence))
+        sections = _sections(found, Album(run_folder))
+    page = document(_title(found), _lead(found), sections, _footer(found))
     target = run_folder / "report.html"
     write_text(target, page)
     return target
 
 
-def _sections(evidence: Evidence, album: Album) -> list[Section]:
+def write_study(folder: Path) -> Path:
+    """Draws the figures and writes report.html of the study that sets the original's figures beside ours.
+
+    Args:
+        folder: holds study.json, arrays.npz, panel.parquet and tomorrow.parquet.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        RunFolderError: when one of the files is missing.
+    """
+    study = json.loads(evidence.text(folder, "study.json"))
+    with style():
+        sections = _study_sections(study, folder)
+    page = document(study["title"], _study_lead(study), sections, _colophon(study["data"]))
+    target = folder / "report.html"
+    write_text(target, page)
+    return target
+
+
+def _study_sections(study: Row, folder: Path) -> list[Section]:
+    album = Album(folder)
     return [
-        meaning.verdict_section(evidence),
-        data_sections.data_section(evidence, album),
-        data_sections.screen_section(evidence, album),
-        data_sections.windows_section(evidence),
-        data_sections.split_section(evidence),
-        score_sections.models_section(evidence, album),
-        score_sections.comparisons_section(evidence, album),
-        score_sections.learning_section(evidence, album),
-        score_sections.discrimination_section(evidence, album),
-        score_sections.importance_section(evidence, album),
-        region_sections.regions_section(evidence, album),
-        region_sections.map_section(evidence, album),
-        meaning.meaning_section(evidence),
+        study_sections.verdict_section(study),
+        study_sections.original_section(study),
+        study_sections.steps_section(study),
+        Section("data", "The data", data_sections.describe(study["data"], study["simulated"])),
+        _correlations(folder, album),
+        grid_sections.grid_section(study, album),
+        grid_sections.curves_section(study, album),
+        grid_sections.trials_section(study),
+        _study_map(folder, album),
+        study_sections.errors_section(study),
+        study_sections.meaning_section(study),
     ]
 
 
-def _title(evidence: Evidence) -> str:
-    data = evidence.scores["data"]
+def _correlations(folder: Path, album: Album) -> Section:
+    panel, tomorrow = evidence.table(folder, "panel.parquet"), evidence.table(folder, "tomorrow.parquet")
+    regions = tuple(panel["region"].unique(maintain_order=True))
+    chosen = set(tomorrow.filter("in_c")["region"])
+    in_c = np.array([region in chosen for region in regions], dtype=bool)
+    pictures = data_sections.correlation_pictures(album, evidence.correlation(folder), regions, in_c)
+    return Section("correlation", "The correlation between regions", join(pictures))
+
+
+def _study_map(folder: Path, album: Album) -> Section:
+    tomorrow = evidence.table(folder, "tomorrow.parquet")
+    day = str(tomorrow["target_date"].max())
+    words = paragraph(f"The probability that the count rises on {day}. Hatched regions are outside C.")
+    return Section("map", "The world map", join([words, *region_sections.world_pictures(album, tomorrow, day)]))
+
+
+def _study_lead(study: Row) -> Html:
+    if not study["simulated"]:
+        return Html("")
+    return callout(paragraph(tag("strong", data_sections.SIMULATED)), kind="warning")
+
+
+def _sections(found: Evidence, album: Album) -> list[Section]:
+    return [
+        meaning.verdict_section(found),
+        data_sections.data_section(found, album),
+        data_sections.screen_section(found, album),
+        data_sections.windows_section(found),
+        data_sections.split_section(found),
+        score_sections.models_section(found, album),
+        score_sections.comparisons_section(found, album),
+        score_sections.learning_section(found, album),
+        score_sections.discrimination_section(found, album),
+        score_sections.importance_section(found, album),
+        region_sections.regions_section(found, album),
+        region_sections.map_section(found, album),
+        meaning.meaning_section(found),
+    ]
+
+
+def _title(found: Evidence) -> str:
+    data = found.scores["data"]
     return f"Will the count rise? {data['regions']} regions, {data['first']} to {data['last']}"
 
 
-def _lead(evidence: Evidence) -> Html:
-    scores = evidence.scores
-    up = wording.target(scores["windows"]["target"], evidence.unit)
+def _lead(found: Evidence) -> Html:
+    scores = found.scores
+    up = wording.target(scores["windows"]["target"], found.unit)
     badges = [
         badge(f"recipe {scores['recipe']}"),
         badge(f"seed {scores['seed']}"),
@@ -71,18 +144,17 @@ def _lead(evidence: Evidence) -> Html:
         parts.append(callout(paragraph(tag("strong", data_sections.SIMULATED)), kind="warning"))
     parts.append(
         paragraph(
-            f"From the last {scores['windows']['length']} {evidence.unit}s of a region's new cases, the models "
+            f"From the last {scores['windows']['length']} {found.unit}s of a region's new cases, the models "
             f"give the probability that {up}. This page says how far to trust it."
         )
     )
     return join(parts)
 
 
-def _footer(evidence: Evidence) -> Html:
-    return join(
-        [
-            details("Settings of this run", meaning.config_table(evidence.config)),
-            paragraph(f"twofold {__version__}; data digest ", tag("code", evidence.scores["data"]["digest"]), "."),
-            paragraph("Outlines of the map: pygal_maps_world. This page loads nothing from elsewhere."),
-        ]
-    )
+def _footer(found: Evidence) -> Html:
+    return join([details("Settings of this run", meaning.config_table(found.config)), _colophon(found.scores["data"])])
+
+
+def _colophon(data: Row) -> Html:
+    made = paragraph(f"twofold {__version__}; data digest ", tag("code", data["digest"]), ".")
+    return join([made, paragraph("Outlines of the map: pygal_maps_world. This page loads nothing from elsewhere.")])

@@ -82,7 +82,10 @@ def _score_table(evidence: Evidence, evaluated: str) -> Html:
 def _table(rows: Rows, caption: str, level: str, groups: dict[int, str] | None = None) -> Html:
     columns = [
         Column("Model", "left"),
-        *(Column(f"{words.label} {words.arrow}", hint=words.meaning) for words in wording.SCORES.values()),
+        *(
+            Column(f"{words.label}\N{NO-BREAK SPACE}{words.arrow}", hint=words.meaning)
+            for words in wording.SCORES.values()
+        ),
     ]
     best = {
         key: _best([block.get(key) for block, _ in rows.values()], words.higher)

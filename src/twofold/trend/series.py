@@ -98,7 +98,7 @@ def _probabilities(axes: Axes, targets: np.ndarray, probability: np.ndarray, wen
 def _date_axis(axes: Axes, ticks: int = 7) -> None:
     low, high = axes.get_xlim()
     # whole dates at an even distance: faster than matplotlib's own date locator, and never too many
-    places = np.unique(np.round(np.linspace(low + 0.04 * (high - low), high - 0.06 * (high - low), ticks)))
+    places = np.unique(np.round(np.linspace(low + 0.05 * (high - low), high - 0.09 * (high - low), ticks)))
     pattern = "%d %b %Y" if ticks > 4 else "%d %b %y"
     labels = [mdates.num2date(place).strftime(pattern).lstrip("0") for place in places]
     axes.set_xticks(places, labels, fontsize=8)

@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from twofold.trend.recipes import RECIPES, recipe
 from twofold.trend.rescore import rescore
 from twofold.trend.run import execute
 from twofold.trend.sources import load_panel, read_frame
+from twofold.trend.study import StudyConfig, execute_study
 from twofold.trend.train import Journal
 
 
@@ -92,6 +93,52 @@ def _run(flags: RunFlags, command: list[str]) -> int:
             folder.finish()
     show_scores(json.loads((out / "scores.json").read_text()), out)
     return 0
+
+
+@dataclass(frozen=True)
+class StudyFlags:
+    """Runs the original study's whole grid and writes one report with its table beside ours.
+
+    RNN with 1 and 2 layers, LSTM and GRU, three window lengths, two starts, several seeds; one window a country; the
+    hyper-parameter trials; with and without China; a split in time beside the random one. What an interrupted study
+    has done is kept.
+    """
+
+    config: Annotated[StudyConfig, tyro.conf.arg(name="")]
+    data: Path | None = None
+    """Table of counts; the original's is covid_19.csv. Without it the embedded simulated epidemic is used."""
+    out: Path | None = None
+    """Run folder; by default runs/trend/original-study-DIGEST."""
+    overwrite: bool = False
+    """Empty the run folder first."""
+
+
+def study(argv: list[str]) -> int:
+    """`twofold trend study`."""
+    flags = _parse(StudyFlags, argv, "trend study", default=StudyFlags(StudyConfig()))
+    panel = load_panel(flags.data, flags.config.source)
+    source = flags.data.name if flags.data else "simulated"
+    out = flags.out or Path("runs/trend") / f"original-study-{_short_digest(flags.config, panel)}"
+    console = Console(stderr=True)
+    command = ["twofold", "trend", "study", *argv]
+    with claim(out, flags.config, panel.digest(), command, overwrite=flags.overwrite) as folder:
+        if folder.done:
+            console.print(f"{out} holds this very study, finished; --overwrite runs it again")
+        else:
+            with _settings_bar(console) as advance:
+                execute_study(panel, source, flags.config, folder, advance)
+            report.write_study(out)
+            folder.finish()
+    sys.stdout.write(f"Report: {out / 'report.html'}\n")
+    return 0
+
+
+@contextlib.contextmanager
+def _settings_bar(console: Console) -> Iterator[Callable[[int, int], None]]:
+    columns = TextColumn("settings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("settings", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @dataclass(frozen=True)
@@ -195,7 +242,7 @@ def _word_after(flag: str, argv: list[str]) -> str | None:
     return None
 
 
-def _short_digest(config: TrendConfig, panel: Panel) -> str:
+def _short_digest(config: Config, panel: Panel) -> str:
     return hashlib.sha256(canonical([config.digest(), panel.digest()]).encode()).hexdigest()[:10]
 
 

@@ -141,8 +141,8 @@ class CalibrationConfig(Config):
 
     method: Literal["temperature", "isotonic"] = "temperature"
     """`temperature` scales and shifts the log odds; `isotonic` fits a monotone step function."""
-    prior_days: float = Field(default=14.0, ge=0.0)
-    """Draws the calibration towards none with the weight of this many days, so that a slice of few days changes little."""
+    prior_days: float = Field(default=180.0, ge=0.0)
+    """Draws the calibration towards none with the weight of this many days: a slice of few days changes little."""
 
 
 class ScoreConfig(Config):

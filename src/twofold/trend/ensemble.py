@@ -100,14 +100,14 @@ def fit_stages(prepared: Prepared, config: TrendConfig, checkpoints: Path, journ
     calibrations = identity(), identity()
     if len(split.validation) + len(split.calibration):
         watched = {"validation": split.validation, "test": split.test}
-        stage = _Stage(prepared, config, "select", split.train, {k: v for k, v in watched.items() if len(v)})
+        stage = Stage(prepared, config, "select", split.train, {k: v for k, v in watched.items() if len(v)})
         members = train_networks(stage.tasks({}), config, checkpoints, journal)
         select = stage.ensemble(members)
         chosen = {name: trained.epochs for name, trained in select.networks.items()}
         if len(split.calibration):
             calibrations = _calibrate(prepared, config, stage.inputs, select)
-    evaluate = _Stage(prepared, config, "evaluate", split.known, {} if chosen else {"test": split.test})
-    final = _Stage(prepared, config, "final", np.arange(len(prepared.windows)), {})
+    evaluate = Stage(prepared, config, "evaluate", split.known, {} if chosen else {"test": split.test})
+    final = Stage(prepared, config, "final", np.arange(len(prepared.windows)), {})
     tasks = [evaluate.tasks(chosen), final.tasks(chosen)]
     # Both stages share one pool of threads: neither waits for the other.
     trained = train_networks([*tasks[0], *tasks[1]], config, checkpoints, journal)
@@ -135,8 +135,16 @@ def _calibrate(
     return pooled, networks
 
 
-class _Stage:
-    """One stage's inputs, and its members before and after training."""
+class Stage:
+    """One stage's inputs, and its members before and after training.
+
+    Args:
+        prepared: windows and split.
+        config: the run.
+        name: of the stage, for checkpoints and records.
+        rows: windows to learn from.
+        watched: further windows to measure after every epoch, by name; those of `validation` stop the training.
+    """
 
     def __init__(
         self, prepared: Prepared, config: TrendConfig, name: str, rows: np.ndarray, watched: dict[str, np.ndarray]
@@ -147,6 +155,7 @@ class _Stage:
         self.inputs = apply_features(self.features, increments, windows.region, windows.origin, config.window)
 
     def tasks(self, epochs: dict[str, int]) -> list[Task]:
+        """The networks to train, each for its number of epochs where `epochs` has one."""
         partners = self.config.ensemble.partners
         cells: list[Cell] = [self.config.model.cell, *(cell for cell in CELLS if cell in partners)]
         return [
@@ -166,6 +175,7 @@ class _Stage:
         ]
 
     def ensemble(self, trained: list[Trained]) -> Ensemble:
+        """The members: the networks that `tasks` asked for, and partners fitted here."""
         members = [task.member for task in self.tasks({})]
         estimators: dict[str, Baseline] = {
             name: fit_baseline(name, self.inputs, self.prepared.windows.up, self.rows, self.config.seed)

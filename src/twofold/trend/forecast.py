@@ -223,7 +223,9 @@ class Forecaster:
             raise RunFolderError(f"{path}: can't be read as a model of a trend run ({error})") from error
 
     @classmethod
-    def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Baseline]) -> "Forecaster":
+    def _build(
+        cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Baseline]
+    ) -> "Forecaster":
         config = TrendConfig.model_validate(about["config"])
         features = FeatureFit(**{key: tuple(value) for key, value in about["features"].items()})
         networks = {name: _build_network(name, entry, tensors, config) for name, entry in about["networks"].items()}

@@ -1,5 +1,7 @@
 """The recurrent networks: RNN, LSTM or GRU over a window's dates, one log odds of "up" at the end."""
 
+import threading
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -11,6 +13,7 @@ from twofold.trend.features import Inputs
 
 CELLS: dict[Cell, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 ROWS_AT_ONCE = 8192
+_GLOBAL_STATE = threading.Lock()
 
 
 class Recurrent(nn.Module):
@@ -43,9 +46,9 @@ class Recurrent(nn.Module):
     def seeded(cls, inputs: Inputs, regions: int, cell: Cell, *, config: ModelConfig, seed: int) -> "Recurrent":
         """A network for these inputs whose first weights depend on the seed alone.
 
-        Draws from torch's global state, which is put back; not to be called from several threads at once.
+        Draws from torch's global state, which is put back; one thread at a time.
         """
-        with torch.random.fork_rng(devices=[]):
+        with _GLOBAL_STATE, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "weights"))
             return cls(inputs.sequence.shape[2], inputs.static.shape[2], regions, cell, config)
 

@@ -56,9 +56,7 @@ class Estimator:
     classifier: Any
 
     def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
-        """The classifier's probability of the class "up"; a class never seen has probability 0."""
-        if len(self.classifier.classes_) == 1:
-            return np.full(len(rows), float(self.classifier.classes_[0]))
+        """The classifier's probability of the class "up"."""
         return self.classifier.predict_proba(inputs.table(rows))[:, 1].astype(np.float64)
 
 
@@ -89,7 +87,7 @@ def fit_baseline(
             return Rates((), (_rate(label[active]),), zero)
         return _mean_reversion(inputs.change[rows][active], label[active], zero)
     if label.all() or not label.any():
-        return Rates((), (float(label[0]),), float(label[0]))
+        return Rates((), (_rate(label),), _rate(label))  # nothing to tell apart: no more than the base rate
     classifier = _logistic() if name == "logistic" else _boosting(len(rows), seed)
     with warnings.catch_warnings():
         # A fit that stops at its limit of iterations is an honest, slightly regularised fit.

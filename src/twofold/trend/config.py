@@ -132,7 +132,7 @@ class EnsembleConfig(Config):
 
     seeds: int = Field(default=3, ge=1)
     """Networks of every recurrent member, each from its own seed."""
-    partners: tuple[Partner, ...] = ()
+    partners: tuple[Partner, ...] = ("boosting",)
     """Further members beside `model.cell`; members weigh the same."""
 
 

@@ -17,7 +17,10 @@ from twofold.trend.config import (
 
 
 def default() -> TrendConfig:
-    """Three GRUs on scale-free inputs, the last 20 % of days held out, calibrated.
+    """Three GRUs and a histogram gradient boosting, pooled half and half; the last 20 % of days are held out.
+
+    Next day up, L = 14, scale-free inputs, C from training days, early stopping on the days before the calibration
+    slice, that slice before the test, then a refit on all days before the test. The same for every data set.
 
     `twofold trend run --data FILE`
     """
@@ -42,7 +45,7 @@ def original(cell: Cell, length: int, layers: int = 1, start: int = 0) -> TrendC
         features=FeatureConfig(inputs=("raw",), scale=False),
         model=ModelConfig(cell=cell, hidden=128, layers=layers, dropout=0.0),
         train=TrainConfig(epochs=20, learning_rate=1e-3, weight_decay=0.0),
-        ensemble=EnsembleConfig(seeds=1),
+        ensemble=EnsembleConfig(seeds=1, partners=()),
     )
 
 

@@ -12,7 +12,7 @@ from trend.showing import ODD_NAMES, run_folder
 from twofold.engine.errors import RunFolderError
 from twofold.page.blocks import Section
 from twofold.page.drawing import style
-from twofold.trend import data_sections, meaning, region_sections, report, score_sections
+from twofold.trend import curve_sections, data_sections, meaning, region_sections, report, score_sections
 from twofold.trend.album import Album
 from twofold.trend.evidence import Evidence
 from twofold.trend.evidence import read as read_evidence
@@ -134,10 +134,27 @@ def test_the_best_of_a_column_is_marked_by_its_direction(small: Path) -> None:
     assert page.cells[at + 4].startswith("0.001")
 
 
+def test_a_model_that_is_the_headline_is_not_listed_twice(small: Path) -> None:
+    scores = json.loads((small / "scores.json").read_text())
+    scores["models"]["gru"] = {"test": scores["test"], "test_active": scores["test_active"], "intervals": {}}
+    (small / "scores.json").write_text(json.dumps(scores))
+    page = _section(small, score_sections.models_section)
+    assert "GRU" not in page.cells and "LSTM" in page.cells
+    assert "the headline's own: GRU." in page.text
+
+
+def test_a_random_split_is_named_beside_the_verdict(small: Path) -> None:
+    split = json.loads((small / "scores.json").read_text())["split"]
+    assert "leaks" not in _text(meaning.verdict_section(read_evidence(small)))
+    _change(small, split=split | {"kind": "random", "leaks": split["leaks"] | {"ahead": 7}})
+    assert "The split is random and leaks" in _text(meaning.verdict_section(read_evidence(small)))
+    assert "first tested origin" in _text(data_sections.split_section(read_evidence(small)))
+
+
 def test_windows_of_one_label_draw_no_curve(small: Path) -> None:
     frame = pl.read_parquet(small / "predictions.parquet").with_columns(label=pl.lit(False))
     frame.write_parquet(small / "predictions.parquet")
-    assert "the same label" in _section(small, score_sections.discrimination_section).text
+    assert "the same label" in _section(small, curve_sections.discrimination_section).text
     assert not (small / "figures" / "roc-test.svg").exists()
 
 

@@ -166,7 +166,8 @@ def _windows_table(lines: list[dict[str, Any]]) -> Html:
     ]
     kinds = {"all": "all", "active": "active", "all_zero": "all-zero"}
     rows, groups = [], {}
-    for line in lines:
+    filled = {line["split"] for line in lines if line["windows"]}
+    for line in [line for line in lines if line["split"] in filled]:
         name = wording.part(line["split"]).capitalize()
         if name not in groups.values():
             groups[len(rows)] = name
@@ -194,7 +195,9 @@ def split_section(evidence: Evidence) -> Section:
             ("overlap", "overlap a test window of the same region"),
             ("share_day", "share a day with a test window"),
             ("share_region", "share a region with a test window"),
+            ("ahead", "hold a date after the first tested origin"),
         )
+        if key in leaks
     ]
     columns = [Column("Training windows that …", "left"), Column("Count"), Column("Share of training")]
     parts = [

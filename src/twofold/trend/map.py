@@ -11,13 +11,13 @@ from twofold.page.html import Html, join, tag
 from twofold.page.style import LIGHT
 
 _CLASSES = (
-    (0.2, "#2166ac", "below 20 %"),
-    (0.4, "#92c5de", "20 to 40 %"),
-    (0.6, "#f7f3e8", "40 to 60 %"),
-    (0.8, "#f4a582", "60 to 80 %"),
-    (1.01, "#b2182b", "80 % or more"),
+    (0.2, "#2c7bb6", "below 20 %"),
+    (0.4, "#abd9e9", "20 to 40 %"),
+    (0.6, "#ffffbf", "40 to 60 %"),
+    (0.8, "#fdae61", "60 to 80 %"),
+    (1.01, "#d7191c", "80 % or more"),
 )
-"""Upper end, colour and legend of each class: ColorBrewer's RdBu, which colour-blind readers can tell apart."""
+"""Upper end, colour and legend of each class: ColorBrewer's RdYlBu, which colour-blind readers can tell apart."""
 
 _WIDTH, _MAP_HEIGHT, _HEIGHT = 1000, 561, 640
 _AREA = "country map-element"
@@ -103,7 +103,7 @@ def _rules() -> str:
     )
     font = "font-family: 'DejaVu Sans', sans-serif"
     return (
-        f".world path{{stroke:{LIGHT['muted']};stroke-width:1.2}}.world g{{fill:{LIGHT['panel']}}}{fills}"
+        f".world path{{stroke:{LIGHT['muted']};stroke-width:1.2}}.world g{{fill:{LIGHT['line']}}}{fills}"
         f".map-legend text{{{font};font-size:16px;fill:{LIGHT['ink']}}}"
     )
 
@@ -119,7 +119,7 @@ def _legend() -> list[Html]:
     entries = [(colour, text) for _, colour, text in _CLASSES]
     parts = []
     for index, (fill, text) in enumerate(
-        [*entries, ("url(#outside2)", "hatched: outside C"), (LIGHT["panel"], "no data")]
+        [*entries, ("url(#outside2)", "hatched: outside C"), (LIGHT["line"], "no data")]
     ):
         x, y = 20 + 245 * (index % 4), 582 + 30 * (index // 4)
         parts.append(tag("rect", x=str(x), y=str(y), width="26", height="18", fill=fill, stroke=LIGHT["muted"]))

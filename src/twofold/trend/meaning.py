@@ -16,7 +16,11 @@ def verdict_section(evidence: Evidence) -> Section:
     """The verdict in one sentence, and the key figures."""
     verdict = evidence.scores["verdict"]
     kind = "warning" if not verdict["significant"] or (verdict["difference"] or 0) > 0 else "good"
-    parts = [callout(paragraph(verdict["sentence"], kind="lead"), kind=kind), cards(_key_figures(evidence))]
+    words = [paragraph(verdict["sentence"], kind="lead")]
+    if evidence.scores["split"]["kind"] == "random":
+        words.append(paragraph("The split is random and leaks, so every score here flatters: see the split."))
+        kind = "warning"
+    parts = [callout(*words, kind=kind), cards(_key_figures(evidence))]
     parts.append(
         paragraph(
             f"Brackets hold {evidence.level} intervals. “Active” windows are those with at least one case; they "

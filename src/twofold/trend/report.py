@@ -11,6 +11,7 @@ from twofold.page.blocks import Section, badge, callout, details, document, para
 from twofold.page.drawing import style
 from twofold.page.html import Html, join, tag
 from twofold.trend import (
+    curve_sections,
     data_sections,
     evidence,
     grid_sections,
@@ -117,9 +118,9 @@ def _sections(found: Evidence, album: Album) -> list[Section]:
         data_sections.split_section(found),
         score_sections.models_section(found, album),
         score_sections.comparisons_section(found, album),
-        score_sections.learning_section(found, album),
-        score_sections.discrimination_section(found, album),
-        score_sections.importance_section(found, album),
+        curve_sections.learning_section(found, album),
+        curve_sections.discrimination_section(found, album),
+        curve_sections.importance_section(found, album),
         region_sections.regions_section(found, album),
         region_sections.map_section(found, album),
         meaning.meaning_section(found),

@@ -90,7 +90,8 @@ _SETS = {
     "train": "training windows",
     "validation": "validation windows",
     "calibration": "calibration windows",
-    "purged": "left out (purged)",
+    "purged": "windows left out (purged)",
+    "total": "all windows together",
 }
 _TARGETS = {
     "next_day": "the next {unit}'s count is above the last {unit}'s, x[t+1] > x[t]",
@@ -122,7 +123,7 @@ def part(name: str) -> str:
         >>> part("test")
         'test windows'
     """
-    return windows(name).removeprefix("all ")
+    return windows(name).replace("all test", "test")
 
 
 def target(name: str, unit: str) -> str:

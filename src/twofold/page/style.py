@@ -99,7 +99,8 @@ figcaption{margin-top:.35rem;max-width:48rem}
 .gallery figure{margin:.5rem 0}
 details{border:1px solid var(--line);border-radius:.5rem;padding:.5rem .9rem;margin:1rem 0}
 summary{cursor:pointer;font-weight:600}
-.names{columns:12rem;font-size:.88rem;padding-left:2.6rem;max-width:none}
+.names li{break-inside:avoid}
+.names{columns:14rem;column-gap:1.5rem;font-size:.88rem;padding-left:2.6rem;max-width:none}
 svg.spark{width:7.5rem;height:1.4rem;display:block}
 footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--line);font-size:.88rem;color:var(--muted)}
 code{font-size:.92em;overflow-wrap:anywhere}

@@ -152,12 +152,14 @@ def _zeros(evidence: Evidence) -> str:
 
 
 def _ties(evidence: Evidence) -> str:
-    windows = evidence.scores["windows"]
-    if not windows["ties"]:
+    ties = evidence.predictions.filter("tie")
+    if not len(ties):
         return ""
+    empty = float((~ties["active"]).sum()) / len(ties)
     return (
-        f"A tie is not up: {numbers.percent(windows['ties'] / windows['total'])} of all windows end in one, most "
-        "of them from 0 to 0. A low probability means “not more”, not “fewer”."
+        f"A tie is not up: {numbers.percent(len(ties) / len(evidence.predictions))} of all windows end in one, "
+        f"{numbers.percent(empty)} of these without any case in the window. A low probability means “not more”, "
+        "not “fewer”."
     )
 
 

@@ -155,7 +155,7 @@ def _extremes(tomorrow: pl.DataFrame) -> Html:
     ranked = tomorrow.filter("in_c").sort("probability", descending=True, maintain_order=True)
     half = min(8, len(ranked) // 2)
     chosen = pl.concat([ranked.head(half), ranked.tail(half)]) if half else ranked
-    columns = [Column("Region", "left"), Column("Probability of up"), Column("Last count")]
+    columns = [Column("Region", "left"), Column("Probability of up"), Column("Last new cases")]
     rows = [
         [line["region"], numbers.percent(line["probability"], 0), numbers.count(line["last_value"])]
         for line in chosen.iter_rows(named=True)

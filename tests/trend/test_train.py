@@ -141,7 +141,7 @@ def test_a_broken_loss_ends_all_and_is_named(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     folder = fresh(tmp_path)
     train(quick(**COMMON), folder)
-    with pytest.raises(RunFolderError, match="select-gru-0.safetensors: not a checkpoint of this network"):
+    with pytest.raises(RunFolderError, match=r"select-gru-0\.safetensors: not a checkpoint of this network"):
         train(quick(**COMMON | {"model": {"hidden": 5, "layers": 2}}), folder)
 
 

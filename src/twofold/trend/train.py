@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,10 +98,19 @@ def train_networks(tasks: list[Task], config: TrendConfig, checkpoints: Path, jo
             for task, state in zip(tasks, prepared, strict=True)
         ]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            _await(futures)
         finally:
             stop.set()
+            for future in futures:
+                future.cancel()
         return [future.result() for future in futures]
+
+
+def _await(futures: list[Future[Trained]]) -> None:
+    """Waits for the end of all or the first error; by turns, as polars' handler of Ctrl-C lets no endless wait end."""
+    done: set[Future[Trained]] = set()
+    while len(done) < len(futures) and not any(future.exception() for future in done):
+        done = wait(futures, timeout=0.1, return_when=FIRST_EXCEPTION).done
 
 
 @contextlib.contextmanager

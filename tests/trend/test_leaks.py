@@ -13,7 +13,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from safetensors.torch import load_file
 from threadpoolctl import threadpool_limits
 
@@ -27,6 +27,7 @@ from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import recipe
 
 REGIONS, DATES = 8, 60
+QUICK = (Phase.explicit, Phase.generate)  # a failure is told at once: shrinking it would fit for minutes
 CHANGES = st.lists(
     st.tuples(st.integers(0, REGIONS - 1), st.integers(0, DATES - 1), st.sampled_from([-2000, -30, -1, 1, 50, 2000])),
     min_size=1,
@@ -133,7 +134,7 @@ def once(kind: str, config: TrendConfig) -> Fit:
 
 @pytest.mark.parametrize("target", ["next_day", "mean7", "sum7"])
 @pytest.mark.parametrize("split", ["temporal", "both"])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6, deadline=None, phases=QUICK)
 @given(st.sampled_from([("cumulative", "keep"), ("cumulative", "clip"), ("incident", "keep")]), CHANGES)
 def test_nothing_learned_moves_when_values_after_the_splits_date_change(split, target, data, changes):
     kind, negatives = data
@@ -145,7 +146,7 @@ def test_nothing_learned_moves_when_values_after_the_splits_date_change(split, t
     assert moved(learned(before), learned(after)) == []
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5, deadline=None, phases=QUICK)
 @given(CHANGES)
 def test_boosted_trees_do_not_move_either(changes):
     config = study("temporal", "next_day", "keep")
@@ -174,7 +175,7 @@ def test_the_last_value_before_the_splits_date_does_move_what_is_learned():
     assert any(name.startswith("weights: gru-0") for name in names)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, phases=QUICK)
 @given(
     st.sampled_from(["next_day", "mean7", "sum7"]),
     st.sampled_from([("cumulative", "keep"), ("cumulative", "clip"), ("incident", "keep")]),

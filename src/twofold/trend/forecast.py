@@ -9,15 +9,12 @@ import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
-from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
-import skops.io
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.run import write_bytes
@@ -32,16 +29,9 @@ from twofold.trend.places import iso2
 from twofold.trend.prepare import Prepared
 from twofold.trend.sources import load_panel
 from twofold.trend.train import Trained
+from twofold.trend.trees import read_trees, save_trees
 
 NETWORKS, TREES, KEY = "model.safetensors", "model.skops", "model"
-# What the releases of skops since 0.11 ask about for our partners: parts of scikit-learn that hold numbers.
-TRUSTED = [
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-]
 
 
 @dataclass(frozen=True)
@@ -196,9 +186,9 @@ class Forecaster:
             for name, net in networks.items()
             for key, value in net.module.state_dict().items()
         }
-        classifiers = {name: m.classifier for name, m in estimators.items() if isinstance(m, Estimator)}
-        if classifiers:
-            write_bytes(folder / TREES, skops.io.dumps(classifiers))
+        fitted = {name: model for name, model in estimators.items() if isinstance(model, Estimator)}
+        if fitted:
+            save_trees(fitted, folder / TREES)
         write_bytes(folder / NETWORKS, save(tensors, {KEY: json.dumps(about, sort_keys=True)}))
 
     @classmethod
@@ -259,13 +249,7 @@ def _build_network(
 def _read_trees(path: Path, about: dict[str, Any]) -> dict[str, Baseline]:
     if not set(about["partners"]) - set(about["rates"]):
         return {}
-    try:
-        classifiers = skops.io.load(path, trusted=TRUSTED)
-    except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
-        raise RunFolderError(f"{path}: holds types that no model of ours has, and was not loaded ({error})") from error
-    except BadZipFile as error:
-        raise RunFolderError(f"{path}: is no skops file, and was not loaded ({error})") from error
-    return {name: Estimator(classifier) for name, classifier in classifiers.items()}
+    return dict(read_trees(path))
 
 
 def _some(names: list[str]) -> str:

@@ -45,7 +45,7 @@ def test_the_originals_settings_are_those_that_the_study_states(name):
     assert config.split.kind == "random"
     assert config.split.test_fraction == 0.2
     assert config.split.validation_fraction == config.split.calibration_fraction == 0
-    assert config.features.inputs == ("raw",)
+    assert config.features.inputs == ("log1p",)
     assert config.model.hidden == 128
     assert config.train.batch_size == 128
     assert config.ensemble.seeds == 1

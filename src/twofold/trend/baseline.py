@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from twofold.engine.seed import seed_for
 from twofold.trend.features import Inputs
@@ -18,6 +19,7 @@ from twofold.trend.features import Inputs
 BaselineName = Literal["base_rate", "all_zero", "mean_reversion", "logistic", "boosting"]
 BASELINES: tuple[BaselineName, ...] = ("base_rate", "all_zero", "mean_reversion", "logistic", "boosting")
 BINS = 10
+FEW_WINDOWS = 20_000
 
 
 @runtime_checkable
@@ -89,7 +91,9 @@ def fit_baseline(
     if label.all() or not label.any():
         return Rates((), (_rate(label),), _rate(label))  # nothing to tell apart: no more than the base rate
     classifier = _logistic() if name == "logistic" else _boosting(len(rows), seed)
-    with warnings.catch_warnings():
+    # On few windows OpenMP's threads cost more than they bring, several times so on a busy machine.
+    threads = 1 if len(rows) < FEW_WINDOWS else None
+    with warnings.catch_warnings(), threadpool_limits(threads):
         # A fit that stops at its limit of iterations is an honest, slightly regularised fit.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(inputs.table(rows), label)

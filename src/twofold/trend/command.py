@@ -27,7 +27,7 @@ from twofold.trend.config import SourceConfig, TrendConfig
 from twofold.trend.forecast import Forecaster
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import prepare
-from twofold.trend.recipes import RECIPES, recipe
+from twofold.trend.recipes import RECIPES, departures, recipe
 from twofold.trend.rescore import rescore
 from twofold.trend.run import execute
 from twofold.trend.sources import load_panel, read_frame
@@ -81,8 +81,9 @@ def _run(flags: RunFlags, command: list[str]) -> int:
     source = flags.data.name if flags.data else "simulated"
     out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{_short_digest(flags.config, panel)}"
     console = Console(stderr=True)
-    for note in panel.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    for note in (*panel.notes, departures(flags.config)):
+        if note:
+            console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
     with claim(out, flags.config, panel.digest(), command, overwrite=flags.overwrite) as folder:
         if folder.done:
             console.print(f"{out} holds this very run, finished; --overwrite runs it again")

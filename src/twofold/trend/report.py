@@ -143,6 +143,8 @@ def _lead(found: Evidence) -> Html:
     parts = [paragraph(*badges)]
     if scores["simulated"]:
         parts.append(callout(paragraph(tag("strong", data_sections.SIMULATED)), kind="warning"))
+    if scores["departures"]:
+        parts.append(callout(paragraph(scores["departures"])))
     parts.append(
         paragraph(
             f"From the last {scores['windows']['length']} {found.unit}s of a region's new cases, the models "

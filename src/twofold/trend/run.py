@@ -26,6 +26,7 @@ from twofold.trend.forecast import Forecaster
 from twofold.trend.importance import importance
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
+from twofold.trend.recipes import departures
 from twofold.trend.train import Journal
 
 
@@ -93,6 +94,7 @@ def account(
     return {
         "recipe": config.recipe,
         "seed": config.seed,
+        "departures": departures(config),
         "simulated": source == "simulated",
         "data": describe_data(panel, config, source),
         "screen": describe_screen(panel, prepared, config),

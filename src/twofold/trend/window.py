@@ -95,20 +95,6 @@ def activity(counts: Int64[np.ndarray, "regions dates"], length: int) -> Bool[np
     return seen[:, 1:] > seen[:, starts]
 
 
-def contents(counts: np.ndarray, windows: Windows) -> np.ndarray:
-    """The increments of every window, gathered through a view.
-
-    Args:
-        counts: shape (regions, dates).
-        windows: which windows.
-
-    Returns:
-        Shape (windows, length).
-    """
-    view = np.lib.stride_tricks.sliding_window_view(counts, windows.length, axis=1)
-    return view[windows.region, windows.origin - windows.length + 1]
-
-
 def covered(
     windows: Windows, rows: Int64[np.ndarray, " rows"], shape: tuple[int, ...], ahead: int
 ) -> Bool[np.ndarray, "regions dates"]:

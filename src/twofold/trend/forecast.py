@@ -209,7 +209,9 @@ class Forecaster:
                 about = json.loads(file.metadata()[KEY])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return cls._build(about, tensors, _read_trees(folder / TREES, about))
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except RunFolderError:
+            raise
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise RunFolderError(f"{path}: can't be read as a model of a trend run ({error})") from error
 
     @classmethod

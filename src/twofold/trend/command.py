@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import shutil
 import sys
@@ -210,9 +211,11 @@ def _parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None
     description = f"{flags.__doc__}\n\n{hint}" if hint else flags.__doc__
     known = {} if default is None else {"default": default}
     cli = partial(tyro.cli, flags, args=argv, prog=f"twofold {words}", description=description, **known)
+    unheard = io.StringIO()
     try:
-        return cli(console_outputs=False)
-    except SystemExit as ended:
+        with contextlib.redirect_stdout(unheard), contextlib.redirect_stderr(unheard):
+            return cli()
+    except (SystemExit, ValidationError) as ended:
         _refuse_broken_rule(ended, words)
         return cli()  # once more, to be heard: the help, or what is wrong with the words
 

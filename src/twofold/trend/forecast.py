@@ -111,11 +111,8 @@ class Forecaster:
 
     def forecast(self, panel: Panel) -> Forecast:
         """As `predict`, for a panel, with the warnings as text."""
+        self.check_step(panel)
         increments, asked = panel.increments(self.config.source.negatives), self.config.window
-        if panel.step_days != self.step_days:
-            raise InputError(
-                f"the model was trained on dates {self.step_days} days apart, this data has steps of {panel.step_days}"
-            )
         if increments.counts.shape[1] < asked.length:
             raise InputError(
                 f"a window holds {asked.length} increments, this data has {increments.counts.shape[1]}: give more dates"
@@ -137,6 +134,17 @@ class Forecaster:
             }
         )
         return Forecast(table, self._notes(panel))
+
+    def check_step(self, panel: Panel) -> None:
+        """Refuses daily data for a weekly model, and the reverse.
+
+        Raises:
+            InputError: when the panel's dates are not as far apart as those of the run.
+        """
+        if panel.step_days != self.step_days:
+            raise InputError(
+                f"the model was trained on dates {self.step_days} days apart, this data has steps of {panel.step_days}"
+            )
 
     def _notes(self, panel: Panel) -> tuple[str, ...]:
         notes = []

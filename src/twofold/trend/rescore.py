@@ -33,6 +33,7 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
     Raises:
         InputError: when no window is new to the model.
     """
+    forecaster.check_step(panel)
     config, ensemble = forecaster.config, forecaster.ensemble
     increments = panel.increments(config.source.negatives)
     selected = np.isin(np.array(panel.regions), np.array(forecaster.selected))

@@ -113,7 +113,7 @@ def test_a_finished_run_is_left_alone(
 
     assert main(words(table, out)) == 0
     shown = capsys.readouterr()
-    assert "finished; --overwrite runs it again" in shown.err.replace("\n", " ")
+    assert "finished; --overwrite runs it again" in " ".join(shown.err.split())
     assert "report.html" in shown.out
     assert {path: path.stat().st_mtime_ns for path in before} == before
 

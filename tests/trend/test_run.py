@@ -50,8 +50,8 @@ def test_every_file_is_there(folder):
 
 
 def test_scores_json_has_every_block(found):
-    assert list(found)[:3] == ["recipe", "seed", "simulated"]
-    assert (found["seed"], found["simulated"]) == (3, False)
+    assert list(found)[:3] == ["recipe", "seed", "departures"]
+    assert (found["seed"], found["departures"], found["simulated"]) == (3, None, False)
     assert {"regions", "dates", "first", "last"} <= set(found["data"])
     assert {"threshold", "selected", "names"} <= set(found["screen"])
     assert {"total", "positive", "train", "test"} <= set(found["windows"])
@@ -59,7 +59,7 @@ def test_scores_json_has_every_block(found):
         assert tuple(found[part]) == SCORES
         assert tuple(found["intervals"][part]) == SCORES
     assert tuple(found["baselines"]) == BASELINES
-    assert set(found["models"]) == {"network", "gru", "lstm", "logistic"}
+    assert set(found["models"]) == {"network", "gru", "lstm"}
     for block in [*found["baselines"].values(), *found["models"].values()]:
         assert tuple(block["test"]) == tuple(block["test_active"]) == SCORES
         assert set(block["intervals"]) == {"test", "test_active"}
@@ -78,7 +78,7 @@ def test_the_model_block_knows_its_members(found):
 def test_predictions_give_the_scores_again(folder, found):
     table = pl.read_parquet(folder / "predictions.parquet")
 
-    models = ["ensemble", "network", "gru", "lstm", "logistic", *(f"baseline_{name}" for name in BASELINES)]
+    models = ["ensemble", "network", "gru", "lstm", *(f"baseline_{name}" for name in BASELINES)]
     assert table.columns[7:] == [f"p_{name}" for name in models]
     assert len(table) == found["windows"]["total"]
     assert table["label"].sum() == found["windows"]["positive"]
@@ -92,12 +92,6 @@ def test_predictions_give_the_scores_again(folder, found):
         assert found[part] == pytest.approx(scores(rows["p_ensemble"].to_numpy(), label))
         for name, block in found["baselines"].items():
             assert block[part] == pytest.approx(scores(rows[f"p_baseline_{name}"].to_numpy(), label))
-
-
-def test_a_partner_and_the_baseline_of_its_name_agree(folder):
-    table = pl.read_parquet(folder / "predictions.parquet")
-
-    assert (table["p_logistic"] == table["p_baseline_logistic"]).all()
 
 
 def test_the_panel_is_kept_as_published(folder):

@@ -2,29 +2,23 @@
 
 import contextlib
 import hashlib
-import io
 import json
-import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import polars as pl
 import tyro
-from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from twofold.engine.config import Config, canonical
 from twofold.engine.errors import InputError
-from twofold.engine.loop import Record
-from twofold.engine.run import claim, write_text
+from twofold.engine.run import claim
 from twofold.trend import report
 from twofold.trend.config import SourceConfig, TrendConfig
+from twofold.trend.flags import parse, word_after
 from twofold.trend.forecast import Forecaster
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import prepare
@@ -33,7 +27,7 @@ from twofold.trend.rescore import rescore
 from twofold.trend.run import execute
 from twofold.trend.sources import load_panel, read_frame
 from twofold.trend.study import StudyConfig, execute_study
-from twofold.trend.train import Journal
+from twofold.trend.terminal import deliver, format_forecast, progress, render, score_table, settings_bar, show_scores
 
 
 @dataclass(frozen=True)
@@ -54,14 +48,14 @@ class RunFlags:
 
 def run(argv: list[str]) -> int:
     """`twofold trend run`."""
-    name = _word_after("--recipe", argv) or "default"
-    flags = _parse(RunFlags, argv, "trend run", default=RunFlags(recipe(name)), hint=f"Recipes: {', '.join(RECIPES)}.")
+    name = word_after("--recipe", argv) or "default"
+    flags = parse(RunFlags, argv, "trend run", default=RunFlags(recipe(name)), hint=f"Recipes: {', '.join(RECIPES)}.")
     return _run(flags, ["twofold", "trend", "run", *argv])
 
 
 def demo(argv: list[str]) -> int:
     """`twofold demo`: the default recipe on the embedded epidemic."""
-    flags = _parse(DemoFlags, argv, "demo", default=DemoFlags())
+    flags = parse(DemoFlags, argv, "demo", default=DemoFlags())
     out = flags.out / "trend"
     return _run(RunFlags(recipe("default"), None, out, flags.overwrite), ["twofold", "demo", *argv])
 
@@ -117,7 +111,7 @@ class StudyFlags:
 
 def study(argv: list[str]) -> int:
     """`twofold trend study`."""
-    flags = _parse(StudyFlags, argv, "trend study", default=StudyFlags(StudyConfig()))
+    flags = parse(StudyFlags, argv, "trend study", default=StudyFlags(StudyConfig()))
     panel = load_panel(flags.data, flags.config.source)
     source = flags.data.name if flags.data else "simulated"
     out = flags.out or Path("runs/trend") / f"original-study-{_short_digest(flags.config, panel)}"
@@ -127,20 +121,12 @@ def study(argv: list[str]) -> int:
         if folder.done:
             console.print(f"{out} holds this very study, finished; --overwrite runs it again")
         else:
-            with _settings_bar(console) as advance:
+            with settings_bar(console) as advance:
                 execute_study(panel, source, flags.config, folder, advance)
             report.write_study(out)
             folder.finish()
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0
-
-
-@contextlib.contextmanager
-def _settings_bar(console: Console) -> Iterator[Callable[[int, int], None]]:
-    columns = TextColumn("settings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("settings", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @dataclass(frozen=True)
@@ -159,7 +145,7 @@ class PredictFlags:
 
 def predict(argv: list[str]) -> int:
     """`twofold trend predict`."""
-    flags = _parse(PredictFlags, argv, "trend predict")
+    flags = parse(PredictFlags, argv, "trend predict")
     forecaster = Forecaster.open(flags.run)
     panel = load_panel(flags.data, forecaster.source) if flags.data else _panel_of(flags.run, forecaster)
     with _naming(flags.data):
@@ -167,7 +153,7 @@ def predict(argv: list[str]) -> int:
     for note in forecast.notes:
         sys.stderr.write(f"warning: {note}\n")
     ranked = forecast.table.sort("probability", descending=True)
-    _deliver(_format(ranked, flags.format), flags.out)
+    deliver(format_forecast(ranked, flags.format), flags.out)
     return 0
 
 
@@ -187,7 +173,7 @@ class ScoreFlags:
 
 def score(argv: list[str]) -> int:
     """`twofold trend score`."""
-    flags = _parse(ScoreFlags, argv, "trend score")
+    flags = parse(ScoreFlags, argv, "trend score")
     forecaster = Forecaster.open(flags.run)
     if flags.data is None:
         found = json.loads((flags.run / "scores.json").read_text())
@@ -202,48 +188,9 @@ def score(argv: list[str]) -> int:
             f"{found['seen']} left out, since it was trained on them"
         )
         blocks = found["models"]
-    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else _render(_score_table(title, blocks))
-    _deliver(text, flags.out)
+    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
+    deliver(text, flags.out)
     return 0
-
-
-def _parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None, hint: str = "") -> Any:
-    description = f"{flags.__doc__}\n\n{hint}" if hint else flags.__doc__
-    known = {} if default is None else {"default": default}
-    cli = partial(tyro.cli, flags, args=argv, prog=f"twofold {words}", description=description, **known)
-    unheard = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(unheard), contextlib.redirect_stderr(unheard):
-            return cli()
-    except (SystemExit, ValidationError) as ended:
-        _refuse_broken_rule(ended, words)
-        return cli()  # once more, to be heard: the help, or what is wrong with the words
-
-
-def _refuse_broken_rule(ended: BaseException, words: str) -> None:
-    """Says which flag breaks a rule of the config, where that is what ended the parsing."""
-    error: BaseException | None = ended
-    while error is not None and not isinstance(error, ValidationError):
-        error = error.__context__
-    if error is None:
-        return
-    groups = {type(value).__name__: f"{name}." for name, value in TrendConfig() if isinstance(value, Config)}
-    rules = [
-        f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-') or '*'}: {item['msg']}"
-        + (f", got {item['input']!r}" if item["loc"] else "")
-        for item in error.errors()
-    ]
-    raise InputError(f"{'; '.join(rules)}; see `twofold {words} --help`") from ended
-
-
-def _word_after(flag: str, argv: list[str]) -> str | None:
-    """The recipe must be known before the flags that change it are read."""
-    for index, word in enumerate(argv):
-        if word == flag and index + 1 < len(argv):
-            return argv[index + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 def _short_digest(config: Config, panel: Panel) -> str:
@@ -262,78 +209,3 @@ def _naming(data: Path | None) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{data}: {error}" if data else str(error)) from error
-
-
-@contextlib.contextmanager
-def progress(console: Console, config: TrendConfig) -> Iterator[Journal]:
-    """A bar for each network, filled epoch by epoch; nothing where nobody watches."""
-    shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    columns = *shown, TextColumn("{task.fields[loss]}")
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def journal(record: Record) -> None:
-            name = f"{record['stage']} {record['member']}"
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=config.train.epochs, loss="")
-            loss = f"loss {record.get('validation_loss', record['train_loss']):.4f}"
-            bars.update(tasks[name], completed=record["epoch"], loss=loss)
-
-        yield journal
-
-
-def _format(table: pl.DataFrame, form: str) -> str:
-    if form == "csv":
-        return table.write_csv()
-    if form == "json":
-        return table.write_json() + "\n"
-    rows = Table("region", "P(up)", "in C", "last date", "target date", "last count", title="Probability of rising")
-    for row in table.iter_rows(named=True):
-        cells = row["region"], f"{row['probability']:.3f}", "yes" if row["in_c"] else "no"
-        rows.add_row(*cells, str(row["origin"]), str(row["target_date"]), str(row["last_value"]))
-    return _render(rows)
-
-
-def _score_table(title: str, blocks: dict[str, Any]) -> Table:
-    keys = "accuracy", "roc_auc", "brier_skill", "log_score", "ece"
-    table = Table("model", "windows", *(key.replace("_", " ") for key in keys), title=title)
-    for part in ("test", "test_active"):
-        for name, block in blocks.items():
-            cells = [_cell(block[part][key], (block["intervals"][part] or {}).get(key)) for key in keys]
-            table.add_row(name, "all" if part == "test" else "active", *cells)
-        table.add_section()
-    return table
-
-
-def _cell(value: float | None, interval: list[float] | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
-
-
-def _render(table: Table) -> str:
-    console = Console(width=max(140, shutil.get_terminal_size().columns), color_system=None)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()
-
-
-def _deliver(text: str, out: Path | None) -> None:
-    if out is None:
-        sys.stdout.write(text)
-        return
-    try:
-        write_text(out, text)
-    except OSError as error:
-        raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
-
-
-def show_scores(scores: dict[str, Any], out: Path) -> None:
-    """Prints the verdict, the headline beside the baselines, and where the report lies."""
-    blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
-    split, windows = scores["split"], scores["windows"]
-    title = (
-        f"{split['kind']} split: {windows['test']} test windows, origins {split['test_first']} to {split['test_last']}"
-    )
-    sys.stdout.write(_render(_score_table(title, blocks)))
-    sys.stdout.write(f"{scores['verdict']['sentence']}\nReport: {out / 'report.html'}\n")

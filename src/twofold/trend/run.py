@@ -24,6 +24,7 @@ from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import Fitted, fit_stages, pool, pool_networks
 from twofold.trend.forecast import Forecaster
 from twofold.trend.importance import importance
+from twofold.trend.model import CELLS
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import departures
@@ -69,16 +70,16 @@ def predict_all(prepared: Prepared, fitted: Fitted, config: TrendConfig) -> Pred
     """Probability of every window by the headline, the members and the baselines.
 
     Returns:
-        `ensemble` and `network` (calibrated pools), each kind of member, and `baseline_NAME`.
+        `ensemble` and `network` (calibrated pools), each recurrent cell, and `baseline_NAME`; a partner that is no
+        network was fitted on the same windows from the same inputs as the baseline of its name, and stands there.
     """
     windows, rows = prepared.windows, np.arange(len(prepared.windows))
     members = fitted.evaluate.predict(fitted.inputs, prepared.increments.regions, rows)
     predictions = {
         "ensemble": apply_calibration(fitted.calibration, pool(members)),
         "network": apply_calibration(fitted.network_calibration, pool_networks(members)),
-    } | members
+    } | {name: probability for name, probability in members.items() if name in CELLS}
     for name in BASELINES:
-        # A partner was fitted on the same windows from the same inputs: it is the baseline of that name.
         found = fitted.evaluate.estimators.get(name)
         model = found or fit_baseline(name, fitted.inputs, windows.up, prepared.split.known, config.seed)
         predictions[f"baseline_{name}"] = members[name] if found else model.predict(fitted.inputs, rows)

@@ -1,0 +1,68 @@
+"""Options of the commands: from words to a typed, checked config."""
+
+import contextlib
+import io
+from functools import partial
+from typing import Any
+
+import tyro
+from pydantic import ValidationError
+
+from twofold.engine.config import Config
+from twofold.engine.errors import InputError
+from twofold.trend.config import TrendConfig
+
+
+def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None, hint: str = "") -> Any:
+    """Reads a command's options.
+
+    Args:
+        flags: dataclass of the options; its docstring is the help.
+        argv: what follows the command's words.
+        words: the command's words, such as "trend run".
+        default: options that are not given.
+        hint: a further paragraph of the help.
+
+    Returns:
+        An instance of `flags`.
+
+    Raises:
+        InputError: when a value breaks a rule of the config; names the flag.
+        SystemExit: after the help (0), or when the words are wrong (2).
+    """
+    description = f"{flags.__doc__}\n\n{hint}" if hint else flags.__doc__
+    known = {} if default is None else {"default": default}
+    cli = partial(tyro.cli, flags, args=argv, prog=f"twofold {words}", description=description, **known)
+    unheard = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(unheard), contextlib.redirect_stderr(unheard):
+            return cli()
+    except (SystemExit, ValidationError) as ended:
+        _refuse_broken_rule(ended, words)
+        return cli()  # once more, to be heard: the help, or what is wrong with the words
+
+
+def _refuse_broken_rule(ended: BaseException, words: str) -> None:
+    """Says which flag breaks a rule of the config, where that is what ended the parsing."""
+    error: BaseException | None = ended
+    while error is not None and not isinstance(error, ValidationError):
+        error = error.__context__
+    if error is None:
+        return
+    groups = {type(value).__name__: f"{name}." for name, value in TrendConfig() if isinstance(value, Config)}
+    rules = [
+        f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-') or '*'}: {item['msg']}"
+        + (f", got {item['input']!r}" if item["loc"] else "")
+        for item in error.errors()
+    ]
+    raise InputError(f"{'; '.join(rules)}; see `twofold {words} --help`") from ended
+
+
+def word_after(flag: str, argv: list[str]) -> str | None:
+    """The value of one flag, read before the others: a recipe must be known before the flags that change it."""
+    for index, word in enumerate(argv):
+        if word == flag and index + 1 < len(argv):
+            return argv[index + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

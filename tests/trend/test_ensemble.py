@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from threadpoolctl import threadpool_limits
 
 from trend.small import epidemic, fresh, quick, silent
@@ -15,7 +14,7 @@ from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import Fitted, Stage, fit_stages, pool, pool_networks
 from twofold.trend.model import predict_network, region_codes
 from twofold.trend.prepare import Prepared, prepare
-from twofold.trend.train import make_loss, train_networks
+from twofold.trend.train import train_networks
 
 PANEL = epidemic()
 
@@ -167,26 +166,6 @@ def test_the_seed_draws_the_weights(fitted_by):
     values = [predictions(*found[:2])["gru"] for found in (first, again, other)]
     assert np.array_equal(values[0], values[1])
     assert not np.array_equal(values[0], values[2])
-
-
-def test_class_weight_gives_both_classes_the_same_weight():
-    config = quick()
-    prepared = prepare(PANEL, config)
-    task = Stage(prepared, config, "evaluate", prepared.split.known, {}).tasks({})[0]
-    up = torch.from_numpy(prepared.windows.up).float()
-    codes = torch.zeros(len(up), dtype=torch.int64)
-
-    class Constant(torch.nn.Module):
-        def forward(self, sequence: torch.Tensor, *_: Any) -> torch.Tensor:
-            return torch.full((len(sequence),), 0.7)
-
-    rows, generator = torch.from_numpy(prepared.split.known), torch.Generator()
-    losses = [make_loss(task, up, codes, class_weight=weigh)(Constant(), rows, generator) for weigh in (False, True)]
-
-    (plain, weighed), label = (loss.item() for loss, _ in losses), prepared.windows.up[prepared.split.known]
-    loss_up, loss_down = np.log1p(np.exp(-0.7)), np.log1p(np.exp(0.7))
-    assert plain == pytest.approx(np.where(label, loss_up, loss_down).mean(), rel=1e-5)
-    assert weighed == pytest.approx((~label).mean() * (loss_up + loss_down), rel=1e-5)
 
 
 def test_class_weight_lifts_the_rarer_class(fitted_by):

@@ -136,7 +136,7 @@ def later(days: int, regions: int = 7) -> Panel:
 @pytest.mark.parametrize(
     ("panel", "said"),
     [
-        (later(-1), "1 days before the last date the model was trained on (2020-03-23)"),
+        (later(-1), "1 day before the last date the model was trained on (2020-03-23)"),
         (later(0), None),
         (later(8), None),
         (later(40), "40 days after the last date the model was trained on (2020-03-23)"),

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from trend.small import epidemic, fresh, quick, silent
 from twofold.engine.errors import NonFiniteLossError, RunFolderError
 from twofold.engine.loop import Record
-from twofold.trend.config import TrendConfig
+from twofold.trend.config import ModelConfig, TrendConfig
 from twofold.trend.features import apply_features, fit_features
+from twofold.trend.model import Recurrent
 from twofold.trend.prepare import prepare
 from twofold.trend.train import Task, Trained, make_loss, train_networks
 
@@ -159,7 +160,7 @@ def test_weighed_classes_count_the_same() -> None:
     codes = torch.zeros(len(up), dtype=torch.int64)
 
     def value(class_weight: bool) -> float:
-        measure = make_loss(task, up, codes, class_weight=class_weight)
+        measure = make_loss(task, up, codes, ModelConfig(class_weight=class_weight))
         return float(measure(Constant(), rows, torch.Generator())[0])
 
     share = float(task.up[task.train].mean())
@@ -167,3 +168,38 @@ def test_weighed_classes_count_the_same() -> None:
     if_up, if_not = np.log1p(np.exp(1.0)), np.log1p(np.exp(-1.0))
     assert value(False) == pytest.approx(share * if_up + (1 - share) * if_not, rel=1e-5)
     assert value(True) == pytest.approx((1 - share) * (if_up + if_not), rel=1e-5)
+
+
+def test_windows_with_the_same_inputs_pass_once_and_weigh_as_often_as_they_stand() -> None:
+    config = quick(features={"inputs": ["raw"], "scale": False}, model={"dropout": 0.0})
+    task = tasks_of(config, 1)[0]
+    coarse = replace(task.inputs, sequence=(task.inputs.sequence > 20).astype(np.float32))
+    task = replace(task, inputs=coarse)
+    up, codes = torch.from_numpy(task.up).float(), torch.zeros(len(task.up), dtype=torch.int64)
+    rows = torch.from_numpy(task.train)
+    module = Recurrent.seeded(task.inputs, 0, "gru", config=config.model, seed=1)
+    passed: list[int] = []
+    module.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
+
+    once = make_loss(task, up, codes, config.model)(module, rows, torch.Generator())[0]
+    gradient = torch.autograd.grad(once, list(module.parameters()))
+    each = torch.nn.functional.binary_cross_entropy_with_logits(module(*task.inputs.batch(rows), codes[rows]), up[rows])
+    expected = torch.autograd.grad(each, list(module.parameters()))
+
+    assert passed[0] == len(np.unique(task.inputs.table(task.train), axis=0)) < passed[1] == len(rows)
+    torch.testing.assert_close(once, each, rtol=1e-6, atol=0)
+    for found, wanted in zip(gradient, expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-7)
+
+
+def test_under_dropout_every_window_passes_by_itself() -> None:
+    config = quick(features={"inputs": ["raw"], "scale": False}, model={"dropout": 0.3})
+    task = tasks_of(config, 1)[0]
+    up, codes = torch.from_numpy(task.up).float(), torch.zeros(len(task.up), dtype=torch.int64)
+    passed: list[int] = []
+    module = Recurrent.seeded(task.inputs, 0, "gru", config=config.model, seed=1)
+    module.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
+
+    make_loss(task, up, codes, config.model)(module, torch.from_numpy(task.train), torch.Generator())
+
+    assert passed == [len(task.train)]

@@ -137,6 +137,8 @@ class PredictFlags:
     """A finished run folder."""
     data: Path | None = None
     """Newer data of the same kind; without it, the data of the run."""
+    drop_last: int = 0
+    """Number of last dates of the newer data to leave out, for days still being reported."""
     format: Literal["table", "csv", "json"] = "table"
     """How to print."""
     out: Path | None = None
@@ -147,9 +149,14 @@ def predict(argv: list[str]) -> int:
     """`twofold trend predict`."""
     flags = parse(PredictFlags, argv, "trend predict")
     forecaster = Forecaster.open(flags.run)
-    panel = load_panel(flags.data, forecaster.source) if flags.data else _panel_of(flags.run, forecaster)
+    if flags.data:
+        panel = load_panel(flags.data, forecaster.source.model_copy(update={"drop_last": flags.drop_last}))
+    else:
+        panel = _panel_of(flags.run, forecaster)
     with _naming(flags.data):
         forecast = forecaster.forecast(panel)
+    for note in panel.notes:
+        sys.stderr.write(f"note: {note}\n")
     for note in forecast.notes:
         sys.stderr.write(f"warning: {note}\n")
     ranked = forecast.table.sort("probability", descending=True)

@@ -83,7 +83,7 @@ class SplitConfig(Config):
 class FeatureConfig(Config):
     """What the models see of a window."""
 
-    inputs: tuple[Input, ...] = ("log1p", "change", "log_diff", "against_mean", "history")
+    inputs: tuple[Input, ...] = Field(default=("log1p", "change", "log_diff", "against_mean", "history"), min_length=1)
     """Inputs by name; `raw` counts or the scale-free ones."""
     scale: bool = True
     """Standardise every input with mean and deviation of the training windows."""
@@ -123,8 +123,8 @@ class TrainConfig(Config):
     """Course of the learning rate over the epochs."""
     patience: int = Field(default=5, ge=1)
     """Epochs without a better validation loss before the training stops (needs a validation slice)."""
-    jobs: int = Field(default=0, ge=0)
-    """Networks trained at the same time; 0: one for each core. Does not change any result."""
+    jobs: int = Field(default=0, ge=0, exclude=True)
+    """Networks trained at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
 
 
 class EnsembleConfig(Config):

@@ -116,11 +116,7 @@ def fit_features(
     Returns:
         The fit.
 
-    Raises:
-        InputError: when no input is named.
     """
-    if not config.inputs:
-        raise InputError("features.inputs must name at least one input")
     rows = np.unique(windows.region[train])
     context = tuple(increments.regions[row] for row in rows)
     channels = compute_channels(increments, config.inputs, context, asked)

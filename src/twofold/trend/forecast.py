@@ -24,7 +24,7 @@ from twofold.trend.config import Cell, SourceConfig, TrendConfig
 from twofold.trend.ensemble import Ensemble, Fitted, pool
 from twofold.trend.features import FeatureFit, apply_features
 from twofold.trend.model import Recurrent
-from twofold.trend.panel import Kind, Panel
+from twofold.trend.panel import Kind, Panel, counted
 from twofold.trend.places import iso2
 from twofold.trend.prepare import Prepared
 from twofold.trend.sources import load_panel
@@ -73,8 +73,8 @@ class Forecaster:
 
     @property
     def source(self) -> SourceConfig:
-        """How newer data is read: as the run's own was, so that `auto` can't take another kind for it."""
-        return self.config.source.model_copy(update={"kind": self.kind})
+        """How newer data is read: as the run's own was, so that `auto` can't take another kind for it; to its end."""
+        return self.config.source.model_copy(update={"kind": self.kind, "drop_last": 0})
 
     @classmethod
     def of(cls, panel: Panel, prepared: Prepared, fitted: Fitted, config: TrendConfig) -> "Forecaster":
@@ -151,23 +151,24 @@ class Forecaster:
         ahead = int((panel.dates[-1] - self.last).astype(int))
         if ahead < 0:
             notes.append(
-                f"The data ends on {panel.dates[-1]}, {-ahead} days before the last date the model was trained on "
-                f"({self.last}): it has seen what came next, so these probabilities are no forecast."
+                f"The data ends on {panel.dates[-1]}, {counted(-ahead, 'day')} before the last date the model was "
+                f"trained on ({self.last}): it has seen what came next, so these probabilities are no forecast."
             )
         if ahead > self.bears_days:
             notes.append(
-                f"The data ends on {panel.dates[-1]}, {ahead} days after the last date the model was trained on "
-                f"({self.last}). Its scores come from {self.bears_days} days of testing and say nothing about data "
-                "this new: train again on the new data."
+                f"The data ends on {panel.dates[-1]}, {counted(ahead, 'day')} after the last date the model was "
+                f"trained on ({self.last}). Its scores come from {counted(self.bears_days, 'day')} of testing and say "
+                "nothing about data this new: train again on the new data."
             )
         missing = sorted(set(self.selected) - set(panel.regions))
         if missing:
-            notes.append(f"{len(missing)} regions the model was trained on are not in this data: {_some(missing)}.")
+            lacking = counted(len(missing), "region")
+            notes.append(f"The model was trained on {lacking} that this data lacks: {_some(missing)}.")
         outside = sorted(set(panel.regions) - set(self.selected))
         if outside:
             notes.append(
-                f"{len(outside)} regions are outside the set C that the model was trained and tested on; no score "
-                f"speaks for them: {_some(outside)}."
+                f"No score speaks for {counted(len(outside), 'region')} outside the set C that the model was trained "
+                f"and tested on: {_some(outside)}."
             )
         return tuple(notes)
 
@@ -177,7 +178,7 @@ class Forecaster:
         rates = {name: asdict(model) for name, model in estimators.items() if isinstance(model, Rates)}
         about = {
             # How many networks trained at a time changes no result, so it must not change the file.
-            "config": self.config.model_dump(mode="json", exclude={"train": {"jobs"}}),
+            "config": self.config.model_dump(mode="json"),
             "features": asdict(self.ensemble.features),
             "networks": {name: {"epochs": net.epochs, "known": net.known} for name, net in networks.items()},
             "rates": rates,

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -55,8 +55,8 @@ class StudyConfig(Config):
     """Window lengths."""
     starts: tuple[int, ...] = (0, 40)
     """First increment that a window may hold."""
-    jobs: int = Field(default=0, ge=0)
-    """Settings run at the same time; 0: one for each core. Does not change any result."""
+    jobs: int = Field(default=0, ge=0, exclude=True)
+    """Settings run at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
     source: SourceConfig = SourceConfig()
 
 
@@ -156,10 +156,14 @@ def _run_all(
     """Each setting's result, from its file where there is one: what an interrupted study did is not done again."""
     with ThreadPoolExecutor(config.jobs or os.cpu_count() or 1) as pool:
         futures = [pool.submit(_run_setting, panel, setting, folder) for setting in settings]
+        done: set[Future[dict[str, Any]]] = set()
         try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                progress(done, len(settings))
+            while len(done) < len(futures):
+                # By turns: polars' handler of Ctrl-C lets no endless wait end.
+                done = wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION).done
+                for future in done:
+                    future.result()
+                progress(len(done), len(settings))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

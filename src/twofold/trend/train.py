@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.loop import Loss, Plan, Record, TrainState, fit, shuffled
 from twofold.engine.seed import seed_for
-from twofold.trend.config import Cell, TrendConfig
+from twofold.trend.config import Cell, ModelConfig, TrendConfig
 from twofold.trend.features import Inputs
 from twofold.trend.model import ROWS_AT_ONCE, Recurrent, region_codes
 
@@ -162,7 +162,7 @@ def _train(
         journal(tag | record)
     codes = region_codes(task.inputs, task.names, _known(task))
     up = torch.from_numpy(task.up).float()
-    loss = make_loss(task, up, codes, class_weight=config.model.class_weight)
+    loss = make_loss(task, up, codes, config.model)
     batches = shuffled(torch.from_numpy(task.train), settings.batch_size, plan.seed)
     saved = time.monotonic()
     for record in fit(state, plan, batches, loss, lambda module: _watch(module, task, up, codes)):
@@ -177,17 +177,30 @@ def _train(
     return Trained(state.module, state.use_best(), _known(task))
 
 
-def make_loss(task: Task, up: Tensor, codes: Tensor, *, class_weight: bool) -> Loss:
-    """Binary cross-entropy on the log odds, with the accuracy beside it."""
+def make_loss(task: Task, up: Tensor, codes: Tensor, config: ModelConfig) -> Loss:
+    """Binary cross-entropy on the log odds, with the accuracy beside it.
+
+    Windows of a batch that hold the same inputs pass through the network once: near half of all windows of an early
+    epidemic hold nothing but zeros. Under dropout each window passes by itself, with noise of its own.
+    """
     share = float(task.up[task.train].mean())
-    weight = torch.tensor((1 - share) / share) if class_weight and 0 < share < 1 else None
+    weight = torch.tensor((1 - share) / share) if config.class_weight and 0 < share < 1 else None
     measure = nn.BCEWithLogitsLoss(pos_weight=weight)
+    twin = _twins(task, codes) if config.dropout == 0 else torch.arange(len(task.up))
 
     def loss(module: nn.Module, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        logit, label = module(*task.inputs.batch(rows), codes[rows], generator), up[rows]
+        alike, place = torch.unique(twin[rows], return_inverse=True)
+        logit, label = module(*task.inputs.batch(alike), codes[alike], generator)[place], up[rows]
         return measure(logit, label), {"accuracy": ((logit.detach() > 0) == (label > 0)).float().mean()}
 
     return loss
+
+
+def _twins(task: Task, codes: Tensor) -> Tensor:
+    """For each window the first one with the same inputs, itself where it is the only one."""
+    table = np.column_stack([task.inputs.table(), codes.numpy()])
+    _, first, place = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    return torch.from_numpy(first[place.ravel()])
 
 
 def _watch(module: nn.Module, task: Task, up: Tensor, codes: Tensor) -> Record:

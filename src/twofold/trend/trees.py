@@ -5,9 +5,6 @@ import re
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
-import skops.io
-from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
-
 from twofold.engine.errors import RunFolderError
 from twofold.engine.run import write_bytes
 from twofold.trend.baseline import Estimator
@@ -30,6 +27,8 @@ def save_trees(estimators: dict[str, Estimator], path: Path) -> None:
         estimators: by name.
         path: file to write; replaced in one step.
     """
+    import skops.io  # takes most of a second, and only runs with such partners need it
+
     classifiers = {name: estimator.classifier for name, estimator in estimators.items()}
     write_bytes(path, _settled(skops.io.dumps(classifiers)))
 
@@ -46,6 +45,9 @@ def read_trees(path: Path) -> dict[str, Estimator]:
     Raises:
         RunFolderError: when the file is no skops file, or holds a type that is not in `TRUSTED`; it is not loaded then.
     """
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+
     try:
         classifiers = skops.io.load(path, trusted=TRUSTED)
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:

@@ -181,12 +181,14 @@ def make_loss(task: Task, up: Tensor, codes: Tensor, config: ModelConfig) -> Los
     """Binary cross-entropy on the log odds, with the accuracy beside it.
 
     Windows of a batch that hold the same inputs pass through the network once: near half of all windows of an early
-    epidemic hold nothing but zeros. Under dropout each window passes by itself, with noise of its own.
+    epidemic hold nothing but zeros. Under dropout, or where a region has a vector of its own, each passes by itself.
     """
     share = float(task.up[task.train].mean())
     weight = torch.tensor((1 - share) / share) if config.class_weight and 0 < share < 1 else None
     measure = nn.BCEWithLogitsLoss(pos_weight=weight)
-    twin = _twins(task, codes) if config.dropout == 0 else torch.arange(len(task.up))
+    twin = torch.arange(len(task.up))
+    if config.dropout == 0 and config.embedding == 0:
+        twin = _twins(task.inputs)
 
     def loss(module: nn.Module, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         alike, place = torch.unique(twin[rows], return_inverse=True)
@@ -196,10 +198,9 @@ def make_loss(task: Task, up: Tensor, codes: Tensor, config: ModelConfig) -> Los
     return loss
 
 
-def _twins(task: Task, codes: Tensor) -> Tensor:
+def _twins(inputs: Inputs) -> Tensor:
     """For each window the first one with the same inputs, itself where it is the only one."""
-    table = np.column_stack([task.inputs.table(), codes.numpy()])
-    _, first, place = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    _, first, place = np.unique(inputs.table(), axis=0, return_index=True, return_inverse=True)
     return torch.from_numpy(first[place.ravel()])
 
 

@@ -26,7 +26,7 @@ from twofold.trend.recipes import RECIPES, departures, recipe
 from twofold.trend.rescore import rescore
 from twofold.trend.run import execute
 from twofold.trend.sources import load_panel, read_frame
-from twofold.trend.study import StudyConfig, execute_study
+from twofold.trend.study import StudyConfig, check_study, execute_study
 from twofold.trend.terminal import deliver, format_forecast, progress, render, score_table, settings_bar, show_scores
 
 
@@ -113,6 +113,7 @@ def study(argv: list[str]) -> int:
     """`twofold trend study`."""
     flags = parse(StudyFlags, argv, "trend study", default=StudyFlags(StudyConfig()))
     panel = load_panel(flags.data, flags.config.source)
+    check_study(panel, flags.config)  # a misfit of data and grid is told before any folder is made
     source = flags.data.name if flags.data else "simulated"
     out = flags.out or Path("runs/trend") / f"original-study-{_short_digest(flags.config, panel)}"
     console = Console(stderr=True)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from twofold.trend.account import describe_data
-from twofold.trend.config import SourceConfig, SplitConfig, TrendConfig, WindowConfig
+from twofold.trend.config import SourceConfig, TrendConfig
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import original
@@ -205,8 +205,6 @@ def _percent(share: float | None) -> str:
 
 
 def _count(panel: Panel, length: int, start: int, settings: SourceConfig) -> tuple[int, int]:
-    base = original("gru", length, start=start)
-    window = WindowConfig(length=length, start=start)
-    split = SplitConfig(kind="random", validation_fraction=0.0, calibration_fraction=0.0)
-    windows = prepare(panel, base.model_copy(update={"source": settings, "window": window, "split": split})).windows
+    config = original("gru", length, start=start).model_copy(update={"source": settings})
+    windows = prepare(panel, config).windows
     return len(windows), int(windows.up.sum())

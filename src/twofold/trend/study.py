@@ -5,12 +5,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from twofold.engine.config import Config
 from twofold.engine.run import RunFolder, write_json
@@ -59,6 +60,12 @@ class StudyConfig(Config):
     """Settings run at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
     source: SourceConfig = SourceConfig()
 
+    @model_validator(mode="after")
+    def _holds_the_original(self) -> "StudyConfig":
+        if 7 not in self.lengths or 0 not in self.starts:
+            raise ValueError("lengths must hold 7 and starts 0: the original's own setting")
+        return self
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -75,6 +82,17 @@ class Setting:
     config: TrendConfig
     with_china: bool = False
     tags: dict[str, Any] = field(default_factory=dict)
+
+
+def check_study(panel: Panel, config: StudyConfig) -> None:
+    """Tells a misfit of data and grid before anything is run.
+
+    Raises:
+        InputError: when the data is too short for one of the windows, or no region passes the screen.
+    """
+    # The findings count the windows of L = 14 and of day 40, whatever the grid holds.
+    for length, start in [(14, 0), (7, 40), *product(config.lengths, config.starts)]:
+        prepare(panel, _with_epochs(original("gru", length, start=start), config, config.seed))
 
 
 def execute_study(

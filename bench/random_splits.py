@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import lightgbm
+import lightgbm  # pyright: ignore[reportMissingImports]  (the extra `bench`)
 import numpy as np
 
 from twofold.trend.calibrate import apply_calibration

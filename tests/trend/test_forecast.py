@@ -173,7 +173,7 @@ def test_regions_outside_c_and_regions_that_are_missing_are_told(forecaster: For
     in_c = dict(forecast.table.select("region", "in_c").iter_rows())
     assert not in_c["elsewhere"]
     assert [name for name, inside in in_c.items() if inside] == list(forecaster.selected[1:])
-    assert any(note.endswith(f"not in this data: {gone}.") for note in forecast.notes)
+    assert any(note.endswith(f"this data lacks: {gone}.") for note in forecast.notes)
     assert any("outside the set C" in note and "elsewhere" in note for note in forecast.notes)
     assert forecast.table["probability"].is_between(0, 1).all()
 

@@ -266,7 +266,6 @@ def _metrics() -> list[dict[str, Any]]:
                 }
                 if stage == "select":
                     line |= {"validation_loss": fit + 0.02, "validation_accuracy": 1.22 - fit}
-                if stage == "evaluate":
                     line |= {"test_loss": fit + 0.04, "test_accuracy": 1.2 - fit}
                 lines.append(line | {"learning_rate": 0.002, "seconds": 0.1})
     return lines

@@ -33,11 +33,10 @@ def learning_section(evidence: Evidence, album: Album) -> Section:
 
 def _member(evidence: Evidence, album: Album, member: str) -> Html:
     lines = [line for line in evidence.metrics if line["member"] == member]
-    tested = [line for line in lines if line["stage"] == "evaluate"]
+    # One network's curves: the selecting one's, which validation and test watched, else the only one's.
     selected = [line for line in lines if line["stage"] == "select"]
-    if tested:  # the training curve is the evaluated network's; of the selecting one only its validation is shown
-        selected = [{key: value for key, value in line.items() if not key.startswith("train_")} for line in selected]
-    last = max(tested or selected or lines, key=lambda line: line["epoch"])
+    shown = selected or [line for line in lines if line["stage"] == "evaluate"] or lines
+    last = max(shown, key=lambda line: line["epoch"])
     ends = ", ".join(
         f"{part} accuracy {numbers.percent(last[f'{part}_accuracy'])}"
         for part in ("train", "validation", "test")
@@ -45,7 +44,7 @@ def _member(evidence: Evidence, album: Album, member: str) -> Html:
     )
     return album.add(
         f"learning-{member}",
-        figures.learning(tested + selected or lines, member),
+        figures.learning(shown, member),
         f"Loss and accuracy of {member} by epoch; at its last epoch {last['epoch']}: {ends}.",
         f"{member}: after epoch {last['epoch']} {ends}.",
     )
@@ -133,8 +132,8 @@ def importance_section(evidence: Evidence, album: Album) -> Section:
         "importance",
         figures.importance(groups),
         f"Dot chart of the increase of log score when a group of inputs is shuffled: {told}.",
-        f"Increase of the log score on the test windows, {evidence.level} intervals. Inputs that say the same "
-        "thing share their importance, so a small one is not proof of uselessness.",
+        "Increase of the log score on the test windows: the mean of five shuffles, and their range. Inputs that say "
+        "the same thing share their importance, so a small one is not proof of uselessness.",
     )
     words = paragraph(
         "Each group of inputs is shuffled between windows in turn; the more the log score worsens, the more the "

@@ -83,7 +83,8 @@ def precision_recall(
     for index, (name, probability) in enumerate(probabilities.items()):
         precision, recall, _ = precision_recall_curve(label, probability)
         grid = _thin(len(recall))
-        axes.plot(recall[grid], precision[grid], label=wording.model(name), **_line(index))
+        # Steps, since a line between two thresholds would promise what no threshold gives (Davis & Goadrich 2006).
+        axes.plot(recall[grid], precision[grid], drawstyle="steps-post", label=wording.model(name), **_line(index))
     axes.axhline(float(label.mean()), color=MUTED, linewidth=1, label="chance")
     _unit_square(axes, "recall, share of up that is found", "precision, share of alarms", title)
     _legend_below(axes)

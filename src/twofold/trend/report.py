@@ -129,7 +129,8 @@ def _sections(found: Evidence, album: Album) -> list[Section]:
 
 def _title(found: Evidence) -> str:
     data = found.scores["data"]
-    return f"Will the count rise? {data['regions']} regions, {data['first']} to {data['last']}"
+    first, last = (data[end].replace("-", "\N{NON-BREAKING HYPHEN}") for end in ("first", "last"))
+    return f"Will the count rise? {data['regions']} regions, {first} to {last}"
 
 
 def _lead(found: Evidence) -> Html:

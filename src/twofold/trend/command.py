@@ -189,6 +189,8 @@ def score(argv: list[str]) -> int:
         blocks = {"ensemble": found, **found["models"], **found["baselines"]}
     else:
         panel = load_panel(flags.data, forecaster.source)
+        for note in forecaster.notes(panel):
+            sys.stderr.write(f"warning: {note}\n")
         with _naming(flags.data):
             found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
         title = (

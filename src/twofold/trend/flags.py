@@ -1,6 +1,7 @@
 """Options of the commands: from words to a typed, checked config."""
 
 import contextlib
+import inspect
 import io
 from functools import partial
 from typing import Any
@@ -30,7 +31,7 @@ def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None,
         InputError: when a value breaks a rule of the config; names the flag.
         SystemExit: after the help (0), or when the words are wrong (2).
     """
-    description = f"{flags.__doc__}\n\n{hint}" if hint else flags.__doc__
+    description = "\n\n".join(part for part in (inspect.getdoc(flags), hint) if part)
     known = {} if default is None else {"default": default}
     cli = partial(tyro.cli, flags, args=argv, prog=f"twofold {words}", description=description, **known)
     unheard = io.StringIO()

@@ -133,7 +133,7 @@ class Forecaster:
                 "last_value": increments.counts[:, -1],
             }
         )
-        return Forecast(table, self._notes(panel))
+        return Forecast(table, self.notes(panel))
 
     def check_step(self, panel: Panel) -> None:
         """Refuses daily data for a weekly model, and the reverse.
@@ -146,7 +146,8 @@ class Forecaster:
                 f"the model was trained on dates {self.step_days} days apart, this data has steps of {panel.step_days}"
             )
 
-    def _notes(self, panel: Panel) -> tuple[str, ...]:
+    def notes(self, panel: Panel) -> tuple[str, ...]:
+        """What speaks against using the model on this data, in plain sentences; empty when nothing does."""
         notes = []
         ahead = int((panel.dates[-1] - self.last).astype(int))
         if ahead < 0:

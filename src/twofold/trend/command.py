@@ -189,10 +189,10 @@ def score(argv: list[str]) -> int:
         blocks = {"ensemble": found, **found["models"], **found["baselines"]}
     else:
         panel = load_panel(flags.data, forecaster.source)
-        for note in forecaster.notes(panel):
-            sys.stderr.write(f"warning: {note}\n")
         with _naming(flags.data):
             found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
+        for note in forecaster.notes(panel):
+            sys.stderr.write(f"warning: {note}\n")
         title = (
             f"{flags.data}: {found['windows']} windows new to the model, origins {found['first']} to {found['last']}; "
             f"{found['seen']} left out, since it was trained on them"

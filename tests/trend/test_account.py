@@ -49,6 +49,13 @@ def test_what_redistribution_could_not_keep_is_among_the_notes():
     assert any("exceed all cases before them" in note for note in describe_data(early, config, "x")["notes"])
 
 
+@pytest.mark.parametrize(("negatives", "told"), [("keep", False), ("clip", False), ("redistribute", True)])
+def test_redistribution_is_told_to_look_ahead(negatives, told):
+    notes = describe_data(PANEL, quick(source={"negatives": negatives}), "x")["notes"]
+
+    assert any("a look ahead" in note for note in notes) == told
+
+
 def test_the_screen_block_names_set_c_and_its_days():
     block = describe_screen(PANEL, PREPARED, CONFIG)
 

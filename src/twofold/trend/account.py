@@ -34,9 +34,18 @@ def describe_data(panel: Panel, config: TrendConfig, source: str) -> dict[str, A
         "source": source,
         "corrections": len(corrections(panel)),
         "negatives": config.source.negatives,
-        "notes": [*panel.notes, *panel.increments(config.source.negatives).notes],
+        "notes": [*panel.notes, *panel.increments(config.source.negatives).notes, *_look_back(panel, config)],
         "digest": panel.digest(),
     }
+
+
+def _look_back(panel: Panel, config: TrendConfig) -> list[str]:
+    if config.source.negatives != "redistribute" or not corrections(panel):
+        return []
+    return [
+        "Downward corrections were taken off the dates before them, so a training value may depend on a correction "
+        "published during the test: a look ahead, which --negatives keep or clip avoids."
+    ]
 
 
 def describe_screen(panel: Panel, prepared: Prepared, config: TrendConfig) -> dict[str, Any]:

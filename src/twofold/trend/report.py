@@ -104,9 +104,10 @@ def _study_map(folder: Path, album: Album) -> Section:
 
 
 def _study_lead(study: Row) -> Html:
-    if not study["simulated"]:
-        return Html("")
-    return callout(paragraph(tag("strong", data_sections.SIMULATED)), kind="warning")
+    parts = [callout(paragraph(study["departures"]))]
+    if study["simulated"]:
+        parts.insert(0, callout(paragraph(tag("strong", data_sections.SIMULATED)), kind="warning"))
+    return join(parts)
 
 
 def _sections(found: Evidence, album: Album) -> list[Section]:

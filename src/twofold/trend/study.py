@@ -22,7 +22,7 @@ from twofold.trend.findings import CHINA, summarise
 from twofold.trend.forecast import Forecaster
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
-from twofold.trend.recipes import CELLS, original
+from twofold.trend.recipes import CELLS, departures, original
 from twofold.trend.run import write_arrays, write_parquet
 from twofold.trend.score import scores
 from twofold.trend.screen import fit_screen
@@ -118,7 +118,8 @@ def execute_study(
     members = final.ensemble(train_networks(final.tasks({}), base, folder.path / "checkpoint", lambda _: None))
     fitted = Fitted(final.inputs, members, members, identity(), identity(), 0)
     write_parquet(folder.path / "tomorrow.parquet", Forecaster.of(panel, prepared, fitted, base).forecast(panel).table)
-    write_json(folder.path / "study.json", summarise(panel, source, prepared, settings=config.source, results=results))
+    summary = summarise(panel, source, prepared, settings=config.source, results=results)
+    write_json(folder.path / "study.json", {"departures": departures(base)} | summary)
 
 
 def all_settings(config: StudyConfig) -> list[Setting]:

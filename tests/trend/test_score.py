@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.calibration import calibration_curve
 
 from twofold.engine.errors import InputError
-from twofold.trend import score
+from twofold.trend import score, wording
 from twofold.trend.interval import SCORES
 
 # Four windows: called up, up; called up, not up; called not up, up; called not up, not up; all in bins of their own.
@@ -141,3 +141,9 @@ def test_reliability_agrees_with_scikit_learn_and_with_ece(p: np.ndarray, bins: 
     assert sum(row["windows"] for row in tens) == p.size
     by_table = sum(row["windows"] * abs(row["mean_probability"] - row["share_up"]) for row in tens) / p.size
     assert score.scores(p, label)["ece"] == pytest.approx(by_table, abs=1e-12)
+
+
+def test_the_report_points_where_the_scores_say():
+    assert {name: words.higher for name, words in wording.SCORES.items()} == {
+        name: direction == 1 for name, direction in score.DIRECTION.items()
+    }

@@ -11,7 +11,7 @@ from twofold.engine.seed import seed_for
 from twofold.trend.baseline import BASELINES
 from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import Fitted
-from twofold.trend.interval import compare, intervals
+from twofold.trend.interval import COMPARED, compare, intervals
 from twofold.trend.panel import Panel, corrections
 from twofold.trend.prepare import Prepared
 from twofold.trend.score import reliability, scores
@@ -19,7 +19,6 @@ from twofold.trend.split import PARTS
 from twofold.trend.verdict import best_model, verdict
 
 Predictions = dict[str, Float[np.ndarray, " windows"]]
-COMPARED = ("log_score", "brier_score", "roc_auc", "accuracy")
 
 
 def describe_data(panel: Panel, config: TrendConfig, source: str) -> dict[str, Any]:

@@ -56,7 +56,6 @@ def summarise(
             "majority_active": float(max(up[~zero].mean(), 1 - up[~zero].mean())) if (~zero).any() else None,
         },
         "always_not_up": float(1 - up.mean()),
-        "leaks": prepared.leaks.__dict__,
     }
     return summary | {"errors": _errors(panel, prepared, summary, settings)}
 

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from twofold.engine.config import Config
 from twofold.engine.run import RunFolder, write_json
 from twofold.trend.calibrate import identity
-from twofold.trend.config import ScreenConfig, SourceConfig, SplitConfig, TrendConfig, WindowConfig
+from twofold.trend.config import ScreenConfig, SourceConfig, TrendConfig, WindowConfig
 from twofold.trend.ensemble import Fitted, Stage
 from twofold.trend.findings import CHINA, summarise
 from twofold.trend.forecast import Forecaster
@@ -132,9 +132,9 @@ def all_settings(config: StudyConfig) -> list[Setting]:
                 base = original(cell, length, layers, start)
                 tags = {"cell": cell, "layers": layers, "length": length, "start": start}
                 settings += [_setting("grid", base, config, seed, tags) for seed in seeds]
-            honest = original(cell, length, layers).model_copy(
-                update={"split": _plain_split("temporal"), "screen": ScreenConfig(days="train")}
-            )
+            leaky = original(cell, length, layers)
+            in_time = leaky.split.model_copy(update={"kind": "temporal"})
+            honest = leaky.model_copy(update={"split": in_time, "screen": ScreenConfig(days="train")})
             tags = {"cell": cell, "layers": layers, "length": length, "start": 0}
             settings.append(_setting("temporal", honest, config, config.seed, tags))
     last = original("gru", 7).model_copy(update={"window": WindowConfig(length=7, per_region="last")})
@@ -144,10 +144,6 @@ def all_settings(config: StudyConfig) -> list[Setting]:
         trial = _changed(original("gru", 7), config, changes)
         settings.append(Setting(f"trial-{label.replace(' ', '-')}", trial, tags={"kind": "trial", "setting": label}))
     return settings
-
-
-def _plain_split(kind: Literal["random", "temporal"]) -> SplitConfig:
-    return SplitConfig(kind=kind, validation_fraction=0.0, calibration_fraction=0.0)
 
 
 def _with_epochs(base: TrendConfig, config: StudyConfig, seed: int) -> TrendConfig:

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from engine.training import PLAN, batches, fresh, loss, monitor, same_training
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import write_bytes
 from twofold.engine.loop import TrainState, fit
-from twofold.engine.run import write_bytes
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from twofold.engine.run import write_bytes
+from twofold.engine.files import write_bytes
 for i in itertools.count():
     write_bytes(Path(sys.argv[1]), bytes([i % 256]) * 4_000_000)
 """

@@ -10,7 +10,8 @@ import pytest
 
 from twofold.engine.config import Config
 from twofold.engine.errors import RunFolderError
-from twofold.engine.run import RunFolder, claim, write_bytes, write_json, write_text
+from twofold.engine.files import write_bytes, write_json, write_text
+from twofold.engine.run import RunFolder, claim
 
 
 class Inner(Config):

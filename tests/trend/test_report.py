@@ -10,10 +10,11 @@ from page.reading import Page, check_whole
 from page.reading import read as read_html
 from trend.showing import ODD_NAMES, run_folder
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import saver
+from twofold.page.album import Album
 from twofold.page.blocks import Section
 from twofold.page.drawing import style
 from twofold.trend import curve_sections, data_sections, meaning, region_sections, report, score_sections
-from twofold.trend.album import Album
 from twofold.trend.evidence import Evidence
 from twofold.trend.evidence import read as read_evidence
 
@@ -46,7 +47,7 @@ def _html(folder: Path) -> str:
 
 def _section(folder: Path, make: Callable[[Evidence, Album], Section]) -> Page:
     with style():
-        return read_html(make(read_evidence(folder), Album(folder)).body)
+        return read_html(make(read_evidence(folder), Album(saver(folder))).body)
 
 
 def _text(section: Section) -> str:

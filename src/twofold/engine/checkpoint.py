@@ -9,8 +9,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import write_bytes
 from twofold.engine.loop import TrainState
-from twofold.engine.run import write_bytes
 
 
 def save_state(state: TrainState, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import platform
 import shutil
 import sys
@@ -18,39 +17,9 @@ from filelock import FileLock, Timeout
 
 from twofold.engine.config import Config
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import ASIDE, write_bytes, write_json, write_text
 
-ASIDE = ".aside-"
 LOCK = ".lock"
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file aside and renames it, so that nobody ever sees half of it.
-
-    Args:
-        path: file to write or replace; its folder is made where it is missing.
-        content: the whole file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-
-
-def write_text(path: Path, content: str) -> None:
-    """As `write_bytes`, for text in UTF-8."""
-    write_bytes(path, content.encode())
-
-
-def write_json(path: Path, value: Any) -> None:
-    """As `write_bytes`, for a value as indented JSON; NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @dataclass

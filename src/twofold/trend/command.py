@@ -15,10 +15,11 @@ from rich.console import Console
 
 from twofold.engine.config import Config, canonical
 from twofold.engine.errors import InputError
+from twofold.engine.flags import parse, word_after
 from twofold.engine.run import claim
+from twofold.engine.terminal import deliver, render
 from twofold.trend import report
 from twofold.trend.config import SourceConfig, TrendConfig
-from twofold.trend.flags import parse, word_after
 from twofold.trend.forecast import Forecaster
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import prepare
@@ -27,7 +28,7 @@ from twofold.trend.rescore import rescore
 from twofold.trend.run import execute
 from twofold.trend.sources import load_panel, read_frame
 from twofold.trend.study import StudyConfig, check_study, execute_study
-from twofold.trend.terminal import deliver, format_forecast, progress, render, score_table, settings_bar, show_scores
+from twofold.trend.terminal import format_forecast, progress, score_table, settings_bar, show_scores
 
 
 @dataclass(frozen=True)

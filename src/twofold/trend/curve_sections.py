@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 
 from twofold.page import numbers
+from twofold.page.album import Album
 from twofold.page.blocks import Section, details, gallery, paragraph
 from twofold.page.html import Html, join, tag
 from twofold.trend import figures
-from twofold.trend.album import Album
 from twofold.trend.evidence import Evidence
 from twofold.trend.score_sections import SETS, TITLES
 

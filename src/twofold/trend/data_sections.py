@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
+from twofold.page.album import Album
 from twofold.page.blocks import Column, Section, bullets, callout, definitions, details, gallery, paragraph, table
 from twofold.page.html import Html, join, tag
 from twofold.page.numbers import count, percent, score
 from twofold.trend import heatmaps, series, wording
-from twofold.trend.album import Album
 from twofold.trend.evidence import Evidence
 
 _SPLIT_KINDS = {

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
-from twofold.engine.errors import RunFolderError
+from twofold.engine.files import required
 from twofold.trend import wording
 
 
@@ -89,24 +89,15 @@ def read(folder: Path) -> Evidence:
 
 def text(folder: Path, name: str) -> str:
     """The text of one file of a folder."""
-    return _existing(folder, name).read_text(encoding="utf-8")
+    return required(folder, name).read_text(encoding="utf-8")
 
 
 def table(folder: Path, name: str) -> pl.DataFrame:
     """The table in one Parquet file of a folder."""
-    return pl.read_parquet(_existing(folder, name))
+    return pl.read_parquet(required(folder, name))
 
 
 def correlation(folder: Path) -> Float[np.ndarray, "R R"]:
     """The correlation of all regions, from arrays.npz."""
-    with np.load(_existing(folder, "arrays.npz")) as arrays:
+    with np.load(required(folder, "arrays.npz")) as arrays:
         return arrays["correlation"].astype(np.float64)
-
-
-def _existing(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not path.is_file():
-        raise RunFolderError(
-            f"{folder}: {name} is missing, so there is nothing to report; run the same command again first"
-        )
-    return path

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from twofold.engine.errors import InputError, RunFolderError
-from twofold.engine.run import write_bytes
+from twofold.engine.files import write_bytes
 from twofold.trend.baseline import Baseline, Estimator, Rates
 from twofold.trend.calibrate import Calibration, apply_calibration
 from twofold.trend.config import Cell, SourceConfig, TrendConfig

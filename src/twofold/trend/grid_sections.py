@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from twofold.page import numbers
+from twofold.page.album import Album
 from twofold.page.blocks import Column, Section, details, gallery, paragraph, table
 from twofold.page.html import Html, join
 from twofold.page.numbers import count, percent, spread
 from twofold.trend import figures, study_figures
-from twofold.trend.album import Album
 from twofold.trend.study_rows import Row, gain, network, seeds, setting
 
 

@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.engine.run import write_text
 from twofold.page import numbers, svg
+from twofold.page.album import Album
 from twofold.page.blocks import Column, Section, details, figure, gallery, paragraph, table
 from twofold.page.html import Html, join, tag
 from twofold.trend import map as world
 from twofold.trend import series
-from twofold.trend.album import Album
 from twofold.trend.evidence import Evidence
 
 _STEPS = 60
@@ -133,7 +132,7 @@ def map_section(evidence: Evidence, album: Album) -> Section:
 def world_pictures(album: Album, tomorrow: pl.DataFrame, day: str) -> list[Html]:
     """The map (also written as map.svg) and the list of places that it lacks."""
     drawn, absent = world.world_map(tomorrow), world.undrawable(tomorrow)
-    write_text(album.folder / "map.svg", drawn)
+    album.save("map.svg", drawn.encode())
     parts: list[Html] = []
     if len(absent) < len(tomorrow):
         alt = (

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from twofold import __version__
-from twofold.engine.run import write_text
+from twofold.engine.files import saver, write_text
+from twofold.page.album import Album
 from twofold.page.blocks import Section, badge, callout, details, document, paragraph
 from twofold.page.drawing import style
 from twofold.page.html import Html, join, tag
@@ -21,7 +22,6 @@ from twofold.trend import (
     study_sections,
     wording,
 )
-from twofold.trend.album import Album
 from twofold.trend.evidence import Evidence
 from twofold.trend.study_rows import Row
 
@@ -42,7 +42,7 @@ def write(run_folder: Path) -> Path:
     """
     found = evidence.read(run_folder)
     with style():
-        sections = _sections(found, Album(run_folder))
+        sections = _sections(found, Album(saver(run_folder)))
     page = document(_title(found), _lead(found), sections, _footer(found))
     target = run_folder / "report.html"
     write_text(target, page)
@@ -71,7 +71,7 @@ def write_study(folder: Path) -> Path:
 
 
 def _study_sections(study: Row, folder: Path) -> list[Section]:
-    album = Album(folder)
+    album = Album(saver(folder))
     return [
         study_sections.verdict_section(study),
         study_sections.original_section(study),

@@ -1,13 +1,11 @@
 """One run composed: a panel in, scores, predictions and the model in a run folder out."""
 
-import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from twofold.engine.run import RunFolder, write_bytes, write_json
+from twofold.engine.files import write_arrays, write_json, write_parquet
+from twofold.engine.run import RunFolder
 from twofold.trend.account import (
     Predictions,
     describe_data,
@@ -112,17 +110,3 @@ def account(
             seed=config.seed,
         ),
     }
-
-
-def write_parquet(path: Path, frame: pl.DataFrame) -> None:
-    """Writes a table aside and renames it."""
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    write_bytes(path, buffer.getvalue())
-
-
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Writes arrays as npz aside and renames the file."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]  (its stub takes no dict of arrays)
-    write_bytes(path, buffer.getvalue())

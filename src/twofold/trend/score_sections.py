@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from twofold.page import numbers
+from twofold.page.album import Album
 from twofold.page.blocks import Column, Section, bullets, definitions, details, gallery, paragraph, table
 from twofold.page.html import Html, join, tag
 from twofold.trend import figures, wording
-from twofold.trend.album import Album
 from twofold.trend.evidence import Evidence
 
 SETS = ("test_active", "test")

@@ -14,7 +14,8 @@ import torch
 from pydantic import Field, model_validator
 
 from twofold.engine.config import Config
-from twofold.engine.run import RunFolder, write_json
+from twofold.engine.files import write_arrays, write_json, write_parquet
+from twofold.engine.run import RunFolder
 from twofold.trend.calibrate import identity
 from twofold.trend.config import ScreenConfig, SourceConfig, TrendConfig, WindowConfig
 from twofold.trend.ensemble import Fitted, Stage
@@ -23,7 +24,6 @@ from twofold.trend.forecast import Forecaster
 from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import CELLS, departures, original
-from twofold.trend.run import write_arrays, write_parquet
 from twofold.trend.score import scores
 from twofold.trend.screen import fit_screen
 from twofold.trend.train import train_networks

@@ -1,7 +1,6 @@
 """What a person sees in the terminal: bars while it works, tables when it is done."""
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from twofold.engine.errors import InputError
 from twofold.engine.loop import Record
-from twofold.engine.run import write_text
+from twofold.engine.terminal import render
 from twofold.trend.config import TrendConfig
 from twofold.trend.train import Journal
 
@@ -81,29 +79,6 @@ def score_table(title: str, blocks: dict[str, Any]) -> Table:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def render(table: Table) -> str:
-    """The table as text, as wide as the terminal."""
-    console = Console(width=max(100, shutil.get_terminal_size().columns), color_system=None)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()
-
-
-def deliver(text: str, out: Path | None) -> None:
-    """Prints a text, or writes it to a file.
-
-    Raises:
-        InputError: when the file can't be written.
-    """
-    if out is None:
-        sys.stdout.write(text)
-        return
-    try:
-        write_text(out, text)
-    except OSError as error:
-        raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
 
 
 def show_scores(scores: dict[str, Any], out: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from twofold.engine.errors import RunFolderError
-from twofold.engine.run import write_bytes
+from twofold.engine.files import write_bytes
 from twofold.trend.baseline import Estimator
 
 SCHEMA = "schema.json"

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from twofold.engine.config import Config
 from twofold.engine.errors import InputError
-from twofold.trend.config import TrendConfig
 
 
 def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None, hint: str = "") -> Any:
@@ -21,7 +20,7 @@ def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None,
         flags: dataclass of the options; its docstring is the help.
         argv: what follows the command's words.
         words: the command's words, such as "trend run".
-        default: options that are not given.
+        default: options that are not given; its `config`, where it has one, names the groups of knobs.
         hint: a further paragraph of the help.
 
     Returns:
@@ -39,18 +38,18 @@ def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None,
         with contextlib.redirect_stdout(unheard), contextlib.redirect_stderr(unheard):
             return cli()
     except (SystemExit, ValidationError) as ended:
-        _refuse_broken_rule(ended, words)
+        _refuse_broken_rule(ended, words, getattr(default, "config", None))
         return cli()  # once more, to be heard: the help, or what is wrong with the words
 
 
-def _refuse_broken_rule(ended: BaseException, words: str) -> None:
+def _refuse_broken_rule(ended: BaseException, words: str, config: Config | None) -> None:
     """Says which flag breaks a rule of the config, where that is what ended the parsing."""
     error: BaseException | None = ended
     while error is not None and not isinstance(error, ValidationError):
         error = error.__context__
     if error is None:
         return
-    groups = {type(value).__name__: f"{name}." for name, value in TrendConfig() if isinstance(value, Config)}
+    groups = {type(value).__name__: f"{name}." for name, value in config or () if isinstance(value, Config)}
     rules = [
         f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-') or '*'}: {item['msg']}"
         + (f", got {item['input']!r}" if item["loc"] else "")

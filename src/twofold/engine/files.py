@@ -1,0 +1,78 @@
+"""Files written aside and renamed, so that nobody ever sees half of one."""
+
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from twofold.engine.errors import RunFolderError
+
+ASIDE = ".aside-"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file aside and renames it, so that nobody ever sees half of it.
+
+    Args:
+        path: file to write or replace; its folder is made where it is missing.
+        content: the whole file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, content: str) -> None:
+    """As `write_bytes`, for text in UTF-8."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """As `write_bytes`, for a value as indented JSON; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """Writes a table aside and renames it."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Writes arrays as npz aside and renames the file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]  (its stub takes no dict of arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def saver(folder: Path) -> Callable[[str, bytes], None]:
+    """A function that writes files of a folder: (path within it, content)."""
+    return lambda name, content: write_bytes(folder / name, content)
+
+
+def required(folder: Path, name: str) -> Path:
+    """The path of a file that a page is made from.
+
+    Raises:
+        RunFolderError: when it is missing.
+    """
+    path = folder / name
+    if not path.is_file():
+        raise RunFolderError(
+            f"{folder}: {name} is missing, so there is nothing to report; run the same command again first"
+        )
+    return path

@@ -1,0 +1,134 @@
+"""Every knob of the vae study on one page."""
+
+from typing import Annotated, Literal
+
+import tyro
+from pydantic import Field, model_validator
+
+from twofold.engine.config import Config
+
+Fit = Literal["crop", "pad", "stretch"]
+Network = Literal["plain", "original"]
+LikelihoodName = Literal["bernoulli", "gaussian_fixed", "gaussian", "logistic"]
+
+
+class ImageConfig(Config):
+    """How images become an array."""
+
+    size: int = Field(default=64, ge=16, le=512, multiple_of=16)
+    """Height and width after preprocessing, in pixels."""
+    channels: Literal[1, 3] = 3
+    """1: grey, 3: RGB."""
+    fit: Annotated[Fit, tyro.conf.arg(aliases=("--fit",))] = "crop"
+    """An image that is not square: `crop` its centre, `pad` it with white, `stretch` it."""
+    avatars: int = Field(default=2000, ge=10, le=100_000)
+    """Number of embedded avatars (used when no --images is given)."""
+    avatar_seed: int = Field(default=0, ge=0)
+    """Seed of the embedded avatars."""
+
+
+class SplitConfig(Config):
+    """Which images are held out: a hash of its pixels decides on each, so adding files moves none."""
+
+    validation_fraction: float = Field(default=0.1, gt=0.0, lt=0.5)
+    """Expected share of images that stops the training."""
+    test_fraction: float = Field(default=0.1, gt=0.0, lt=0.5)
+    """Expected share of images that is scored, once."""
+
+
+class ModelConfig(Config):
+    """Encoder and decoder."""
+
+    network: Network = "plain"
+    """`plain`: stages of 4x4 convolutions of stride 2; `original`: that of the original study, corrected."""
+    latent_dim: int = Field(default=128, ge=1, le=4096)
+    """Length of z."""
+    width: int = Field(default=32, ge=4, le=512)
+    """Channels of the first stage, doubled by each further one (plain)."""
+    depth: int = Field(default=4, ge=1, le=6)
+    """Stages, each of which halves the image (plain)."""
+
+
+class LikelihoodConfig(Config):
+    """What a decoded image says of the pixels."""
+
+    name: LikelihoodName = "gaussian"
+    """`gaussian`: one learned sigma; `gaussian_fixed`; `logistic`: discretised, learned scale; `bernoulli`."""
+    sigma: float = Field(default=0.1, gt=0.0, le=10.0)
+    """Standard deviation of a pixel in [0, 1]: of `gaussian_fixed`, and where the learned ones start."""
+
+
+class ObjectiveConfig(Config):
+    """The loss: distortion + beta x rate, in nats an image."""
+
+    beta: float = Field(default=1.0, ge=0.0)
+    """Weight of the rate (KL term); 1 is the ELBO."""
+    warmup: float = Field(default=0.0, ge=0.0, le=0.1)
+    """Share of the run over which beta rises linearly from 0; at most a tenth, and off by default."""
+    free_nats: float = Field(default=0.0, ge=0.0)
+    """Rate of each unit that costs nothing, in nats (free bits)."""
+
+
+class TrainConfig(Config):
+    """How the network is trained."""
+
+    epochs: int = Field(default=30, ge=1)
+    """Passes over the training images, at most."""
+    images: int = Field(default=0, ge=0)
+    """Budget in images seen, instead of epochs; 0: epochs count."""
+    batch_size: int = Field(default=64, ge=2)
+    """Images in a batch."""
+    learning_rate: float = Field(default=1e-3, gt=0.0)
+    """Peak learning rate of AdamW."""
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """AdamW's decoupled weight decay of the weights of convolutions and linear layers."""
+    clip_norm: float = Field(default=1000.0, gt=0.0)
+    """Gradient norm is clipped to this."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Course of the learning rate over the steps."""
+    ema: float = Field(default=0.999, ge=0.0, lt=1.0)
+    """Decay a step of the averaged weights that are validated and kept; 0: no averaging."""
+    patience: int = Field(default=10, ge=1)
+    """Epochs without a better validation loss before the training stops."""
+    device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(aliases=("--device",))] = Field(
+        default="auto", exclude=True
+    )
+    """Where to train; auto takes a GPU where there is one. No config.json holds it; the manifest does."""
+
+
+class ScoreConfig(Config):
+    """How the test images are scored."""
+
+    samples: int = Field(default=4, ge=1)
+    """Draws of z an image for the distortion."""
+    iw_samples: int = Field(default=64, ge=1)
+    """Draws of z an image for the importance-weighted bound (K)."""
+    iw_images: int = Field(default=256, ge=1)
+    """Test images that the importance-weighted bound is taken on, at most."""
+    mi_images: int = Field(default=4096, ge=2)
+    """Test images that make up the aggregated posterior, at most; I(x;z) can't be measured above log of it."""
+
+
+class VaeConfig(Config):
+    """One run of the vae study."""
+
+    recipe: str = "default"
+    """Name of the recipe that the config started from."""
+    seed: int = Field(default=0, ge=0)
+    """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
+    image: ImageConfig = ImageConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    likelihood: LikelihoodConfig = LikelihoodConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    train: TrainConfig = TrainConfig()
+    score: ScoreConfig = ScoreConfig()
+
+    @model_validator(mode="after")
+    def _stages_fit_the_size(self) -> "VaeConfig":
+        if self.model.network == "plain" and self.image.size % 2**self.model.depth:
+            raise ValueError(
+                f"image.size must be a multiple of 2 to the power of model.depth ({2**self.model.depth}), "
+                f"got {self.image.size}"
+            )
+        return self

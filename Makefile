@@ -29,7 +29,7 @@ help: ## list these targets
 setup: $(INSTALLED) ## install twofold and its tools into .venv
 	@echo "ready: $(BIN)/twofold --help"
 
-demo: $(INSTALLED) ## run the trend study on the embedded, simulated epidemic
+demo: $(INSTALLED) ## run both studies on what ships with the package
 	$(BIN)/twofold demo
 
 test: $(INSTALLED) ## run the tests, those on real data too where TWOFOLD_DATA names it

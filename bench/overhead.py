@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from twofold.engine.checkpoint import save_state
-from twofold.engine.loop import Plan, TrainState, fit, shuffled
+from twofold.engine.loop import Plan, Step, TrainState, fit, shuffled
 
 WINDOWS, LENGTH, BATCH, ROUNDS, LIMIT = 4096, 7, 128, 7, 1.10
 
@@ -50,12 +50,10 @@ def engine(x: torch.Tensor, y: torch.Tensor, folder: Path) -> float:
     state = TrainState(net, optimiser)
     plan = Plan(epochs=1, learning_rate=1e-3, schedule="constant", clip_norm=1.0, patience=5, seed=0)
 
-    def loss(
-        module: nn.Module, rows: torch.Tensor, generator: torch.Generator
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        logit = module(x[rows])
-        right = ((logit.detach() > 0) == (y[rows] > 0)).float().mean()
-        return nn.functional.binary_cross_entropy_with_logits(logit, y[rows]), {"accuracy": right}
+    def loss(module: nn.Module, step: Step) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        logit = module(x[step.rows])
+        right = ((logit.detach() > 0) == (y[step.rows] > 0)).float().mean()
+        return nn.functional.binary_cross_entropy_with_logits(logit, y[step.rows]), {"accuracy": right}
 
     began = time.perf_counter()
     for _ in fit(state, plan, shuffled(torch.arange(WINDOWS), BATCH, 0), loss):

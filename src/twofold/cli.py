@@ -20,7 +20,7 @@ OUR_FAULT, THEIRS_TO_MEND, INTERRUPTED, READER_GONE = 1, 2, 130, 141
 
 
 def _demo() -> Run:
-    from twofold.trend.command import demo
+    from twofold.demo import demo
 
     return demo
 
@@ -49,6 +49,54 @@ def _trend_score() -> Run:
     return score
 
 
+def _vae_run() -> Run:
+    from twofold.vae.command import run
+
+    return run
+
+
+def _vae_sweep() -> Run:
+    from twofold.vae.command import sweep
+
+    return sweep
+
+
+def _vae_score() -> Run:
+    from twofold.vae.command import score
+
+    return score
+
+
+def _vae_reconstruct() -> Run:
+    from twofold.vae.use_command import reconstruct
+
+    return reconstruct
+
+
+def _vae_sample() -> Run:
+    from twofold.vae.use_command import sample
+
+    return sample
+
+
+def _vae_interpolate() -> Run:
+    from twofold.vae.use_command import interpolate
+
+    return interpolate
+
+
+def _vae_traverse() -> Run:
+    from twofold.vae.use_command import traverse
+
+    return traverse
+
+
+def _vae_encode() -> Run:
+    from twofold.vae.use_command import encode
+
+    return encode
+
+
 class Command(NamedTuple):
     """One row of the table."""
 
@@ -59,11 +107,19 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[tuple[str, ...], Command] = {
-    ("demo",): Command(_demo, "see it work: the trend study on the embedded, simulated epidemic"),
+    ("demo",): Command(_demo, "see both studies work, on a simulated epidemic and on rendered avatars"),
     ("trend", "run"): Command(_trend_run, "counts by region in; calibrated probabilities, scores and a report out"),
     ("trend", "study"): Command(_trend_study, "reproduce the original study whole, its table beside ours"),
     ("trend", "predict"): Command(_trend_predict, "each region's probability of rising on the day after the last"),
     ("trend", "score"): Command(_trend_score, "the scores of a finished run, or of its model on newer counts"),
+    ("vae", "run"): Command(_vae_run, "a folder of images in; a trained autoencoder, its scores and a report out"),
+    ("vae", "sweep"): Command(_vae_sweep, "the same network under several weights of the KL term, side by side"),
+    ("vae", "score"): Command(_vae_score, "the scores of a finished run, or of its model on other images"),
+    ("vae", "reconstruct"): Command(_vae_reconstruct, "images beside what the model makes of them"),
+    ("vae", "sample"): Command(_vae_sample, "images that the model makes up"),
+    ("vae", "interpolate"): Command(_vae_interpolate, "images along the way between two real ones"),
+    ("vae", "traverse"): Command(_vae_traverse, "an image with one latent unit at a time moved"),
+    ("vae", "encode"): Command(_vae_encode, "each image's latent code, as arrays"),
 }
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from engine.training import PLAN, batches, fresh, loss, monitor, same_training
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.errors import NonFiniteLossError
-from twofold.engine.loop import Plan, Record, TrainState, fit, shuffled
+from twofold.engine.loop import Plan, Record, Step, TrainState, fit, shuffled
 
 
 def plan(**changes: object) -> Plan:
@@ -132,10 +132,10 @@ def test_without_validation_the_last_weights_are_used() -> None:
 def test_a_broken_loss_is_named_with_epoch_and_step(value: float) -> None:
     steps = 0
 
-    def breaks(module: nn.Module, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def breaks(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         nonlocal steps
         steps += 1
-        result, extra = loss(module, rows, generator)
+        result, extra = loss(module, step)
         return (result * value if steps == 7 + 3 else result), extra
 
     state = fresh()
@@ -167,3 +167,86 @@ def test_batches_visit_every_index_once_in_an_order_of_the_epochs_own() -> None:
     assert torch.equal(torch.cat(first).sort().values, indices)
     assert not torch.equal(torch.cat(first), torch.cat(second))
     assert torch.equal(torch.cat(first), torch.cat(list(shuffled(indices, 8, seed=3)(1))))
+
+
+STEPS = plan(steps=6 * 7, averaging=0.9)
+
+
+def test_by_steps_the_rate_falls_within_an_epoch() -> None:
+    state, seen = fresh(), []
+
+    def look(state: TrainState) -> bool:
+        seen.append(state.optimiser.param_groups[0]["lr"])
+        return False
+
+    records = list(fit(state, STEPS, batches, loss, pause=look))
+    expected = [0.05 * 0.5 * (1 + math.cos(math.pi * step / 42)) for step in range(42)]
+    assert seen == pytest.approx(expected)
+    assert [record["learning_rate"] for record in records] == pytest.approx(expected[6::7])
+
+
+def test_a_loss_knows_how_far_the_run_is() -> None:
+    seen: list[float] = []
+
+    def watching(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        seen.append(step.progress)
+        return loss(module, step)
+
+    list(fit(fresh(), STEPS, batches, watching))
+    assert seen == pytest.approx([step / 42 for step in range(42)])
+    seen.clear()
+    list(fit(fresh(), PLAN, batches, watching))
+    assert seen == pytest.approx([epoch / 6 for epoch in range(6) for _ in range(7)])
+
+
+@pytest.mark.parametrize("pauses", [{1}, {7}, {3, 4, 20}, set(range(1, 43))])
+def test_a_pause_between_any_two_steps_changes_nothing(tmp_path: Path, pauses: set[int]) -> None:
+    whole, part = fresh(0.3, averaged=True), fresh(0.3, averaged=True)
+    records = list(fit(whole, STEPS, batches, loss, monitor))
+    found: list[Record] = []
+    for _ in range(len(pauses) + 1):
+        found += fit(part, STEPS, batches, loss, monitor, pause=lambda state: state.step in pauses)
+        save_state(part, tmp_path / "state.safetensors")
+        part = fresh(0.3, averaged=True)
+        torch.rand(5)  # whatever else draws from global state must not matter
+        assert load_state(part, tmp_path / "state.safetensors")
+
+    assert part.finished(STEPS)
+    assert len(found) == len(records) == 6
+    same_training(whole, part)
+
+
+def test_a_pause_tells_a_broken_loss() -> None:
+    def breaks(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        return loss(module, step)[0] * math.nan, {}
+
+    with pytest.raises(NonFiniteLossError, match="epoch 1, step 1 of 1"):
+        list(fit(fresh(), PLAN, batches, breaks, pause=lambda state: True))
+
+
+def test_averaged_weights_follow_the_network_and_are_what_is_measured() -> None:
+    state = fresh(averaged=True)
+    expected = {name: value.clone() for name, value in state.module.state_dict().items()}
+    measured: list[nn.Module] = []
+
+    def follow(state: TrainState) -> bool:
+        decay = min(0.9, (1 + state.step) / (10 + state.step))
+        for name, value in state.module.state_dict().items():
+            expected[name] = decay * expected[name] + (1 - decay) * value
+        return False
+
+    def watch(module: nn.Module) -> Record:
+        measured.append(module)
+        return monitor(module)
+
+    list(fit(state, STEPS, batches, loss, watch, pause=follow))
+    assert state.averaged is not None
+    for name, value in state.averaged.state_dict().items():
+        torch.testing.assert_close(value, expected[name])
+        assert not torch.equal(value, state.module.state_dict()[name])
+    assert all(module is state.averaged for module in measured)
+    assert state.best is not None
+    before = copy.deepcopy(state.module.state_dict())
+    state.use_best()
+    assert all(torch.equal(value, state.best[name]) for name, value in state.averaged.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in state.module.state_dict().items())

@@ -1,9 +1,11 @@
 """A tiny training for the engine's tests: a regression with dropout, all noise from the epoch's generator."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
-from twofold.engine.loop import Plan, Record, TrainState, shuffled
+from twofold.engine.loop import Plan, Record, Step, TrainState, shuffled
 
 PLAN = Plan(epochs=6, learning_rate=0.05, schedule="cosine", clip_norm=1.0, patience=10, seed=11)
 X = torch.linspace(-1, 1, 150).reshape(50, 3).sin()
@@ -25,17 +27,18 @@ class Net(nn.Module):
         return self.last(hidden).squeeze(1)
 
 
-def fresh(dropout: float = 0.0) -> TrainState:
+def fresh(dropout: float = 0.0, *, averaged: bool = False) -> TrainState:
     """A state before its first epoch, with the same weights each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = Net(dropout)
-    return TrainState(module, torch.optim.AdamW(module.parameters(), lr=1.0, fused=True))
+    optimiser = torch.optim.AdamW(module.parameters(), lr=1.0, fused=True)
+    return TrainState(module, optimiser, copy.deepcopy(module) if averaged else None)
 
 
-def loss(module: nn.Module, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    error = module(X[rows], generator) - Y[rows]
-    return (error**2).mean(), {"size": torch.tensor(float(len(rows)))}
+def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+    error = module(X[step.rows], step.generator) - Y[step.rows]
+    return (error**2).mean(), {"size": torch.tensor(float(len(step.rows)))}
 
 
 def monitor(module: nn.Module) -> Record:
@@ -52,6 +55,9 @@ def same_training(one: TrainState, two: TrainState) -> None:
         assert slot.keys() == others[index].keys() == {"step", "exp_avg", "exp_avg_sq"}
         assert all(torch.equal(value, others[index][name]) for name, value in slot.items())
     assert timeless(one) == timeless(two)
+    assert one.step == two.step
+    averages, twins = one.measured.state_dict(), two.measured.state_dict()
+    assert all(torch.equal(value, twins[name]) for name, value in averages.items())
     assert (one.best_epoch, one.best_loss) == (two.best_epoch, two.best_loss)
     assert (one.best is None) == (two.best is None)
     assert all(torch.equal(value, (two.best or {})[name]) for name, value in (one.best or {}).items())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trend.small import epidemic, fresh, quick, silent
 from twofold.engine.errors import NonFiniteLossError, RunFolderError
-from twofold.engine.loop import Record
+from twofold.engine.loop import Record, Step
 from twofold.trend.config import ModelConfig, TrendConfig
 from twofold.trend.features import apply_features, fit_features
 from twofold.trend.model import Recurrent
@@ -161,7 +161,7 @@ def test_weighed_classes_count_the_same() -> None:
 
     def value(class_weight: bool) -> float:
         measure = make_loss(task, up, codes, ModelConfig(class_weight=class_weight))
-        return float(measure(Constant(), rows, torch.Generator())[0])
+        return float(measure(Constant(), Step(rows, torch.Generator(), 0.0))[0])
 
     share = float(task.up[task.train].mean())
     assert 0.05 < share < 0.95
@@ -181,7 +181,7 @@ def test_windows_with_the_same_inputs_pass_once_and_weigh_as_often_as_they_stand
     passed: list[int] = []
     module.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
 
-    once = make_loss(task, up, codes, config.model)(module, rows, torch.Generator())[0]
+    once = make_loss(task, up, codes, config.model)(module, Step(rows, torch.Generator(), 0.0))[0]
     gradient = torch.autograd.grad(once, list(module.parameters()))
     each = torch.nn.functional.binary_cross_entropy_with_logits(module(*task.inputs.batch(rows), codes[rows]), up[rows])
     expected = torch.autograd.grad(each, list(module.parameters()))
@@ -200,6 +200,6 @@ def test_under_dropout_every_window_passes_by_itself() -> None:
     module = Recurrent.seeded(task.inputs, 0, "gru", config=config.model, seed=1)
     module.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
 
-    make_loss(task, up, codes, config.model)(module, torch.from_numpy(task.train), torch.Generator())
+    make_loss(task, up, codes, config.model)(module, Step(torch.from_numpy(task.train), torch.Generator(), 0.0))
 
     assert passed == [len(task.train)]

@@ -62,7 +62,13 @@ class RunFolder:
 
 @contextlib.contextmanager
 def claim(
-    path: Path, config: Config, data_digest: str, command: list[str], *, overwrite: bool = False
+    path: Path,
+    config: Config,
+    data_digest: str,
+    command: list[str],
+    *,
+    overwrite: bool = False,
+    device: str = "cpu",
 ) -> Iterator[RunFolder]:
     """Opens a run folder for writing and keeps every other writer out until the block ends.
 
@@ -74,6 +80,7 @@ def claim(
         data_digest: digest of the data that the run sees.
         command: words of the command line, for the manifest.
         overwrite: empties a run folder first.
+        device: where it computes, for the manifest.
 
     Yields:
         The folder; `done` tells that there is nothing left to do.
@@ -89,7 +96,7 @@ def claim(
         _refuse_other(path, config, data_digest)
         for aside in path.rglob(f"{ASIDE}*"):
             aside.unlink()
-        manifest = _manifest(data_digest, command)
+        manifest = _manifest(data_digest, command, device)
         if not (path / "DONE").exists():
             write_json(path / "manifest.json", manifest)
             write_text(path / "config.json", config.to_json())
@@ -169,12 +176,12 @@ def _empty(path: Path) -> None:
     (path / "config.json").unlink(missing_ok=True)
 
 
-def _manifest(data_digest: str, command: list[str]) -> dict[str, Any]:
+def _manifest(data_digest: str, command: list[str], device: str) -> dict[str, Any]:
     packages = ("twofold", "torch", "numpy", "scikit-learn", "polars")
     return {
         "command": command,
         "data_digest": data_digest,
-        "device": "cpu",
+        "device": device,
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "versions": {name: metadata.version(name) for name in packages},

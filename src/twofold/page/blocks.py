@@ -156,10 +156,10 @@ def _side(column: Column) -> str | None:
 
 
 def figure(drawing: Html, caption: str, wide: bool = False) -> Html:
-    """A drawing (see `page.svg.inline`, which carries the alt text) above its caption.
+    """A drawing (see `page.svg.inline` and `page.picture`, which carry the alt text) above its caption.
 
     Args:
-        drawing: inline SVG.
+        drawing: inline SVG, or a raster picture.
         caption: what to see in it.
         wide: too wide for a phone; it then scrolls in its own box.
     """

@@ -93,6 +93,9 @@ figure{margin:1rem 0;min-width:0}
 figure .scroll,.drawing{margin:0}
 figure svg{display:block;width:100%;height:auto}
 figure .wide svg{min-width:44rem}
+figure img{display:block;max-width:100%;height:auto}
+figure .wide img{max-width:none}
+.pixelated{image-rendering:pixelated}
 figcaption{margin-top:.35rem;max-width:48rem}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:.5rem 1.5rem}
 .gallery.narrow{grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr))}
@@ -122,6 +125,8 @@ th,td{padding:.15rem .35rem}
 th:first-child{position:static}
 figure svg{max-height:13cm}
 figure .wide svg{min-width:0}
+figure img{max-height:22cm;object-fit:contain;object-position:left}
+figure .wide img{max-width:100%}
 .gallery{grid-template-columns:repeat(2,1fr)}
 .gallery.narrow{grid-template-columns:repeat(3,1fr)}
 a{color:inherit;text-decoration:none}

@@ -51,27 +51,11 @@ def run(argv: list[str]) -> int:
     """`twofold trend run`."""
     name = word_after("--recipe", argv) or "default"
     flags = parse(RunFlags, argv, "trend run", default=RunFlags(recipe(name)), hint=f"Recipes: {', '.join(RECIPES)}.")
-    return _run(flags, ["twofold", "trend", "run", *argv])
+    return run_study(flags, ["twofold", "trend", "run", *argv])
 
 
-def demo(argv: list[str]) -> int:
-    """`twofold demo`: the default recipe on the embedded epidemic."""
-    flags = parse(DemoFlags, argv, "demo", default=DemoFlags())
-    out = flags.out / "trend"
-    return _run(RunFlags(recipe("default"), None, out, flags.overwrite), ["twofold", "demo", *argv])
-
-
-@dataclass(frozen=True)
-class DemoFlags:
-    """Runs the trend study on an embedded, simulated epidemic: every step and picture, no data needed."""
-
-    out: Path = Path("runs/demo")
-    """Folder for the run folders."""
-    overwrite: bool = False
-    """Empty them first."""
-
-
-def _run(flags: RunFlags, command: list[str]) -> int:
+def run_study(flags: RunFlags, command: list[str]) -> int:
+    """One run, from counts to a report."""
     panel = load_panel(flags.data, flags.config.source)
     prepare(panel, flags.config)  # a misfit of data and config is told before any folder is made
     source = flags.data.name if flags.data else "simulated"

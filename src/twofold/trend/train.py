@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor, nn
 
 from twofold.engine.checkpoint import load_state, save_state
-from twofold.engine.loop import Loss, Plan, Record, TrainState, fit, shuffled
+from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit, shuffled
 from twofold.engine.seed import seed_for
 from twofold.trend.config import Cell, ModelConfig, TrendConfig
 from twofold.trend.features import Inputs
@@ -190,9 +190,9 @@ def make_loss(task: Task, up: Tensor, codes: Tensor, config: ModelConfig) -> Los
     if config.dropout == 0 and config.embedding == 0:
         twin = _twins(task.inputs)
 
-    def loss(module: nn.Module, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        alike, place = torch.unique(twin[rows], return_inverse=True)
-        logit, label = module(*task.inputs.batch(alike), codes[alike], generator)[place], up[rows]
+    def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        alike, place = torch.unique(twin[step.rows], return_inverse=True)
+        logit, label = module(*task.inputs.batch(alike), codes[alike], step.generator)[place], up[step.rows]
         return measure(logit, label), {"accuracy": ((logit.detach() > 0) == (label > 0)).float().mean()}
 
     return loss

@@ -1,0 +1,101 @@
+"""The loss: distortion + beta x rate, in nats an image."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from twofold.vae.config import ObjectiveConfig
+from twofold.vae.likelihood import Likelihood
+
+Latent = Float[Tensor, "batch latent"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a batch gives.
+
+    Attributes:
+        loss: distortion + beta x rate, where each unit's rate counts at least its free nats.
+        rate: mean KL(q(z|x) || p(z)) of the batch, as it is.
+        distortion: mean negative log likelihood of the batch.
+    """
+
+    loss: Float[Tensor, ""]
+    rate: Float[Tensor, ""]
+    distortion: Float[Tensor, ""]
+
+
+def loss_terms(
+    output: Float[Tensor, "batch channels h w"],
+    x: Float[Tensor, "batch channels h w"],
+    mu: Latent,
+    logvar: Latent,
+    likelihood: Likelihood,
+    *,
+    beta: float,
+    free_nats: float,
+) -> Terms:
+    """The loss of a batch, and its two terms.
+
+    With one draw of z an image the loss is unbiased but for the free nats, which look at the batch's mean: a unit
+    that carries less than its free nats on the batch's average has no gradient from the rate.
+
+    Args:
+        output: the decoder's, for a draw of z.
+        x: the images, in [0, 1].
+        mu: mean of q(z|x).
+        logvar: log variance of q(z|x).
+        likelihood: what `output` says of `x`.
+        beta: weight of the rate; 1 is the negative ELBO.
+        free_nats: rate of each unit that costs nothing.
+
+    Source:
+        Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, equation 7 (beta = 1); Higgins et al. (2017),
+        beta-VAE, ICLR, equation 4; free nats: Kingma et al. (2016), Improved variational inference with inverse
+        autoregressive flow, NeurIPS (free bits, with each unit a group of its own).
+    """
+    units = kl_units(mu, logvar).mean(dim=0)
+    distortion = likelihood.nll(output, x).mean()
+    loss = distortion + beta * units.clamp(min=free_nats).sum()
+    return Terms(loss, units.sum().detach(), distortion.detach())
+
+
+def kl_units(mu: Latent, logvar: Latent) -> Latent:
+    """KL(N(mu, exp(logvar)) || N(0, 1)) of each unit, in nats.
+
+    Source:
+        Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, appendix B.
+    """
+    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar)  # expm1: the small KL of an idle unit keeps its digits
+
+
+def rate(mu: Latent, logvar: Latent) -> Float[Tensor, " batch"]:
+    """KL(q(z|x) || p(z)) of each image, in nats."""
+    return kl_units(mu, logvar).sum(dim=1)
+
+
+def reparameterise(mu: Latent, logvar: Latent, generator: torch.Generator) -> Latent:
+    """A draw of z from q(z|x) through which gradients pass.
+
+    The noise is drawn where the generator is, so that a seed gives the same noise on every device.
+
+    Source:
+        Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, section 2.4.
+    """
+    noise = torch.randn(mu.shape, generator=generator, device=generator.device)
+    return mu + torch.exp(0.5 * logvar) * noise.to(mu)
+
+
+def beta_now(config: ObjectiveConfig, progress: float) -> float:
+    """Weight of the rate at a point of the run: it rises linearly from 0 over the warm-up, then stays.
+
+    Args:
+        config: beta and the warm-up's share of the run.
+        progress: share of the run that is done, in [0, 1].
+
+    Source:
+        Sønderby et al. (2016), Ladder variational autoencoders, NeurIPS (linear warm-up).
+    """
+    return config.beta * min(1.0, progress / config.warmup) if config.warmup else config.beta

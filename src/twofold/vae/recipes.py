@@ -1,0 +1,52 @@
+"""Named full configs. A recipe's docstring holds its command, its runtime and what it should give."""
+
+from collections.abc import Callable
+
+from twofold.engine.errors import InputError
+from twofold.vae.config import LikelihoodConfig, ModelConfig, TrainConfig, VaeConfig
+
+
+def default() -> VaeConfig:
+    """Four stages of 4x4 convolutions, 128 latent units, a Gaussian likelihood with one learned sigma; beta 1."""
+    return VaeConfig()
+
+
+def original() -> VaeConfig:
+    """The original study's network, likelihood and latent size, as far as it states them.
+
+    Two convolutions, 256 latent units, Bernoulli likelihood. It names neither optimiser nor batch size nor epochs.
+    """
+    return VaeConfig(
+        recipe="original",
+        model=ModelConfig(network="original", latent_dim=256),
+        likelihood=LikelihoodConfig(name="bernoulli"),
+        train=TrainConfig(epochs=10, schedule="constant", ema=0.0),
+    )
+
+
+RECIPES: dict[str, Callable[[], VaeConfig]] = {"default": default, "original": original}
+
+
+def recipe(name: str) -> VaeConfig:
+    """The config of a recipe.
+
+    Raises:
+        InputError: when there is no such recipe; names those there are.
+    """
+    if name not in RECIPES:
+        raise InputError(f"--recipe {name}: no such recipe; there are {', '.join(RECIPES)}")
+    return RECIPES[name]()
+
+
+def departures(config: VaeConfig) -> str | None:
+    """Where a run of the `original` recipe departs from the original study; None for other recipes."""
+    if config.recipe != "original":
+        return None
+    budget = f"{config.train.images:,} images" if config.train.images else f"{config.train.epochs} epochs"
+    return (
+        "The original study's layers can't run as printed: here its second convolution and both transposed ones have "
+        "stride 2 (with output padding 1), and its BatchNorms have the channels of what they normalise, none after the "
+        "last layer. It names no optimiser, no batch size and no number of epochs; here AdamW at "
+        f"{config.train.learning_rate:g}, batches of {config.train.batch_size}, {budget}. It trained on all images; "
+        "here some are held out to stop the training and to be scored."
+    )

@@ -1,0 +1,181 @@
+"""H - D <= I(x;z) <= R where all four are known exactly: a linear encoder and decoder on normally distributed data.
+
+The data set is eight independent normal variables with the eigenvalues below. No estimate enters, so what the table
+shows holds to rounding, and a sign or a factor that is wrong anywhere shows.
+
+Source:
+    Alemi, Poole, Fischer, Dillon, Saurous & Murphy (2018), Fixing a broken ELBO, ICML, section 2 (the inequalities).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from twofold.engine.errors import InputError
+
+EIGENVALUES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
+"""Variances of the data set's eight variables."""
+NOISE = 0.01
+"""sigma^2 of its decoder: below every eigenvalue, so that at beta = 1 every direction is worth its rate."""
+TOLERANCE = 1e-9
+"""Nats by which rounding may break an inequality."""
+
+Matrix = Float64[np.ndarray, "rows columns"]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Encoder q(z|x) = N(V x, diag(s)) and decoder p(x|z) = N(W z, sigma^2 I).
+
+    Attributes:
+        encoder: V.
+        noise: s, the variance of each unit, above 0.
+        decoder: W.
+    """
+
+    encoder: Float64[np.ndarray, "latent dims"]
+    noise: Float64[np.ndarray, " latent"]
+    decoder: Float64[np.ndarray, "dims latent"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The four quantities, in nats a data point.
+
+    Attributes:
+        entropy: H, differential entropy of the data.
+        distortion: D, mean of -log p(x|z) over data and encoder.
+        information: I(x;z) under the encoder.
+        rate: R, mean of KL(q(z|x) || N(0, I)).
+    """
+
+    entropy: float
+    distortion: float
+    information: float
+    rate: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether H - D <= I <= R, but for rounding."""
+        lower = self.entropy - self.distortion
+        return lower <= self.information + TOLERANCE and self.information <= self.rate + TOLERANCE
+
+
+class Row(TypedDict):
+    """The optimum for one beta, in nats; None for beta = 0, which has none."""
+
+    beta: float
+    distortion_nats: float | None
+    rate_nats: float | None
+    mutual_information_nats: float | None
+    entropy_minus_distortion_nats: float | None
+    holds: bool | None
+
+
+def terms(covariance: Matrix, linear: Linear, sigma2: float) -> Terms:
+    """Exact H, D, I and R of any linear encoder and decoder; none of them needs to be any good.
+
+    Args:
+        covariance: of the data, whose mean is 0.
+        linear: encoder and decoder.
+        sigma2: variance of the decoder, in squared units of the data.
+
+    Raises:
+        InputError: when a variance is not above 0 or the covariance is not positive definite: H, I or R is infinite.
+    """
+    if sigma2 <= 0 or (linear.noise <= 0).any():
+        raise InputError(f"variances must be above 0, got sigma2={sigma2}, smallest noise={linear.noise.min()}")
+    encoder, noise, decoder = linear.encoder, linear.noise, linear.decoder
+    dims = len(covariance)
+    signal = encoder @ covariance @ encoder.T
+    left = np.eye(dims) - decoder @ encoder
+    squared_error = np.trace(left @ covariance @ left.T) + np.square(decoder).sum(axis=0) @ noise
+    whitened = signal / np.sqrt(np.outer(noise, noise))
+    return Terms(
+        entropy=entropy(covariance),
+        distortion=0.5 * dims * math.log(2 * math.pi * sigma2) + float(squared_error) / (2 * sigma2),
+        information=0.5 * _log_det(np.eye(len(noise)) + whitened),
+        rate=0.5 * float((np.diag(signal) + noise - 1 - np.log(noise)).sum()),
+    )
+
+
+def entropy(covariance: Matrix) -> float:
+    """Differential entropy of a normal distribution, in nats.
+
+    Raises:
+        InputError: when the covariance is not positive definite.
+    """
+    return 0.5 * (len(covariance) * math.log(2 * math.pi * math.e) + _log_det(covariance))
+
+
+def optimum(eigenvalues: Sequence[float], sigma2: float, beta: float) -> Linear:
+    """Encoder and decoder of the least D + beta R for independent variables and a fixed sigma^2.
+
+    D + beta R is, but for a constant and a factor beta, the negative ELBO of a decoder of variance tau = beta sigma^2,
+    whose optimum is probabilistic PCA with that noise. A direction of variance lambda > tau has w^2 = lambda - tau, v =
+    w / lambda and s = tau / lambda, and costs 1/2 log(lambda / tau) nats; one of lambda <= tau collapses to the prior.
+    This is reverse water-filling, so (R, D) lies on the data's rate-distortion function, whose slope is dD/dR = -beta;
+    and the aggregated posterior is the prior, so that I = R at every optimum.
+
+    Args:
+        eigenvalues: variances of the data, above 0.
+        sigma2: variance of the decoder.
+        beta: weight of the rate, above 0.
+
+    Raises:
+        InputError: when beta is not above 0: without a price on the rate the best encoder has no noise, and R and I
+            are infinite.
+
+    Source:
+        Tipping & Bishop (1999), Probabilistic principal component analysis, J. R. Stat. Soc. B 61(3), equation 7;
+        Lucas, Tucker, Grosse & Norouzi (2019), Don't blame the ELBO!, NeurIPS (it is the linear VAE's optimum);
+        Cover & Thomas (2006), Elements of information theory, theorem 10.3.3 (reverse water-filling).
+    """
+    if beta <= 0:
+        raise InputError(f"beta must be above 0, got {beta}: at 0 the best encoder has no noise and an infinite rate")
+    variances = np.array(eigenvalues, dtype=np.float64)
+    water = np.minimum(variances, beta * sigma2)
+    w = np.sqrt(variances - water)
+    return Linear(np.diag(w / variances), water / variances, np.diag(w))
+
+
+def table(betas: Sequence[float]) -> list[Row]:
+    """The optimum on the embedded data set for each beta.
+
+    The row of a beta of 0 has no figures and no verdict: its infimum is reached by no encoder, and R and I grow without
+    bound on the way there.
+    """
+    covariance = np.diag(np.array(EIGENVALUES))
+    return [_row(beta, terms(covariance, optimum(EIGENVALUES, NOISE, beta), NOISE) if beta else None) for beta in betas]
+
+
+def _row(beta: float, found: Terms | None) -> Row:
+    return {
+        "beta": beta,
+        "distortion_nats": found and found.distortion,
+        "rate_nats": found and found.rate,
+        "mutual_information_nats": found and found.information,
+        "entropy_minus_distortion_nats": found and found.entropy - found.distortion,
+        "holds": found and found.holds,
+    }
+
+
+def sample(n: int, generator: torch.Generator) -> Float64[Tensor, "n dims"]:
+    """Draws from the embedded data set."""
+    deviations = torch.tensor(EIGENVALUES, dtype=torch.float64).sqrt()
+    return deviations * torch.randn(n, len(EIGENVALUES), generator=generator, dtype=torch.float64)
+
+
+def _log_det(matrix: Matrix) -> float:
+    try:
+        return 2.0 * float(np.log(np.diag(np.linalg.cholesky(matrix))).sum())
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "the covariance must be symmetric and positive definite, or the data has no entropy; add variance to it"
+        ) from None

@@ -1,0 +1,102 @@
+"""The same network, first weights and order of the data under several weights of the KL term."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import polars as pl
+from pydantic import Field, model_validator
+
+from twofold.engine.config import Config
+from twofold.engine.files import write_json
+from twofold.engine.run import RunFolder, claim
+from twofold.vae.config import VaeConfig
+from twofold.vae.images import Images
+from twofold.vae.run import execute
+from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, table
+from twofold.vae.train import Journal, Progress
+
+
+class SweepConfig(Config):
+    """A grid of runs that differ in beta and seed alone."""
+
+    base: VaeConfig
+    """What all runs share."""
+    betas: tuple[Annotated[float, Field(ge=0.0, allow_inf_nan=False)], ...] = Field(min_length=1)
+    """Weights of the rate."""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    """Seeds; each draws first weights and an order of the data of its own, the same for every beta."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "SweepConfig":
+        for name, values in (("betas", self.betas), ("seeds", self.seeds)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} must differ from each other, got {' '.join(map(str, values))}")
+        return self
+
+    def runs(self) -> list[VaeConfig]:
+        """Each run's config, betas of a seed one after the other."""
+        return [self._run(beta, seed) for seed in self.seeds for beta in self.betas]
+
+    def _run(self, beta: float, seed: int) -> VaeConfig:
+        objective = self.base.objective.model_copy(update={"beta": beta})
+        return self.base.model_copy(update={"objective": objective, "seed": seed})
+
+
+def run_name(config: VaeConfig) -> str:
+    """A run's folder within `runs/`."""
+    return f"beta-{config.objective.beta:g}-seed-{config.seed}"
+
+
+def execute_runs(
+    images: Images,
+    config: SweepConfig,
+    folder: RunFolder,
+    *,
+    labels: pl.DataFrame | None,
+    watch: Callable[[VaeConfig], tuple[Journal, Progress]],
+) -> Iterator[RunFolder]:
+    """Trains and scores every run that is not finished yet.
+
+    Args:
+        images: all images.
+        config: the grid.
+        folder: of the sweep, held by this process.
+        labels: what is known of each image, where they are the embedded avatars.
+        watch: gives a run's journal and progress.
+
+    Yields:
+        Each run's folder when it has been computed, so that the caller may draw its report; it is finished afterwards.
+    """
+    for each in config.runs():
+        path = folder.path / "runs" / run_name(each)
+        about = folder.manifest
+        with claim(path, each, images.digest, about["command"], device=about["device"]) as run:
+            if not run.done:
+                journal, progress = watch(each)
+                execute(images, each, run, labels=labels, journal=journal, progress=progress)
+                yield run
+                run.finish()
+
+
+def summarise(config: SweepConfig, folder: Path) -> None:
+    """Writes `sweep.json` from the finished runs' scores, and the closed-form check of H - D <= I <= R beside them."""
+    runs = []
+    for each in config.runs():
+        name = run_name(each)
+        scores = json.loads((folder / "runs" / name / "scores.json").read_text())
+        runs.append({"beta": each.objective.beta, "seed": each.seed, "folder": f"runs/{name}", "scores": scores})
+    first: dict[str, Any] = runs[0]["scores"]
+    shared = {key: first[key] for key in ("recipe", "departures", "embedded", "data", "likelihood")}
+    shared["likelihood"] = {key: first["likelihood"][key] for key in ("name", "is_density")}
+    grid = {"betas": list(config.betas), "seeds": list(config.seeds)}
+    sandwich = {
+        "dimensions": len(EIGENVALUES),
+        "eigenvalues": list(EIGENVALUES),
+        "noise": NOISE,
+        "entropy_nats": entropy(np.diag(EIGENVALUES)),
+        "rows": table(config.betas),
+    }
+    write_json(folder / "sweep.json", shared | grid | {"runs": runs, "sandwich": sandwich})

@@ -1,0 +1,114 @@
+"""The arrays of a report: which images they show, and the nearest training images by brute force."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twofold.vae.images import Images
+from twofold.vae.latent import Autoencoder, to_pixels
+from twofold.vae.model import Vae
+from twofold.vae.pictures import pictures
+from twofold.vae.split import Split, split_images
+from vae.small import discs, images_of, tiny
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def model() -> Autoencoder:
+    return Autoencoder(Vae.seeded(tiny(), 3).eval(), tiny())
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+    return images_of(discs(60), tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="module")
+def split(images: Images) -> Split:
+    return split_images(images.hashes, tiny().split)
+
+
+KL = np.array([0.3, 2.0, 0.001])
+
+
+@pytest.fixture(scope="module")
+def arrays(model: Autoencoder, images: Images, split: Split) -> Arrays:
+    return pictures(model, images, split, model.encode(images.pixels[split.test]).astype(np.float64), KL)
+
+
+def rows_of(found: np.ndarray, images: Images) -> list[int]:
+    """Which image each picture is."""
+    return [int(np.flatnonzero((images.pixels == picture).all(axis=(1, 2, 3)))[0]) for picture in found]
+
+
+def test_real_images_are_test_images_and_each_once(arrays: Arrays, images: Images, split: Split) -> None:
+    for name in ("real", "ends"):
+        rows = rows_of(arrays[name].reshape(-1, *images.pixels.shape[1:]), images)
+        assert set(rows) <= set(split.test.tolist())
+        assert len(set(rows)) == len(rows)
+    assert sorted(rows_of(arrays["sheet"], images)) == list(range(60))
+    assert rows_of(arrays["sheet"], images) != list(range(60))
+
+
+def test_what_is_shown_does_not_depend_on_names(model: Autoencoder, arrays: Arrays, tmp_path: Path) -> None:
+    images = images_of(discs(60)[::-1], tmp_path)
+    split = split_images(images.hashes, tiny().split)
+    mu = model.encode(images.pixels[split.test]).astype(np.float64)
+    again = pictures(model, images, split, mu, KL)
+    for name in ("sheet", "real", "ends", "nearest"):
+        np.testing.assert_array_equal(again[name], arrays[name])
+
+
+def test_pictures_are_the_models_own(model: Autoencoder, arrays: Arrays) -> None:
+    np.testing.assert_array_equal(arrays["reconstruction"], to_pixels(model.reconstruct(arrays["real"])))
+    np.testing.assert_array_equal(arrays["prior"], to_pixels(model.sample(64, 0)))
+    starts = to_pixels(model.reconstruct(arrays["ends"][:, 0]))
+    for way in ("linear", "spherical"):
+        assert np.abs(arrays[way][:, 0].astype(int) - starts).max() <= 1
+    assert arrays["traverse_units"].tolist() == [1, 0, 2]  # the one with the largest rate first
+    assert arrays["traverse"].shape == (3, 9, 16, 16, 3)
+
+
+def test_the_nearest_training_images(arrays: Arrays, images: Images, split: Split) -> None:
+    train = images.pixels[split.train].reshape(len(split.train), -1) / 255
+    for picture, nearest, distance in zip(arrays["prior"], arrays["nearest"], arrays["nearest_distance"], strict=False):
+        distances = np.sqrt(((train - picture.reshape(-1) / 255) ** 2).mean(axis=1))
+        assert distance == pytest.approx(distances.min(), rel=1e-4)
+        assert rows_of(nearest[None], images)[0] == split.train[distances.argmin()]
+    assert len(arrays["test_distance"]) == len(split.test)
+    assert (arrays["test_distance"] > 0).all()
+
+
+def test_training_images_come_in_parts(
+    model: Autoencoder, images: Images, split: Split, arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twofold.vae.pictures.TRAIN_AT_ONCE", 7)
+    mu = model.encode(images.pixels[split.test]).astype(np.float64)
+    again = pictures(model, images, split, mu, KL)
+    np.testing.assert_array_equal(again["nearest"], arrays["nearest"])
+    np.testing.assert_allclose(again["nearest_distance"], arrays["nearest_distance"], rtol=1e-5)
+
+
+def test_the_map_shows_test_images_on_their_main_directions(arrays: Arrays, images: Images, split: Split) -> None:
+    assert arrays["map_rows"].tolist() == split.test.tolist()
+    assert arrays["map_xy"].shape == (len(split.test), 2)
+    assert arrays["map_xy"][:, 0].var() >= arrays["map_xy"][:, 1].var()
+    assert 0 < arrays["map_explained"].sum() <= 1 + 1e-9
+    np.testing.assert_array_equal(arrays["map_thumbs"], images.pixels[split.test])  # of 16 x 16, as they are
+
+
+def test_one_unit_has_a_map_too(images: Images, split: Split) -> None:
+    config = tiny(model={"latent_dim": 1})
+    model = Autoencoder(Vae.seeded(config, 0).eval(), config)
+    found = pictures(model, images, split, model.encode(images.pixels[split.test]).astype(np.float64), KL[:1])
+    assert (found["map_xy"][:, 1] == 0).all()
+    assert found["map_explained"].tolist() == [1.0, 0.0]
+
+
+def test_a_single_test_image_has_no_way(model: Autoencoder, images: Images, split: Split) -> None:
+    lone = Split(split.train, split.validation, split.test[:1])
+    found = pictures(model, images, lone, model.encode(images.pixels[lone.test]).astype(np.float64), KL)
+    assert found["linear"].shape == (0, 11, 16, 16, 3)
+    assert found["ends"].shape == (0, 2, 16, 16, 3)

@@ -1,0 +1,202 @@
+"""Training: budgets, batches, the objective at work, and that it does not matter where it was cut."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from twofold.vae.images import Images
+from twofold.vae.split import Split
+
+from twofold.engine.loop import Step
+from twofold.vae.config import VaeConfig
+from twofold.vae.model import Vae, as_input
+from twofold.vae.train import Trained, make_loss, steps_an_epoch, train, watch
+from vae.small import discs, images_of, silent, tiny
+
+CPU = torch.device("cpu")
+SPLIT = Split(train=np.arange(33), validation=np.arange(33, 42), test=np.arange(42, 50))
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+    return images_of(discs(50), tmp_path_factory.mktemp("images"))
+
+
+def trained(images: Images, folder: Path, **groups: Any) -> Trained:
+    return train(images, SPLIT, tiny(**groups), CPU, checkpoints=folder, journal=silent, progress=silent)
+
+
+def timeless(result: Trained) -> list[dict[str, Any]]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in result.history]
+
+
+def same(one: Trained, two: Trained) -> bool:
+    others = two.vae.state_dict()
+    return timeless(one) == timeless(two) and all(
+        torch.equal(value, others[name]) for name, value in one.vae.state_dict().items()
+    )
+
+
+def test_it_learns(images: Images, tmp_path: Path) -> None:
+    result = trained(images, tmp_path, train={"epochs": 40, "learning_rate": 5e-3})
+    first, last = result.history[0], result.history[-1]
+    assert last["validation_loss"] < first["validation_loss"] - 300  # nats of 768 pixels
+    x = as_input(images.pixels[SPLIT.train], CPU)
+    with torch.no_grad():
+        error = (result.vae.decode(result.vae.encode(x)[0]) - x).square().mean().sqrt()
+    assert last["sigma"] == pytest.approx(float(error), rel=0.4)  # the learned sigma ends at the root of the error
+    assert last["train_loss"] == pytest.approx(last["train_rate"] + last["train_distortion"], rel=1e-5)
+    assert last["validation_loss"] == pytest.approx(last["validation_rate"] + last["validation_distortion"], rel=1e-9)
+
+
+def test_a_record_tells_what_the_report_draws(images: Images, tmp_path: Path) -> None:
+    result = trained(images, tmp_path)
+    names = {"epoch", "images", "learning_rate", "seconds", "beta_now", "sigma"}
+    names |= {f"{part}_{what}" for part in ("train", "validation") for what in ("loss", "rate", "distortion")}
+    assert [set(record) for record in result.history] == [names] * 2
+    assert [record["images"] for record in result.history] == [33, 66]
+    assert result.images_seen == 66
+
+
+@pytest.mark.parametrize(("budget", "epochs", "seen"), [(16, 1, 16), (33, 2, 49), (60, 2, 66), (96, 3, 99)])
+def test_a_budget_in_images_ends_within_an_epoch(
+    images: Images, tmp_path: Path, budget: int, epochs: int, seen: int
+) -> None:
+    # 33 images in batches of 16 are two steps, the second of 17.
+    result = trained(images, tmp_path, train={"images": budget})
+    assert len(result.history) == epochs
+    assert result.images_seen == seen >= budget
+
+
+@pytest.mark.parametrize(("number", "batch", "steps"), [(1, 4, 1), (4, 4, 1), (5, 4, 1), (6, 4, 2), (9, 4, 2)])
+def test_no_batch_holds_a_single_image(number: int, batch: int, steps: int) -> None:
+    assert steps_an_epoch(number, batch) == steps
+
+
+def test_every_image_is_visited_once_an_epoch(images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    visited: list[int] = []
+    sizes: list[int] = []
+
+    def spying(*given: Any) -> Any:
+        inner = make_loss(*given)
+
+        def loss(module: torch.nn.Module, step: Step) -> Any:
+            visited.extend(step.rows.tolist())
+            sizes.append(len(step.rows))
+            return inner(module, step)
+
+        return loss
+
+    monkeypatch.setattr("twofold.vae.train.make_loss", spying)
+    trained(images, tmp_path)
+    assert sizes == [16, 17] * 2
+    assert sorted(visited[:33]) == sorted(visited[33:]) == list(range(33))
+    assert visited[:33] != visited[33:]
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+def test_ctrl_c_saves_and_the_next_call_ends_as_if_nothing_had_been(
+    images: Images, tmp_path: Path, stop_at: int
+) -> None:
+    import signal
+
+    def interrupt(done: int, whole: int) -> None:
+        assert whole == 4
+        if done == stop_at:
+            signal.raise_signal(signal.SIGINT)
+
+    config = tiny()
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(images, SPLIT, config, CPU, checkpoints=tmp_path / "cut", journal=silent, progress=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+    seen: list[int] = []
+
+    def count(done: int, whole: int) -> None:
+        seen.append(done)
+
+    resumed = train(images, SPLIT, config, CPU, checkpoints=tmp_path / "cut", journal=silent, progress=count)
+    assert seen == list(range(stop_at + 1, 5))
+    assert same(resumed, trained(images, tmp_path / "whole"))
+
+
+def test_a_finished_training_is_read_back(images: Images, tmp_path: Path) -> None:
+    first = trained(images, tmp_path)
+    records: list[Any] = []
+    again = train(images, SPLIT, tiny(), CPU, checkpoints=tmp_path, journal=records.append, progress=silent)
+    assert same(first, again)
+    assert records == first.history
+
+
+def test_runs_of_a_sweep_start_from_the_same_weights_and_see_the_same_order(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[float, list[Any]] = {}
+
+    def spying(images: Images, config: VaeConfig, device: torch.device) -> Any:
+        inner = make_loss(images, config, device)
+        noted = seen.setdefault(config.objective.beta, [])
+
+        def loss(module: torch.nn.Module, step: Step) -> Any:
+            if not noted:
+                noted.append({name: value.clone() for name, value in module.state_dict().items()})
+            noted.append(step.rows.tolist())
+            return inner(module, step)
+
+        return loss
+
+    monkeypatch.setattr("twofold.vae.train.make_loss", spying)
+    for beta in (0.0, 100.0):
+        trained(images, tmp_path / f"{beta}", objective={"beta": beta})
+    (weights, *order), (others, *other_order) = seen.values()
+    assert order == other_order
+    assert all(torch.equal(value, others[name]) for name, value in weights.items())
+
+
+def test_a_larger_beta_gives_a_smaller_rate(images: Images, tmp_path: Path) -> None:
+    rates = [
+        trained(images, tmp_path / f"{beta}", train={"epochs": 20}, objective={"beta": beta}).history[-1]
+        for beta in (0.0, 1.0, 100.0)
+    ]
+    found = [record["validation_rate"] for record in rates]
+    assert found[0] > found[1] > found[2]
+
+
+def test_warm_up_raises_beta_and_is_over_in_a_tenth_of_the_run(images: Images, tmp_path: Path) -> None:
+    result = trained(images, tmp_path, train={"epochs": 20}, objective={"beta": 4.0, "warmup": 0.1})
+    assert [record["beta_now"] for record in result.history] == [2.0] + [4.0] * 19
+    with pytest.raises(ValueError, match=r"less than or equal to 0\.1"):
+        tiny(objective={"warmup": 0.2})
+
+
+def test_free_nats_keep_units_from_collapsing(images: Images, tmp_path: Path) -> None:
+    settings = {"train": {"epochs": 30, "learning_rate": 3e-3}}
+    without = trained(images, tmp_path / "without", objective={"beta": 200.0}, **settings).history[-1]
+    with_ = trained(images, tmp_path / "with", objective={"beta": 200.0, "free_nats": 0.5}, **settings).history[-1]
+    assert without["validation_rate"] < 0.5
+    assert with_["validation_rate"] > 1.0
+
+
+def test_the_first_epoch_can_not_blow_up(images: Images, tmp_path: Path) -> None:
+    steep = {"learning_rate": 0.3, "epochs": 3, "schedule": "constant"}
+    result = trained(images, tmp_path, train=steep, objective={"beta": 1.0})
+    assert all(math.isfinite(record["train_rate"]) for record in result.history)
+
+
+def test_validation_draws_the_same_each_time(images: Images) -> None:
+    vae = Vae.seeded(tiny(), 0).eval()
+    with torch.no_grad():
+        found = [watch(vae, images, SPLIT.validation, tiny(), 0.5) for _ in range(2)]
+    assert found[0] == found[1]
+
+
+def test_validation_does_not_depend_on_how_many_pass_at_once(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    vae = Vae.seeded(tiny(), 0).eval()
+    with torch.no_grad():
+        whole = watch(vae, images, np.arange(50), tiny(), 0.5)
+        monkeypatch.setattr("twofold.vae.train.AT_ONCE", 50 - 16)
+        parts = watch(vae, images, np.arange(50), tiny(), 0.5)
+    assert parts["validation_rate"] == pytest.approx(whole["validation_rate"], rel=1e-6)

@@ -49,7 +49,7 @@ def test_every_shape_and_type(tmp_path, array, rows):
     names, found = read(saved(tmp_path / "a.npy", array))
 
     np.testing.assert_array_equal(found, rows)
-    assert found.dtype == rows.dtype
+    assert found.dtype == rows.dtype.newbyteorder("=")
     assert names == [f"{i:0{len(str(len(rows) - 1))}d}" for i in range(len(rows))]
     assert names == sorted(names)
 
@@ -141,7 +141,7 @@ def test_a_damaged_header(tmp_path, data):
     path = tmp_path / "a.npy"
     path.write_bytes(data)
 
-    with pytest.raises(DataError, match="is no array that numpy.save writes, or damaged; save it again"):
+    with pytest.raises(DataError, match=r"is no array that numpy\.save writes, or damaged; save it again"):
         read(path)
 
 
@@ -155,7 +155,7 @@ def test_damaged_data_of_an_npz(tmp_path):
     data[500] ^= 1
     path.write_bytes(data)
 
-    with pytest.raises(DataError, match="is cut or damaged"):
+    with pytest.raises(DataError, match=r"damaged.*; save it again"):
         read(path)
 
 

@@ -1,7 +1,6 @@
 """The cache: whole or not there, one writer at a time, nothing left of the dead."""
 
 import json
-import os
 import threading
 import time
 from pathlib import Path
@@ -194,4 +193,4 @@ def test_notes_that_can_not_be_written_are_left_out(tmp_path):
 
     remember(tmp_path / "file", OLD, "content")
 
-    assert os.listdir(tmp_path) == ["file"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]

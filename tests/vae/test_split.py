@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.engine.errors import InputError
@@ -38,6 +38,7 @@ def test_every_image_is_in_the_part_that_its_hash_says():
         assert part == ("test" if u < 0.2 else "validation" if u < 0.5 else "train")
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.sets(st.integers(0, 10_000), min_size=120, max_size=200), st.sets(st.integers(10_001, 20_000), max_size=100))
 def test_adding_files_moves_none(old, new):
     before, after = sorted(old), sorted(old | new, key=lambda number: number % 977)
@@ -48,6 +49,7 @@ def test_adding_files_moves_none(old, new):
     assert first == {number: second[number] for number in before}
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 300), min_size=300, max_size=400))
 def test_duplicates_share_a_part(numbers):
     numbers = [*numbers, *range(100)]

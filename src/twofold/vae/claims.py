@@ -139,7 +139,7 @@ def original_loss(grid: Sequence[Weight]) -> str:
             )
         return words
     if distortion == "falls":
-        return f"It holds here, against what is to be expected: {measured}."
+        return f"It holds here, against what is to be expected of runs that are trained to the end: {measured}."
     least = min(grid, key=lambda weight: weight.mean("distortion_nats"))
     return f"Not so here, nor the other way round: {measured}; it is lowest at {least.name}."
 

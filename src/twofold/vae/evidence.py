@@ -53,7 +53,7 @@ def read(folder: Path) -> Evidence:
         arrays=arrays(folder),
         skipped=json.loads(text(folder, "skipped.json")),
         images=table(folder, "images.parquet"),
-        labels=table(folder, "labels.parquet") if True else None,
+        labels=table(folder, "labels.parquet") if scores["embedded"] else None,
         manifest=json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {},
     )
 

@@ -156,8 +156,7 @@ def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " sam
         quantile: distance that all but a few of the test images exceed.
     """
     figure, axes = canvas(4.4, 2.9, (0.62, 0.15, 0.45, 0.35))
-    low, high = min(test.min(), samples.min()), max(test.max(), samples.max())
-    axes.hist(test, np.linspace(low, high or 1.0, 25), color=HUES[0], alpha=0.55, label="test images")
+    axes.hist(test, 24, color=HUES[0], alpha=0.55, label="test images")
     top = axes.get_ylim()[1]
     axes.plot(samples, np.full(len(samples), 0.06 * top), "^", color=HUES[1], markersize=6, label="samples")
     axes.axvline(quantile, color=INK, linestyle=DASHES[1], linewidth=1.2, label="closest 5 % of these")

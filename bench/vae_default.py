@@ -1,0 +1,112 @@
+"""How soon the default recipe's network is where the original's network is after five minutes.
+
+`TWOFOLD_DATA=FOLDER python bench/vae_default.py [SECONDS]` trains, in turn in one process, the original study's
+network for the seconds (300 by default) under the default recipe's likelihood, objective, optimiser and schedule, and
+then the default recipe for a fifth, a third and all of that time, on the same images and split. A budget is in
+images, so each network's pace is measured first. Prints each one's negative ELBO on the validation images; fails when
+the default needs more than a third of the time to be as low.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from twofold.engine.loop import Record
+from twofold.vae.cache import default_folder
+from twofold.vae.config import ModelConfig, VaeConfig
+from twofold.vae.images import Images, load_images
+from twofold.vae.recipes import default
+from twofold.vae.split import Split, split_images
+from twofold.vae.train import train
+
+SHARES = 1 / 5, 1 / 3, 1.0
+PACE_S = 15.0
+
+
+class EnoughError(Exception):
+    """Ends a training whose pace is known."""
+
+
+def trained(images: Images, split: Split, config: VaeConfig) -> tuple[Record, float]:
+    """The last epoch's record, and the seconds of the whole training, validation and checkpoints counted."""
+    records: list[Record] = []
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            images,
+            split,
+            config,
+            torch.device("cpu"),
+            checkpoints=Path(folder),
+            journal=records.append,
+            progress=lambda done, whole: None,
+        )
+    return records[-1], time.perf_counter() - began
+
+
+def pace(images: Images, split: Split, config: VaeConfig) -> float:
+    """Images a second."""
+    began, steps = time.perf_counter(), 0
+
+    def count(done: int, whole: int) -> None:
+        nonlocal steps
+        steps = done
+        if time.perf_counter() - began > PACE_S:
+            raise EnoughError
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            train(
+                images,
+                split,
+                config,
+                torch.device("cpu"),
+                checkpoints=Path(folder),
+                journal=lambda record: None,
+                progress=count,
+            )
+    except EnoughError:
+        pass
+    return steps * config.train.batch_size / (time.perf_counter() - began)
+
+
+def within(images: Images, split: Split, config: VaeConfig, seconds: float) -> VaeConfig:
+    """The config with as many images as its network sees in the seconds; a twentieth is left for validation."""
+    budget = int(0.95 * seconds * pace(images, split, config))
+    return config.model_copy(update={"train": config.train.model_copy(update={"images": budget})})
+
+
+def main() -> int:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 300.0
+    ours = default()
+    original = ours.model_copy(update={"model": ModelConfig(network="original", latent_dim=256)})
+    path = Path(os.environ["TWOFOLD_DATA"]) / "faces-64.zip"
+    images = load_images(path, ours.image, strict=False, cache=default_folder())
+    split = split_images(images.hashes, ours.split)
+    print(f"{len(split.train)} training images, {torch.get_num_threads()} threads", flush=True)
+    goal, original_s = trained(images, split, within(images, split, original, seconds))
+    print(
+        f"original network: negative ELBO {goal['validation_loss']:.1f} nats on validation after "
+        f"{original_s:.0f} s and {goal['images']:,} images",
+        flush=True,
+    )
+    reached = None
+    for share in SHARES:
+        record, took = trained(images, split, within(images, split, ours, share * seconds))
+        print(
+            f"default recipe: negative ELBO {record['validation_loss']:.1f} nats on validation after {took:.0f} s and "
+            f"{record['images']:,} images",
+            flush=True,
+        )
+        if reached is None and record["validation_loss"] <= goal["validation_loss"]:
+            reached = took / original_s
+    print(f"the default is as low after {'more than all' if reached is None else f'{reached:.2f}'} of the time")
+    return int(reached is None or reached > 1 / 3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

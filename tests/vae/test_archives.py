@@ -240,9 +240,9 @@ def test_a_wrong_checksum_of_a_compressed_tar_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
-def test_a_header_that_claims_terabytes_takes_no_memory(tmp_path, kind):
+def test_a_header_that_claims_gigabytes_takes_no_memory(tmp_path, kind):
     claim = tarfile.TarInfo("claim")
-    claim.size, claim.type = 2**42, kind
+    claim.size, claim.type = 2**32, kind
     path = tmp_path / "a.tar"
     tarred(path, FILES.items())
     path.write_bytes(blocks(path) + claim.tobuf(tarfile.GNU_FORMAT) + bytes(2048))

@@ -117,16 +117,22 @@ def test_a_file_that_goes_away_is_told(tmp_path):
     assert read(source) == {"a.png": "can't be read (No such file or directory)"}
 
 
-def test_a_file_longer_than_any_image_is_not_read(tmp_path, monkeypatch):
+def test_a_file_longer_than_any_image_is_not_even_opened(tmp_path, monkeypatch):
     with (tmp_path / "long.png").open("wb") as file:
         file.truncate(items.MAX_BYTES + 1)
-    grows = tmp_path / "grows.png"
-    grows.write_bytes(b"x")
     source = open_source(tmp_path)
-    grows.write_bytes(b"x" * 2000)
+    monkeypatch.setattr(Path, "open", None)
+
+    assert read(source) == {"long.png": "too large: more than 256 MiB"}
+
+
+def test_a_file_that_grows_is_not_read_to_its_end(tmp_path, monkeypatch):
+    path = png(tmp_path / "a.png")
+    source = open_source(tmp_path)
+    path.write_bytes(b"x" * 2000)
     monkeypatch.setattr(items, "MAX_BYTES", 1024)
 
-    assert set(read(source).values()) == {"too large: more than 0 MiB"}
+    assert read(source) == {"a.png": "too large: more than 0 MiB"}
 
 
 def test_names_of_no_encoding_can_be_written_down(tmp_path):

@@ -138,7 +138,7 @@ class _Bounded:
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int) -> bytes:
-        check_length(size - 1)  # `limited` asks for one byte more
+        check_length(size)
         return self._file.read(size)
 
 

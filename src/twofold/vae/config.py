@@ -45,7 +45,7 @@ class ModelConfig(Config):
     """Length of z."""
     width: int = Field(default=32, ge=4, le=512)
     """Channels of the first stage, doubled by each further one (plain)."""
-    depth: int = Field(default=4, ge=1, le=6)
+    depth: int = Field(default=3, ge=1, le=6)
     """Stages, each of which halves the image (plain)."""
 
 
@@ -76,7 +76,7 @@ class TrainConfig(Config):
     """Passes over the training images, at most."""
     images: int = Field(default=0, ge=0)
     """Budget in images seen, instead of epochs; 0: epochs count."""
-    batch_size: int = Field(default=64, ge=2)
+    batch_size: int = Field(default=32, ge=2)
     """Images in a batch."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
     """Peak learning rate of AdamW."""

@@ -63,12 +63,12 @@ def _plain(config: ModelConfig, channels: int, size: int) -> tuple[nn.Sequential
     side = size // 2**config.depth
     encoder: list[nn.Module] = []
     for before, after in zip([channels, *widths], widths, strict=False):
-        encoder += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        encoder += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.SiLU()]
     encoder += [nn.Flatten(), nn.Linear(widths[-1] * side**2, 2 * config.latent_dim)]
     decoder: list[nn.Module] = [nn.Linear(config.latent_dim, widths[-1] * side**2), Unflatten(widths[-1], side)]
     for before, after in zip(widths[::-1], widths[-2::-1], strict=False):
-        decoder += [nn.BatchNorm2d(before), nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
-    decoder += [nn.BatchNorm2d(widths[0]), nn.ReLU(), nn.ConvTranspose2d(widths[0], channels, 4, 2, 1)]
+        decoder += [nn.BatchNorm2d(before), nn.SiLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
+    decoder += [nn.BatchNorm2d(widths[0]), nn.SiLU(), nn.ConvTranspose2d(widths[0], channels, 4, 2, 1)]
     return nn.Sequential(*encoder), nn.Sequential(*decoder)
 
 

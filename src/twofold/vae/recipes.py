@@ -7,7 +7,7 @@ from twofold.vae.config import LikelihoodConfig, ModelConfig, TrainConfig, VaeCo
 
 
 def default() -> VaeConfig:
-    """Four stages of 4x4 convolutions, 128 latent units, a Gaussian likelihood with one learned sigma; beta 1."""
+    """Three stages of 4x4 convolutions, 128 latent units, a Gaussian likelihood with one learned sigma; beta 1."""
     return VaeConfig()
 
 
@@ -20,7 +20,7 @@ def original() -> VaeConfig:
         recipe="original",
         model=ModelConfig(network="original", latent_dim=256),
         likelihood=LikelihoodConfig(name="bernoulli"),
-        train=TrainConfig(epochs=10, schedule="constant", ema=0.0),
+        train=TrainConfig(epochs=10, batch_size=64, schedule="constant", ema=0.0),
     )
 
 

@@ -387,7 +387,7 @@ def test_pillows_global_state_stays():
 
 
 def test_only_pillows_warnings_are_kept_quiet():
-    with pillow_quiet(), pytest.warns(UserWarning, match="mine"):
+    with pytest.warns(UserWarning, match="mine"), pillow_quiet():
         warnings.warn("mine", UserWarning, stacklevel=1)
 
 

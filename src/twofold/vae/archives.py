@@ -116,8 +116,8 @@ def tar_items(path: Path) -> Iterator[Entries]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            stream = stack.enter_context(_decompressed(path))
-            tar = stack.enter_context(tarfile.open(fileobj=cast(Any, _Bounded(stream)), mode="r:"))
+            stream = _Bounded(stack.enter_context(_decompressed(path)))
+            tar = stack.enter_context(tarfile.open(fileobj=cast(Any, stream), mode="r:"))
         except Exception as error:  # of zlib, lzma, struct, of tarfile
             raise DataError(f"{path}: can't be opened as a tar; copy or download it again") from error
         yield 0, _tar_members(tar, stream)
@@ -131,18 +131,24 @@ def _decompressed(path: Path) -> io.BufferedIOBase:
 
 
 class _Bounded:
-    """A file that gives no block longer than an image may be: a tar's header may ask for terabytes."""
+    """A file that gives no block longer than an image may be: a tar's header may ask for terabytes.
+
+    Attributes:
+        last: the block that was read last.
+    """
 
     def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
         self.seek, self.tell = file.seek, file.tell
+        self.last = b""
 
     def read(self, size: int) -> bytes:
         check_length(size)
-        return self._file.read(size)
+        self.last = self._file.read(size)
+        return self.last
 
 
-def _tar_members(tar: tarfile.TarFile, stream: io.BufferedIOBase) -> Iterator[Item | Skipped]:
+def _tar_members(tar: tarfile.TarFile, stream: _Bounded) -> Iterator[Item | Skipped]:
     seen: set[str] = set()
     try:
         while (member := tar.next()) is not None:
@@ -160,7 +166,7 @@ def _tar_members(tar: tarfile.TarFile, stream: io.BufferedIOBase) -> Iterator[It
                 yield Skipped(name, "truncated or damaged within the archive")
                 raise
             yield Item(name, len(data), partial(_same, data))
-        _check_end(tar, stream)
+        _check_end(stream)
     except Exception:  # noqa: BLE001  (of zlib, lzma, struct, of tarfile; what came before is good)
         yield Skipped(ARCHIVE_END, "damaged: what follows was not read, or its checksum is wrong")
 
@@ -179,16 +185,13 @@ def _tar_refusal(member: tarfile.TarInfo) -> str | None:
     return f"too large: more than {MAX_BYTES // 2**20} MiB" if member.size > MAX_BYTES else None
 
 
-def _check_end(tar: tarfile.TarFile, stream: io.BufferedIOBase) -> None:
-    """Raises unless the last header is followed by zeros alone: tarfile takes a damaged header for the end, too.
+def _check_end(stream: _Bounded) -> None:
+    """Raises unless the last header is zero and nothing but zeros follow: tarfile takes a damaged one for the end, too.
 
     Reading on also checks the sum at the end of a compressed file.
     """
-    stream.seek(tar.offset)
-    zeros = 0
+    if stream.last != bytes(_BLOCK):
+        raise Damage("no end mark")
     while block := stream.read(2**20):
         if block.count(0) != len(block):
             raise Damage("data after the end")
-        zeros += len(block)
-    if zeros < _BLOCK:
-        raise Damage("no end mark")

@@ -38,7 +38,7 @@ class Stamp(NamedTuple):
 
     Attributes:
         place: its resolved path.
-        fingerprint: hash of the names, sizes and times of change.
+        fingerprint: hash of the names, sizes, modes and times of change.
         newest: the latest time of change of a file, in nanoseconds.
         taken: when the stamp was made, in nanoseconds.
     """
@@ -126,11 +126,12 @@ class _File(NamedTuple):
     path: str
     size: int
     changed: int
+    mode: int  # whoever gives permission to read changes nothing else
 
 
 def _folder(root: Path, taken: int) -> Source:
     found = sorted(_walk(root), key=lambda entry: entry.name)
-    facts = [[e.name, e.size, e.changed] if isinstance(e, _File) else [e.name, e.reason] for e in found]
+    facts = [[e.name, e.size, e.changed, e.mode] if isinstance(e, _File) else [e.name, e.reason] for e in found]
     newest = max((entry.changed for entry in found if isinstance(entry, _File)), default=0)
     stamp = Stamp(str(root.resolve()), fingerprint(facts), newest, taken)
     return Source(root, stamp, partial(_folder_content, found), partial(_folder_items, found))
@@ -166,7 +167,7 @@ def _listed(entry: os.DirEntry[str], name: str) -> _File | Skipped:
         return Skipped(name, "link to a folder")  # following it could go round in circles
     if not stat.S_ISREG(status.st_mode):
         return Skipped(name, "not a regular file")
-    return _File(name, entry.path, status.st_size, status.st_mtime_ns)
+    return _File(name, entry.path, status.st_size, status.st_mtime_ns, status.st_mode)
 
 
 def _cannot_read(error: OSError) -> str:

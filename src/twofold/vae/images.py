@@ -116,8 +116,8 @@ def _build(aside: Path, source: Source, config: ImageConfig, progress: Callable[
         kept, skipped = write_images(aside, _counted(batches, total, progress), config)
     if not kept:
         reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(item.reason for item in skipped).most_common(3))
-        found = f"{len(skipped)} files, none of them readable ({reasons})" if skipped else "no file"
-        raise DataError(f"{source.path}: holds no image: {found}; {FORMATS}")
+        found = f"; of {len(skipped)} skipped: {reasons}" if skipped else ""
+        raise DataError(f"{source.path}: holds no image that can be read{found}; {FORMATS}")
     if open_source(source.path).stamp.fingerprint != source.stamp.fingerprint:
         raise DataError(f"{source.path}: changed while it was read; run again when nothing writes there")
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from twofold.engine.errors import NonFiniteLossError
 from twofold.engine.seed import torch_generator
@@ -245,7 +246,7 @@ def _average(state: TrainState, plan: Plan) -> None:
     old, new = state.averaged.state_dict(), state.module.state_dict()
     moving = [name for name, value in old.items() if value.is_floating_point()]
     with torch.no_grad():
-        torch._foreach_lerp_([old[name] for name in moving], [new[name] for name in moving], 1 - decay)
+        get_ema_multi_avg_fn(decay)([old[name] for name in moving], [new[name] for name in moving], 0)
         for name in old.keys() - set(moving):
             old[name].copy_(new[name])
 

@@ -31,7 +31,9 @@ class Vae(nn.Module):
         """First weights that depend on the seed alone; global random state stays as it was."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls(config).to(memory_format=torch.channels_last)  # 1.2 to 1.5 times faster for these convolutions
+            vae = cls(config)
+        # 1.2 to 1.5 times faster for these convolutions.
+        return vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (its stub has no such form)
 
     def encode(
         self, x: Float[Tensor, "batch channels h w"]

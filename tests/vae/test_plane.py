@@ -22,7 +22,7 @@ def weight(beta: float, *points: tuple[float, float]) -> Weight:
 
 
 GRID = [
-    weight(0.0, (900.0, -200.0), (910.0, -198.0)),
+    weight(0.0, (290.0, -200.0), (300.0, -198.0)),
     weight(1.0, (60.0, -100.0), (62.0, -102.0)),
     weight(100.0, (3.0, 2000.0), (3.0, 2010.0)),
 ]
@@ -54,8 +54,8 @@ def test_the_bound_is_moved_to_all_test_images() -> None:
 
 def test_slopes_are_those_of_the_points() -> None:
     first, second = secants(GRID)
-    assert first.slope == pytest.approx((-101.0 + 199.0) / (61.0 - 905.0))
-    assert first.slopes == pytest.approx((100 / -840, 96 / -848))
+    assert first.slope == pytest.approx((-101.0 + 199.0) / (61.0 - 295.0))
+    assert first.slopes == pytest.approx((100 / -230, 96 / -238))
     assert second.slope == pytest.approx(2106.0 / -58.0)
     assert first.inside and second.inside
 
@@ -90,7 +90,7 @@ def test_every_weight_is_named(draw: Any, grid: Sequence[Weight]) -> None:
 def test_long_secants_have_their_slope_beside_them() -> None:
     with style():
         texts = _texts(plane.rate_distortion(GRID, True))
-    assert "−0.12" in texts and "−36.31" in texts
+    assert "−0.42" in texts and "−36.31" in texts
 
 
 def test_what_the_bound_leaves_out_is_shaded_only_where_it_means_something() -> None:
@@ -108,3 +108,32 @@ def test_names_never_cover_one_another() -> None:
     assert 2 <= len(boxes) <= 6
     for index, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:index])
+
+
+def test_a_rate_without_a_price_that_runs_away_does_not_press_the_others_together() -> None:
+    far = [weight(0.0, (42_000.0, 6_200.0)), weight(1.0, (156.0, 6_400.0)), weight(100.0, (1.5, 7_400.0))]
+    assert [each.beta for each in plane.runaways(far)] == [0.0]
+    assert plane.runaways(GRID) == plane.runaways(far[:1]) == []  # alone, it has all the room
+    with style():
+        figure = plane.rate_distortion(far, True)
+        assert set(_texts(figure)) >= {"beta 1", "beta 100"}
+        assert "beta 0" not in _texts(figure)
+        assert figure.axes[0].get_xlim()[1] < 300
+        assert {"beta 0", "beta 1", "beta 100"} <= set(_texts(plane.height(far, True)))
+    priced = [weight(0.5, (42_000.0, 6_200.0)), *far[1:]]
+    assert plane.runaways(priced) == []
+
+
+def test_a_name_stands_beside_its_own_point() -> None:
+    near = [weight(1.0, (156.0, 6_400.0)), weight(2.0, (150.0, 6_500.0)), weight(100.0, (1.5, 7_400.0))]
+    with style():
+        figure = plane.rate_distortion(near, True)
+        axes = figure.axes[0]
+        places = {
+            each.name: axes.transData.transform((each.mean("rate_nats"), each.mean("distortion_nats"))) for each in near
+        }
+        for text in axes.texts:
+            if text.get_text() in places:
+                corner = axes.transData.transform(text.xy) + np.array(text.xyann) * figure.dpi / 72
+                nearest = min(places, key=lambda name: float(np.hypot(*(places[name] - corner))))
+                assert nearest == text.get_text()

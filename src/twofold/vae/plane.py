@@ -17,9 +17,11 @@ from twofold.page.numbers import MINUS, score
 APART = 0.1
 """Nats of rate that two weights must differ by before a slope between them means anything."""
 
-_MARGINS = (0.85, 0.2, 0.5, 0.2)
+_MARGINS = (0.85, 0.4, 0.5, 0.2)
 _LONG = 40.0
 """Points of paper that a secant must span to have its slope written beside it."""
+_FAR = 5.0
+"""Times the largest other rate from which on a beta of 0 is left out of the plane."""
 _DASHED, _DOTTED = (0, (5, 2)), (0, (1, 2))
 
 Scores = Mapping[str, Any]
@@ -125,17 +127,27 @@ def best(grid: Sequence[Weight]) -> Weight:
     return min(grid, key=lambda weight: weight.bound)
 
 
+def runaways(grid: Sequence[Weight]) -> list[Weight]:
+    """The weight 0, where its rate, which has no price, is so large that even axes can't hold it beside the others'."""
+    others = [weight.mean("rate_nats") for weight in grid if weight.beta > 0]
+    if not others:
+        return []
+    return [weight for weight in grid if weight.beta == 0 and weight.mean("rate_nats") > _FAR * max(others)]
+
+
 def rate_distortion(grid: Sequence[Weight], shaded: bool) -> Figure:
     """Rate against distortion on even axes, where the best bound is a straight line of slope -1.
 
-    A small mark is a seed, an open one the mean over seeds; secants join the means of neighbouring weights.
+    A small mark is a seed, an open one the mean over seeds; secants join the means of neighbouring weights. Runaways
+    are left out.
 
     Args:
         grid: the weights, smallest first.
         shaded: shade what lies below the best bound.
     """
     figure, axes = canvas(4.8, 4.4, _MARGINS)
-    bound = best(grid).bound
+    bound, far = best(grid).bound, runaways(grid)
+    grid = [weight for weight in grid if weight not in far]
     rates, distortions = _all(grid, "rate_nats"), _all(grid, "distortion_nats")
     right = 1.15 * max(rates) + 1
     low, high = min(*distortions, bound - max(rates)), max(*distortions, bound)
@@ -146,7 +158,7 @@ def rate_distortion(grid: Sequence[Weight], shaded: bool) -> Figure:
         axes.fill_between(line, bound - line, axes.get_ylim()[0], color=LINE, alpha=0.6, linewidth=0)
     means = [(weight.mean("rate_nats"), weight.mean("distortion_nats")) for weight in grid]
     axes.plot(*zip(*means, strict=True), color=HUES[0], linewidth=1.2)
-    writer = _Writer(axes)
+    writer = _Writer(axes, means)
     for weight, middle in zip(grid, means, strict=True):
         _mark(axes, weight.each("rate_nats"), weight.each("distortion_nats"))
         writer.beside(middle, weight.name, INK)
@@ -181,7 +193,7 @@ def height(grid: Sequence[Weight], shaded: bool) -> Figure:
         axes.axhspan(axes.get_ylim()[0], 0, color=LINE, alpha=0.6, linewidth=0)
     means = [(weight.mean("rate_nats"), float(np.mean(values))) for weight, values in zip(grid, above, strict=True)]
     axes.plot(*zip(*means, strict=True), color=HUES[0], linewidth=1, linestyle=_DOTTED)
-    writer = _Writer(axes)
+    writer = _Writer(axes, means)
     for weight, values, middle in zip(grid, above, means, strict=True):
         _mark(axes, weight.each("rate_nats"), values)
         writer.beside(middle, weight.name, INK)
@@ -204,9 +216,10 @@ def _mark(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None:
 class _Writer:
     """Writes beside points, each text where it covers no point and no earlier text; none where there is no room."""
 
-    def __init__(self, axes: Axes) -> None:
+    def __init__(self, axes: Axes, points: Sequence[tuple[float, float]]) -> None:
         self.axes = axes
-        self.taken: list[tuple[float, float, float, float]] = []
+        places = [self._place(point) for point in points]
+        self.taken = [(x - 4.0, y - 4.0, x + 4.0, y + 4.0) for x, y in places]
 
     def distance(self, one: tuple[float, float], other: tuple[float, float]) -> float:
         """How far two points lie apart on paper, in points."""
@@ -225,7 +238,7 @@ class _Writer:
         for right, up in ((6, 4), (6, -12), (-6 - wide, -12), (-6 - wide, 4), (6, 14), (-6 - wide, -22)):
             box = (x + right, y + up, x + right + wide, y + up + tall)
             if self._free(box):
-                self.taken += [box, (x - 3, y - 3, x + 3, y + 3)]
+                self.taken.append(box)
                 self.axes.annotate(text, point, (right, up), textcoords="offset points", fontsize=8, color=colour)
                 return
 

@@ -34,7 +34,8 @@ def plane_section(grid: Sequence[Weight], summary: Summary, album: Album) -> Sec
                 "plane",
                 plane.rate_distortion(grid, proper),
                 f"Rate against distortion. {told}. Dashed: {bound}.",
-                f"The rate-distortion plane. Dashed: {bound}. Grey figures: slopes of the secants, where they fit.",
+                f"The rate-distortion plane. Dashed: {bound}. Grey figures: slopes of the secants, where they fit."
+                f"{_runaway(grid)}",
             ),
             album.add(
                 "plane-height",
@@ -51,6 +52,14 @@ def plane_section(grid: Sequence[Weight], summary: Summary, album: Album) -> Sec
     )
     parts = [words, drawn, *_slopes(grid, summary)]
     return Section("plane", "The rate-distortion plane", join(parts))
+
+
+def _runaway(grid: Sequence[Weight]) -> str:
+    return "".join(
+        f" {weight.name.capitalize()} lies far outside, at R {figure(weight.mean('rate_nats'))} and D "
+        f"{figure(weight.mean('distortion_nats'))}: its rate has no price."
+        for weight in plane.runaways(grid)
+    )
 
 
 def _slopes(grid: Sequence[Weight], summary: Summary) -> list[Html]:

@@ -123,7 +123,7 @@ def elbo_courses(runs: Mapping[str, Sequence[Record]], part: str) -> Figure:
         part: `training` or `validation`.
     """
     rows = ceil(len(runs) / 3)  # of the legend
-    figure, axes = canvas(4.8, 3.8 + 0.18 * rows, (0.75, 0.15, 0.6 + 0.18 * rows, 0.3))
+    figure, axes = canvas(4.8, 3.8 + 0.18 * rows, (0.95, 0.15, 0.6 + 0.18 * rows, 0.3))
     courses = {name: by_part(records, "negative_elbo")[part] for name, records in runs.items()}
     lowest = min(value for values in courses.values() for value in values)
     for index, (name, values) in enumerate(courses.items()):

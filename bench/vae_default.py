@@ -83,7 +83,7 @@ def within(images: Images, split: Split, config: VaeConfig, seconds: float) -> V
 def main() -> int:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 300.0
     ours = default()
-    original = ours.model_copy(update={"model": ModelConfig(network="original", latent_dim=256)})
+    original = ours.model_copy(update={"model": ModelConfig(network="original")})
     path = Path(os.environ["TWOFOLD_DATA"]) / "faces-64.zip"
     images = load_images(path, ours.image, strict=False, cache=default_folder())
     split = split_images(images.hashes, ours.split)

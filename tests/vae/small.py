@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from twofold.vae.images import Images, load_images
 
 from twofold.vae.config import VaeConfig
+from twofold.vae.images import Images, load_images
 
 SIZE = 16
 
@@ -47,7 +47,7 @@ def tiny(**groups: Any) -> VaeConfig:
     knobs: dict[str, Any] = {
         "image": {"size": SIZE, "avatars": 12},
         "split": {"validation_fraction": 0.2, "test_fraction": 0.2},
-        "model": {"latent_dim": 3, "width": 4, "depth": 2},
+        "model": {"latent_dim": 3, "width": 4, "depth": 1},
         "train": {"epochs": 2, "batch_size": 16, "device": "cpu"},
         "score": {"samples": 1, "iw_samples": 3, "iw_images": 5},
     }

@@ -14,7 +14,7 @@ from twofold.cli import main
 from vae.small import discs, folder_of
 
 FLAGS = [
-    *("--image.size", "16", "--model.depth", "2", "--model.width", "4", "--model.latent-dim", "3"),
+    *("--image.size", "16", "--model.depth", "1", "--model.width", "4", "--model.latent-dim", "3"),
     *("--split.validation-fraction", "0.2", "--split.test-fraction", "0.2", "--train.batch-size", "16"),
     *("--train.epochs", "2", "--device", "cpu", "--score.iw-images", "5", "--score.iw-samples", "3"),
 ]
@@ -161,7 +161,7 @@ def test_without_images_the_avatars_are_used_and_their_attributes_kept(tmp_path:
         (["--image.size", "20"], "--image.size: Input should be a multiple of 16, got 20"),
         (["--objective.beta", "-1"], "--objective.beta: Input should be greater than or equal to 0, got -1.0"),
         (["--objective.warmup", "0.5"], "--objective.warmup: Input should be less than or equal to 0.1, got 0.5"),
-        (["--model.depth", "5"], "image.size must be a multiple of 2 to the power of model.depth (32), got 16"),
+        (["--model.depth", "3"], "image.size must be a multiple of 32 for model.depth 3, got 16"),
         (["--recipe", "orignal"], "--recipe orignal: no such recipe; there are default, original"),
         (["--split.test-fraction", "1e-9"], "test"),
         (["--images", "nowhere"], "nowhere"),

@@ -78,5 +78,5 @@ def test_the_table_of_layers_adds_up(config: VaeConfig) -> None:
 
 
 def test_a_size_that_the_stages_do_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"multiple of 2 to the power of model.depth \(32\)"):
-        tiny(image={"size": 48}, model={"depth": 5})
+    with pytest.raises(ValueError, match=r"multiple of 32 for model\.depth 3, got 48"):
+        tiny(image={"size": 48}, model={"depth": 3})

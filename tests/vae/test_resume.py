@@ -16,7 +16,7 @@ from vae.small import discs, folder_of
 pytestmark = pytest.mark.slow
 
 FLAGS = [
-    *("--image.size", "16", "--model.depth", "2", "--model.width", "8", "--model.latent-dim", "3", "--device", "cpu"),
+    *("--image.size", "16", "--model.depth", "1", "--model.width", "8", "--model.latent-dim", "3", "--device", "cpu"),
     *("--train.batch-size", "8", "--train.epochs", "40", "--train.patience", "100", "--score.iw-images", "5"),
 ]
 

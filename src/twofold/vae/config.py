@@ -10,6 +10,8 @@ from twofold.engine.config import Config
 Fit = Literal["crop", "pad", "stretch"]
 Network = Literal["plain", "original"]
 LikelihoodName = Literal["bernoulli", "gaussian_fixed", "gaussian", "logistic"]
+PATCH = 4
+"""Height and width of the plain network's patches, in pixels."""
 
 
 class ImageConfig(Config):
@@ -40,13 +42,18 @@ class ModelConfig(Config):
     """Encoder and decoder."""
 
     network: Network = "plain"
-    """`plain`: stages of 4x4 convolutions of stride 2; `original`: that of the original study, corrected."""
-    latent_dim: int = Field(default=128, ge=1, le=4096)
+    """`plain`: 4x4 patches, then convolutions of stride 2; `original`: that of the original study, corrected."""
+    latent_dim: int = Field(default=256, ge=1, le=4096)
     """Length of z."""
-    width: int = Field(default=32, ge=4, le=512)
-    """Channels of the first stage, doubled by each further one (plain)."""
-    depth: int = Field(default=3, ge=1, le=6)
-    """Stages, each of which halves the image (plain)."""
+    width: int = Field(default=64, ge=4, le=512)
+    """Channels of a patch, doubled by each stage (plain)."""
+    depth: int = Field(default=1, ge=0, le=5)
+    """Stages after the patches, each of which halves the image (plain)."""
+
+
+def stride(config: ModelConfig) -> int:
+    """Pixels of the image, across, that a network's innermost ones stand for."""
+    return 4 if config.network == "original" else PATCH * 2**config.depth
 
 
 class LikelihoodConfig(Config):
@@ -126,9 +133,9 @@ class VaeConfig(Config):
 
     @model_validator(mode="after")
     def _stages_fit_the_size(self) -> "VaeConfig":
-        if self.model.network == "plain" and self.image.size % 2**self.model.depth:
+        if self.image.size % stride(self.model):
             raise ValueError(
-                f"image.size must be a multiple of 2 to the power of model.depth ({2**self.model.depth}), "
+                f"image.size must be a multiple of {stride(self.model)} for model.depth {self.model.depth}, "
                 f"got {self.image.size}"
             )
         return self

@@ -1,5 +1,6 @@
 """The variational autoencoder: an encoder, a decoder, and a likelihood between them and the pixels."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from twofold.vae.config import ModelConfig, VaeConfig
+from twofold.vae.config import PATCH, ModelConfig, VaeConfig, stride
 from twofold.vae.likelihood import make_likelihood
 
 LOGVAR_BOUND = 10.0
@@ -60,17 +61,23 @@ class Unflatten(nn.Module):
 
 
 def _plain(config: ModelConfig, channels: int, size: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Stages of 4x4 convolutions of stride 2, each with twice the channels of the one before; mirrored back."""
-    widths = [config.width * 2**stage for stage in range(config.depth)]
-    side = size // 2**config.depth
-    encoder: list[nn.Module] = []
-    for before, after in zip([channels, *widths], widths, strict=False):
-        encoder += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.SiLU()]
-    encoder += [nn.Flatten(), nn.Linear(widths[-1] * side**2, 2 * config.latent_dim)]
+    """Patches of 4x4 pixels, then stages of 4x4 convolutions of stride 2 that double the channels; mirrored back.
+
+    The decoder's patches overlap by half, so that no grid shows. Most of the work is done at a quarter of the image's
+    size, where it is cheap; `docs/design/003-vae.md` has what other shapes gave.
+    """
+    widths = [config.width * 2**stage for stage in range(config.depth + 1)]
+    side = size // stride(config)
+    encoder: list[nn.Module] = [nn.Conv2d(channels, widths[0], PATCH, PATCH, bias=False)]
+    for before, after in itertools.pairwise(widths):
+        encoder += [nn.BatchNorm2d(before), nn.SiLU(), nn.Conv2d(before, after, 4, 2, 1, bias=False)]
+    encoder += [nn.BatchNorm2d(widths[-1]), nn.SiLU(), nn.Flatten()]
+    encoder.append(nn.Linear(widths[-1] * side**2, 2 * config.latent_dim))
     decoder: list[nn.Module] = [nn.Linear(config.latent_dim, widths[-1] * side**2), Unflatten(widths[-1], side)]
-    for before, after in zip(widths[::-1], widths[-2::-1], strict=False):
+    for before, after in itertools.pairwise(widths[::-1]):
         decoder += [nn.BatchNorm2d(before), nn.SiLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
-    decoder += [nn.BatchNorm2d(widths[0]), nn.SiLU(), nn.ConvTranspose2d(widths[0], channels, 4, 2, 1)]
+    last = nn.ConvTranspose2d(widths[0], channels, 2 * PATCH, PATCH, PATCH // 2)
+    decoder += [nn.BatchNorm2d(widths[0]), nn.SiLU(), last]
     return nn.Sequential(*encoder), nn.Sequential(*decoder)
 
 

@@ -7,7 +7,7 @@ from twofold.vae.config import LikelihoodConfig, ModelConfig, TrainConfig, VaeCo
 
 
 def default() -> VaeConfig:
-    """Three stages of 4x4 convolutions, 128 latent units, a Gaussian likelihood with one learned sigma; beta 1."""
+    """Patches of 4x4, one stage of stride 2, 256 latent units, a Gaussian likelihood with one learned sigma; beta 1."""
     return VaeConfig()
 
 
@@ -18,7 +18,7 @@ def original() -> VaeConfig:
     """
     return VaeConfig(
         recipe="original",
-        model=ModelConfig(network="original", latent_dim=256),
+        model=ModelConfig(network="original"),
         likelihood=LikelihoodConfig(name="bernoulli"),
         train=TrainConfig(epochs=10, batch_size=64, schedule="constant", ema=0.0),
     )

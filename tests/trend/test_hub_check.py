@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -200,6 +201,25 @@ def test_a_file_that_is_not_there_is_refused(tmp_path) -> None:
         parse_name("gru.csv")
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_whatever_happens_to_the_bytes_is_told_and_never_an_error_of_ours(tmp_path, form: str) -> None:
+    path = tmp_path / f"2024-11-30-ours-gru.{form}"
+    whole = TEXT.encode()
+    if form == "parquet":
+        GOOD.write_parquet(path)
+        whole = path.read_bytes()
+    generator = np.random.default_rng(11)
+    told = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        for place in generator.integers(0, len(data), generator.integers(1, 6)):
+            data[place] = generator.integers(0, 256)
+        path.write_bytes(data[: generator.integers(1, len(data) + 1)] if generator.random() < 0.2 else data)
+        told += bool(validate(path, RULES, LOCATIONS).problems)
+    assert told > 75
+
+
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_what_real_teams_submitted_passes_or_is_shown_to_be_broken(data_folder: Path) -> None:
     limits = {season: rules("flusight", season) for season in ("2023-24", "2024-25")}

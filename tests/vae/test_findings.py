@@ -141,3 +141,25 @@ def test_the_end_of_training_is_told(scores: dict[str, Any]) -> None:
 
 def test_thresholds_are_those_that_the_run_counted_with() -> None:
     assert findings.UNIT_FLOOR == account.COLLAPSED_NATS
+
+
+@pytest.mark.parametrize(
+    ("bits", "words"),
+    [
+        (3.0, "The network beats probabilistic PCA"),
+        (3.9, "can't be told apart"),
+        (4.2, "The network loses to probabilistic PCA"),
+    ],
+)
+def test_the_linear_model_is_told_whoever_wins(scores: dict[str, Any], bits: float, words: str) -> None:
+    errors = scores["test"]["standard_errors"] | {"bits_per_dim": 0.01}
+    changed = _with(scores, "test", bits_per_dim=bits, standard_errors=errors)
+    linear = changed["linear"] | {"bits_per_dim": 3.9, "standard_errors": errors}
+    changed = changed | {"linear": linear}
+    assert words in findings.linear(changed)
+    assert (findings.linear(changed) in findings.warnings(changed)) == (bits > 3.9)
+
+
+def test_without_bits_the_squared_error_is_compared(scores: dict[str, Any]) -> None:
+    told = findings.linear(_with(scores, "test", bits_per_dim=None))
+    assert "in squared error" in told

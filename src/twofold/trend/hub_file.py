@@ -11,7 +11,8 @@ from pydantic import Field
 from twofold.engine.config import Config
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_bytes, write_text
-from twofold.trend.hub_check import COLUMNS, check_sheet, parse_name
+from twofold.trend.hub_check import check_sheet, parse_name
+from twofold.trend.hub_row_rules import COLUMNS
 from twofold.trend.hub_rules import WEEK, Rules
 from twofold.trend.hub_table import sheet_of
 
@@ -74,7 +75,7 @@ def submission(forecasts: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         rules: name and categories of the target.
 
     Returns:
-        Columns of `hub_check.COLUMNS`, sorted by location and horizon, categories from falling to rising.
+        Columns of `hub_row_rules.COLUMNS`, sorted by location and horizon, categories from falling to rising.
     """
     end = pl.col("reference_date") + WEEK * pl.col("horizon")
     order = pl.col("category").replace_strict(list(rules.categories), range(len(rules.categories)), default=None)

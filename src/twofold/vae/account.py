@@ -6,14 +6,17 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
 from twofold.vae.images import Images, duplicates
+from twofold.vae.linear import fit_linear, fitting_rows
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
+    Model,
     PerImage,
     active_units,
     evaluate,
@@ -93,14 +96,15 @@ def score_test(
         rows: those to score.
         config: numbers of draws and images, seed.
     """
-    block, found = score_plain(vae, images, rows, config)
+    device = next(vae.parameters()).device
+    block, found = score_plain(vae, images, rows, config, device)
     errors = block.pop("standard_errors")
     settings = config.score
     # Evenly spread, so that no part of the names' order is left out.
     few = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), settings.iw_images)).astype(int))
     bound, effective = importance_weighted(
         vae,
-        _batches(vae, images, rows[few], at_once=32),
+        _batches(images, rows[few], device, at_once=32),
         settings.iw_samples,
         torch_generator(config.seed, "importance"),
         AT_ONCE,
@@ -130,11 +134,11 @@ def score_test(
 
 
 def score_plain(
-    vae: Vae, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig
+    model: Model, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig, device: torch.device
 ) -> tuple[dict[str, Any], PerImage]:
     """Rate, distortion, their sum, bits per dim and squared error, each with its standard error."""
-    batches = _batches(vae, images, rows)
-    found = evaluate(vae, batches, config.score.samples, torch_generator(config.seed, "score"))
+    batches = _batches(images, rows, device)
+    found = evaluate(model, batches, config.score.samples, torch_generator(config.seed, "score"))
     columns = {
         "rate_nats": found.rate,
         "distortion_nats": found.distortion,
@@ -145,6 +149,16 @@ def score_plain(
     pairs = {name: (None, None) if values is None else mean_and_error(values) for name, values in columns.items()}
     block: dict[str, Any] = {"images": len(rows)} | {name: mean for name, (mean, _) in pairs.items()}
     return block | {"standard_errors": {name: error for name, (_, error) in pairs.items()}}, found
+
+
+def score_linear(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
+    """The test's scores of probabilistic PCA with as many components as the network has units, at most."""
+    cpu = torch.device("cpu")
+    rows = fitting_rows(split.train, images.pixels[0].size)
+    train, validation = (as_input(images.pixels[part], cpu) for part in (rows, split.validation[:AT_ONCE]))
+    model = fit_linear(train, validation, config.model.latent_dim, config.seed)
+    block, _ = score_plain(model, images, split.test, config, cpu)
+    return block | {"components": len(model.variances), "fitted_on": len(rows), "sigma": model.likelihood.sigma}
 
 
 def describe_memory(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -168,7 +182,8 @@ def train_sample(split: Split) -> Int64[np.ndarray, " rows"]:
     return split.train[np.unique(rows)]
 
 
-def _batches(vae: Vae, images: Images, rows: Int64[np.ndarray, " rows"], at_once: int = AT_ONCE) -> Iterator[Tensor]:
-    device = next(vae.parameters()).device
+def _batches(
+    images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, at_once: int = AT_ONCE
+) -> Iterator[Tensor]:
     for start in range(0, len(rows), at_once):
         yield as_input(images.pixels[rows[start : start + at_once]], device)

@@ -168,7 +168,7 @@ def score(argv: list[str]) -> int:
         open_vae(flags.run, pick_device("cpu"))  # a folder that holds no finished vae run is refused
         found = json.loads((flags.run / "scores.json").read_text())
         title = f"{flags.run}: {found['test']['images']:,} test images"
-        blocks = {part: found[part] for part in ("test", "validation", "train_sample")}
+        blocks = {part: found[part] for part in ("test", "linear", "validation", "train_sample")}
     else:
         vae, config = open_vae(flags.run, pick_device("auto"))
         images, _ = read(Source(flags.images, flags.strict, flags.cache), config.image, Console(stderr=True))

@@ -39,8 +39,37 @@ def _cost(scores: Scores) -> str:
 
 def warnings(scores: Scores) -> list[str]:
     """What must be known before any picture is looked at; the collapse stands in the verdict."""
-    found = [overfitting(scores)] if overfitted(scores) else []
+    found = [linear(scores)] if beaten(scores) else []
+    found += [overfitting(scores)] if overfitted(scores) else []
     return found + ([memorisation(scores)] if memorised(scores) else [])
+
+
+def beaten(scores: Scores) -> bool:
+    """Whether the linear model is clearly better."""
+    gap, error = _against_linear(scores)
+    return error is not None and gap > CERTAIN * error
+
+
+def linear(scores: Scores) -> str:
+    """The network against probabilistic PCA, which needs no training."""
+    model, gap = scores["linear"], _against_linear(scores)
+    named = f"probabilistic PCA with {plural(model['components'], 'component')}, a linear model that needs no training"
+    bits = scores["test"]["bits_per_dim"] is not None
+    unit = "bits per dimension" if bits else "in squared error (the only score that both have)"
+    told = f"{named}, by {measured(abs(gap[0]), gap[1])} {unit}"
+    if beaten(scores):
+        return f"The network loses to {told}."
+    if gap[1] is not None and gap[0] < -CERTAIN * gap[1]:
+        return f"The network beats {told}."
+    return f"The network and {named} can't be told apart on these test images."
+
+
+def _against_linear(scores: Scores) -> tuple[float, float | None]:
+    """Network minus linear model, and the standard error as if they were scored on different images: too large."""
+    key = "mse" if scores["test"]["bits_per_dim"] is None else "bits_per_dim"
+    blocks = scores["test"], scores["linear"]
+    errors = [block["standard_errors"][key] for block in blocks]
+    return blocks[0][key] - blocks[1][key], None if None in errors else math.hypot(*errors)
 
 
 def collapsed(scores: Scores) -> bool:

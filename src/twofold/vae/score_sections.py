@@ -21,7 +21,7 @@ from twofold.vae import caveats, figures, findings, wording
 from twofold.vae.evidence import Evidence
 from twofold.vae.wording import SCORES, figure, setting, with_error
 
-_SETS = {"test": "Test", "validation": "Validation", "train_sample": "Trained on"}
+_SETS = {"test": "Test", "linear": "Linear model, test", "validation": "Validation", "train_sample": "Trained on"}
 _COURSES = {
     "negative_elbo": "Negative ELBO: rate + distortion, each counted once.",
     "rate": "Rate: what the code costs.",
@@ -160,6 +160,7 @@ def scores_section(evidence: Evidence, album: Album) -> Section:
     parts = [
         paragraph("↑ more is better, ↓ less is better; a score without an arrow describes. ± is one standard error."),
         _table(evidence.scores),
+        paragraph(findings.linear(evidence.scores)),
         details("What each score is", _meanings()),
         tag("h3", "Rate, distortion and information"),
         *_account(evidence, album),
@@ -173,13 +174,24 @@ def _table(scores: wording.Scores) -> Html:
     rows = [
         [
             join([tag("abbr", words.label, title=words.meaning), f" {words.arrow}" if words.arrow else ""]),
-            *(f"{_side(scores, block, key)}{wording.score(scores[block], key)}" for block in _SETS),
+            *(_cell(scores, block, key) for block in _SETS),
         ]
         for key, words in SCORES.items()
     ]
     reason = wording.no_bits(scores)
     caption = "Scores by part of the split (in brackets: images)"
     return table(columns, rows, f"{caption}; no bits per dimension, since {reason}" if reason else caption)
+
+
+def _cell(scores: wording.Scores, block: str, key: str) -> str:
+    # The linear model's nats are those of a Gaussian density, which only another density's compare with.
+    if (
+        block == "linear"
+        and key in ("negative_elbo_nats", "distortion_nats")
+        and not scores["likelihood"]["is_density"]
+    ):
+        return numbers.DASH
+    return f"{_side(scores, block, key)}{wording.score(scores[block], key)}"
 
 
 def _side(scores: wording.Scores, block: str, key: str) -> str:

@@ -103,5 +103,5 @@ def show_scores(scores: dict[str, Any], out: Path) -> None:
     """Prints the scores of the test, and where the report lies."""
     test, data, objective = scores["test"], scores["data"], scores["objective"]
     title = f"{test['images']:,} test images of {data['images']:,} ({data['source']}), beta {objective['beta']:g}"
-    sys.stdout.write(render(score_table(title, {"test": test})))
+    sys.stdout.write(render(score_table(title, {"test": test, "linear model (PCA)": scores["linear"]})))
     sys.stdout.write(f"Report: {out / 'report.html'}\n")

@@ -1,0 +1,118 @@
+"""The baseline: probabilistic PCA, a linear autoencoder whose optimum needs no training, scored as the networks are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from twofold.engine.seed import seed_for
+from twofold.vae.config import LikelihoodConfig
+from twofold.vae.likelihood import Likelihood, make_likelihood
+from twofold.vae.score import evaluate
+
+NUMBERS = 10**8
+"""Pixels times channels of all images that it is fitted on, at most: 400 MB in float32."""
+_PASSES = 2  # of the randomised solver; more moved no score by a nat
+_JUDGED = 256
+_SMALLEST = 1e-4  # of a pixel in [0, 1]: noise of images that are all alike
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """p(x|z) = N(Wz + mean, sigma^2 I) with its exact posterior, so that its ELBO is its log likelihood.
+
+    Attributes:
+        mean: of the images.
+        directions: orthonormal, the one with the largest variance first.
+        variances: of the images along each direction.
+        likelihood: a Gaussian with sigma fixed.
+        shape: channels, height and width of an image.
+    """
+
+    mean: Float[Tensor, " dims"]
+    directions: Float[Tensor, "components dims"]
+    variances: Float[Tensor, " components"]
+    likelihood: Likelihood
+    shape: tuple[int, int, int]
+
+    @property
+    def sigma2(self) -> float:
+        """Variance of the noise."""
+        sigma = self.likelihood.sigma
+        assert sigma is not None
+        return sigma**2
+
+    def encode(self, x: Float[Tensor, "batch channels h w"]) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of p(z|x), which has independent components.
+
+        Source:
+            Tipping & Bishop (1999), Probabilistic principal component analysis, J. R. Stat. Soc. B 61(3), equation 6,
+            at the optimum of equation 7.
+        """
+        gain = (self.variances - self.sigma2).clamp(min=0).sqrt() / self.variances
+        mu = (x.flatten(1) - self.mean) @ self.directions.T * gain
+        return mu, (self.sigma2 / self.variances).clamp(max=1).log().expand_as(mu)
+
+    def decode(self, z: Float[Tensor, "batch components"]) -> Float[Tensor, "batch channels h w"]:
+        """Mean of p(x|z)."""
+        scale = (self.variances - self.sigma2).clamp(min=0).sqrt()
+        return ((z * scale) @ self.directions + self.mean).unflatten(1, self.shape)
+
+
+def fit_linear(
+    train: Float[Tensor, "n channels h w"],
+    validation: Float[Tensor, "m channels h w"],
+    components: int,
+    seed: int,
+) -> LinearModel:
+    """Probabilistic PCA of the largest likelihood; of its numbers of components the best on validation images.
+
+    Few images have no variance left beside as many components as there are images, and a likelihood without bound; so
+    half, a quarter and so on of the components are tried, too.
+
+    Args:
+        train: images in [0, 1] to fit.
+        validation: images that choose among the numbers of components.
+        components: as many as the network has units, at most.
+        seed: of the randomised solver.
+
+    Source:
+        Tipping & Bishop (1999), equations 7 and 8; Halko, Martinsson & Tropp (2011), Finding structure with randomness,
+        SIAM Review 53(2).
+    """
+    flat = train.flatten(1).numpy()
+    most = min(components, len(flat) - 1, flat.shape[1] - 1)
+    solver = {"svd_solver": "randomized", "iterated_power": _PASSES, "random_state": seed_for(seed, "pca") % 2**32}
+    with np.errstate(invalid="ignore"):  # images that are all alike have shares of no variance
+        pca = PCA(most, **solver).fit(flat)
+    total = float(flat.var(axis=0, ddof=1, dtype=np.float64).sum())
+    tried = [_model(pca, most // 2**halving, total, tuple(train.shape[1:])) for halving in range(most.bit_length())]
+    return min(tried, key=lambda model: _cost(model, validation[:_JUDGED]))
+
+
+def _cost(model: LinearModel, images: Float[Tensor, "n channels h w"]) -> float:
+    return float(evaluate(model, [images], 1, torch.Generator().manual_seed(0)).negative_elbo.mean())
+
+
+def _model(pca: PCA, components: int, total: float, shape: tuple[int, ...]) -> LinearModel:
+    directions, mean = np.asarray(pca.components_), np.asarray(pca.mean_)
+    variances = pca.explained_variance_[:components].astype(np.float64)
+    left = (total - variances.sum()) / (directions.shape[1] - components)
+    sigma = max(float(np.sqrt(max(left, 0.0))), _SMALLEST)
+    channels, height, width = shape
+    return LinearModel(
+        torch.from_numpy(mean).float(),
+        torch.from_numpy(directions[:components]).float(),
+        torch.from_numpy(np.maximum(variances, sigma**2)).float(),
+        make_likelihood(LikelihoodConfig(name="gaussian_fixed", sigma=sigma)),
+        (channels, height, width),
+    )
+
+
+def fitting_rows(rows: Int64[np.ndarray, " train"], numbers_an_image: int) -> Int64[np.ndarray, " some"]:
+    """Training rows, evenly spread where all would take too much memory."""
+    most = max(2, NUMBERS // numbers_an_image)
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]

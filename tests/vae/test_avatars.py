@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -161,3 +162,9 @@ def test_labels_are_plain_words() -> None:
     words = pl.Series([word for words in FACTORS.values() for word in words])
     assert words.str.contains(r"^[a-z]+( [a-z]+)*$").all()
     assert len(FACTORS) == 8
+
+
+def test_other_drawings_of_the_process_stay_whole() -> None:
+    root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg"})
+    ElementTree.SubElement(root, "{http://www.w3.org/2000/svg}path")
+    ElementTree.fromstring(ElementTree.tostring(root))  # declared twice, it could not be read

@@ -41,6 +41,10 @@ from twofold.vae.decode import Batch, batch_of
 from twofold.vae.images import FORMAT, Images, read_images, write_images
 from twofold.vae.items import fingerprint
 
+# python_avatars makes SVG the nameless namespace of everything that this process will ever write as XML; pygal, which
+# writes its own declaration, would then declare it twice (the world map of the trend study).
+ElementTree.register_namespace("svg", "http://www.w3.org/2000/svg")
+
 FACTORS: dict[str, dict[str, Any]] = {
     "skin": {
         "pale": SkinColor.PALE,

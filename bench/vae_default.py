@@ -7,6 +7,7 @@ each network's pace is measured first. Prints each one's negative ELBO on the va
 default needs more than a third of the time to be as low.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from twofold.vae.config import ModelConfig, VaeConfig
 from twofold.vae.images import Images, load_images
 from twofold.vae.recipes import default
 from twofold.vae.split import Split, split_images
-from twofold.vae.train import train
+from twofold.vae.train import Progress, train
 
 SHARES = 1 / 5, 1 / 3
 PACE_S = 15.0
@@ -31,47 +32,31 @@ class EnoughError(Exception):
     """Ends a training whose pace is known."""
 
 
-def trained(images: Images, split: Split, config: VaeConfig) -> tuple[Record, float]:
+def trained(
+    images: Images, split: Split, config: VaeConfig, progress: Progress = lambda done, whole: None
+) -> tuple[Record, float]:
     """The last epoch's record, and the seconds of the whole training, validation and checkpoints counted."""
     records: list[Record] = []
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        train(
-            images,
-            split,
-            config,
-            torch.device("cpu"),
-            checkpoints=Path(folder),
-            journal=records.append,
-            progress=lambda done, whole: None,
-        )
+        device, path = torch.device("cpu"), Path(folder)
+        train(images, split, config, device, checkpoints=path, journal=records.append, progress=progress)
     return records[-1], time.perf_counter() - began
 
 
 def pace(images: Images, split: Split, config: VaeConfig) -> float:
-    """Images a second."""
-    began, steps = time.perf_counter(), 0
+    """Images a second, once the first steps have warmed up."""
+    times: list[float] = []
 
     def count(done: int, whole: int) -> None:
-        nonlocal steps
-        steps = done
-        if time.perf_counter() - began > PACE_S:
+        times.append(time.perf_counter())
+        if times[-1] - times[0] > PACE_S:
             raise EnoughError
 
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            train(
-                images,
-                split,
-                config,
-                torch.device("cpu"),
-                checkpoints=Path(folder),
-                journal=lambda record: None,
-                progress=count,
-            )
-    except EnoughError:
-        pass
-    return steps * config.train.batch_size / (time.perf_counter() - began)
+    with contextlib.suppress(EnoughError):
+        trained(images, split, config, count)
+    first = len(times) // 5
+    return (len(times) - 1 - first) * config.train.batch_size / (times[-1] - times[first])
 
 
 def within(images: Images, split: Split, config: VaeConfig, seconds: float) -> VaeConfig:

@@ -49,6 +49,12 @@ def _trend_score() -> Run:
     return score
 
 
+def _hub_validate() -> Run:
+    from twofold.trend.hub_command import validate
+
+    return validate
+
+
 def _vae_run() -> Run:
     from twofold.vae.command import run
 
@@ -112,6 +118,7 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("trend", "study"): Command(_trend_study, "reproduce the original study whole, its table beside ours"),
     ("trend", "predict"): Command(_trend_predict, "each region's probability of rising on the day after the last"),
     ("trend", "score"): Command(_trend_score, "the scores of a finished run, or of its model on newer counts"),
+    ("trend", "hub", "validate"): Command(_hub_validate, "check a submission to a forecast hub, row by row"),
     ("vae", "run"): Command(_vae_run, "a folder of images in; a trained autoencoder, its scores and a report out"),
     ("vae", "sweep"): Command(_vae_sweep, "the same network under several weights of the KL term, side by side"),
     ("vae", "score"): Command(_vae_score, "the scores of a finished run, or of its model on other images"),

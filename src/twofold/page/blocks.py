@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from twofold.page.html import Html, escape, join, tag
+from twofold.page.numbers import DASH
 from twofold.page.style import CSS
 
 
@@ -136,6 +137,23 @@ def table(
         lines.append(_row(columns, row))
     body = tag("table", tag("caption", tag("span", caption)), head, tag("tbody", join(lines, "\n")))
     return tag("div", body, class_="scroll", tabindex="0", role="region", aria_label=caption)
+
+
+def settings(config: dict[str, Any]) -> Html:
+    """Every setting of a config by its dotted name, as a table."""
+    rows = [[tag("code", name), value] for name, value in _flat(config)]
+    return table([Column("Setting", "left"), Column("Value", "left")], rows, "The run's whole config")
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in config.items():
+        if isinstance(value, dict):
+            pairs += _flat(value, f"{prefix}{key}.")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            pairs.append((f"{prefix}{key}", DASH if value is None or shown == "" else shown))
+    return pairs
 
 
 def _heading(column: Column) -> Html:

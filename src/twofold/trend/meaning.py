@@ -6,7 +6,7 @@ import polars as pl
 
 from twofold.page import numbers
 from twofold.page.blocks import Section, bullets, callout, cards, paragraph
-from twofold.page.html import Html, join, tag
+from twofold.page.html import join, tag
 from twofold.trend.evidence import Evidence
 
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -198,22 +198,3 @@ def _outside(evidence: Evidence) -> str:
     if not outside:
         return ""
     return f"{numbers.count(outside)} regions are outside C. They are on the map, but no score here speaks for them."
-
-
-def config_table(config: dict[str, Any]) -> Html:
-    """Every setting, by its dotted name."""
-    from twofold.page.blocks import Column, table
-
-    rows = [[tag("code", name), value] for name, value in _flat(config)]
-    return table([Column("Setting", "left"), Column("Value", "left")], rows, "The run's whole config")
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for key, value in config.items():
-        if isinstance(value, dict):
-            pairs += _flat(value, f"{prefix}{key}.")
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            pairs.append((f"{prefix}{key}", numbers.DASH if value is None or shown == "" else shown))
-    return pairs

@@ -8,7 +8,7 @@ import numpy as np
 from twofold import __version__
 from twofold.engine.files import saver, write_text
 from twofold.page.album import Album
-from twofold.page.blocks import Section, badge, callout, details, document, paragraph
+from twofold.page.blocks import Section, badge, callout, details, document, paragraph, settings
 from twofold.page.drawing import style
 from twofold.page.html import Html, join, tag
 from twofold.trend import (
@@ -157,7 +157,7 @@ def _lead(found: Evidence) -> Html:
 
 
 def _footer(found: Evidence) -> Html:
-    return join([details("Settings of this run", meaning.config_table(found.config)), _colophon(found.scores["data"])])
+    return join([details("Settings of this run", settings(found.config)), _colophon(found.scores["data"])])
 
 
 def _colophon(data: Row) -> Html:

@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import ValidationError
@@ -30,38 +30,30 @@ from twofold.vae.sweep import SweepConfig, execute_runs, summarise
 from twofold.vae.terminal import score_table, show_scores, sweep_table, training
 
 
-@dataclass(frozen=True)
-class RunFlags:
+@dataclass(frozen=True, kw_only=True)
+class RunFlags(Source):
     """Trains a variational autoencoder on images and writes its whole account: scores, pictures, a model, a report.
 
     The same command goes on where an interrupted one stopped, and ends with the same figures.
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
-    images: Path | None = None
-    """Folder, zip, tar or .npy/.npz of images; without it 2,000 rendered avatars are used."""
     out: Path | None = None
     """Run folder; by default runs/vae/RECIPE-DIGEST."""
     overwrite: bool = False
     """Empty the run folder first."""
-    strict: bool = False
-    """End with an error at the first file that can't be read, instead of listing it."""
-    cache: Path | None = None
-    """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
 
 
 def run(argv: list[str]) -> int:
     """`twofold vae run`."""
-    name = word_after("--recipe", argv) or "default"
-    flags = parse(RunFlags, argv, "vae run", default=RunFlags(recipe(name)), hint=f"Recipes: {', '.join(RECIPES)}.")
-    return run_study(flags, ["twofold", "vae", "run", *argv])
+    return run_study(_parse(RunFlags, argv, "vae run"), ["twofold", "vae", "run", *argv])
 
 
 def run_study(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report."""
     console = Console(stderr=True)
     device = pick_device(flags.config.train.device)
-    images, labels = read(Source(flags.images, flags.strict, flags.cache), flags.config.image, console)
+    images, labels = read(flags, flags.config.image, console)
     split_images(images.hashes, flags.config.split)  # too few images are told before any folder is made
     out = flags.out or Path("runs/vae") / f"{flags.config.recipe}-{_short_digest(flags.config, images)}"
     _note(console, departures(flags.config))
@@ -80,8 +72,8 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class SweepFlags:
+@dataclass(frozen=True, kw_only=True)
+class SweepFlags(Source):
     """Trains the same network under several weights of the KL term and sets the runs side by side.
 
     Same first weights and order of the data for every beta; each run is a whole run folder under OUT/runs, and every
@@ -93,28 +85,19 @@ class SweepFlags:
     """Weights of the KL term; the original study's by default."""
     seeds: tuple[int, ...] = ()
     """Seeds, for error bars; by default --seed alone."""
-    images: Path | None = None
-    """Folder, zip, tar or .npy/.npz of images; without it 2,000 rendered avatars are used."""
     out: Path | None = None
     """Sweep folder; by default runs/vae/sweep-RECIPE-DIGEST."""
     overwrite: bool = False
     """Empty the sweep folder first."""
-    strict: bool = False
-    """End with an error at the first file that can't be read, instead of listing it."""
-    cache: Path | None = None
-    """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
 
 
 def sweep(argv: list[str]) -> int:
     """`twofold vae sweep`."""
-    name = word_after("--recipe", argv) or "default"
-    flags = parse(
-        SweepFlags, argv, "vae sweep", default=SweepFlags(recipe(name)), hint=f"Recipes: {', '.join(RECIPES)}."
-    )
+    flags = _parse(SweepFlags, argv, "vae sweep")
     console = Console(stderr=True)
     device = pick_device(flags.config.train.device)
     grid = _grid(flags)
-    images, labels = read(Source(flags.images, flags.strict, flags.cache), flags.config.image, console)
+    images, labels = read(flags, flags.config.image, console)
     split_images(images.hashes, flags.config.split)
     out = flags.out or Path("runs/vae") / f"sweep-{flags.config.recipe}-{_short_digest(grid, images)}"
     _note(console, departures(flags.config))
@@ -135,6 +118,12 @@ def sweep(argv: list[str]) -> int:
     return 0
 
 
+def _parse(kind: type[Any], argv: list[str], words: str) -> Any:
+    """As `parse`, with the recipe's config as what is not given."""
+    given = kind(config=recipe(word_after("--recipe", argv) or "default"))
+    return parse(kind, argv, words, default=given, hint=f"Recipes: {', '.join(RECIPES)}.")
+
+
 def _grid(flags: SweepFlags) -> SweepConfig:
     seeds = flags.seeds or (flags.config.seed,)
     try:
@@ -143,22 +132,19 @@ def _grid(flags: SweepFlags) -> SweepConfig:
         raise InputError(f"--{explain(error)}; see `twofold vae sweep --help`") from error
 
 
-@dataclass(frozen=True)
-class ScoreFlags:
-    """Prints the scores of a finished run, or scores its model on other images, all of them."""
+@dataclass(frozen=True, kw_only=True)
+class ScoreFlags(Source):
+    """Prints the scores of a finished run, or with --images scores its model on others.
+
+    Images that it was trained on, or that stopped its training, are left out and counted.
+    """
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
-    images: Path | None = None
-    """Folder, zip, tar or .npy/.npz of other images; those that the model was trained on are left out and counted."""
     format: Literal["table", "json"] = "table"
     """How to print."""
     out: Path | None = None
     """File to write instead of printing."""
-    strict: bool = False
-    """End with an error at the first file that can't be read, instead of listing it."""
-    cache: Path | None = None
-    """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
 
 
 def score(argv: list[str]) -> int:
@@ -171,7 +157,7 @@ def score(argv: list[str]) -> int:
         blocks = {part: found[part] for part in ("test", "linear", "validation", "train_sample")}
     else:
         vae, config = open_vae(flags.run, pick_device("auto"))
-        images, _ = read(Source(flags.images, flags.strict, flags.cache), config.image, Console(stderr=True))
+        images, _ = read(flags, config.image, Console(stderr=True))
         found = rescore(flags.run, vae, config, images)
         title = (
             f"{flags.images}: {found['images']:,} images new to the model; {found['seen']:,} left out, since it "

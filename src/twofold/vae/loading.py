@@ -13,19 +13,16 @@ from twofold.vae.images import Images, load_images
 from twofold.vae.terminal import counting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a command's images come from.
+    """The options of every command that looks at images."""
 
-    Attributes:
-        path: folder, zip, tar or array file; None: the embedded avatars.
-        strict: end with an error at the first file that can't be read.
-        cache: folder for decoded images; None: the user's.
-    """
-
-    path: Path | None
-    strict: bool
-    cache: Path | None
+    images: Path | None = None
+    """Folder, zip, tar or .npy/.npz of images; without it the rendered avatars that ship with the package are used."""
+    strict: bool = False
+    """End with an error at the first file that can't be read, instead of listing it."""
+    cache: Path | None = None
+    """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
 
 
 def read(source: Source, config: ImageConfig, console: Console) -> tuple[Images, pl.DataFrame | None]:
@@ -35,14 +32,14 @@ def read(source: Source, config: ImageConfig, console: Console) -> tuple[Images,
         InputError: when there is nothing to read; names file, reason and what to do.
     """
     folder = source.cache or default_folder()
-    if source.path is None:
+    if source.images is None:
         with counting(console, "rendering avatars") as advance:
             return load_avatars(config, cache=folder, progress=advance)
     with counting(console, "decoding images") as advance:
-        images = load_images(source.path, config, strict=source.strict, cache=folder, progress=advance)
+        images = load_images(source.images, config, strict=source.strict, cache=folder, progress=advance)
     if images.skipped:
         some = "; ".join(f"{skip.name}: {skip.reason}" for skip in images.skipped[:3])
         more = f"; and {len(images.skipped) - 3:,} more" if len(images.skipped) > 3 else ""
-        skipped = f"note: {len(images.skipped):,} of {source.path.name}'s files were skipped ({some}{more})"
+        skipped = f"note: {len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})"
         console.print(skipped, style="yellow", markup=False, highlight=False)
     return images, None

@@ -4,8 +4,8 @@ import shlex
 from typing import Any
 
 from twofold.page import numbers
-from twofold.page.blocks import Column, Section, bullets, definitions, details, paragraph, table
-from twofold.page.html import Html, join, tag
+from twofold.page.blocks import Section, bullets, definitions, details, paragraph, settings
+from twofold.page.html import join, tag
 from twofold.vae import caveats, findings, wording
 from twofold.vae.evidence import Evidence
 
@@ -82,8 +82,8 @@ def repeat_section(evidence: Evidence) -> Section:
         "rounded differently, so figures agree only nearly."
     )
     shown = definitions([(name, value or numbers.DASH) for name, value in pairs])
-    settings = details("Settings of this run", config_table(evidence.config))
-    return Section("repeat", "How to repeat this run", join([words, shown, settings]))
+    folded = details("Settings of this run", settings(evidence.config))
+    return Section("repeat", "How to repeat this run", join([words, shown, folded]))
 
 
 def _effort(training: dict[str, Any]) -> str:
@@ -91,16 +91,3 @@ def _effort(training: dict[str, Any]) -> str:
         f"{numbers.count(training['images_seen'])} images seen in {wording.figure(training['seconds'])} s, "
         f"{wording.figure(training['images_per_second'])} images a second"
     )
-
-
-def config_table(config: dict[str, Any]) -> Html:
-    """Every setting, by its dotted name."""
-    rows = [[tag("code", name), value] for name, value in _flat(config)]
-    return table([Column("Setting", "left"), Column("Value", "left")], rows, "The run's whole config")
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for key, value in config.items():
-        pairs += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", str(value))]
-    return pairs

@@ -10,10 +10,10 @@ from twofold import __version__
 from twofold.engine.files import saver, write_text
 from twofold.page import numbers
 from twofold.page.album import Album
-from twofold.page.blocks import Section, badge, callout, definitions, details, document, paragraph
+from twofold.page.blocks import Section, badge, callout, definitions, details, document, paragraph, settings
 from twofold.page.drawing import style
 from twofold.page.html import Html, join, tag
-from twofold.vae import data_sections, evidence, meaning, plane_sections, sweep_pictures, sweep_sections, wording
+from twofold.vae import data_sections, evidence, plane_sections, sweep_pictures, sweep_sections, wording
 from twofold.vae.plane import Weight, weights
 from twofold.vae.sweep_sections import Summary
 
@@ -141,8 +141,8 @@ def _repeat_section(folder: Path, summary: Summary, run: Path) -> Section:
         "The same command on the same images, versions and device gives the same figures. Without a value for --betas "
         "it is the original's three: 0, 1 and 100."
     )
-    settings = details("Settings that all runs share", meaning.config_table(shared))
-    return Section("repeat", "How to repeat this sweep", join([words, definitions(pairs), settings]))
+    folded = details("Settings that all runs share", settings(shared))
+    return Section("repeat", "How to repeat this sweep", join([words, definitions(pairs), folded]))
 
 
 def _footer(summary: Summary) -> Html:

@@ -22,7 +22,7 @@ from twofold.vae.loading import Source, read
 COLUMNS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelFlags:
     """What every one of these commands asks for."""
 
@@ -32,19 +32,12 @@ class ModelFlags:
     """Where to compute; auto takes a GPU where there is one."""
 
 
-@dataclass(frozen=True)
-class ImageFlags(ModelFlags):
-    """What those ask for that look at images."""
-
-    images: Path | None = None
-    """Folder, zip, tar or .npy/.npz of images; may be left out for a run on the embedded avatars."""
-    strict: bool = False
-    """End with an error at the first file that can't be read, instead of listing it."""
-    cache: Path | None = None
-    """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
+@dataclass(frozen=True, kw_only=True)
+class ImageFlags(ModelFlags, Source):
+    """What those ask for that look at images; a run on the embedded avatars needs no --images."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReconstructFlags(ImageFlags):
     """Passes images through a model and back: in each pair of columns the originals left, what came back right."""
 
@@ -71,7 +64,7 @@ def reconstruct(argv: list[str]) -> int:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SampleFlags(ModelFlags):
     """Decodes draws of the prior: images that the model makes up."""
 
@@ -93,7 +86,7 @@ def sample(argv: list[str]) -> int:
     return _write(flags.out, lambda: sheets.grid(drawn, COLUMNS), samples=drawn)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InterpolateFlags(ImageFlags):
     """Decodes images along the way between the latent codes of two real images each."""
 
@@ -125,7 +118,7 @@ def interpolate(argv: list[str]) -> int:
     return _write(flags.out, lambda: sheets.rows(framed, heads=heads), start=start, end=end, ways=ways)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TraverseFlags(ImageFlags):
     """Decodes one image's latent code with one unit at a time moved across the prior."""
 
@@ -160,7 +153,7 @@ def traverse(argv: list[str]) -> int:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncodeFlags(ImageFlags):
     """Writes each image's posterior: mean and log variance of every latent unit."""
 
@@ -182,7 +175,7 @@ def _open_with_images(flags: ImageFlags) -> tuple[Autoencoder, Images]:
     model = Autoencoder.open(flags.run, flags.device)
     if flags.images is None and not json.loads(required(flags.run, "scores.json").read_text())["embedded"]:
         raise InputError(f"{flags.run}: was trained on images of your own, which it does not hold; give --images")
-    images, _ = read(Source(flags.images, flags.strict, flags.cache), model.config.image, Console(stderr=True))
+    images, _ = read(flags, model.config.image, Console(stderr=True))
     return model, images
 
 

@@ -200,3 +200,11 @@ def test_validation_does_not_depend_on_how_many_pass_at_once(images: Images, mon
         monkeypatch.setattr("twofold.vae.train.AT_ONCE", 50 - 16)
         parts = watch(vae, images, np.arange(50), tiny(), 0.5)
     assert parts["validation_rate"] == pytest.approx(whole["validation_rate"], rel=1e-6)
+
+
+def test_patience_ends_a_training_and_says_so(images: Images, tmp_path: Path) -> None:
+    steep = {"epochs": 40, "learning_rate": 0.5, "schedule": "constant", "patience": 2, "ema": 0.0}
+    result = trained(images, tmp_path / "steep", train=steep)
+    assert result.stopped_early
+    assert len(result.history) == result.best_epoch + 2 < 40
+    assert not trained(images, tmp_path / "short").stopped_early

@@ -71,7 +71,7 @@ def describe_objective(vae: Vae, config: VaeConfig) -> dict[str, Any]:
     return config.objective.model_dump(mode="json") | {"effective_weight": effective}
 
 
-def describe_training(trained: Trained, config: VaeConfig, device: str) -> dict[str, Any]:
+def describe_training(trained: Trained, device: str) -> dict[str, Any]:
     """What training took."""
     seconds = sum(record["seconds"] for record in trained.history)
     return {
@@ -81,7 +81,7 @@ def describe_training(trained: Trained, config: VaeConfig, device: str) -> dict[
         "seconds": round(seconds, 1),
         "images_per_second": round(trained.images_seen / seconds, 1),
         "device": device,
-        "stopped_early": not config.train.images and len(trained.history) < config.train.epochs,
+        "stopped_early": trained.stopped_early,
     }
 
 

@@ -82,7 +82,7 @@ def execute(
         "model": describe_model(vae, config),
         "likelihood": {"name": vae.likelihood.name, "is_density": vae.likelihood.is_density, "sigma": test["sigma"]},
         "objective": describe_objective(vae, config),
-        "training": describe_training(trained, config, describe_device(device)),
+        "training": describe_training(trained, describe_device(device)),
         "test": test,
         "validation": score_plain(vae, images, split.validation, config, device)[0],
         "train_sample": score_plain(vae, images, train_sample(split), config, device)[0],

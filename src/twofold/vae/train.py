@@ -44,12 +44,14 @@ class Trained:
         history: one record an epoch.
         best_epoch: the epoch of those weights.
         images_seen: images that training passed through the network, repeats counted.
+        stopped_early: patience ended it before its budget did.
     """
 
     vae: Vae
     history: list[Record]
     best_epoch: int
     images_seen: int
+    stopped_early: bool
 
 
 def train(
@@ -109,7 +111,7 @@ def train(
     best_epoch = state.use_best()
     assert isinstance(state.measured, Vae)
     seen = _seen(state.step, len(split.train), config.train)
-    return Trained(state.measured.eval(), state.history, best_epoch, seen)
+    return Trained(state.measured.eval(), state.history, best_epoch, seen, state.epoch < plan.epochs)
 
 
 def _fresh(config: VaeConfig, device: torch.device) -> TrainState:

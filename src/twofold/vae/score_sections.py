@@ -21,7 +21,8 @@ from twofold.vae import caveats, figures, findings, wording
 from twofold.vae.evidence import Evidence
 from twofold.vae.wording import SCORES, figure, setting, with_error
 
-_SETS = {"test": "Test", "linear": "Linear model, test", "validation": "Validation", "train_sample": "Trained on"}
+_PARTS = {"test": "Test", "validation": "Validation", "train_sample": "Trained on"}
+_COLUMNS = _PARTS | {"linear": "Linear model, test"}
 _COURSES = {
     "negative_elbo": "Negative ELBO: rate + distortion, each counted once.",
     "rate": "Rate: what the code costs.",
@@ -143,7 +144,7 @@ def _gap(evidence: Evidence, album: Album) -> list[Html]:
     scores = evidence.scores
     rows = [
         (name, scores[block]["negative_elbo_nats"], scores[block]["standard_errors"]["negative_elbo_nats"])
-        for block, name in reversed(_SETS.items())
+        for block, name in reversed(_PARTS.items())
     ]
     told = "; ".join(f"{name.lower()} {wording.measured(value, error)}" for name, value, error in rows)
     drawn = album.add(
@@ -170,11 +171,11 @@ def scores_section(evidence: Evidence, album: Album) -> Section:
 
 def _table(scores: wording.Scores) -> Html:
     columns = [Column("Score", "left")]
-    columns += [Column(f"{name} ({numbers.count(scores[block]['images'])})") for block, name in _SETS.items()]
+    columns += [Column(f"{name} ({numbers.count(scores[block]['images'])})") for block, name in _COLUMNS.items()]
     rows = [
         [
             join([tag("abbr", words.label, title=words.meaning), f" {words.arrow}" if words.arrow else ""]),
-            *(_cell(scores, block, key) for block in _SETS),
+            *(_cell(scores, block, key) for block in _COLUMNS),
         ]
         for key, words in SCORES.items()
     ]

@@ -33,7 +33,7 @@ class Vae(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             vae = cls(config)
-        # 1.2 to 1.5 times faster for these convolutions.
+        # As the images lie in memory, so that none is copied into another order.
         return vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (its stub has no such form)
 
     def encode(

@@ -7,7 +7,11 @@ from twofold.vae.config import LikelihoodConfig, ModelConfig, TrainConfig, VaeCo
 
 
 def default() -> VaeConfig:
-    """Patches of 4x4, one stage of stride 2, 256 latent units, a Gaussian likelihood with one learned sigma; beta 1."""
+    """Patches of 4x4, one stage of stride 2, 256 latent units, a Gaussian likelihood with one learned sigma; beta 1.
+
+    `twofold vae run --images FOLDER`; 2 cores train on 790 images of 64 x 64 a second: after five minutes 21,551 faces
+    are at 6.61 bits per dim, 30 epochs take 11. The 2,000 avatars take one minute, to 3.76 bits per dim.
+    """
     return VaeConfig()
 
 
@@ -15,6 +19,9 @@ def original() -> VaeConfig:
     """The original study's network, likelihood and latent size, as far as it states them.
 
     Two convolutions, 256 latent units, Bernoulli likelihood. It names neither optimiser nor batch size nor epochs.
+
+    `twofold vae sweep --recipe original --betas 0 1 100 --images FOLDER --train.epochs 3`; on 2 cores 20 minutes for
+    21,551 faces of 64 x 64. Rates of some 42,000, 156 and 1.5 nats, test distortions of 6,213, 6,389 and 7,387.
     """
     return VaeConfig(
         recipe="original",

@@ -4,9 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 install_import_hook("twofold", "beartype.beartype")
+# How long an example takes depends on what else the machine does; what hangs is ended by pytest's timeout.
+settings.register_profile("twofold", deadline=None)
+settings.load_profile("twofold")
 
 
 @pytest.fixture

@@ -47,6 +47,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def short_digest(config: Config, data_digest: str) -> str:
+    """Ten hex digits that name a config on a data set, for a folder's name."""
+    return hashlib.sha256(canonical([config.digest(), data_digest]).encode()).hexdigest()[:10]
+
+
 def explain(error: ValidationError) -> str:
     """One line a broken rule: the flag's dotted name, the rule, the value given."""
     return "; ".join(

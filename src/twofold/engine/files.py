@@ -76,3 +76,13 @@ def required(folder: Path, name: str) -> Path:
             f"{folder}: {name} is missing, so there is nothing to report; run the same command again first"
         )
     return path
+
+
+def text(folder: Path, name: str) -> str:
+    """The text of one file of a folder."""
+    return required(folder, name).read_text(encoding="utf-8")
+
+
+def table(folder: Path, name: str) -> pl.DataFrame:
+    """The table in one Parquet file of a folder."""
+    return pl.read_parquet(required(folder, name))

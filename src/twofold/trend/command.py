@@ -1,7 +1,6 @@
 """The study's commands: words in, an exit status out. Only here do computing and showing meet."""
 
 import contextlib
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import polars as pl
 import tyro
 from rich.console import Console
 
-from twofold.engine.config import Config, canonical
+from twofold.engine.config import short_digest
 from twofold.engine.errors import InputError
 from twofold.engine.flags import parse, word_after
 from twofold.engine.run import claim
@@ -59,7 +58,7 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     prepare(panel, flags.config)  # a misfit of data and config is told before any folder is made
     source = flags.data.name if flags.data else "simulated"
-    out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{_short_digest(flags.config, panel)}"
+    out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{short_digest(flags.config, panel.digest())}"
     console = Console(stderr=True)
     for note in (*panel.notes, departures(flags.config)):
         if note:
@@ -100,7 +99,7 @@ def study(argv: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     check_study(panel, flags.config)  # a misfit of data and grid is told before any folder is made
     source = flags.data.name if flags.data else "simulated"
-    out = flags.out or Path("runs/trend") / f"original-study-{_short_digest(flags.config, panel)}"
+    out = flags.out or Path("runs/trend") / f"original-study-{short_digest(flags.config, panel.digest())}"
     console = Console(stderr=True)
     command = ["twofold", "trend", "study", *argv]
     with claim(out, flags.config, panel.digest(), command, overwrite=flags.overwrite) as folder:
@@ -186,10 +185,6 @@ def score(argv: list[str]) -> int:
     text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
     deliver(text, flags.out)
     return 0
-
-
-def _short_digest(config: Config, panel: Panel) -> str:
-    return hashlib.sha256(canonical([config.digest(), panel.digest()]).encode()).hexdigest()[:10]
 
 
 def _panel_of(run: Path, forecaster: Forecaster) -> Panel:

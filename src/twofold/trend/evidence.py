@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
-from twofold.engine.files import required
+from twofold.engine.files import required, table, text
 from twofold.trend import wording
 
 
@@ -85,16 +85,6 @@ def read(folder: Path) -> Evidence:
         regions=tuple(panel["region"].unique(maintain_order=True)),
         correlation=correlation(folder),
     )
-
-
-def text(folder: Path, name: str) -> str:
-    """The text of one file of a folder."""
-    return required(folder, name).read_text(encoding="utf-8")
-
-
-def table(folder: Path, name: str) -> pl.DataFrame:
-    """The table in one Parquet file of a folder."""
-    return pl.read_parquet(required(folder, name))
 
 
 def correlation(folder: Path) -> Float[np.ndarray, "R R"]:

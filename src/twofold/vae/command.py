@@ -1,6 +1,5 @@
 """The study's commands: words in, an exit status out. Only here do computing and showing meet."""
 
-import hashlib
 import json
 import sys
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import tyro
 from pydantic import ValidationError
 from rich.console import Console
 
-from twofold.engine.config import Config, canonical, explain
+from twofold.engine.config import explain, short_digest
 from twofold.engine.device import describe_device, pick_device
 from twofold.engine.errors import InputError
 from twofold.engine.flags import parse, word_after
@@ -19,7 +18,6 @@ from twofold.engine.run import claim
 from twofold.engine.terminal import deliver, render
 from twofold.vae import report, sweep_report
 from twofold.vae.config import VaeConfig
-from twofold.vae.images import Images
 from twofold.vae.loading import Source, read
 from twofold.vae.recipes import RECIPES, departures, recipe
 from twofold.vae.rescore import rescore
@@ -34,7 +32,8 @@ from twofold.vae.terminal import score_table, show_scores, sweep_table, training
 class RunFlags(Source):
     """Trains a variational autoencoder on images and writes its whole account: scores, pictures, a model, a report.
 
-    The same command goes on where an interrupted one stopped, and ends with the same figures.
+    Without --images it uses the rendered avatars that ship with the package. The same command goes on where an
+    interrupted one stopped, and ends with the same figures.
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
@@ -55,7 +54,7 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
     device = pick_device(flags.config.train.device)
     images, labels = read(flags, flags.config.image, console)
     split_images(images.hashes, flags.config.split)  # too few images are told before any folder is made
-    out = flags.out or Path("runs/vae") / f"{flags.config.recipe}-{_short_digest(flags.config, images)}"
+    out = flags.out or Path("runs/vae") / f"{flags.config.recipe}-{short_digest(flags.config, images.digest)}"
     _note(console, departures(flags.config))
     with claim(
         out, flags.config, images.digest, command, overwrite=flags.overwrite, device=describe_device(device)
@@ -77,7 +76,8 @@ class SweepFlags(Source):
     """Trains the same network under several weights of the KL term and sets the runs side by side.
 
     Same first weights and order of the data for every beta; each run is a whole run folder under OUT/runs, and every
-    one is also scored on the ELBO with beta = 1. What an interrupted sweep has done is kept.
+    one is also scored on the ELBO with beta = 1. What an interrupted sweep has done is kept. Without --images it uses
+    the rendered avatars that ship with the package.
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
@@ -99,7 +99,7 @@ def sweep(argv: list[str]) -> int:
     grid = _grid(flags)
     images, labels = read(flags, flags.config.image, console)
     split_images(images.hashes, flags.config.split)
-    out = flags.out or Path("runs/vae") / f"sweep-{flags.config.recipe}-{_short_digest(grid, images)}"
+    out = flags.out or Path("runs/vae") / f"sweep-{flags.config.recipe}-{short_digest(grid, images.digest)}"
     _note(console, departures(flags.config))
     command = ["twofold", "vae", "sweep", *argv]
     with claim(out, grid, images.digest, command, overwrite=flags.overwrite, device=describe_device(device)) as folder:
@@ -172,7 +172,3 @@ def score(argv: list[str]) -> int:
 def _note(console: Console, departure: str | None) -> None:
     if departure:
         console.print(f"note: {departure}", style="yellow", markup=False, highlight=False)
-
-
-def _short_digest(config: Config, images: Images) -> str:
-    return hashlib.sha256(canonical([config.digest(), images.digest]).encode()).hexdigest()[:10]

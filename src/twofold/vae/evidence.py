@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.engine.files import required
+from twofold.engine.files import required, table, text
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,6 @@ def read(folder: Path) -> Evidence:
         labels=table(folder, "labels.parquet") if scores["embedded"] else None,
         manifest=json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {},
     )
-
-
-def text(folder: Path, name: str) -> str:
-    """The text of one file of a folder."""
-    return required(folder, name).read_text(encoding="utf-8")
-
-
-def table(folder: Path, name: str) -> pl.DataFrame:
-    """The table in one Parquet file of a folder."""
-    return pl.read_parquet(required(folder, name))
 
 
 def arrays(folder: Path) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ class Source:
     """The options of every command that looks at images."""
 
     images: Path | None = None
-    """Folder, zip, tar or .npy/.npz of images; without it the rendered avatars that ship with the package are used."""
+    """Folder, zip, tar or .npy/.npz of images."""
     strict: bool = False
     """End with an error at the first file that can't be read, instead of listing it."""
     cache: Path | None = None

@@ -49,6 +49,30 @@ def _trend_score() -> Run:
     return score
 
 
+def _trend_backtest() -> Run:
+    from twofold.trend.backtest_command import backtest
+
+    return backtest
+
+
+def _hub_backtest() -> Run:
+    from twofold.trend.hub_season_command import backtest
+
+    return backtest
+
+
+def _hub_fit() -> Run:
+    from twofold.trend.hub_season_command import fit
+
+    return fit
+
+
+def _hub_forecast() -> Run:
+    from twofold.trend.hub_season_command import forecast
+
+    return forecast
+
+
 def _hub_validate() -> Run:
     from twofold.trend.hub_command import validate
 
@@ -115,9 +139,13 @@ class Command(NamedTuple):
 COMMANDS: dict[tuple[str, ...], Command] = {
     ("demo",): Command(_demo, "see both studies work, on a simulated epidemic and on rendered avatars"),
     ("trend", "run"): Command(_trend_run, "counts by region in; calibrated probabilities, scores and a report out"),
+    ("trend", "backtest"): Command(_trend_backtest, "walk forward through time: refit as it goes, score each date"),
     ("trend", "study"): Command(_trend_study, "reproduce the original study whole, its table beside ours"),
     ("trend", "predict"): Command(_trend_predict, "each region's probability of rising on the day after the last"),
     ("trend", "score"): Command(_trend_score, "the scores of a finished run, or of its model on newer counts"),
+    ("trend", "hub", "backtest"): Command(_hub_backtest, "a hub's season replayed as it was known, beside its teams"),
+    ("trend", "hub", "fit"): Command(_hub_fit, "fit a hub's models on what is known now, and save them"),
+    ("trend", "hub", "forecast"): Command(_hub_forecast, "a week's submission to a forecast hub, from a saved model"),
     ("trend", "hub", "validate"): Command(_hub_validate, "check a submission to a forecast hub, row by row"),
     ("vae", "run"): Command(_vae_run, "a folder of images in; a trained autoencoder, its scores and a report out"),
     ("vae", "sweep"): Command(_vae_sweep, "the same network under several weights of the KL term, side by side"),

@@ -11,7 +11,18 @@ Cell = Literal["rnn", "lstm", "gru"]
 Partner = Literal["rnn", "lstm", "gru", "logistic", "boosting"]
 Target = Literal["next_day", "mean7", "sum7"]
 SplitKind = Literal["random", "temporal", "regions", "both"]
-Input = Literal["raw", "log1p", "change", "log_diff", "against_mean", "cross_region", "weekday", "history"]
+Input = Literal[
+    "raw",
+    "log1p",
+    "change",
+    "log_diff",
+    "against_mean",
+    "cross_region",
+    "weekday",
+    "history",
+    "reference",
+    "median_growth",
+]
 
 
 class SourceConfig(Config):
@@ -31,6 +42,8 @@ class SourceConfig(Config):
     """Downward corrections: keep the negative increments, clip them to 0, or take them off the days before."""
     drop_last: Annotated[int, tyro.conf.arg(aliases=("--drop-last",))] = Field(default=0, ge=0)
     """Number of last dates to leave out, for days still being reported."""
+    weekly: Annotated[bool, tyro.conf.arg(aliases=("--weekly",))] = False
+    """Sum a daily table to weeks that end on Saturdays; days in no whole week are left out."""
     simulation_seed: int = Field(default=0, ge=0)
     """Seed of the embedded simulated epidemic (used when no --data is given)."""
 

@@ -16,6 +16,7 @@ from twofold.engine.errors import InputError
 from twofold.trend.config import FeatureConfig, Input, WindowConfig
 from twofold.trend.label import label
 from twofold.trend.panel import Increments
+from twofold.trend.reference import median_growth, reference_gaps, trailing_mean
 from twofold.trend.window import Windows, activity, covered
 
 WEEK = 7
@@ -183,12 +184,14 @@ def compute_channels(
         "log1p": lambda: [log],
         "change": lambda: [poisson_change(counts)],
         "log_diff": lambda: [_lagged_difference(log, 1)],
-        "against_mean": lambda: [log - np.log1p(np.maximum(_trailing_mean(counts, asked.length), 0))],
+        "against_mean": lambda: [log - np.log1p(np.maximum(trailing_mean(counts, asked.length), 0))],
         "cross_region": lambda: _cross_region(counts, known),
     }
     static = {
         "weekday": lambda: _weekday(increments, asked.horizon),
         "history": lambda: _history(increments, known, asked),
+        "reference": lambda: list(reference_gaps(counts, asked.target, asked.horizon)),
+        "median_growth": lambda: [median_growth(counts, known)],
     }
     names = {kind: [name for name in inputs if name in table] for kind, table in (("s", sequence), ("t", static))}
     blocks = {kind: [(n, c) for n in names[kind] for c in (sequence | static)[n]()] for kind in ("s", "t")}
@@ -218,16 +221,9 @@ def _lagged_difference(values: np.ndarray, lag: int) -> np.ndarray:
     return difference
 
 
-def _trailing_mean(counts: np.ndarray, width: int) -> np.ndarray:
-    total = np.concatenate([np.zeros((len(counts), 1)), counts.cumsum(axis=1, dtype=np.float64)], axis=1)
-    stop = np.arange(1, counts.shape[1] + 1)
-    start = np.maximum(stop - width, 0)
-    return (total[:, stop] - total[:, start]) / (stop - start)
-
-
 def _cross_region(counts: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
     """Mean change over the context's regions, and the growth of their sum against the week before."""
-    week = _trailing_mean(counts[known].sum(axis=0, keepdims=True), WEEK)
+    week = trailing_mean(counts[known].sum(axis=0, keepdims=True), WEEK)
     return [poisson_change(counts)[known].mean(axis=0), _lagged_difference(np.log1p(np.maximum(week, 0)), WEEK)[0]]
 
 
@@ -247,8 +243,8 @@ def _history(increments: Increments, known: np.ndarray, asked: WindowConfig) -> 
     arrival = labels.first + labels.lookahead
     up[:, arrival:] = labels.up  # column d: the label that becomes known on date d
     share = _fading_share(up, known, 1)
-    week = np.log1p(np.maximum(_trailing_mean(counts, WEEK), 0))
-    history = [share, np.log1p(np.maximum(_trailing_mean(counts, 4 * WEEK), 0)), _lagged_difference(week, WEEK)]
+    week = np.log1p(np.maximum(trailing_mean(counts, WEEK), 0))
+    history = [share, np.log1p(np.maximum(trailing_mean(counts, 4 * WEEK), 0)), _lagged_difference(week, WEEK)]
     if increments.step_days == 1:
         history.append(_weekday_share(up, known, labels.lookahead, share) - share)
     return history

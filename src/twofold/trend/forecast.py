@@ -196,7 +196,7 @@ class Forecaster:
             for name, net in networks.items()
             for key, value in net.module.state_dict().items()
         }
-        fitted = {name: model for name, model in estimators.items() if isinstance(model, Estimator)}
+        fitted = {name: model.classifier for name, model in estimators.items() if isinstance(model, Estimator)}
         if fitted:
             save_trees(fitted, folder / TREES)
         write_bytes(folder / NETWORKS, save(tensors, {KEY: json.dumps(about, sort_keys=True)}))
@@ -261,7 +261,7 @@ def _build_network(
 def _read_trees(path: Path, about: dict[str, Any]) -> dict[str, Baseline]:
     if not set(about["partners"]) - set(about["rates"]):
         return {}
-    return dict(read_trees(path))
+    return {name: Estimator(classifier) for name, classifier in read_trees(path).items()}
 
 
 def _some(names: list[str]) -> str:

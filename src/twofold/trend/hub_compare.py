@@ -71,8 +71,8 @@ def differences(
         seed: of numpy's PCG64; the same for every peer.
 
     Returns:
-        Columns peer, n (common forecasts), difference (model less peer; below 0 favours the model where less is
-        better), low, high (null with fewer dates than two blocks hold); sorted by difference.
+        Columns peer, n (common forecasts), dates (their reference dates), difference (model less peer; below 0 favours
+        the model where less is better), low, high (null with fewer dates than two blocks hold); sorted by difference.
 
     Raises:
         InputError: when the model is not among the scored.
@@ -98,6 +98,7 @@ def differences(
             counts = draw_days(len(sums), resamples=resamples, block_days=block_weeks, seed=seed)
             drawn = (counts @ sums) / (counts @ sizes)
             low, high = np.quantile(drawn, [(1.0 - level) / 2, (1.0 + level) / 2]).tolist()
-        rows.append((peer, int(sizes.sum()), float(sums.sum() / sizes.sum()), low, high))
-    schema = {"peer": pl.String, "n": pl.Int64, "difference": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+        rows.append((peer, int(sizes.sum()), len(sums), float(sums.sum() / sizes.sum()), low, high))
+    schema = {"peer": pl.String, "n": pl.Int64, "dates": pl.Int64}
+    schema |= dict.fromkeys(("difference", "low", "high"), pl.Float64)
     return pl.DataFrame(rows, schema, orient="row").sort("difference", "peer")

@@ -13,6 +13,7 @@ from twofold.trend.panel import Kind, Panel, corrections, counted
 from twofold.trend.simulate import simulate
 from twofold.trend.table import Table, parse_table, read_bytes
 from twofold.trend.tail import incomplete_tail
+from twofold.trend.weekly import to_weeks
 from twofold.trend.wide import is_jhu, is_original, read_jhu, read_original
 
 PARQUET = b"PAR1"
@@ -40,6 +41,8 @@ def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -
     else:
         panel = read_frame(source, config)
     panel = panel.drop_last(config.drop_last)
+    if config.weekly:
+        panel = to_weeks(panel)
     clipped = panel.increments(config.negatives).notes
     return panel.noted(_corrections_note(panel, config), *clipped, _kind_note(panel), incomplete_tail(panel))
 

@@ -1,16 +1,17 @@
-"""Partners of scikit-learn in one skops file: nothing in it can run code, and equal models give equal bytes."""
+"""Classifiers of scikit-learn in one skops file: nothing in it can run code, and equal models give equal bytes."""
 
 import io
 import re
+import zlib
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from twofold.engine.errors import RunFolderError
 from twofold.engine.files import write_bytes
-from twofold.trend.baseline import Estimator
 
 SCHEMA = "schema.json"
-# What the releases of skops since 0.11 ask about for our partners: parts of scikit-learn that hold numbers.
+# What the releases of skops since 0.11 ask about for our classifiers: parts of scikit-learn that hold numbers.
 TRUSTED = [
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
@@ -20,41 +21,40 @@ TRUSTED = [
 ]
 
 
-def save_trees(estimators: dict[str, Estimator], path: Path) -> None:
+def save_trees(classifiers: dict[str, Any], path: Path) -> None:
     """Writes fitted classifiers.
 
     Args:
-        estimators: by name.
+        classifiers: by name.
         path: file to write; replaced in one step.
     """
-    import skops.io  # takes most of a second, and only runs with such partners need it
+    import skops.io  # takes most of a second, and only models with such a classifier need it
 
-    classifiers = {name: estimator.classifier for name, estimator in estimators.items()}
     write_bytes(path, _settled(skops.io.dumps(classifiers)))
 
 
-def read_trees(path: Path) -> dict[str, Estimator]:
+def read_trees(path: Path, beside: tuple[str, ...] = ()) -> dict[str, Any]:
     """Reads what `save_trees` wrote.
 
     Args:
         path: the file.
+        beside: types that are trusted beside `TRUSTED`.
 
     Returns:
-        The estimators by name.
+        The classifiers by name.
 
     Raises:
-        RunFolderError: when the file is no skops file, or holds a type that is not in `TRUSTED`; it is not loaded then.
+        RunFolderError: when the file is no skops file, or holds a type that is not trusted; it is not loaded then.
     """
     import skops.io
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
     try:
-        classifiers = skops.io.load(path, trusted=TRUSTED)
+        return skops.io.load(path, trusted=[*TRUSTED, *beside])
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
         raise RunFolderError(f"{path}: holds types that no model of ours has, and was not loaded ({error})") from error
-    except BadZipFile as error:
+    except (BadZipFile, zlib.error, EOFError) as error:  # zlib's and the last one of bytes changed within a part
         raise RunFolderError(f"{path}: is no skops file, and was not loaded ({error})") from error
-    return {name: Estimator(classifier) for name, classifier in classifiers.items()}
 
 
 def _settled(archive: bytes) -> bytes:

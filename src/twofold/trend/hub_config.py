@@ -1,0 +1,107 @@
+"""Every knob of the hub's forecasts on one page."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from twofold.engine.config import Config
+
+HeadName = Literal["climatology", "logistic", "trees", "rnn", "lstm", "gru"]
+
+
+class HistoryConfig(Config):
+    """A long history of another measure, such as ILINet's share of visits, scaled to the counts."""
+
+    background: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Quantile of a season's values that is taken for its background and subtracted."""
+    power: float = Field(default=1.0, gt=0.0)
+    """Exponent of what is left, before it is scaled: visits for all such illness rise and fall less steeply than the
+    disease does."""
+    min_weeks: int = Field(default=30, ge=2)
+    """Weeks that a place's season must hold to be used."""
+    excluded: tuple[date, date] = (date(2020, 3, 1), date(2022, 6, 30))
+    """First and last day of a time whose weeks teach nothing: COVID-19 kept influenza away and visits high."""
+    weight: float = Field(default=1.0, ge=0.0)
+    """Weight of an example from the history beside one from the counts."""
+
+
+class GrowthConfig(Config):
+    """Inputs and examples that all heads share."""
+
+    weeks: int = Field(default=6, ge=1, le=26)
+    """Weeks that a recurrent network reads."""
+    first_week: int = Field(default=6, ge=0, le=52)
+    """First week of a season, counted from 1 August, from which examples start."""
+    last_week: int = Field(default=44, ge=0, le=53)
+    """Last such week."""
+
+
+class TreesConfig(Config):
+    """Gradient boosting with the threshold as an input."""
+
+    bags: int = Field(default=2, ge=1)
+    """Classifiers whose probabilities are averaged."""
+    iterations: int = Field(default=400, ge=1)
+    """Trees."""
+    learning_rate: float = Field(default=0.05, gt=0.0, le=1.0)
+    """Shrinkage of each tree."""
+    leaves: int = Field(default=15, ge=2)
+    """Leaves of a tree."""
+    min_leaf: int = Field(default=600, ge=1)
+    """Rows in a leaf, at least."""
+    l2: float = Field(default=10.0, ge=0.0)
+    """L2 penalty of the leaves' values."""
+    max_features: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Share of the inputs that each split may choose from."""
+
+
+class NetworkConfig(Config):
+    """Recurrent networks with a mixture of logistics on the log growth."""
+
+    hidden: int = Field(default=48, ge=1)
+    """Width of the recurrent layer."""
+    components: int = Field(default=3, ge=1)
+    """Logistics in the mixture."""
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Share of inputs and of hidden values dropped in training."""
+    epochs: int = Field(default=8, ge=1)
+    """Passes over the examples."""
+    batch_size: int = Field(default=256, ge=1)
+    """Examples in a batch."""
+    learning_rate: float = Field(default=3e-3, gt=0.0)
+    """Peak of the schedule, AdamW."""
+    weight_decay: float = Field(default=1e-2, ge=0.0)
+    """Weight decay, AdamW."""
+    seeds: int = Field(default=3, ge=1)
+    """Networks of each cell, whose probabilities are averaged."""
+
+
+class HubConfig(Config):
+    """A hub's forecasts: heads, schedule, pool."""
+
+    heads: tuple[HeadName, ...] = ("climatology", "logistic", "trees", "rnn", "lstm", "gru")
+    """Models that are fitted."""
+    pooled: tuple[HeadName, ...] = Field(default=("trees", "rnn", "gru", "lstm"), min_length=1)
+    """Heads that the pool mixes."""
+    pool_prior_weeks: float = Field(default=4.0, gt=0.0)
+    """Strength with which the pool's weights are held to equal ones, in weeks."""
+    refit_weeks: int = Field(default=4, ge=1)
+    """Reference dates between two fits."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of all that is drawn."""
+    floor: float = Field(default=0.002, ge=0.0, lt=0.2)
+    """Least probability of a category."""
+    history: HistoryConfig = HistoryConfig()
+    growth: GrowthConfig = GrowthConfig()
+    trees: TreesConfig = TreesConfig()
+    network: NetworkConfig = NetworkConfig()
+
+    @model_validator(mode="after")
+    def _pools_what_is_fitted(self) -> "HubConfig":
+        if len(set(self.heads)) < len(self.heads) or len(set(self.pooled)) < len(self.pooled):
+            raise ValueError("heads and pooled must name each head once")
+        unfitted = [name for name in self.pooled if name not in self.heads]
+        if unfitted:
+            raise ValueError(f"pooled must be among heads, which lack {', '.join(unfitted)}")
+        return self

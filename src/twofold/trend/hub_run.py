@@ -1,0 +1,163 @@
+"""A season's backtest composed: versions in; predictions, scores, a fitted model and what the page draws out."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from twofold.engine.errors import InputError
+from twofold.engine.files import write_json, write_parquet, write_text
+from twofold.engine.run import RunFolder
+from twofold.trend.hub_backtest import Replay, replay_heads, replay_pool
+from twofold.trend.hub_compare import differences
+from twofold.trend.hub_config import HubConfig
+from twofold.trend.hub_heads import examples_of
+from twofold.trend.hub_known import Known
+from twofold.trend.hub_pool import POOL
+from twofold.trend.hub_rules import WEEK
+from twofold.trend.hub_scores import FORECAST, common, leaderboard, score_forecasts
+from twofold.trend.panel import counted
+from twofold.trend.rate_change import truth
+from twofold.trend.vintages import Skipped
+
+DEFAULT = POOL
+"""The default model: the best of 2023-24, the season on which everything was chosen."""
+RESAMPLES, BLOCK_WEEKS, LEVEL = 2000, 3, 0.9
+SHOWN_WEEKS = 8
+"""Weeks before each reference date of which the page shows what was known."""
+
+
+PREFIX = "twofold-"
+"""Begins our models' names among those of other teams."""
+
+
+def check(replay: Replay, peers: pl.DataFrame | None) -> None:
+    """Tells what would keep a backtest from being scored before anything is fitted or written.
+
+    Args:
+        replay: the season.
+        peers: forecasts of other models, or None.
+
+    Raises:
+        InputError: when no date can be forecast, or of none the outcome is known.
+        DataError: when a peer's forecast is none.
+    """
+    dates, _ = replay.dates()
+    happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
+    if happened.is_empty():
+        raise InputError(
+            f"no outcome of season {replay.rules.season} is known yet: the first is that of the week ending "
+            f"{dates[0] + WEEK * min(replay.rules.horizons)}; give newer versions"
+        )
+    if peers is not None:
+        score_forecasts(peers.filter(pl.col("reference_date").is_in(dates)), happened, replay.rules)
+
+
+def execute(
+    replay: Replay,
+    peers: pl.DataFrame | None,
+    config: HubConfig,
+    folder: RunFolder,
+    *,
+    jobs: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Replays a season; everything the report reads is in the folder afterwards.
+
+    Args:
+        replay: the season.
+        peers: forecasts of other models, columns of `hub_scores.FORECAST`; or None.
+        config: heads, schedule.
+        folder: held by this process; blocks found there are not done again.
+        jobs: processes.
+        progress: called with (blocks done, blocks in all).
+
+    Raises:
+        InputError: when versions and season don't fit each other.
+        DataError: when a peer's forecast is none.
+    """
+    heads = replay_heads(replay, config, folder.path / "parts", jobs, progress)
+    pool, weights = replay_pool(heads, replay, config)
+    ours = pl.concat([heads, pool]).with_columns((PREFIX + pl.col("model")).alias("model")).select(list(FORECAST))
+    dates, skipped = replay.dates()
+    happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
+    theirs = None if peers is None else peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST))
+    everyone = ours if theirs is None else pl.concat([ours, theirs.cast(ours.schema)])
+    known = [replay.known(day) for day in dates]
+    write_parquet(folder.path / "predictions.parquet", ours)
+    if theirs is not None:
+        write_parquet(folder.path / "peers.parquet", theirs)
+    write_parquet(folder.path / "truth.parquet", happened)
+    write_parquet(folder.path / "counts.parquet", replay.versions.latest())
+    write_parquet(folder.path / "known.parquet", pl.concat([_shown(moment) for moment in known]))
+    write_parquet(folder.path / "locations.parquet", replay.locations)
+    write_text(folder.path / "rules.json", replay.rules.to_json())
+    about = {
+        "hub": replay.rules.hub,
+        "season": replay.rules.season,
+        "baseline": replay.rules.baseline,
+        "ensemble": replay.rules.ensemble,
+        "dates": [str(day) for day in dates],
+        "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
+        "notes": _notes(replay, skipped),
+        "weights": [{"reference_date": str(day), "weights": weight} for day, weight in weights],
+        "fits": [_fit(moment, replay, config) for moment in known[:: config.refit_weeks]],
+        "revisions": [
+            {"reference_date": str(moment.reference_date), "factors": np.exp(moment.revisions).tolist()}
+            for moment in known
+        ],
+    }
+    write_json(folder.path / "scores.json", account(everyone, happened, replay, config) | about)
+
+
+def account(forecasts: pl.DataFrame, happened: pl.DataFrame, replay: Replay, config: HubConfig) -> dict[str, Any]:
+    """All models' scores: on what each forecast, on what all well-covered ones forecast, and in pairs with ours."""
+    scored = score_forecasts(forecasts, happened, replay.rules)
+    default = PREFIX + DEFAULT
+    compared = differences(scored, default, resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=config.seed)
+    return {
+        "models": _table(leaderboard(scored, happened, replay.rules)),
+        "common": _table(leaderboard(common(scored, happened), happened, replay.rules)),
+        "default": default,
+        "no_skill": [PREFIX + head for head in config.heads if head == "climatology"],
+        "ours": [PREFIX + head for head in (*config.heads, POOL)],
+        "differences": {
+            row["peer"]: {"mean": row["difference"], "low": row["low"], "high": row["high"]}
+            | {key: row[key] for key in ("n", "dates")}
+            for row in compared.iter_rows(named=True)
+        },
+    }
+
+
+def _table(board: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    return {row.pop("model"): row for row in board.iter_rows(named=True)}
+
+
+def _notes(replay: Replay, skipped: list[Skipped]) -> list[str]:
+    notes = [*replay.versions.notes, *(replay.history.notes if replay.history else ())]
+    if replay.rules.note:
+        notes.append(replay.rules.note)
+    if skipped:
+        notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
+    return notes
+
+
+def _fit(known: Known, replay: Replay, config: HubConfig) -> dict[str, Any]:
+    examples = examples_of(known, replay.history, replay.rules, config)
+    last = known.counts.dates[-2].astype("datetime64[D]").astype(date)
+    return {"origin": str(known.reference_date), "through": str(last), "examples": len(examples.asked)}
+
+
+def _shown(known: Known) -> pl.DataFrame:
+    """What was known of the last weeks: reference_date, target_end_date, location, value."""
+    dates = known.counts.dates[-SHOWN_WEEKS:]
+    values = known.counts.values[:, -SHOWN_WEEKS:]
+    table = {
+        "target_end_date": np.tile(dates, len(known.counts.locations)),
+        "location": np.repeat(known.counts.locations, len(dates)),
+        "value": values.ravel(),
+    }
+    frame = pl.DataFrame(table).drop_nans("value").with_columns(pl.col("target_end_date").cast(pl.Date))
+    return frame.select(pl.lit(known.reference_date).alias("reference_date"), pl.all())

@@ -25,7 +25,7 @@ from twofold.engine.terminal import render
 from twofold.trend import hub_report
 from twofold.trend.hub_backtest import Replay, fit_model
 from twofold.trend.hub_check import parse_name
-from twofold.trend.hub_config import HubConfig
+from twofold.trend.hub_config import DEFAULT, HubConfig
 from twofold.trend.hub_file import Contributor, Metadata, write_metadata, write_submission
 from twofold.trend.hub_history import read_history
 from twofold.trend.hub_model import HubModel
@@ -154,9 +154,9 @@ class ForecastFlags:
     """Folder for the submission."""
     team: str = "twofold"
     """Your team's abbreviation, as in the name of the submission."""
-    name: str = "pool"
+    name: str = DEFAULT
     """Your model's abbreviation, as in the name of the submission."""
-    head: str = POOL
+    head: str = DEFAULT
     """Whose forecasts: the pool's, or those of one head."""
     contributor: str = UNNAMED
     """Who is responsible, for the metadata."""
@@ -239,7 +239,10 @@ def _jobs(jobs: int) -> int:
 
 def _reference_date(given: str | None, versions: Versions) -> date:
     if given is None:
-        return max(versions.latest()["target_end_date"].to_list()) + WEEK
+        days = versions.latest()["target_end_date"].to_list()
+        if not days:
+            raise InputError("the newest version of --vintages holds no value; give --reference-date")
+        return max(days) + WEEK
     try:
         return date.fromisoformat(given)
     except ValueError:

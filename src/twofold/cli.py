@@ -68,7 +68,7 @@ def _hub_fit() -> Run:
 
 
 def _hub_forecast() -> Run:
-    from twofold.trend.hub_season_command import forecast
+    from twofold.trend.hub_week_command import forecast
 
     return forecast
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trend.hub_small import RULES, START, at, versions_of
+from twofold.trend import revision
 from twofold.trend.hub_rules import WEEK
 from twofold.trend.revision import DECAY_WEEKS, LAGS, LOOK_BACK, PRIOR, apply_revisions, fit_revisions
 from twofold.trend.vintages import Grid
@@ -28,9 +29,9 @@ def test_the_chain_ladder_by_hand() -> None:
     fade = np.exp(-1 / DECAY_WEEKS)
     # From the second to the third version (weight 1): newest week 80 -> 100, the one before 150 -> 150, then 56 -> 56.
     # From the first to the second (weight `fade`): 100 -> 150, then 51 -> 56; there is no third week.
-    total = PRIOR + 1 + fade
-    newest, second = (np.log(100 / 80) + fade * np.log(150 / 100)) / total, fade * np.log(56 / 51) / total
-    assert fit_revisions(versions_of(ROWS), DEADLINE) == pytest.approx([newest + second, second, 0.0])
+    # The median of 0 (the prior), log 100/80 and log 150/100 is the second; that of 0, 0 and log 56/51 is 0.
+    assert PRIOR < (PRIOR + 1 + fade) / 2 < PRIOR + 1
+    assert fit_revisions(versions_of(ROWS), DEADLINE) == pytest.approx([np.log(100 / 80), 0.0, 0.0])
 
 
 def test_all_locations_are_added_up_but_sums_of_others() -> None:
@@ -38,9 +39,20 @@ def test_all_locations_are_added_up_but_sums_of_others() -> None:
     total = [(time, day, "US", 4 * value + 7) for time, day, _, value in ROWS]
     found = fit_revisions(versions_of([*ROWS, *other, *total]), DEADLINE, ["US"])
     assert found.tolist() == fit_revisions(versions_of([*ROWS, *other]), DEADLINE).tolist()
-    fade = np.exp(-1 / DECAY_WEEKS)
-    second = fade * np.log(221 / 201) / (PRIOR + 1 + fade)
-    assert found[1] == pytest.approx(second)
+    # (79 + 3 * 79 + 1) -> (99 + 3 * 99 + 1), where one alone has 80 -> 100
+    assert found[0] == pytest.approx(np.log(397 / 317))
+
+
+def test_one_wrong_table_is_not_carried_on() -> None:
+    """A hub published a table far too high for a week, and took it back: what other weeks say of reports stands."""
+    weeks = [START - back * WEEK for back in range(9, 0, -1)]
+    rows = []
+    for number, week in enumerate(weeks):
+        time = f"{RULES.deadline(week + WEEK) - timedelta(hours=11):%Y-%m-%d %H:%M}"
+        first = 300.0 if number == 4 else 90.0
+        rows += [(time, str(week), "01", first), *([(time, str(weeks[number - 1]), "01", 100.0)] if number else [])]
+    deadline = RULES.deadline(START)
+    assert fit_revisions(versions_of(rows), deadline)[0] == pytest.approx(np.log(101 / 91))
 
 
 def test_a_location_that_one_version_lacks_does_not_count() -> None:
@@ -61,7 +73,8 @@ def test_nothing_known_is_no_revision() -> None:
         assert fit_revisions(versions_of(ROWS[:2]), deadline).tolist() == [0.0] * LAGS
 
 
-def test_old_versions_are_forgotten() -> None:
+def test_old_versions_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revision, "PRIOR", 1e-9)  # so that one pair of versions is heard
     ages = [LOOK_BACK + 1, LOOK_BACK]
     rows = []
     for age, value in zip(ages, (10.0, 90.0), strict=True):

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from twofold.engine.config import Config
 
 HeadName = Literal["climatology", "logistic", "trees", "rnn", "lstm", "gru"]
-DEFAULT: HeadName = "trees"
-"""The default model: of all heads and their pool the best one of 2023-24, the season on which everything was chosen."""
+DEFAULT: HeadName = "rnn"
+"""The default model: of all heads and their pool the best one by the mean of 2022-23 and 2023-24; see docs/log.md."""
 
 
 class HistoryConfig(Config):
@@ -17,7 +17,7 @@ class HistoryConfig(Config):
 
     background: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Quantile of a season's values that is taken for its background and subtracted."""
-    power: float = Field(default=1.2, gt=0.0)
+    power: float = Field(default=1.4, gt=0.0)
     """Exponent of what is left, before it is scaled: visits for all such illness rise and fall less steeply than the
     disease does."""
     min_weeks: int = Field(default=30, ge=2)
@@ -75,7 +75,7 @@ class NetworkConfig(Config):
     """Peak of the schedule, AdamW."""
     weight_decay: float = Field(default=1e-2, ge=0.0)
     """Weight decay, AdamW."""
-    seeds: int = Field(default=3, ge=1)
+    seeds: int = Field(default=4, ge=1)
     """Networks of each cell, whose probabilities are averaged."""
 
 
@@ -84,7 +84,7 @@ class HubConfig(Config):
 
     heads: tuple[HeadName, ...] = ("climatology", "logistic", "trees", "rnn", "lstm", "gru")
     """Models that are fitted."""
-    pooled: tuple[HeadName, ...] = Field(default=("trees", "rnn"), min_length=1)
+    pooled: tuple[HeadName, ...] = Field(default=("trees", "rnn", "gru"), min_length=1)
     """Heads that the pool mixes."""
     pool_prior_weeks: float = Field(default=2.0, gt=0.0)
     """Strength with which the pool's weights are held to equal ones, in weeks."""

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from twofold.engine.errors import DataError
+from twofold.engine.errors import DataError, InputError
 from twofold.trend.growth import season_year
 from twofold.trend.hub_config import HistoryConfig
+from twofold.trend.hub_rules import WEEK
 from twofold.trend.hub_table import Kind, read_sheet
 from twofold.trend.panel import counted
 from twofold.trend.vintages import Grid, grid_of
@@ -87,6 +88,11 @@ def fit_scale(history: History, counts: Grid, aggregate: str | None, config: His
     if seen.is_empty():
         return Grid(counts.locations, np.zeros(0, "datetime64[D]"), np.zeros((len(counts.locations), 0)))
     grid = grid_of(seen)
+    if (grid.dates[0] - counts.dates[0]).astype(int) % WEEK.days:
+        raise InputError(
+            f"weeks of the history end on the weekday of {grid.dates[0]}, those of the counts on that of "
+            f"{counts.dates[0]}; both must be the same"
+        )
     excess = np.full((len(counts.locations), grid.values.shape[1]), np.nan)
     rows = [counts.locations.index(name) for name in grid.locations]
     excess[rows] = above_background(grid.values, grid.dates, config)

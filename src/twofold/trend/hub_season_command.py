@@ -1,4 +1,4 @@
-"""Commands that forecast for a hub: a season replayed, a model fitted, a week's submission; words in, a status out."""
+"""Commands that fit a hub's models: a season replayed, a model saved. Words in, an exit status out."""
 
 import contextlib
 import hashlib
@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
-from pydantic import ValidationError
 from rich.console import Console
 
-from twofold import __version__
-from twofold.engine.config import canonical, explain, short_digest
+from twofold.engine.config import canonical, short_digest
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import required
 from twofold.engine.flags import parse
@@ -24,12 +22,8 @@ from twofold.engine.run import claim
 from twofold.engine.terminal import render
 from twofold.trend import hub_report
 from twofold.trend.hub_backtest import Replay, fit_model
-from twofold.trend.hub_check import parse_name
-from twofold.trend.hub_config import DEFAULT, HubConfig
-from twofold.trend.hub_file import Contributor, Metadata, write_metadata, write_submission
+from twofold.trend.hub_config import HubConfig
 from twofold.trend.hub_history import read_history
-from twofold.trend.hub_model import HubModel
-from twofold.trend.hub_pool import POOL
 from twofold.trend.hub_rules import WEEK, Rules, read_rules, season_of
 from twofold.trend.hub_run import check, execute
 from twofold.trend.hub_scores import read_forecasts
@@ -37,7 +31,6 @@ from twofold.trend.hub_terminal import blocks_bar, scores_table
 from twofold.trend.locations import read_locations
 from twofold.trend.vintages import Versions, read_versions
 
-UNNAMED = "to be named"
 Jobs = Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")]
 
 
@@ -80,7 +73,7 @@ def backtest(argv: list[str]) -> int:
     digest = _digest(rules, flags.vintages, flags.locations, flags.history, flags.peers)
     out = flags.out or Path("runs/trend") / f"{rules.hub}-{rules.season}-{short_digest(flags.config, digest)}"
     console = Console(stderr=True)
-    _tell(console, replay)
+    tell(console, replay)
     with claim(
         out, flags.config, digest, ["twofold", "trend", "hub", "backtest", *argv], overwrite=flags.overwrite
     ) as folder:
@@ -124,80 +117,19 @@ def fit(argv: list[str]) -> int:
     """`twofold trend hub fit`."""
     flags = parse(FitFlags, argv, "trend hub fit", default=_defaults(FitFlags))
     versions = read_versions(flags.vintages)
-    day = _reference_date(flags.reference_date, versions)
+    day = reference_date_of(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
     replay = _replay(flags.vintages, flags.locations, flags.history, rules)
     console = Console(stderr=True)
-    _tell(console, replay)
+    tell(console, replay)
     weights = None if flags.backtest is None else _weights(flags.backtest, day, flags.config)
     if flags.out.exists() and not flags.out.is_dir():
         raise InputError(f"--out {flags.out}: is a file; give a folder")  # told before the fit, not after it
     with blocks_bar(console) as advance:
         model = fit_model(replay, day, flags.config, weights, jobs=_jobs(flags.jobs), progress=advance)
-    with _written(flags.out):
+    with written(flags.out):
         model.save(flags.out)
     sys.stdout.write(f"{flags.out}: model of {', '.join(model.heads)}, fitted on what was known for {day}\n")
-    return 0
-
-
-@dataclass(frozen=True)
-class ForecastFlags:
-    """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model beside it."""
-
-    model: Path
-    """A model that `twofold trend hub fit` saved."""
-    vintages: Path
-    """Every version of the counts, up to this week's (CSV or Parquet: as_of, target_end_date, location, value)."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
-    out: Path
-    """Folder for the submission."""
-    team: str = "twofold"
-    """Your team's abbreviation, as in the name of the submission."""
-    name: str = DEFAULT
-    """Your model's abbreviation, as in the name of the submission."""
-    head: str = DEFAULT
-    """Whose forecasts: the pool's, or those of one head."""
-    contributor: str = UNNAMED
-    """Who is responsible, for the metadata."""
-    affiliation: str = UNNAMED
-    """Where they work, for the metadata."""
-    email: str = "to.be@named"
-    """Their address, for the metadata."""
-    reference_date: str | None = None
-    """Reference date, YYYY-MM-DD; by default the first one after the newest week of the counts."""
-    form: Literal["csv", "parquet"] = "csv"
-    """Format of the submission."""
-    hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
-    season: str | None = None
-    """Season such as 2025-26; by default that of the reference date."""
-
-
-def forecast(argv: list[str]) -> int:
-    """`twofold trend hub forecast`."""
-    flags = parse(ForecastFlags, argv, "trend hub forecast")
-    model = HubModel.open(flags.model)
-    versions = read_versions(flags.vintages)
-    day = _reference_date(flags.reference_date, versions)
-    rules = read_rules(flags.hub).season(flags.season or season_of(day))
-    locations = read_locations(flags.locations)
-    console = Console(stderr=True)
-    replay = Replay(versions, locations, rules, None)
-    _tell(console, replay)
-    forecasts = model.forecast(replay.known(day), rules, flags.head)
-    path = flags.out / f"{day}-{flags.team}-{flags.name}.{flags.form}"
-    parse_name(path.name)
-    metadata = _metadata(flags, model)
-    with _written(flags.out):
-        write_submission(path, forecasts, rules, locations)
-        described = write_metadata(flags.out, metadata)
-    missing = sorted(set(locations["location"]) - set(forecasts["location"]))
-    if missing:
-        _note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
-    if UNNAMED in (flags.contributor, flags.affiliation):
-        _note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
-    sys.stdout.write(f"{path}: {forecasts.height // len(rules.categories)} forecasts for {day}\n{described}\n")
     return 0
 
 
@@ -222,22 +154,25 @@ def _digest(rules: Rules, *paths: Path | None) -> str:
     return hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
 
 
-def _tell(console: Console, replay: Replay) -> None:
+def tell(console: Console, replay: Replay) -> None:
+    """What the readers left out, and whose rules are used."""
     history = replay.history.notes if replay.history else ()
-    for note in (*replay.versions.notes, *history, replay.rules.note):
-        if note:
-            _note(console, note)
+    for text in (*replay.versions.notes, *history, replay.rules.note):
+        if text:
+            note(console, text)
 
 
-def _note(console: Console, note: str) -> None:
-    console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+def note(console: Console, text: str) -> None:
+    """One note to a person."""
+    console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
 def _jobs(jobs: int) -> int:
     return jobs or os.cpu_count() or 1
 
 
-def _reference_date(given: str | None, versions: Versions) -> date:
+def reference_date_of(given: str | None, versions: Versions) -> date:
+    """The reference date of a flag, or the first one after the newest week of the counts."""
     if given is None:
         days = versions.latest()["target_end_date"].to_list()
         if not days:
@@ -268,37 +203,9 @@ def _weights(folder: Path, day: date, config: HubConfig) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _written(folder: Path) -> Iterator[None]:
+def written(folder: Path) -> Iterator[None]:
     """Says whose fault it is where a folder can't be written."""
     try:
         yield
     except OSError as error:
         raise InputError(f"--out {folder}: can't be written ({error.strerror}); give another folder") from error
-
-
-def _metadata(flags: ForecastFlags, model: HubModel) -> Metadata:
-    try:
-        person = Contributor(name=flags.contributor, affiliation=flags.affiliation, email=flags.email)
-    except ValidationError as error:
-        raise InputError(f"--{explain(error)}") from error
-    heads = ", ".join(model.weights) if flags.head == POOL else flags.head
-    return Metadata(
-        team_name=flags.team,
-        team_abbr=flags.team,
-        model_name=f"twofold {flags.head}",
-        model_abbr=flags.name,
-        model_version=__version__,
-        model_contributors=(person,),
-        license="CC-BY-4.0",
-        designated_model=True,
-        data_inputs="Weekly counts of the hub's target data, all published versions; a history, if one was given",
-        methods=f"Log growth of the counts by {heads}; P(change > threshold) gives the categories.",
-        methods_long=(
-            "Inputs of all locations: recent growth and level, national and mean growth, weeks since the peak, week of "
-            "the season, population; the last weeks' counts are first scaled by the revisions that past versions "
-            "showed. Recurrent networks give a mixture of logistics on the log growth of each horizon, gradient "
-            "boosting a probability for every threshold; the pool is linear, its weights are learned from past weeks."
-        ),
-        ensemble_of_models=flags.head == POOL,
-        ensemble_of_hub_models=False,
-    )

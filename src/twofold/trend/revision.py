@@ -28,8 +28,9 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
     """Logarithms of the factors by which the newest weeks' counts are expected to grow, the newest week first.
 
     The chain ladder of insurance and of nowcasting: between two versions a week apart the count of the week that was
-    then the k-th newest grew by a factor; its logarithms, averaged over past versions and added up over k, lead from a
-    first report to a settled count. All locations are added up: a single one's revisions are mostly noise.
+    then the k-th newest grew by a factor; the median of its logarithms over past versions, added up over k, leads from
+    a first report to a settled count. All locations are added up: a single one's revisions are mostly noise. It is a
+    median since a hub may publish a wrong table for a week: a mean would carry that mistake on for ten.
 
     Args:
         versions: all versions; only those before the deadline are looked at.
@@ -41,19 +42,18 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
 
     Source:
         Mack (1993), Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN
-        Bulletin 23(2), equation 3, with weights that fade and a prior of no development.
+        Bulletin 23(2), equation 3, with a weighted median in place of the ratio of sums: weights fade, and "no
+        development" has one of its own.
     """
     grids = [_known(versions, deadline - age * WEEK) for age in range(LOOK_BACK + 1)]
-    sums, weights = np.zeros(LAGS), np.full(LAGS, PRIOR)
+    steps, weights = [np.zeros(LAGS)], [PRIOR]
     for age, (new, old) in enumerate(itertools.pairwise(grids)):
         if new is None or old is None or new.dates[-1] - old.dates[-1] != np.timedelta64(WEEK.days):
             continue
-        weight = np.exp(-age / DECAY_WEEKS)
-        for lag in range(LAGS):
-            sums[lag] += weight * _growth(old, new, lag, left_out)
-            weights[lag] += weight
-    steps = sums / weights
-    return steps[::-1].cumsum()[::-1]
+        steps.append(np.array([_growth(old, new, lag, left_out) for lag in range(LAGS)]))
+        weights.append(np.exp(-age / DECAY_WEEKS))
+    medians = [_median(column, np.array(weights)) for column in np.array(steps).T]
+    return np.array(medians)[::-1].cumsum()[::-1]
 
 
 def apply_revisions(grid: Grid, factors: Float[np.ndarray, "lags"]) -> Grid:
@@ -91,6 +91,15 @@ def _growth(old: Grid, new: Grid, lag: int, left_out: Sequence[str]) -> float:
     return float(np.log1p(later) - np.log1p(earlier))
 
 
+def _median(values: Float[np.ndarray, "n"], weights: Float[np.ndarray, "n"]) -> float:
+    """Weighted median; midway where half of the weight lies on either side."""
+    order = np.argsort(values)
+    ordered, below = values[order], weights[order].cumsum()
+    half = below[-1] / 2
+    lower, upper = np.searchsorted(below, half), np.searchsorted(below, half, side="right")
+    return float(ordered[lower] + ordered[upper]) / 2
+
+
 def _week(grid: Grid, week: np.datetime64) -> dict[str, float]:
-    column = int(np.searchsorted(grid.dates, week))
-    return dict(zip(grid.locations, grid.values[:, column].tolist(), strict=True))
+    column = np.flatnonzero(grid.dates == week)
+    return dict(zip(grid.locations, grid.values[:, column[0]].tolist(), strict=True)) if len(column) else {}

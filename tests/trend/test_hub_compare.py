@@ -102,6 +102,6 @@ def test_the_interval_resamples_dates_and_not_forecasts() -> None:
 
 def test_few_dates_have_no_interval_and_an_unknown_model_is_refused() -> None:
     scored = table([(model, week, value) for model, value in (("a", 1.0), ("b", 2.0)) for week in range(5)])
-    assert differences(scored, "a", **KNOBS).rows() == [("b", 5, -1.0, None, None)]
+    assert differences(scored, "a", **KNOBS).rows() == [("b", 5, 5, -1.0, None, None)]
     with pytest.raises(InputError, match="model must be one that was scored, got 'z'"):
         differences(scored, "z", **KNOBS)

@@ -5,6 +5,7 @@ logistic regression in one skops file. Nothing in either can run code.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -77,8 +78,7 @@ class HubModel:
                 f"the model was fitted for the horizons and thresholds of season {self.rules.season}, those of "
                 f"{rules.season} are others; fit it again with `twofold trend hub fit`"
             )
-        if model != POOL and model not in self.heads:
-            raise InputError(f"--head must be one of {', '.join((POOL, *self.heads))}, got {model!r}")
+        _check_name(model, self.heads)
         names = self.config.pooled if model == POOL else (model,)  # one order: a sum knows it
         found = [
             forecast(self.heads[name], known, rules, self.config).with_columns(model=pl.lit(name)) for name in names
@@ -115,10 +115,15 @@ class HubModel:
         write_bytes(folder / TENSORS, save(whole, {KEY: json.dumps(about, sort_keys=True)}))
 
     @classmethod
-    def open(cls, folder: Path) -> "HubModel":
+    def open(cls, folder: Path, wanted: str | None = None) -> "HubModel":
         """Reads what `save` wrote.
 
+        Args:
+            folder: that was given to it.
+            wanted: a head, or `POOL`: no other heads are read than its forecasts need; None: all.
+
         Raises:
+            InputError: when there is no such head.
             RunFolderError: when the folder holds no model, or a file of it can't be read as one.
         """
         path = folder / TENSORS
@@ -130,24 +135,32 @@ class HubModel:
             with safe_open(path, framework="pt") as file:
                 about = json.loads(file.metadata()[KEY])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            classifiers = read_trees(folder / CLASSIFIERS, _BESIDE) if _SCIKIT & set(about["heads"]) else {}
             config = HubConfig.model_validate(about["config"])
             rules = Rules.model_validate(about["rules"])
             if set(about["weights"]) != set(config.pooled):
                 raise ValueError(f"weights of {list(about['weights'])} for a pool of {list(config.pooled)}")
+            if wanted is not None:
+                _check_name(wanted, about["heads"])
+            names = about["heads"] if wanted is None else config.pooled if wanted == POOL else (wanted,)
+            classifiers = read_trees(folder / CLASSIFIERS, _BESIDE) if _SCIKIT & set(names) else {}
             sizes = about["sizes"]
             heads: dict[str, Head] = {}
-            for name in about["heads"]:
+            for name in names:
                 own = {
                     key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
                 }
                 parts = [classifiers[f"{name}.{index}"] for index in range(sizes[name])] if name in _SCIKIT else []
                 heads[name] = _head(name, own, tuple(parts), config, len(rules.horizons))
             return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, about["weights"])
-        except RunFolderError:
+        except (RunFolderError, InputError):
             raise
         except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise RunFolderError(f"{path}: can't be read as a hub's model ({error})") from error
+
+
+def _check_name(model: str, heads: Iterable[str]) -> None:
+    if model not in (POOL, *heads):
+        raise InputError(f"--head must be one of {', '.join((POOL, *heads))}, got {model!r}")
 
 
 def _asked(rules: Rules) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from twofold.engine.files import write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
 from twofold.trend.hub_backtest import Replay, replay_heads, replay_pool
 from twofold.trend.hub_compare import differences
-from twofold.trend.hub_config import DEFAULT, HubConfig
+from twofold.trend.hub_config import DEFAULT, SEEN, HubConfig
 from twofold.trend.hub_heads import examples_of
 from twofold.trend.hub_known import Known
 from twofold.trend.hub_pool import POOL
@@ -80,33 +80,19 @@ def execute(
     pool, weights = replay_pool(heads, replay, config)
     ours = pl.concat([heads, pool]).with_columns((PREFIX + pl.col("model")).alias("model")).select(list(FORECAST))
     dates, skipped = replay.dates()
-    happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
-    theirs = None if peers is None else peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST))
-    everyone = ours if theirs is None else pl.concat([ours, theirs.cast(ours.schema)])
+    tables = {"predictions": ours}
+    if peers is not None:
+        tables["peers"] = peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST)).cast(ours.schema)
+    everyone = pl.concat(list(tables.values()))
     known = [replay.known(day) for day in dates]
-    write_parquet(folder.path / "predictions.parquet", ours)
-    if theirs is not None:
-        write_parquet(folder.path / "peers.parquet", theirs)
-    write_parquet(folder.path / "truth.parquet", happened)
-    write_parquet(folder.path / "counts.parquet", replay.versions.latest())
-    write_parquet(folder.path / "known.parquet", pl.concat([_shown(moment) for moment in known]))
-    write_parquet(folder.path / "locations.parquet", replay.locations)
+    happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
+    tables |= {"truth": happened, "counts": replay.versions.latest(), "locations": replay.locations}
+    tables["known"] = pl.concat([_shown(moment) for moment in known])
+    for name, table in tables.items():
+        write_parquet(folder.path / f"{name}.parquet", table)
     write_text(folder.path / "rules.json", replay.rules.to_json())
-    about = {
-        "hub": replay.rules.hub,
-        "season": replay.rules.season,
-        "baseline": replay.rules.baseline,
-        "ensemble": replay.rules.ensemble,
-        "dates": [str(day) for day in dates],
-        "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
-        "notes": _notes(replay, skipped),
-        "weights": [{"reference_date": str(day), "weights": weight} for day, weight in weights],
-        "fits": [_fit(moment, replay, config) for moment in known[:: config.refit_weeks]],
-        "revisions": [
-            {"reference_date": str(moment.reference_date), "factors": np.exp(moment.revisions).tolist()}
-            for moment in known
-        ],
-    }
+    about = _about(replay, skipped, known, config)
+    about["weights"] = [{"reference_date": str(day), "weights": weight} for day, weight in weights]
     write_json(folder.path / "scores.json", account(everyone, happened, replay, config) | about)
 
 
@@ -126,6 +112,27 @@ def account(forecasts: pl.DataFrame, happened: pl.DataFrame, replay: Replay, con
             | {key: row[key] for key in ("n", "dates")}
             for row in compared.iter_rows(named=True)
         },
+    }
+
+
+def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: HubConfig) -> dict[str, Any]:
+    """What was replayed, what was left out, what was known."""
+    rules = replay.rules
+    seen = SEEN.get((rules.hub, rules.season))
+    return {
+        "hub": rules.hub,
+        "season": rules.season,
+        "baseline": rules.baseline,
+        "ensemble": rules.ensemble,
+        "dates": [str(moment.reference_date) for moment in known],
+        "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
+        "caveats": [] if seen is None else [seen],
+        "notes": _notes(replay, skipped),
+        "fits": [_fit(moment, replay, config) for moment in known[:: config.refit_weeks]],
+        "revisions": [
+            {"reference_date": str(moment.reference_date), "factors": np.exp(moment.revisions).tolist()}
+            for moment in known
+        ],
     }
 
 

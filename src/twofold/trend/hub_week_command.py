@@ -40,8 +40,8 @@ class ForecastFlags:
     """Folder for the submission."""
     team: str = "twofold"
     """Your team's abbreviation, as in the name of the submission."""
-    name: str = DEFAULT
-    """Your model's abbreviation, as in the name of the submission."""
+    name: str | None = None
+    """Your model's abbreviation, as in the name of the submission; by default that of the head."""
     head: str = DEFAULT
     """Whose forecasts: the pool's, or those of one head."""
     contributor: str = UNNAMED
@@ -63,7 +63,7 @@ class ForecastFlags:
 def forecast(argv: list[str]) -> int:
     """`twofold trend hub forecast`."""
     flags = parse(ForecastFlags, argv, "trend hub forecast")
-    model = HubModel.open(flags.model)
+    model = HubModel.open(flags.model, flags.head)
     versions = read_versions(flags.vintages)
     day = reference_date_of(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
@@ -72,7 +72,7 @@ def forecast(argv: list[str]) -> int:
     replay = Replay(versions, locations, rules, None)
     tell(console, replay)
     forecasts = model.forecast(replay.known(day), rules, flags.head)
-    path = flags.out / f"{day}-{flags.team}-{flags.name}.{flags.form}"
+    path = flags.out / f"{day}-{flags.team}-{flags.name or flags.head}.{flags.form}"
     parse_name(path.name)
     metadata = _metadata(flags, model)
     with written(flags.out):
@@ -97,7 +97,7 @@ def _metadata(flags: ForecastFlags, model: HubModel) -> Metadata:
         team_name=flags.team,
         team_abbr=flags.team,
         model_name=f"twofold {flags.head}",
-        model_abbr=flags.name,
+        model_abbr=flags.name or flags.head,
         model_version=__version__,
         model_contributors=(person,),
         license="CC-BY-4.0",

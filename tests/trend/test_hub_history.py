@@ -158,3 +158,20 @@ def test_the_cdcs_history_is_read_with_three_regions_left_out(data_folder: Path)
     assert found.notes[0].startswith("3 regions of the history that the hub doesn't have left out: ")
     assert found.values["location"].n_unique() == 52
     assert set(found.values["target_end_date"].dt.weekday()) == {6}
+
+
+def test_weeks_of_the_season_are_left_out_and_counted() -> None:
+    """A file of today tells what a week of the season became, not what was known of it."""
+    days = [date(2024, 11, 9), date(2024, 11, 16), date(2024, 11, 23)]
+    frame = pl.DataFrame({"target_end_date": days, "location": ["01"] * 3, "value": [1.0, 2.0, 3.0]})
+    found = History(frame, ("first.",)).before(date(2024, 11, 16))
+    assert found.values["value"].to_list() == [1.0]
+    assert found.notes[0] == "first." and "2 values of the history from 2024-11-16 on left out" in found.notes[1]
+    assert History(frame).before(date(2025, 1, 1)).notes == ()
+
+
+def test_a_history_of_another_weekday_is_refused() -> None:
+    frame = pl.DataFrame({"target_end_date": [date(2020, 1, 5)], "location": ["01"], "value": [1.0]})
+    counts = Grid(("01",), np.array(["2024-01-06", "2024-01-13"], "datetime64[D]"), np.ones((1, 2)))
+    with pytest.raises(InputError, match="weekday of 2020-01-05"):
+        fit_scale(History(frame), counts, None, HistoryConfig())

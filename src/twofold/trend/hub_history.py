@@ -37,6 +37,15 @@ class History:
     values: pl.DataFrame
     notes: tuple[str, ...] = ()
 
+    def before(self, day: date) -> "History":
+        """The weeks that ended before a day, such as a season's first: who knew which of the later ones isn't told."""
+        kept = self.values.filter(pl.col("target_end_date") < day)
+        lost = self.values.height - kept.height
+        note = (
+            f"{counted(lost, 'value')} of the history from {day} on left out: the file doesn't tell when it was known."
+        )
+        return History(kept, (*self.notes, note) if lost else self.notes)
+
 
 def read_history(path: Path, locations: pl.DataFrame) -> History:
     """Reads the history of a measure by place and week, in the layout of the CDC's ILINet.
@@ -81,6 +90,9 @@ def fit_scale(history: History, counts: Grid, aggregate: str | None, config: His
     Returns:
         Locations of the counts, weeks of the history before the counts' first and outside the excluded ones, values
         in cases (NaN where a place has no history or no scale).
+
+    Raises:
+        InputError: when its weeks end on another day of the week than those of the counts.
     """
     seen = history.values.filter(
         (pl.col("target_end_date") <= _day(counts.dates[-1])) & pl.col("location").is_in(counts.locations)

@@ -144,7 +144,7 @@ def _defaults(flags: type[Any]) -> Any:
 
 def _replay(vintages: Path, locations: Path, history: Path | None, rules: Rules) -> Replay:
     places = read_locations(locations)
-    past = None if history is None else read_history(history, places)
+    past = None if history is None else read_history(history, places).before(rules.first_reference)
     return Replay(read_versions(vintages), places, rules, past)
 
 

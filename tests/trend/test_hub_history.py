@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trend.hub_small import LOCATIONS
-from twofold.engine.errors import DataError
+from twofold.engine.errors import DataError, InputError
 from twofold.trend.hub_config import HistoryConfig
 from twofold.trend.hub_history import History, above_background, fit_scale, read_history
 from twofold.trend.vintages import Grid

@@ -1,5 +1,6 @@
 """A saved model: the same forecasts after a round trip, refused where it is damaged or would look ahead."""
 
+import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -163,9 +164,20 @@ SPOILT: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("kind", SPOILT)
 def test_a_folder_that_is_no_model_is_refused_and_nothing_of_it_is_run(folder: Path, kind: str) -> None:
     SPOILT[kind](folder)
+    if "classifier" in kind and (folder / CLASSIFIERS).exists():  # as whoever means harm would
+        digest = hashlib.sha256((folder / CLASSIFIERS).read_bytes()).hexdigest()
+        _about(folder, lambda about: about | {"classifiers": digest})
     with pytest.raises(RunFolderError, match=r"hub|skops|holds types") as refused:
         HubModel.open(folder)
     assert str(refused.value).startswith(str(folder))
+
+
+def test_two_files_that_were_not_saved_together_are_refused(folder: Path) -> None:
+    """A fit that was interrupted between its two files, over an older model."""
+    with (folder / CLASSIFIERS).open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(RunFolderError, match="was not saved with it"):
+        HubModel.open(folder)
 
 
 @pytest.mark.parametrize("name", [TENSORS, CLASSIFIERS])

@@ -1,6 +1,7 @@
 """Replay, fit and forecast through the command line: what is written and printed, and what a broken word leaves."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
-from trend.hub_season_small import DAYS, FIRST, LATE, LOCATIONS, one_thread, peers, write_files  # noqa: F401
+from trend.hub_season_small import DAYS, FIRST, LATE, LOCATIONS, RULES, one_thread, peers, write_files  # noqa: F401
 from twofold.cli import main
 from twofold.engine.errors import InputError
 from twofold.trend import hub_backtest
@@ -235,7 +236,8 @@ def _halved(tmp_path: Path) -> Path:
 
 
 def _run(tmp_path: Path, entry: str) -> Path:
-    text = f'{{"weights": [{entry}]}}' if "weights" in entry else entry
+    about = f'"hub": "{RULES.hub}", "season": "{RULES.season}"'
+    text = f'{{{about}, "weights": [{entry}]}}' if "weights" in entry else entry
     (tmp_path / "scores.json").write_text(text)
     return tmp_path
 
@@ -290,6 +292,17 @@ def test_a_fit_takes_the_last_weights_known_on_its_date(files: dict[str, Path], 
     assert main(words("fit", files, tmp_path, backtest=str(replayed), reference_date=day)) == 0
     assert HubModel.open(tmp_path).weights == weights[4]["weights"]
     assert len({entry["weights"]["gru"] for entry in weights[2:]}) == 5
+
+
+def test_another_seasons_weights_are_refused(
+    files: dict[str, Path], replayed: Path, tmp_path: Path, capsys: Output
+) -> None:
+    shutil.copytree(replayed, tmp_path / "run")
+    scores = json.loads((replayed / "scores.json").read_text())
+    (tmp_path / "run" / "scores.json").write_text(json.dumps(scores | {"season": "2022-23"}))
+    assert main(words("fit", files, tmp_path / "model", backtest=str(tmp_path / "run"))) == 2
+    assert "2022-23" in told(capsys.readouterr().err)
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_fit_for_the_week_after_the_newest(files: dict[str, Path], tmp_path: Path, capsys: Output) -> None:

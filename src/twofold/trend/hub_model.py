@@ -4,6 +4,7 @@ Networks and climatology lie in one safetensors file, whose one metadata key hol
 logistic regression in one skops file. Nothing in either can run code.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -111,6 +112,7 @@ class HubModel:
         }
         if classifiers:
             save_trees(classifiers, folder / CLASSIFIERS)
+            about["classifiers"] = _digest(folder / CLASSIFIERS)
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         write_bytes(folder / TENSORS, save(whole, {KEY: json.dumps(about, sort_keys=True)}))
 
@@ -142,7 +144,11 @@ class HubModel:
             if wanted is not None:
                 _check_name(wanted, about["heads"])
             names = about["heads"] if wanted is None else config.pooled if wanted == POOL else (wanted,)
-            classifiers = read_trees(folder / CLASSIFIERS, _BESIDE) if _SCIKIT & set(names) else {}
+            classifiers = {}
+            if _SCIKIT & set(names):
+                if _digest(folder / CLASSIFIERS) != about["classifiers"]:
+                    raise ValueError(f"{CLASSIFIERS} was not saved with it; fit the model again")
+                classifiers = read_trees(folder / CLASSIFIERS, _BESIDE)
             sizes = about["sizes"]
             heads: dict[str, Head] = {}
             for name in names:
@@ -156,6 +162,10 @@ class HubModel:
             raise
         except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise RunFolderError(f"{path}: can't be read as a hub's model ({error})") from error
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check_name(model: str, heads: Iterable[str]) -> None:

@@ -122,7 +122,7 @@ def fit(argv: list[str]) -> int:
     replay = _replay(flags.vintages, flags.locations, flags.history, rules)
     console = Console(stderr=True)
     tell(console, replay)
-    weights = None if flags.backtest is None else _weights(flags.backtest, day, flags.config)
+    weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, flags.config)
     if flags.out.exists() and not flags.out.is_dir():
         raise InputError(f"--out {flags.out}: is a file; give a folder")  # told before the fit, not after it
     with blocks_bar(console) as advance:
@@ -184,14 +184,20 @@ def reference_date_of(given: str | None, versions: Versions) -> date:
         raise InputError(f"--reference-date must be a day such as 2025-11-22, got {given!r}") from None
 
 
-def _weights(folder: Path, day: date, config: HubConfig) -> dict[str, float]:
+def _weights(folder: Path, day: date, rules: Rules, config: HubConfig) -> dict[str, float]:
     """The pool's last weights of a finished backtest, none of a date after the forecast's."""
     path = required(folder, "scores.json")
     try:
-        entries = json.loads(path.read_text())["weights"]
+        scores = json.loads(path.read_text())
+        entries, season = scores["weights"], (scores["hub"], scores["season"])
         known = [entry["weights"] for entry in entries if date.fromisoformat(entry["reference_date"]) <= day]
     except (ValueError, LookupError, TypeError) as error:
         raise RunFolderError(f"--backtest {folder}: scores.json holds no hub's weights ({error})") from error
+    if season != (rules.hub, rules.season):
+        raise InputError(
+            f"--backtest {folder}: is of {' '.join(season)}, and the fit of {rules.hub} {rules.season}; weights are "
+            "learned within a season, so leave it out"
+        )
     if not known:
         raise InputError(f"--backtest {folder}: its first weights are of a date after {day}; leave it out")
     if set(known[-1]) != set(config.pooled):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from trend.hub_small import RULES, START, at, versions_of
 from twofold.engine.errors import DataError, InputError
 from twofold.trend.hub_rules import WEEK, rules
-from twofold.trend.vintages import Versions, grid_of, panel_of, read_versions, usable
+from twofold.trend.vintages import Versions, grid_of, panel_of, read_versions, table_of, usable
 
 DEADLINE = RULES.deadline(START)  # 2024-11-28 04:00
 ROWS: list[tuple[str, str, str, float | None]] = [
@@ -247,3 +247,10 @@ def test_a_season_of_real_versions_as_a_panel(data_folder: Path) -> None:
     panel = panel_of(version)
     assert panel.notes == ("3 locations without a value for every week left out: 25, 27, 54.",)  # summer of 2024
     assert panel_of(version, since=date(2024, 10, 12)).values.shape == (53, 41)
+
+
+def test_a_matrix_goes_back_to_the_table_that_it_came_from() -> None:
+    rows = [(date(2024, 11, 9), "01", 5.0), (date(2024, 11, 23), "01", 7.0), (date(2024, 11, 16), "02", 1.0)]
+    schema = {"target_end_date": pl.Date, "location": pl.String, "value": pl.Float64}
+    table = pl.DataFrame(rows, schema, orient="row")
+    assert table_of(grid_of(table)).equals(table)

@@ -1,5 +1,6 @@
 """The heads by name: fitted on what was known, asked for probabilities."""
 
+import numpy as np
 import polars as pl
 
 from twofold.trend.change_climatology import fit_climatology
@@ -44,7 +45,7 @@ def forecast(head: Head, known: Known, rules: Rules, config: HubConfig) -> pl.Da
         Columns reference_date, horizon, location, category, probability, of every location whose newest week is known.
     """
     asked = ask(known.expected, known.population, config.growth)
-    there = [row for row, base in enumerate(asked.base) if base == base]  # noqa: PLR0124  (NaN differs from itself)
+    there = np.flatnonzero(np.isfinite(asked.base))
     asked = Asked(asked.inputs[there], asked.base[there], asked.population[there])
     pmf = pmf_of(head, asked, rules, config.floor)
     grid = (

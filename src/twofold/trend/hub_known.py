@@ -11,7 +11,7 @@ from twofold.engine.errors import InputError
 from twofold.trend.growth import aggregate_of
 from twofold.trend.hub_rules import WEEK, Rules
 from twofold.trend.revision import apply_revisions, fit_revisions
-from twofold.trend.vintages import Grid, Versions, grid_of
+from twofold.trend.vintages import Grid, Versions, grid_of, table_of
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,7 @@ class Known:
 
     def settled(self) -> pl.DataFrame:
         """The version without its newest week, which is still to be revised: target_end_date, location, value."""
-        dates = self.counts.dates[:-1]
-        table = {
-            "target_end_date": np.tile(dates, len(self.counts.locations)),
-            "location": np.repeat(self.counts.locations, len(dates)),
-            "value": self.counts.values[:, :-1].ravel(),
-        }
-        return pl.DataFrame(table).drop_nans("value").with_columns(pl.col("target_end_date").cast(pl.Date))
+        return table_of(self.counts._replace(dates=self.counts.dates[:-1], values=self.counts.values[:, :-1]))
 
 
 def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, rules: Rules) -> Known:

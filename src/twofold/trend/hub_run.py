@@ -20,7 +20,7 @@ from twofold.trend.hub_rules import WEEK
 from twofold.trend.hub_scores import FORECAST, common, leaderboard, score_forecasts
 from twofold.trend.panel import counted
 from twofold.trend.rate_change import truth
-from twofold.trend.vintages import Skipped
+from twofold.trend.vintages import Skipped, table_of
 
 RESAMPLES, BLOCK_WEEKS, LEVEL = 2000, 3, 0.9
 SHOWN_WEEKS = 8
@@ -157,12 +157,6 @@ def _fit(known: Known, replay: Replay, config: HubConfig) -> dict[str, Any]:
 
 def _shown(known: Known) -> pl.DataFrame:
     """What was known of the last weeks: reference_date, target_end_date, location, value."""
-    dates = known.counts.dates[-SHOWN_WEEKS:]
-    values = known.counts.values[:, -SHOWN_WEEKS:]
-    table = {
-        "target_end_date": np.tile(dates, len(known.counts.locations)),
-        "location": np.repeat(known.counts.locations, len(dates)),
-        "value": values.ravel(),
-    }
-    frame = pl.DataFrame(table).drop_nans("value").with_columns(pl.col("target_end_date").cast(pl.Date))
+    counts = known.counts
+    frame = table_of(counts._replace(dates=counts.dates[-SHOWN_WEEKS:], values=counts.values[:, -SHOWN_WEEKS:]))
     return frame.select(pl.lit(known.reference_date).alias("reference_date"), pl.all())

@@ -169,6 +169,16 @@ def grid_of(version: pl.DataFrame) -> Grid:
     return Grid(tuple(names.tolist()), days.min() + WEEK.days * np.arange(values.shape[1]), values)
 
 
+def table_of(grid: Grid) -> pl.DataFrame:
+    """A matrix as a table, the way back from `grid_of`: target_end_date, location, value, without gaps."""
+    table = {
+        "target_end_date": np.tile(grid.dates, len(grid.locations)),
+        "location": np.repeat(grid.locations, len(grid.dates)),
+        "value": grid.values.ravel(),
+    }
+    return pl.DataFrame(table).drop_nans("value").with_columns(pl.col("target_end_date").cast(pl.Date))
+
+
 def panel_of(version: pl.DataFrame, since: date | None = None) -> Panel:
     """One version as a panel of new cases by location and week, for everything that works on panels.
 

@@ -12,7 +12,7 @@ from twofold.engine.files import write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
 from twofold.trend.hub_backtest import Replay, replay_heads, replay_pool
 from twofold.trend.hub_compare import differences
-from twofold.trend.hub_config import DEFAULT, SEEN, HubConfig
+from twofold.trend.hub_config import SEEN, HubConfig
 from twofold.trend.hub_heads import examples_of
 from twofold.trend.hub_known import Known
 from twofold.trend.hub_pool import POOL
@@ -99,7 +99,7 @@ def execute(
 def account(forecasts: pl.DataFrame, happened: pl.DataFrame, replay: Replay, config: HubConfig) -> dict[str, Any]:
     """All models' scores: on what each forecast, on what all well-covered ones forecast, and in pairs with ours."""
     scored = score_forecasts(forecasts, happened, replay.rules)
-    default = PREFIX + (DEFAULT if DEFAULT in config.heads else POOL)
+    default = PREFIX + POOL
     compared = differences(scored, default, resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=config.seed)
     return {
         "models": _table(leaderboard(scored, happened, replay.rules)),

@@ -14,7 +14,6 @@ from twofold.engine.errors import InputError
 from twofold.engine.flags import parse
 from twofold.trend.hub_backtest import Replay
 from twofold.trend.hub_check import parse_name
-from twofold.trend.hub_config import DEFAULT
 from twofold.trend.hub_file import Contributor, Metadata, write_metadata, write_submission
 from twofold.trend.hub_model import HubModel
 from twofold.trend.hub_pool import POOL
@@ -42,7 +41,7 @@ class ForecastFlags:
     """Your team's abbreviation, as in the name of the submission."""
     name: str | None = None
     """Your model's abbreviation, as in the name of the submission; by default that of the head."""
-    head: str = DEFAULT
+    head: str = POOL
     """Whose forecasts: the pool's, or those of one head."""
     contributor: str = UNNAMED
     """Who is responsible, for the metadata."""

@@ -1,0 +1,127 @@
+"""How the hub's models are chosen: every season but 2024-25 forecast by models that learned from all the others.
+
+`TWOFOLD_DATA=FOLDER python bench/development/hub_seasons.py [--heads trees,rnn] [group.knob=value ...]` takes ten
+seasons of ILINet, scaled to admissions, and the admissions of 2022-23 and 2023-24. Each is left out in turn; heads
+learn from the others, later ones too, and forecast it week by week under the thresholds of 2024-25. Printed are RPS and
+ECE of P(rise), the pool's weights being learned from past weeks of the season alone, then the means over the ten, over
+the two, and over all twelve. Admissions are read as they were known before 2024-25 began. Revisions have no part here.
+"""
+
+import argparse
+import os
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from joblib import Parallel, delayed
+
+from twofold.trend.change_examples import learn_from
+from twofold.trend.growth import aggregate_of, season_year
+from twofold.trend.hub_config import HubConfig
+from twofold.trend.hub_heads import fit_head, forecast
+from twofold.trend.hub_history import fit_scale, read_history
+from twofold.trend.hub_known import Known
+from twofold.trend.hub_pool import POOL, apply_weights, fit_weights
+from twofold.trend.hub_rules import WEEK, read_rules
+from twofold.trend.hub_scores import leaderboard, score_forecasts
+from twofold.trend.locations import read_locations
+from twofold.trend.rate_change import truth
+from twofold.trend.vintages import Grid, grid_of, read_versions, table_of
+
+BEGIN = date(2024, 8, 1)
+MEASURED = *range(2010, 2020), 2022, 2023
+"""Years in which the seasons begin; ILINet until 2019, admissions since."""
+LEAST = 40
+"""Locations whose newest week must be known; in March 2020 the history ends."""
+RULES = read_rules("flusight").season("2024-25")
+FIRST, LAST = (day - BEGIN for day in (date(2024, 11, 23), date(2025, 5, 31)))
+
+
+def all_seasons(data: Path, config: HubConfig) -> tuple[Grid, pl.DataFrame]:
+    """Scaled history, a gap, and admissions, in one table of weeks; and the locations."""
+    locations = read_locations(data / "locations_2024-25.csv")
+    version = read_versions(data / "vintages.parquet").before(RULES.deadline(RULES.first_reference))
+    version = version.filter(
+        (pl.col("target_end_date") < BEGIN) & pl.col("location").is_in(locations["location"].to_list())
+    )
+    counts = grid_of(version)
+    aggregate = aggregate_of(counts.locations, population_of(counts, locations))
+    history = fit_scale(read_history(data / "ilinet_state.csv", locations), counts, aggregate, config.history)
+    return grid_of(pl.concat([table_of(history), table_of(counts)])), locations
+
+
+def population_of(grid: Grid, locations: pl.DataFrame) -> np.ndarray:
+    persons = dict(zip(locations["location"], locations["population"], strict=True))
+    return np.array([persons[name] for name in grid.locations], dtype=np.float64)
+
+
+def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubConfig) -> pl.DataFrame:
+    """RPS and ECE of every model in a season, learned from the others."""
+    population = population_of(grid, locations)
+    others = np.where(season_year(grid.dates) == year, np.nan, grid.values)
+    examples = learn_from(grid._replace(values=others), None, population, RULES, config)
+    begin = date(year, 8, 1)
+    found = []
+    counted = dict(
+        zip(grid.dates.astype("datetime64[D]").astype(date), np.isfinite(grid.values).sum(axis=0), strict=True)
+    )
+    days = [day for day in counted if FIRST <= day - begin <= LAST and counted.get(day - WEEK, 0) >= LEAST]
+    heads = {name: fit_head(name, examples, RULES, config) for name in config.heads}
+    for day in days:
+        until = grid.dates < np.datetime64(day)
+        known = Grid(grid.locations, grid.dates[until], grid.values[:, until])
+        moment = Known(day, known, known, population, ())
+        for name, head in heads.items():
+            found.append(forecast(head, moment, RULES, config).with_columns(model=pl.lit(name)))
+    happened = truth(table_of(grid), locations, days, RULES)
+    forecasts = pl.concat(found)
+    every = pl.concat([forecasts, pool(forecasts, happened, config).select(forecasts.columns)])
+    board = leaderboard(score_forecasts(every, happened, RULES), happened, RULES)
+    return board.select("model", "rps", "ece", season=pl.lit(year))
+
+
+def pool(forecasts: pl.DataFrame, happened: pl.DataFrame, config: HubConfig) -> pl.DataFrame:
+    """As `hub_backtest.replay_pool` does it; the newest week of each version is not looked at."""
+    known_on = pl.col("reference_date") + (pl.col("horizon") + 2) * timedelta(days=WEEK.days)
+    parts = []
+    for day in happened["reference_date"].unique().sort():
+        known = happened.filter(known_on <= day)
+        weights = fit_weights(forecasts, known, config.pooled, RULES, config.pool_prior_weeks)
+        parts.append(apply_weights(forecasts.filter(pl.col("reference_date") == day), weights))
+    return pl.concat(parts).with_columns(model=pl.lit(POOL))
+
+
+def variant(heads: str, changes: list[str]) -> HubConfig:
+    """The default config, some heads, with `group.knob=value` changed."""
+    fields = HubConfig().model_dump() | {"heads": heads.split(",")}
+    fields["pooled"] = [name for name in fields["pooled"] if name in fields["heads"]] or fields["heads"][:1]
+    for change in changes:
+        path, _, value = change.partition("=")
+        *group, knob = path.split(".")
+        (fields[group[0]] if group else fields)[knob] = value.split(",") if knob == "pooled" else value
+    return HubConfig.model_validate(fields)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--heads", default="climatology,logistic,trees,rnn,lstm,gru")
+    parser.add_argument("changes", nargs="*")
+    chosen = parser.parse_args()
+    config = variant(chosen.heads, chosen.changes)
+    grid, locations = all_seasons(Path(os.environ["TWOFOLD_DATA"]) / "flusight", config)
+    tasks = (delayed(forecast_season)(year, grid, locations, config) for year in MEASURED)
+    table = pl.concat(Parallel(n_jobs=os.cpu_count())(tasks))
+    for name in (*config.heads, POOL):
+        own = table.filter(pl.col("model") == name).sort("season")
+        print(
+            name, " ".join(f"{row['season']}: {row['rps']:.3f}/{row['ece']:.3f}" for row in own.iter_rows(named=True))
+        )
+        for part, within in (("ILINet", own[:-2]), ("admissions", own[-2:]), ("all", own)):
+            print(f"  {part:10} RPS {within['rps'].mean():.4f} ECE {within['ece'].mean():.4f}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,10 +1,10 @@
-"""How the hub's models are chosen: every season but 2024-25 forecast by models that learned from all the others.
+"""How the hub's models are chosen: every season until 2024-25 forecast by models that learned from all the others.
 
 `TWOFOLD_DATA=FOLDER python bench/development/hub_seasons.py [--heads trees,rnn] [group.knob=value ...]` takes ten
-seasons of ILINet, scaled to admissions, and the admissions of 2022-23 and 2023-24. Each is left out in turn; heads
-learn from the others, later ones too, and forecast it week by week under the thresholds of 2024-25. Printed are RPS and
-ECE of P(rise), the pool's weights being learned from past weeks of the season alone, then the means over the ten, over
-the two, and over all twelve. Admissions are read as they were known before 2024-25 began. Revisions have no part here.
+seasons of ILINet, scaled to admissions, and three of admissions. Each is left out in turn; heads learn from the others,
+later ones too, and forecast it week by week under the thresholds of 2025-26. Printed are RPS and ECE of P(rise), the
+pool's weights being learned from past weeks of the season alone, then the means over the ten, over the three, and over
+all thirteen. Admissions are read as they were known before 2025-26 began. Revisions have no part here.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import os
 import sys
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,13 +31,14 @@ from twofold.trend.locations import read_locations
 from twofold.trend.rate_change import truth
 from twofold.trend.vintages import Grid, grid_of, read_versions, table_of
 
-BEGIN = date(2024, 8, 1)
-MEASURED = *range(2010, 2020), 2022, 2023
+BEGIN = date(2025, 8, 1)
+MEASURED = *range(2010, 2020), 2022, 2023, 2024
 """Years in which the seasons begin; ILINet until 2019, admissions since."""
 LEAST = 40
 """Locations whose newest week must be known; in March 2020 the history ends."""
-RULES = read_rules("flusight").season("2024-25")
-FIRST, LAST = (day - BEGIN for day in (date(2024, 11, 23), date(2025, 5, 31)))
+RULES = read_rules("flusight").season("2025-26")
+FIRST, LAST = (day - date(2024, 8, 1) for day in (date(2024, 11, 23), date(2025, 5, 31)))
+"""Reference dates, counted from 1 August, as in 2024-25."""
 
 
 def all_seasons(data: Path, config: HubConfig) -> tuple[Grid, pl.DataFrame]:
@@ -95,7 +97,7 @@ def pool(forecasts: pl.DataFrame, happened: pl.DataFrame, config: HubConfig) -> 
 
 def variant(heads: str, changes: list[str]) -> HubConfig:
     """The default config, some heads, with `group.knob=value` changed."""
-    fields = HubConfig().model_dump() | {"heads": heads.split(",")}
+    fields: dict[str, Any] = HubConfig().model_dump() | {"heads": heads.split(",")}
     fields["pooled"] = [name for name in fields["pooled"] if name in fields["heads"]] or fields["heads"][:1]
     for change in changes:
         path, _, value = change.partition("=")
@@ -112,13 +114,14 @@ def main() -> int:
     config = variant(chosen.heads, chosen.changes)
     grid, locations = all_seasons(Path(os.environ["TWOFOLD_DATA"]) / "flusight", config)
     tasks = (delayed(forecast_season)(year, grid, locations, config) for year in MEASURED)
-    table = pl.concat(Parallel(n_jobs=os.cpu_count())(tasks))
+    tables: Any = Parallel(n_jobs=os.cpu_count())(tasks)
+    table: pl.DataFrame = pl.concat(tables)
     for name in (*config.heads, POOL):
         own = table.filter(pl.col("model") == name).sort("season")
         print(
             name, " ".join(f"{row['season']}: {row['rps']:.3f}/{row['ece']:.3f}" for row in own.iter_rows(named=True))
         )
-        for part, within in (("ILINet", own[:-2]), ("admissions", own[-2:]), ("all", own)):
+        for part, within in (("ILINet", own[:-3]), ("admissions", own[-3:]), ("all", own)):
             print(f"  {part:10} RPS {within['rps'].mean():.4f} ECE {within['ece'].mean():.4f}", flush=True)
     return 0
 

@@ -10,6 +10,7 @@ from trend.hub_season_small import CONFIG, RULES, asked, head, one_thread  # noq
 from twofold.trend.change_examples import Asked
 from twofold.trend.change_network import (
     GROWTH_UNIT,
+    READ,
     MixtureNetwork,
     Networks,
     Scaling,
@@ -25,7 +26,7 @@ CELLS = ("rnn", "lstm", "gru")
 
 
 def network(cell="gru", seed: int = 0, config: NetworkConfig = SMALL, horizons: int = 2) -> MixtureNetwork:
-    return MixtureNetwork.seeded(len(NAMES), horizons, cell, config=config, seed=seed)
+    return MixtureNetwork.seeded(len(READ), horizons, cell, config=config, seed=seed)
 
 
 def test_the_mixture_by_hand() -> None:
@@ -36,7 +37,7 @@ def test_the_mixture_by_hand() -> None:
         module.head.weight.zero_()
         module.head.bias.copy_(torch.from_numpy(bias.ravel()))
     needed = rng.normal(0, 0.5, (5, 2, 4)).astype(np.float32)
-    found = module(torch.zeros(5, 3, len(NAMES)), torch.from_numpy(needed)).detach().numpy()
+    found = module(torch.zeros(5, 3, len(READ)), torch.from_numpy(needed)).detach().numpy()
     for horizon in range(2):
         share, place, scale = bias[horizon].astype(float)
         centre = (place + np.array([-1, 0, 1])) * GROWTH_UNIT
@@ -48,7 +49,7 @@ def test_the_mixture_by_hand() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_week_is_read_in_order(cell) -> None:
     module = network(cell).eval()
-    sequence = torch.from_numpy(np.random.default_rng(1).normal(0, 1, (1, 4, len(NAMES))).astype(np.float32))
+    sequence = torch.from_numpy(np.random.default_rng(1).normal(0, 1, (1, 4, len(READ))).astype(np.float32))
     needed = torch.zeros(1, 2, 1)
     found = module(sequence, needed)
     for week in range(4):
@@ -60,7 +61,7 @@ def test_every_week_is_read_in_order(cell) -> None:
 
 def test_dropout_draws_from_the_given_generator_and_only_in_training() -> None:
     module = network().train()
-    sequence, needed = torch.ones(8, 4, len(NAMES)), torch.zeros(8, 2, 1)
+    sequence, needed = torch.ones(8, 4, len(READ)), torch.zeros(8, 2, 1)
     one, again, other = (module(sequence, needed, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
@@ -95,13 +96,16 @@ def test_scaling_by_hand() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_input_is_read(cell) -> None:
+def test_the_calendar_is_not_read_and_everything_else_is(cell) -> None:
     own, question, cuts = head(cell), asked(), asked().cuts(RULES)
     before = own.exceed(question, cuts)
+    ignored = []
     for index, name in enumerate(NAMES):
         inputs = question.inputs.copy()
         inputs[:, :, index] = np.where(inputs[:, :, index] > inputs[:, :, index].mean(), -9.0, 9.0)
-        assert (own.exceed(Asked(inputs, question.base, question.population), cuts) != before).any(), name
+        if (own.exceed(Asked(inputs, question.base, question.population), cuts) == before).all():
+            ignored.append(name)
+    assert ignored == ["season_week"]
 
 
 def test_the_answer_is_the_mean_of_the_networks() -> None:

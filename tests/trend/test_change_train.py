@@ -71,25 +71,3 @@ def test_weights_are_graded() -> None:
     halves = [np.where(np.arange(N) % 2 == 1, weight, 1.0) for weight in (0.25, 0.5, 1.0)]
     found = [weights(trained(Examples(known.asked, known.change, weight, known.week))) for weight in halves]
     assert found[0] != found[1] != found[2]
-
-
-def test_the_calendar_is_read_by_the_week_or_roughly() -> None:
-    """Read by the week, the turn is known to the week; read roughly, only what is far from it is sure."""
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(0, 1, (N, 3, len(NAMES)))
-    week = rng.integers(10, 30, N)
-    inputs[:, :, NAMES.index("season_week")] = week[:, None] + np.arange(-2, 1)
-    late = week >= 20
-    change = np.where(late[:, None], 100.0, -50.0) * np.ones(4)
-    examples = Examples(Asked(inputs, np.full(N, 100.0), np.full(N, 1e6)), change, np.ones(N), week.astype(float))
-
-    def rises(jitter: float) -> np.ndarray:
-        found = trained(examples, CONFIG.model_copy(update={"calendar_jitter": jitter}))
-        return found.exceed(examples.asked, np.zeros((N, 4, 1)))[:, 0, 0]
-
-    exact, rough = rises(0.0), rises(6.0)
-    sure, unsure = (np.abs(each[(week >= 18) & (week < 22)] - 0.5).mean() for each in (exact, rough))
-    assert ((exact > 0.5) == late).mean() > 0.95
-    assert unsure < 0.7 * sure
-    assert rough[week >= 26].mean() > 0.8
-    assert rough[week < 14].mean() < 0.2

@@ -6,25 +6,22 @@ from torch import Tensor, nn
 
 from twofold.engine.loop import Loss, Plan, Step, TrainState, fit, shuffled
 from twofold.trend.change_examples import Examples
-from twofold.trend.change_network import MixtureNetwork, Networks, Scaling, fit_scaling
+from twofold.trend.change_network import READ, MixtureNetwork, Networks, Scaling, fit_scaling
 from twofold.trend.change_pmf import growth_needed
 from twofold.trend.config import Cell
-from twofold.trend.growth import NAMES
 from twofold.trend.hub_config import NetworkConfig
 from twofold.trend.hub_rules import Rules
 
 _STRETCHED = 0.2, 1.8  # the cuts are seen stretched, too, so that the distribution is learned between them
 _CERTAIN = 1e-5
 _CLIP_NORM = 1.0
-_CALENDAR = NAMES.index("season_week")
 
 
 def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkConfig, seed: int) -> Networks:
     """Trains a cell's networks, one a seed.
 
     The loss is the cross-entropy of "does the change exceed tau?" over the season's cuts and over cuts stretched at
-    random, so that what is learned is the distribution where the score looks at it. The week of the season is read a
-    little wrong, another way each time: a dozen seasons are too few to learn to the week when epidemics turn.
+    random, so that what is learned is the distribution where the score looks at it.
 
     Args:
         examples: to learn from.
@@ -47,7 +44,7 @@ def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkCo
 def _train(
     examples: Examples, scaling: Scaling, rules: Rules, *, cell: Cell, config: NetworkConfig, seed: int
 ) -> MixtureNetwork:
-    module = MixtureNetwork.seeded(len(NAMES), len(rules.horizons), cell, config=config, seed=seed)
+    module = MixtureNetwork.seeded(len(READ), len(rules.horizons), cell, config=config, seed=seed)
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
@@ -55,22 +52,16 @@ def _train(
     rows = torch.arange(len(examples.asked))
     steps = config.epochs * -(-len(rows) // config.batch_size)
     plan = Plan(config.epochs, config.learning_rate, "cosine", _CLIP_NORM, config.epochs, seed, steps)
-    for _ in fit(
-        state,
-        plan,
-        shuffled(rows, config.batch_size, seed),
-        _make_loss(examples, scaling, rules, config.calendar_jitter),
-    ):
+    for _ in fit(state, plan, shuffled(rows, config.batch_size, seed), _make_loss(examples, scaling, rules)):
         pass
     return module
 
 
-def _make_loss(examples: Examples, scaling: Scaling, rules: Rules, jitter_weeks: float) -> Loss:
+def _make_loss(examples: Examples, scaling: Scaling, rules: Rules) -> Loss:
     cuts = torch.from_numpy(examples.asked.cuts(rules))
     sequence = scaling.apply(examples.asked.inputs)
     base, change = torch.from_numpy(examples.asked.base), torch.from_numpy(examples.change)
     weight = torch.from_numpy(np.isfinite(examples.change) * examples.weight[:, None]).float()
-    jitter = float(jitter_weeks / scaling.deviation[_CALENDAR])
 
     def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         rows = step.rows
@@ -78,9 +69,7 @@ def _make_loss(examples: Examples, scaling: Scaling, rules: Rules, jitter_weeks:
         stretch.uniform_(*_STRETCHED, generator=step.generator)
         tau = torch.cat([cuts[rows], cuts[rows] * stretch], dim=2)
         needed = growth_needed(base[rows].numpy(), tau.numpy())
-        read = sequence[rows]  # a copy
-        read[:, :, _CALENDAR] += jitter * torch.empty(len(rows), 1).normal_(generator=step.generator)
-        found = module(read, torch.from_numpy(needed).float(), step.generator)
+        found = module(sequence[rows], torch.from_numpy(needed).float(), step.generator)
         exceeded = (change[rows, :, None] > tau).float()
         entropy = nn.functional.binary_cross_entropy(found.clamp(_CERTAIN, 1 - _CERTAIN), exceeded, reduction="none")
         return (entropy.mean(dim=2) * weight[rows]).mean(), {}

@@ -13,10 +13,10 @@ SEEN = {
         "The models' settings and the default were chosen on this season, so its scores flatter them."
     ),
     ("flusight", "2024-25"): (
-        "This season is not untouched: inputs had been tried on it, and it was run three times, each time with models "
-        "chosen on other seasons but with the earlier runs known. First the trees, chosen on 2023-24: RPS 0.461, worse "
-        "than the hub's ensemble. Then, revisions of reports mended, an RNN chosen on 2022-23 and 2023-24: 0.408. This "
-        "run's models were chosen on twelve seasons before 2024-25."
+        "This season is a test no more. It was run three times with models chosen on other seasons: the trees, chosen "
+        "on 2023-24, RPS 0.461, worse than the hub's ensemble; an RNN, chosen on 2022-23 and 2023-24 after revisions "
+        "had been mended, 0.408; a pool, chosen on twelve seasons, 0.422. Then it became one of thirteen seasons that "
+        "the models were chosen on, so its scores now flatter them."
     ),
 }
 """What a season's page has to say of what was seen of it while the models were made: (hub, season) -> sentence."""
@@ -75,11 +75,9 @@ class NetworkConfig(Config):
     """Width of the recurrent layer."""
     components: int = Field(default=3, ge=1)
     """Logistics in the mixture."""
-    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
     """Share of inputs and of hidden values dropped in training."""
-    calendar_jitter: float = Field(default=2.0, ge=0.0)
-    """Standard deviation, in weeks, of what is added to the week of the season in training."""
-    epochs: int = Field(default=16, ge=1)
+    epochs: int = Field(default=8, ge=1)
     """Passes over the examples."""
     batch_size: int = Field(default=256, ge=1)
     """Examples in a batch."""

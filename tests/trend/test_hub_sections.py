@@ -197,7 +197,11 @@ def test_the_run_can_be_repeated_from_the_page(evidence: HubEvidence) -> None:
 
 def test_caveats_hold_those_of_the_run_and_of_every_backtest(evidence: HubEvidence) -> None:
     text = _page(hub_meaning.caveats_section(evidence)).text
-    assert "The recipe was frozen." in text and "147 cells" in text and "One season is one draw" in text
+    assert "147 cells" in text and "One season is one draw" in text
+
+
+def test_what_was_seen_of_the_season_stands_beside_the_verdict(evidence: HubEvidence) -> None:
+    assert "The recipe was frozen." in _page(hub_meaning.verdict_section(evidence)).text
 
 
 def test_dates_and_categories_reach_the_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

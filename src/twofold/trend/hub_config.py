@@ -10,7 +10,7 @@ from twofold.engine.config import Config
 HeadName = Literal["climatology", "logistic", "trees", "rnn", "lstm", "gru"]
 SEEN = {
     ("flusight", "2023-24"): (
-        "The models' settings and the default were chosen on this season, so its scores flatter them."
+        "This season is one of those that the models were chosen on, so its scores flatter them."
     ),
     ("flusight", "2024-25"): (
         "This season is a test no more. It was run three times with models chosen on other seasons: the trees, chosen "

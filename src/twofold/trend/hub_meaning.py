@@ -12,11 +12,12 @@ Reading = Literal["better", "worse", "unclear"]
 
 
 def verdict_section(evidence: HubEvidence) -> Section:
-    """Whether the default beats the hub's ensemble, its rank, and what forecasts without skill score."""
+    """Whether the default beats the hub's ensemble, its rank, what no skill scores, what was seen of the season."""
     difference = evidence.scores["differences"].get(evidence.scores["ensemble"])
     kind = "good" if difference is not None and reading(difference) == "better" else "warning"
     words = [paragraph(against_ensemble(evidence), kind="lead"), paragraph(_rank(evidence))]
-    words += [paragraph(text) for text in (_best_peer(evidence), _plain(evidence)) if text]
+    seen = evidence.scores.get("caveats", [])
+    words += [paragraph(text) for text in (_best_peer(evidence), _plain(evidence), *seen) if text]
     parts = [callout(*words, kind=kind), cards(_cards(evidence)), _how(evidence)]
     return Section("verdict", "What was found", join(parts))
 
@@ -134,8 +135,8 @@ def _how(evidence: HubEvidence) -> Html:
 
 
 def caveats_section(evidence: HubEvidence) -> Section:
-    """What limits the finding: the run's own caveats and notes, and what holds for every backtest."""
-    items = [*evidence.scores.get("caveats", []), *evidence.scores.get("notes", [])]
+    """What limits the finding: the run's own notes, and what holds for every backtest."""
+    items = [*evidence.scores.get("notes", [])]
     if evidence.rules.note:
         items.append(evidence.rules.note)
     always = [

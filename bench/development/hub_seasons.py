@@ -10,7 +10,7 @@ all thirteen. Admissions are read as they were known before 2025-26 began. Revis
 import argparse
 import os
 import sys
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
 
 def pool(forecasts: pl.DataFrame, happened: pl.DataFrame, config: HubConfig) -> pl.DataFrame:
     """As `hub_backtest.replay_pool` does it; the newest week of each version is not looked at."""
-    known_on = pl.col("reference_date") + (pl.col("horizon") + 2) * timedelta(days=WEEK.days)
+    known_on = pl.col("reference_date") + (pl.col("horizon") + 2) * WEEK
     parts = []
     for day in happened["reference_date"].unique().sort():
         known = happened.filter(known_on <= day)

@@ -136,7 +136,7 @@ def _how(evidence: HubEvidence) -> Html:
 
 def caveats_section(evidence: HubEvidence) -> Section:
     """What limits the finding: the run's own notes, and what holds for every backtest."""
-    items = [*evidence.scores.get("notes", [])]
+    items = list(evidence.scores.get("notes", []))
     if evidence.rules.note:
         items.append(evidence.rules.note)
     always = [

@@ -20,11 +20,12 @@ from joblib import Parallel, delayed
 
 from twofold.trend.change_examples import learn_from
 from twofold.trend.growth import aggregate_of, season_year
+from twofold.trend.hub_backtest import pool_forward
 from twofold.trend.hub_config import HubConfig
 from twofold.trend.hub_heads import fit_head, forecast
 from twofold.trend.hub_history import fit_scale, read_history
 from twofold.trend.hub_known import Known
-from twofold.trend.hub_pool import POOL, apply_weights, fit_weights
+from twofold.trend.hub_pool import POOL
 from twofold.trend.hub_rules import WEEK, read_rules
 from twofold.trend.hub_scores import leaderboard, score_forecasts
 from twofold.trend.locations import read_locations
@@ -79,20 +80,11 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
             found.append(forecast(head, moment, RULES, config).with_columns(model=pl.lit(name)))
     happened = truth(table_of(grid), locations, days, RULES)
     forecasts = pl.concat(found)
-    every = pl.concat([forecasts, pool(forecasts, happened, config).select(forecasts.columns)])
+    known_on = pl.col("reference_date") + (pl.col("horizon") + 2) * WEEK  # a version's newest week is not looked at
+    pooled, _ = pool_forward(forecasts, {day: happened.filter(known_on <= day) for day in days}, RULES, config)
+    every = pl.concat([forecasts, pooled])
     board = leaderboard(score_forecasts(every, happened, RULES), happened, RULES)
     return board.select("model", "rps", "ece", season=pl.lit(year))
-
-
-def pool(forecasts: pl.DataFrame, happened: pl.DataFrame, config: HubConfig) -> pl.DataFrame:
-    """As `hub_backtest.replay_pool` does it; the newest week of each version is not looked at."""
-    known_on = pl.col("reference_date") + (pl.col("horizon") + 2) * WEEK
-    parts = []
-    for day in happened["reference_date"].unique().sort():
-        known = happened.filter(known_on <= day)
-        weights = fit_weights(forecasts, known, config.pooled, RULES, config.pool_prior_weeks)
-        parts.append(apply_weights(forecasts.filter(pl.col("reference_date") == day), weights))
-    return pl.concat(parts).with_columns(model=pl.lit(POOL))
 
 
 def variant(heads: str, changes: list[str]) -> HubConfig:

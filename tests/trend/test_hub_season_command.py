@@ -44,7 +44,7 @@ def words(command: str, files: dict[str, Path], out: Path | None, *more: str, **
     elif command == "fit":
         flags |= {"history": files["history"], "reference_date": str(FIRST), "jobs": "1"}
     else:
-        flags |= {"reference_date": str(FIRST), "head": "pool"}  # the small model lacks the default head
+        flags |= {"reference_date": str(FIRST)}
     given = [(key, value) for key, value in (flags | changed).items() if value is not None]
     config = [] if command == "forecast" else CONFIG
     flat = [word for key, value in given for word in (f"--{key.replace('_', '-')}", str(value))]

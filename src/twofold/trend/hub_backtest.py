@@ -114,12 +114,31 @@ def replay_pool(
         Forecasts in the same columns, model `POOL`, and the weights by reference date.
     """
     dates, _ = replay.dates()
+    known = {
+        day: truth(replay.known(day).settled(), replay.locations, [past for past in dates if past < day], replay.rules)
+        for day in dates
+    }
+    return pool_forward(forecasts, known, replay.rules, config)
+
+
+def pool_forward(
+    forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: Rules, config: HubConfig
+) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
+    """The pool, date by date, its weights fitted on what was known of earlier dates.
+
+    Args:
+        forecasts: as `replay_heads` gives them.
+        known: for each reference date, in order, the outcomes known by then, as `rate_change.truth` gives them.
+        rules: order of the categories.
+        config: pooled heads, strength of the prior.
+
+    Returns:
+        As `replay_pool`.
+    """
     pooled, weights = [], []
-    for day in dates:
-        before = [past for past in dates if past < day]
-        known = truth(replay.known(day).settled(), replay.locations, before, replay.rules)
+    for day, outcomes in known.items():
         past = forecasts.filter(pl.col("reference_date") < day)
-        weight = fit_weights(past, known, config.pooled, replay.rules, config.pool_prior_weeks)
+        weight = fit_weights(past, outcomes, config.pooled, rules, config.pool_prior_weeks)
         pooled.append(apply_weights(forecasts.filter(pl.col("reference_date") == day), weight))
         weights.append((day, weight))
     table = pl.concat(pooled).with_columns(model=pl.lit(POOL))

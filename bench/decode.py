@@ -16,7 +16,7 @@ OPENING = """
 import sys, time
 from pathlib import Path
 from twofold.vae.config import ImageConfig
-from twofold.vae.images import load_images
+from twofold.vae.images.load import load_images
 began = time.perf_counter()
 images = load_images(Path(sys.argv[1]), ImageConfig(), strict=True, cache=Path(sys.argv[2]))
 print(len(images.names), time.perf_counter() - began)
@@ -32,7 +32,7 @@ def opening(path: Path, cache: str) -> tuple[int, float]:
 
 def main() -> int:
     from twofold.vae.config import ImageConfig
-    from twofold.vae.images import load_images
+    from twofold.vae.images.load import load_images
 
     path = Path(os.environ["TWOFOLD_DATA"]) / "faces-64.zip"
     with tempfile.TemporaryDirectory() as cache:

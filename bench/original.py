@@ -12,12 +12,12 @@ from typing import get_args
 
 import numpy as np
 
-from twofold.trend.config import Cell
+from twofold.counts.load import load_panel
+from twofold.engine.recurrent import Cell
+from twofold.scoring.binary import accuracy
 from twofold.trend.ensemble import Stage
 from twofold.trend.prepare import prepare
 from twofold.trend.recipes import original
-from twofold.trend.score import accuracy
-from twofold.trend.sources import load_panel
 from twofold.trend.train import train_networks
 
 SEEDS, LIMIT = 10, 6.0

@@ -34,9 +34,9 @@ from torch import Tensor, nn
 
 from twofold.engine.loop import Plan, TrainState, fit, shuffled
 from twofold.engine.seed import torch_generator
-from twofold.vae.cache import default_folder
 from twofold.vae.config import LikelihoodConfig, VaeConfig
-from twofold.vae.images import Images, load_images
+from twofold.vae.images.cache import default_folder
+from twofold.vae.images.load import Images, load_images
 from twofold.vae.likelihood import Likelihood, make_likelihood
 from twofold.vae.model import Vae, as_input
 from twofold.vae.recipes import default

@@ -13,13 +13,13 @@ from pathlib import Path
 import lightgbm  # pyright: ignore[reportMissingImports]  (the extra `bench`)
 import numpy as np
 
+from twofold.counts.load import load_panel
+from twofold.scoring.binary import roc_auc
 from twofold.trend.calibrate import apply_calibration
 from twofold.trend.config import SplitConfig
 from twofold.trend.ensemble import fit_stages, pool
 from twofold.trend.prepare import prepare
 from twofold.trend.recipes import default
-from twofold.trend.score import roc_auc
-from twofold.trend.sources import load_panel
 
 SEEDS, LIMIT = 10, 0.005
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 
 from twofold.engine.loop import Record
-from twofold.vae.cache import default_folder
 from twofold.vae.config import ModelConfig, VaeConfig
-from twofold.vae.images import Images, load_images
+from twofold.vae.images.cache import default_folder
+from twofold.vae.images.load import Images, load_images
 from twofold.vae.recipes import default
 from twofold.vae.split import Split, split_images
 from twofold.vae.train import Progress, train

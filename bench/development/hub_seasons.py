@@ -18,19 +18,19 @@ import numpy as np
 import polars as pl
 from joblib import Parallel, delayed
 
-from twofold.trend.change_examples import learn_from
-from twofold.trend.growth import aggregate_of, season_year
-from twofold.trend.hub_backtest import pool_forward
-from twofold.trend.hub_config import HubConfig
-from twofold.trend.hub_heads import fit_head, forecast
-from twofold.trend.hub_history import fit_scale, read_history
-from twofold.trend.hub_known import Known
-from twofold.trend.hub_pool import POOL
-from twofold.trend.hub_rules import WEEK, read_rules
-from twofold.trend.hub_scores import leaderboard, score_forecasts
-from twofold.trend.locations import read_locations
-from twofold.trend.rate_change import truth
-from twofold.trend.vintages import Grid, grid_of, read_versions, table_of
+from twofold.hub.config import HubConfig
+from twofold.hub.examples import learn_from
+from twofold.hub.growth import aggregate_of, season_year
+from twofold.hub.heads.heads import fit_head, forecast
+from twofold.hub.history import fit_scale, read_history
+from twofold.hub.known import Known
+from twofold.hub.locations import read_locations
+from twofold.hub.pool import POOL
+from twofold.hub.rate_change import truth
+from twofold.hub.rules import WEEK, read_rules
+from twofold.hub.scores import leaderboard, score_forecasts
+from twofold.hub.season import pool_forward
+from twofold.hub.vintages import Grid, grid_of, read_versions, table_of
 
 BEGIN = date(2025, 8, 1)
 MEASURED = *range(2010, 2020), 2022, 2023, 2024

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from twofold.counts.config import SourceConfig
+from twofold.counts.load import load_panel
+from twofold.counts.panel import Panel
+from twofold.scoring.binary import scores
 from twofold.trend.calibrate import apply_calibration
-from twofold.trend.config import SourceConfig, TrendConfig
+from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import fit_stages, pool
-from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
-from twofold.trend.score import scores
-from twofold.trend.sources import load_panel
 
 CUTS = 13, 18, 23
 EVERY = ["log1p", "change", "log_diff", "against_mean", "cross_region", "weekday", "history"]

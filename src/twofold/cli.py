@@ -26,103 +26,103 @@ def _demo() -> Run:
 
 
 def _trend_run() -> Run:
-    from twofold.trend.command import run
+    from twofold.trend.commands import run
 
     return run
 
 
 def _trend_study() -> Run:
-    from twofold.trend.command import study
+    from twofold.trend.commands import study
 
     return study
 
 
 def _trend_predict() -> Run:
-    from twofold.trend.command import predict
+    from twofold.trend.commands import predict
 
     return predict
 
 
 def _trend_score() -> Run:
-    from twofold.trend.command import score
+    from twofold.trend.commands import score
 
     return score
 
 
 def _trend_backtest() -> Run:
-    from twofold.trend.backtest_command import backtest
+    from twofold.trend.walk_commands import backtest
 
     return backtest
 
 
 def _hub_backtest() -> Run:
-    from twofold.trend.hub_season_command import backtest
+    from twofold.hub.season_commands import backtest
 
     return backtest
 
 
 def _hub_fit() -> Run:
-    from twofold.trend.hub_season_command import fit
+    from twofold.hub.season_commands import fit
 
     return fit
 
 
 def _hub_forecast() -> Run:
-    from twofold.trend.hub_week_command import forecast
+    from twofold.hub.week_commands import forecast
 
     return forecast
 
 
 def _hub_validate() -> Run:
-    from twofold.trend.hub_command import validate
+    from twofold.hub.validate_commands import validate
 
     return validate
 
 
 def _vae_run() -> Run:
-    from twofold.vae.command import run
+    from twofold.vae.commands import run
 
     return run
 
 
 def _vae_sweep() -> Run:
-    from twofold.vae.command import sweep
+    from twofold.vae.commands import sweep
 
     return sweep
 
 
 def _vae_score() -> Run:
-    from twofold.vae.command import score
+    from twofold.vae.commands import score
 
     return score
 
 
 def _vae_reconstruct() -> Run:
-    from twofold.vae.use_command import reconstruct
+    from twofold.vae.use_commands import reconstruct
 
     return reconstruct
 
 
 def _vae_sample() -> Run:
-    from twofold.vae.use_command import sample
+    from twofold.vae.use_commands import sample
 
     return sample
 
 
 def _vae_interpolate() -> Run:
-    from twofold.vae.use_command import interpolate
+    from twofold.vae.use_commands import interpolate
 
     return interpolate
 
 
 def _vae_traverse() -> Run:
-    from twofold.vae.use_command import traverse
+    from twofold.vae.use_commands import traverse
 
     return traverse
 
 
 def _vae_encode() -> Run:
-    from twofold.vae.use_command import encode
+    from twofold.vae.use_commands import encode
 
     return encode
 

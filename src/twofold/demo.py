@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twofold.engine.flags import parse
-from twofold.trend import command as trend
+from twofold.trend import commands as trend
 from twofold.trend.recipes import default as trend_default
-from twofold.vae import command as vae
+from twofold.vae import commands as vae
 from twofold.vae.recipes import default as vae_default
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from twofold.counts.panel import Increments, Kind, Panel
 from twofold.trend.config import Input, TrendConfig
-from twofold.trend.panel import Increments, Kind, Panel
 
 SEQUENCE_INPUTS: tuple[Input, ...] = ("raw", "log1p", "change", "log_diff", "against_mean", "cross_region")
 EVERY_INPUT: tuple[Input, ...] = (*SEQUENCE_INPUTS, "weekday", "history")

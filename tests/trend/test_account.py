@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trend.small import epidemic, quick
+from twofold.scoring.binary import SCORES, scores
 from twofold.trend.account import (
     COMPARED,
     describe_data,
@@ -15,7 +16,6 @@ from twofold.trend.account import (
 )
 from twofold.trend.baseline import BASELINES
 from twofold.trend.prepare import Prepared, prepare
-from twofold.trend.score import SCORES, scores
 from twofold.trend.split import PARTS
 
 PANEL = epidemic()

@@ -12,8 +12,8 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from twofold.engine.errors import InputError
+from twofold.scoring.binary import scores
 from twofold.trend.calibrate import Calibration, apply_calibration, fit_calibration, identity
-from twofold.trend.score import scores
 
 METHODS = ("temperature", "isotonic")
 GRID = np.linspace(0.0, 1.0, 501)

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from trend.small import EVERY_INPUT, NAMES, increments_of
 from trend.test_label import TARGETS, compared
+from twofold.counts.panel import Increments
 from twofold.engine.errors import InputError
 from twofold.trend.config import FeatureConfig, WindowConfig
 from twofold.trend.features import FeatureFit, Inputs, apply_features, compute_channels, fit_features
 from twofold.trend.label import reach
-from twofold.trend.panel import Increments
 from twofold.trend.window import Windows, slide
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(2, 4), st.integers(2, 24)), elements=st.integers(-2, 9))

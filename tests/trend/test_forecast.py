@@ -18,14 +18,14 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from trend.small import epidemic, fresh, quick, silent
+from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.trees import TRUSTED
 from twofold.trend import load
 from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import fit_stages
 from twofold.trend.forecast import NETWORKS, TREES, Forecaster
-from twofold.trend.panel import Panel
 from twofold.trend.prepare import prepare
-from twofold.trend.trees import TRUSTED
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "one network": {},

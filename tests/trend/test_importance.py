@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from trend.small import NAMES, increments_of
+from twofold.scoring.binary import log_score
 from twofold.trend import importance as module
 from twofold.trend.baseline import Rates
 from twofold.trend.config import FeatureConfig, ModelConfig, WindowConfig
@@ -14,7 +15,6 @@ from twofold.trend.ensemble import Ensemble, pool
 from twofold.trend.features import FeatureFit, Inputs, apply_features, fit_features
 from twofold.trend.importance import importance
 from twofold.trend.model import Recurrent
-from twofold.trend.score import log_score
 from twofold.trend.train import Trained
 from twofold.trend.window import slide
 

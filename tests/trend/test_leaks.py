@@ -18,11 +18,11 @@ from safetensors.torch import load_file
 from threadpoolctl import threadpool_limits
 
 from trend.small import EVERY_INPUT, epidemic, fresh, quick, silent
+from twofold.counts.panel import Panel
 from twofold.trend.baseline import BASELINES, fit_baseline
 from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import Fitted, fit_stages
 from twofold.trend.features import apply_features
-from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import recipe
 

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from trend.small import NAMES, increments_of
+from twofold.engine.recurrent import CELLS, dropout
 from twofold.trend import model
 from twofold.trend.config import FeatureConfig, ModelConfig, WindowConfig
 from twofold.trend.features import Inputs, apply_features, fit_features
-from twofold.trend.model import CELLS, Recurrent, predict_network, region_codes
+from twofold.trend.model import Recurrent, predict_network, region_codes
 from twofold.trend.window import slide
 
 LENGTH = 5
@@ -38,7 +39,7 @@ def batch(rows=6, channels=2, statics=0) -> tuple[torch.Tensor, torch.Tensor, to
 @pytest.mark.parametrize("cell", CELLS)
 def test_it_equals_torchs_network_with_the_same_weights(cell, layers):
     ours = network(cell, layers=layers)
-    theirs = CELLS[cell](2, 4, num_layers=layers, batch_first=True)
+    theirs = getattr(torch.nn, cell.upper())(2, 4, num_layers=layers, batch_first=True)
     theirs.load_state_dict(
         {
             name.replace("_l0", f"_l{index}"): weight
@@ -126,7 +127,7 @@ def test_dropout_scales_what_it_keeps():
     out = net(torch.ones(1, 1, 1000), torch.zeros(1, 0), torch.zeros(1, dtype=torch.int64))
 
     assert out.item() == 1000.0
-    kept = net._drop(torch.ones(20000), torch.Generator().manual_seed(0))
+    kept = dropout(torch.ones(20000), 0.25, True, torch.Generator().manual_seed(0))
     assert sorted({round(value, 4) for value in kept.tolist()}) == [0.0, 1.3333]
     assert (kept == 0).double().mean().item() == pytest.approx(0.25, abs=0.01)
 

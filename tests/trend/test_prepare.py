@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from trend.small import epidemic, quick
+from twofold.counts.config import SourceConfig
+from twofold.counts.load import load_panel
+from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
-from twofold.trend.config import SourceConfig
-from twofold.trend.panel import Panel
 from twofold.trend.prepare import prepare
-from twofold.trend.sources import load_panel
 
 
 @pytest.mark.parametrize("kind", ["temporal", "both"])

@@ -5,12 +5,13 @@ import re
 import numpy as np
 import pytest
 
+from twofold.counts.config import SourceConfig
+from twofold.counts.load import load_panel
+from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
-from twofold.trend.config import SourceConfig, TrendConfig
-from twofold.trend.panel import Panel
+from twofold.trend.config import TrendConfig
 from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import RECIPES, recipe
-from twofold.trend.sources import load_panel
 
 ORIGINALS = [name for name in RECIPES if re.fullmatch(r"original-(rnn|rnn2|lstm|gru)-l(3|7|14)(-day40)?", name)]
 

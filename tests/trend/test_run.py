@@ -10,12 +10,12 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from trend.small import EVERY_INPUT, epidemic, quick, silent
+from twofold.counts.panel import Panel
 from twofold.engine.run import claim
+from twofold.scoring.binary import SCORES, scores
 from twofold.trend.baseline import BASELINES
 from twofold.trend.forecast import Forecaster
-from twofold.trend.panel import Panel
 from twofold.trend.run import execute
-from twofold.trend.score import SCORES, scores
 
 PANEL = epidemic(7, 60)
 CONFIG = quick(

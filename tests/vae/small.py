@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from twofold.vae.config import VaeConfig
-from twofold.vae.images import Images, load_images
+from twofold.vae.images.load import Images, load_images
 
 SIZE = 16
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twofold.vae.images import Images
+from twofold.vae.images.load import Images
 from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.model import Vae
 from twofold.vae.pictures import pictures

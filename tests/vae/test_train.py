@@ -10,7 +10,7 @@ import torch
 
 from twofold.engine.loop import Step
 from twofold.vae.config import VaeConfig
-from twofold.vae.images import Images
+from twofold.vae.images.load import Images
 from twofold.vae.model import Vae, as_input
 from twofold.vae.split import Split
 from twofold.vae.train import Trained, make_loss, steps_an_epoch, train, watch

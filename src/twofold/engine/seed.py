@@ -1,9 +1,11 @@
 """One seed for a run: every draw is seeded by (seed, purpose, epoch), so nothing depends on where a run was cut."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 
 def seed_for(seed: int, purpose: str, epoch: int = 0) -> int:
@@ -21,11 +23,15 @@ def seed_for(seed: int, purpose: str, epoch: int = 0) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def torch_generator(seed: int, purpose: str, epoch: int = 0) -> torch.Generator:
+def torch_generator(seed: int, purpose: str, epoch: int = 0) -> "torch.Generator":
     """A fresh torch generator for one draw; see `seed_for`."""
+    import torch
+
     return torch.Generator().manual_seed(seed_for(seed, purpose, epoch))
 
 
-def numpy_generator(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
+def numpy_generator(seed: int, purpose: str, epoch: int = 0) -> "np.random.Generator":
     """A fresh numpy generator for one draw; see `seed_for`."""
+    import numpy as np
+
     return np.random.Generator(np.random.PCG64(seed_for(seed, purpose, epoch)))

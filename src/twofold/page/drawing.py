@@ -1,12 +1,15 @@
 """Matplotlib figures as strings: the same bytes each time, no global state, the palette of the page."""
 
+import datetime as dt
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 import matplotlib as mpl
+import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -94,3 +97,8 @@ def to_png(figure: Figure) -> bytes:
     figure.set_dpi(PNG_DPI)
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
     return buffer.getvalue()
+
+
+def day_numbers(dates: Sequence[dt.date]) -> Float[np.ndarray, " n"]:
+    """Dates as matplotlib's day numbers."""
+    return np.asarray(dates, dtype="datetime64[D]").astype(float)

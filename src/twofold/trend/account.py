@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from twofold.counts.panel import Panel, corrections
 from twofold.engine.seed import seed_for
+from twofold.scoring.binary import reliability, scores
+from twofold.scoring.bootstrap import COMPARED, compare, intervals
 from twofold.trend.baseline import BASELINES
 from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import Fitted
-from twofold.trend.interval import COMPARED, compare, intervals
-from twofold.trend.panel import Panel, corrections
 from twofold.trend.prepare import Prepared
-from twofold.trend.score import reliability, scores
 from twofold.trend.split import PARTS
 from twofold.trend.verdict import best_model, verdict
 

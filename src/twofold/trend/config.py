@@ -1,13 +1,13 @@
 """Every knob of the trend study on one page."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
 from pydantic import Field, model_validator
 
+from twofold.counts.config import SourceConfig
 from twofold.engine.config import Config
+from twofold.engine.recurrent import Cell
 
-Cell = Literal["rnn", "lstm", "gru"]
 Partner = Literal["rnn", "lstm", "gru", "logistic", "boosting"]
 Target = Literal["next_day", "mean7", "sum7"]
 SplitKind = Literal["random", "temporal", "regions", "both"]
@@ -23,29 +23,6 @@ Input = Literal[
     "reference",
     "median_growth",
 ]
-
-
-class SourceConfig(Config):
-    """How the table of counts is read."""
-
-    layout: Literal["auto", "original", "jhu", "long"] = "auto"
-    """Layout of the file: `original` (three header rows), `jhu` (JHU's wide CSV), `long` (region, date, value)."""
-    kind: Literal["auto", "cumulative", "incident"] = "auto"
-    """Running totals or new cases; auto: cumulative for `original` and `jhu`, incident for `long`."""
-    region: str = "region"
-    """Name of the region column (long layout)."""
-    date: str = "date"
-    """Name of the date column (long layout)."""
-    value: str = "value"
-    """Name of the count column (long layout)."""
-    negatives: Annotated[Literal["keep", "clip", "redistribute"], tyro.conf.arg(aliases=("--negatives",))] = "keep"
-    """Downward corrections: keep the negative increments, clip them to 0, or take them off the days before."""
-    drop_last: Annotated[int, tyro.conf.arg(aliases=("--drop-last",))] = Field(default=0, ge=0)
-    """Number of last dates to leave out, for days still being reported."""
-    weekly: Annotated[bool, tyro.conf.arg(aliases=("--weekly",))] = False
-    """Sum a daily table to weeks that end on Saturdays; days in no whole week are left out."""
-    simulation_seed: int = Field(default=0, ge=0)
-    """Seed of the embedded simulated epidemic (used when no --data is given)."""
 
 
 class ScreenConfig(Config):

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64
 
+from twofold.engine.recurrent import CELLS, Cell
 from twofold.trend.baseline import BASELINES, Baseline, fit_baseline
 from twofold.trend.calibrate import Calibration, fit_calibration, identity
-from twofold.trend.config import Cell, TrendConfig
+from twofold.trend.config import TrendConfig
 from twofold.trend.features import FeatureFit, Inputs, apply_features, fit_features
-from twofold.trend.model import CELLS, predict_network, region_codes
+from twofold.trend.model import predict_network, region_codes
 from twofold.trend.prepare import Prepared
 from twofold.trend.train import Journal, Task, Trained, train_networks
 

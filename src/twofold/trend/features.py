@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
+from twofold.counts.panel import Increments
 from twofold.engine.errors import InputError
 from twofold.trend.config import FeatureConfig, Input, WindowConfig
 from twofold.trend.label import label
-from twofold.trend.panel import Increments
 from twofold.trend.reference import median_growth, reference_gaps, trailing_mean
 from twofold.trend.window import Windows, activity, covered
 

@@ -16,20 +16,22 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from twofold.counts.config import SourceConfig
+from twofold.counts.load import load_panel
+from twofold.counts.panel import Kind, Panel, counted
+from twofold.counts.places import iso2
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
+from twofold.engine.recurrent import Cell
+from twofold.engine.trees import read_trees, save_trees
 from twofold.trend.baseline import Baseline, Estimator, Rates
 from twofold.trend.calibrate import Calibration, apply_calibration
-from twofold.trend.config import Cell, SourceConfig, TrendConfig
+from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import Ensemble, Fitted, pool
 from twofold.trend.features import FeatureFit, apply_features
 from twofold.trend.model import Recurrent
-from twofold.trend.panel import Kind, Panel, counted
-from twofold.trend.places import iso2
 from twofold.trend.prepare import Prepared
-from twofold.trend.sources import load_panel
 from twofold.trend.train import Trained
-from twofold.trend.trees import read_trees, save_trees
 
 NETWORKS, TREES, KEY = "model.safetensors", "model.skops", "model"
 

@@ -1,19 +1,15 @@
 """The recurrent networks: RNN, LSTM or GRU over a window's dates, one log odds of "up" at the end."""
 
-import threading
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from twofold.engine.seed import seed_for
-from twofold.trend.config import Cell, ModelConfig
+from twofold.engine.recurrent import Cell, dropout, recurrent_layer, seeded_weights
+from twofold.trend.config import ModelConfig
 from twofold.trend.features import Inputs
 
-CELLS: dict[Cell, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 ROWS_AT_ONCE = 8192
-_GLOBAL_STATE = threading.Lock()
 
 
 class Recurrent(nn.Module):
@@ -36,7 +32,7 @@ class Recurrent(nn.Module):
         super().__init__()
         width = channels + statics + config.embedding
         sizes = [width] + [config.hidden] * (config.layers - 1)
-        self.layers = nn.ModuleList(CELLS[cell](size, config.hidden, batch_first=True) for size in sizes)
+        self.layers = nn.ModuleList(recurrent_layer(cell, size, config.hidden) for size in sizes)
         self.head = nn.Linear(config.hidden, 1)
         # Row 0 stands for a region without windows to learn from: the vector of the average region, zero.
         self.embedding = nn.Embedding(regions + 1, config.embedding, padding_idx=0) if config.embedding else None
@@ -44,12 +40,8 @@ class Recurrent(nn.Module):
 
     @classmethod
     def seeded(cls, inputs: Inputs, regions: int, cell: Cell, *, config: ModelConfig, seed: int) -> "Recurrent":
-        """A network for these inputs whose first weights depend on the seed alone.
-
-        Draws from torch's global state, which is put back; one thread at a time.
-        """
-        with _GLOBAL_STATE, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(seed, "weights"))
+        """A network for these inputs whose first weights depend on the seed alone."""
+        with seeded_weights(seed):
             return cls(inputs.sequence.shape[2], inputs.static.shape[2], regions, cell, config)
 
     def forward(
@@ -72,14 +64,8 @@ class Recurrent(nn.Module):
         parts = [sequence, *(part.unsqueeze(1).expand(-1, length, -1) for part in extra if part.shape[1])]
         hidden = torch.cat(parts, dim=2) if len(parts) > 1 else sequence
         for layer in self.layers:
-            hidden = self._drop(layer(hidden)[0], generator)
+            hidden = dropout(layer(hidden)[0], self.dropout, self.training, generator)
         return self.head(hidden[:, -1]).squeeze(1)
-
-    def _drop(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
-        if not self.training or self.dropout == 0:
-            return hidden
-        keep = torch.empty_like(hidden).bernoulli_(1 - self.dropout, generator=generator)
-        return hidden * keep / (1 - self.dropout)
 
 
 def region_codes(inputs: Inputs, names: tuple[str, ...], known: tuple[str, ...]) -> Int64[Tensor, " windows"]:

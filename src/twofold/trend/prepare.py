@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from twofold.counts.panel import Increments, Panel
 from twofold.engine.errors import InputError
 from twofold.trend.config import TrendConfig
-from twofold.trend.panel import Increments, Panel
 from twofold.trend.screen import Screen, fit_screen
 from twofold.trend.split import Leaks, Split, count_leaks, divide, last_known
 from twofold.trend.window import Windows, possible_origins, slide

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from twofold.engine.errors import InputError
-from twofold.trend.backtest_config import BacktestConfig
 from twofold.trend.config import (
     Cell,
     EnsembleConfig,
@@ -16,6 +15,7 @@ from twofold.trend.config import (
     TrendConfig,
     WindowConfig,
 )
+from twofold.trend.walk.config import BacktestConfig
 
 
 def default() -> TrendConfig:

@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
 from twofold.engine.seed import seed_for
+from twofold.scoring.binary import scores
+from twofold.scoring.bootstrap import intervals
 from twofold.trend.baseline import BASELINES, fit_baseline
 from twofold.trend.calibrate import apply_calibration
 from twofold.trend.ensemble import pool
 from twofold.trend.features import apply_features
 from twofold.trend.forecast import Forecaster
-from twofold.trend.interval import intervals
-from twofold.trend.panel import Panel
 from twofold.trend.prepare import prepare
-from twofold.trend.score import scores
 from twofold.trend.window import Windows, slide
 
 

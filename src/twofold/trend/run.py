@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from twofold.counts.panel import Panel
 from twofold.engine.files import write_arrays, write_json, write_parquet
+from twofold.engine.recurrent import CELLS
 from twofold.engine.run import RunFolder
 from twofold.trend.account import (
     Predictions,
@@ -22,8 +24,6 @@ from twofold.trend.config import TrendConfig
 from twofold.trend.ensemble import Fitted, fit_stages, pool, pool_networks
 from twofold.trend.forecast import Forecaster
 from twofold.trend.importance import importance
-from twofold.trend.model import CELLS
-from twofold.trend.panel import Panel
 from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import departures
 from twofold.trend.train import Journal

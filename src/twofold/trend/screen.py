@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from twofold.trend.panel import Increments
+from twofold.counts.panel import Increments
 
 
 @dataclass(frozen=True)

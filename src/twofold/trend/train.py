@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit, shuffled
+from twofold.engine.recurrent import Cell
 from twofold.engine.seed import seed_for
-from twofold.trend.config import Cell, ModelConfig, TrendConfig
+from twofold.trend.config import ModelConfig, TrendConfig
 from twofold.trend.features import Inputs
 from twofold.trend.model import ROWS_AT_ONCE, Recurrent, region_codes
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal, TypedDict
 
-from twofold.trend.interval import Comparison
+from twofold.scoring.bootstrap import Comparison
 
 EvaluatedSet = Literal["test", "test_active"]
 _SETS: dict[str, str] = {"test": "On all test windows", "test_active": "On test windows with at least one case"}

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from twofold.counts.panel import Increments
 from twofold.engine.errors import InputError
 from twofold.trend.config import WindowConfig
 from twofold.trend.label import label, reach
-from twofold.trend.panel import Increments
 
 
 @dataclass(frozen=True)

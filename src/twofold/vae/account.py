@@ -12,7 +12,7 @@ from torch import Tensor
 
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
-from twofold.vae.images import Images, duplicates
+from twofold.vae.images.load import Images, duplicates
 from twofold.vae.linear import fit_linear, fitting_rows
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from sklearn.decomposition import PCA
 
-from twofold.vae.images import Images
+from twofold.vae.images.load import Images
 from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.split import Split
 

@@ -10,7 +10,7 @@ from twofold.engine.errors import InputError
 from twofold.engine.files import required
 from twofold.vae.account import score_test
 from twofold.vae.config import VaeConfig
-from twofold.vae.images import Images
+from twofold.vae.images.load import Images
 from twofold.vae.model import Vae
 
 

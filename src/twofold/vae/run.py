@@ -23,7 +23,7 @@ from twofold.vae.account import (
     train_sample,
 )
 from twofold.vae.config import VaeConfig
-from twofold.vae.images import Images, duplicates
+from twofold.vae.images.load import Images, duplicates
 from twofold.vae.latent import Autoencoder
 from twofold.vae.pictures import pictures
 from twofold.vae.recipes import departures

@@ -13,7 +13,7 @@ from twofold.engine.config import Config
 from twofold.engine.files import write_json
 from twofold.engine.run import RunFolder, claim
 from twofold.vae.config import VaeConfig
-from twofold.vae.images import Images
+from twofold.vae.images.load import Images
 from twofold.vae.run import execute
 from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, table
 from twofold.vae.train import Journal, Progress

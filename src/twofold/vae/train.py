@@ -20,7 +20,7 @@ from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
 from twofold.engine.seed import seed_for, torch_generator
 from twofold.vae.config import TrainConfig, VaeConfig
-from twofold.vae.images import Images
+from twofold.vae.images.load import Images
 from twofold.vae.model import Vae, as_input
 from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
 from twofold.vae.split import Split

@@ -1,0 +1,148 @@
+"""What a forecaster looks at, for every location and week: growth, level, the country, the others, the season's clock.
+
+Every input of a week reads that week and earlier ones, nothing later. Levels are logarithms of rates, growth is a
+difference of logarithms, so that places of all sizes and measures of all units share one scale.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from twofold.hub.rules import WEEK
+
+ADDED = 1.0
+"""Cases added to a count before its logarithm is taken."""
+MEMORY = 26
+"""Weeks in which a peak is looked for."""
+NAMES = (
+    "level", "rate", "noise", "growth_1", "growth_1_before", "growth_1_earlier", "growth_2", "growth_4", "slope_4",
+    "national_level", "national_growth_1", "national_growth_1_before", "national_growth_2", "national_growth_4",
+    "share_rising", "mean_growth_1", "mean_growth_2", "level_to_national", "growth_to_national",
+    "below_peak", "weeks_since_peak", "national_below_peak", "national_weeks_since_peak", "season_week", "population",
+)  # fmt: skip
+"""Names of the inputs, in their order."""
+Counts = Float[np.ndarray, "locations weeks"]
+
+
+def describe(
+    values: Counts, dates: np.ndarray, population: Float[np.ndarray, "locations"], aggregate: int | None
+) -> Float[np.ndarray, "locations weeks inputs"]:
+    """The inputs of every location and week.
+
+    Args:
+        values: cases; NaN where not known.
+        dates: last days of the weeks, a week apart.
+        population: persons.
+        aggregate: row of the location that is the sum of the others, if there is one; what is said of the country and
+            of the others leaves it out.
+
+    Returns:
+        Inputs in the order of `NAMES`; NaN where a count that is needed is not known.
+    """
+    if values.shape[1] == 0:
+        return np.zeros((*values.shape, len(NAMES)))
+    parts = np.arange(len(values)) != aggregate
+    own = _own(values, population)
+    country = _country(values[parts], population[parts])
+    growth_1, growth_2 = own["growth_1"][parts], own["growth_2"][parts]
+    country |= {
+        "share_rising": _mean(np.where(np.isnan(growth_1), np.nan, growth_1 > 0)),
+        "mean_growth_1": _mean(growth_1),
+        "mean_growth_2": _mean(growth_2),
+        "season_week": season_week(dates),
+    }
+    found = own | {name: np.broadcast_to(row, values.shape) for name, row in country.items()}
+    found["level_to_national"] = found["level"] - found["national_level"]
+    found["growth_to_national"] = found["growth_2"] - found["national_growth_2"]
+    found["population"] = np.broadcast_to(np.log(population)[:, None], values.shape)
+    return np.stack([found[name] for name in NAMES], axis=2)
+
+
+def lagged(values: Float[np.ndarray, "rows weeks"], weeks: int) -> Float[np.ndarray, "rows weeks"]:
+    """Each week's value of some weeks before; NaN where there is none."""
+    result = np.full_like(values, np.nan)
+    if weeks < values.shape[1]:
+        result[:, weeks:] = values[:, : values.shape[1] - weeks]
+    return result
+
+
+def aggregate_of(names: Sequence[str], population: Float[np.ndarray, "locations"]) -> str | None:
+    """The location that is the sum of the others, if there is one: as many persons as in all others, within 5 %."""
+    largest = int(np.argmax(population))
+    others = float(population.sum() - population[largest])
+    alike = abs(population[largest] - others) <= 0.05 * others
+    return names[largest] if len(names) > 2 and alike else None
+
+
+def season_year(dates: np.ndarray) -> np.ndarray:
+    """The year in which each day's season began; a season begins on 1 August."""
+    months = dates.astype("datetime64[M]").astype(int)
+    return 1970 + (months - 7) // 12
+
+
+def season_week(dates: np.ndarray) -> np.ndarray:
+    """Weeks since 1 August of the day's season, as a fraction."""
+    begin = ((season_year(dates) - 1970) * 12 + 7).astype("datetime64[M]").astype("datetime64[D]")
+    return (dates - begin).astype(int) / WEEK.days
+
+
+def _own(values: Counts, population: Float[np.ndarray, "locations"]) -> dict[str, Counts]:
+    log = np.log(values + ADDED)
+    before, earlier, earliest = (lagged(log, weeks) for weeks in (1, 2, 3))
+    per_100k = 1e5 / population[:, None]
+    below, since = _peak(log)
+    return {
+        "level": log + np.log(per_100k),
+        "rate": values * per_100k,
+        "noise": 1.0 / np.sqrt(values + ADDED),
+        "growth_1": log - before,
+        "growth_1_before": before - earlier,
+        "growth_1_earlier": earlier - earliest,
+        "growth_2": log - earlier,
+        "growth_4": log - lagged(log, 4),
+        "slope_4": (1.5 * log + 0.5 * before - 0.5 * earlier - 1.5 * earliest) / 5.0,
+        "below_peak": below,
+        "weeks_since_peak": since,
+    }
+
+
+def _country(values: Counts, population: Float[np.ndarray, "locations"]) -> dict[str, Float[np.ndarray, "1 weeks"]]:
+    """The country as the sum of its parts, in each comparison of those known in both weeks."""
+    known = np.isfinite(values)
+    persons = np.where(known, population[:, None], 0.0).sum(axis=0, keepdims=True)
+    cases = np.where(known, values, 0.0).sum(axis=0, keepdims=True)
+    level = np.log(cases / np.maximum(persons, 1.0) * 1e5 + 0.01)
+    growth = {weeks: _sum_growth(values, weeks) for weeks in (1, 2, 4)}
+    below, since = _peak(level)
+    return {
+        "national_level": level,
+        "national_growth_1": growth[1],
+        "national_growth_1_before": growth[2] - growth[1],
+        "national_growth_2": growth[2],
+        "national_growth_4": growth[4],
+        "national_below_peak": below,
+        "national_weeks_since_peak": since,
+    }
+
+
+def _sum_growth(values: Counts, weeks: int) -> Float[np.ndarray, "1 weeks"]:
+    earlier = lagged(values, weeks)
+    both = np.isfinite(values) & np.isfinite(earlier)
+    now, then = (np.where(both, part, 0.0).sum(axis=0, keepdims=True) for part in (values, earlier))
+    return np.where(both.any(axis=0), np.log(now + ADDED) - np.log(then + ADDED), np.nan)
+
+
+def _peak(level: Float[np.ndarray, "rows weeks"]) -> tuple[np.ndarray, np.ndarray]:
+    """How far each week's level lies below the highest of the last `MEMORY` weeks, and how many weeks ago that was."""
+    recent = np.stack([np.where(np.isnan(past), -np.inf, past) for past in (lagged(level, k) for k in range(MEMORY))])
+    unknown = np.isnan(level)
+    below = np.where(unknown, np.nan, level - np.where(unknown, 0.0, recent.max(axis=0)))
+    return below, np.where(unknown, np.nan, recent.argmax(axis=0))
+
+
+def _mean(values: Float[np.ndarray, "rows weeks"]) -> Float[np.ndarray, "1 weeks"]:
+    """Mean over the rows that are known; NaN where none is."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(axis=0, keepdims=True)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)

@@ -1,0 +1,73 @@
+"""Multinomial logistic regression of the categories on the newest week's inputs, one for each horizon."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from twofold.hub.examples import Asked, Examples
+from twofold.hub.heads.pmf import certain_below_zero, growth_needed
+from twofold.hub.rules import Rules
+
+_PENALTY = 0.05
+_ITERATIONS = 300
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """One fitted classifier a horizon; a head, see `change_pmf.Head`, for the cuts of the season it was fitted for.
+
+    Attributes:
+        classifiers: of the number of cuts exceeded.
+    """
+
+    classifiers: tuple[Pipeline, ...]
+
+    def exceed(self, asked: Asked, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "n horizons cuts"]:
+        """P(change > tau): the sum of the probabilities of the categories above each cut."""
+        needed, result = growth_needed(asked.base, tau), np.empty_like(tau)
+        for horizon, classifier in enumerate(self.classifiers):
+            found = classifier.predict_proba(_table(asked, needed[:, horizon]))
+            above = np.array(classifier.classes_)[:, None] > np.arange(tau.shape[2])
+            result[:, horizon] = found @ above
+        return certain_below_zero(asked.base, tau, _without_empty(tau, result))
+
+
+def fit_logistic(examples: Examples, rules: Rules) -> Logistic:
+    """Fits the classifiers on the examples with the season's cuts."""
+    cuts = examples.asked.cuts(rules)
+    needed = growth_needed(examples.asked.base, cuts)
+    fitted = []
+    for horizon in range(cuts.shape[1]):
+        known = np.isfinite(examples.change[:, horizon])
+        exceeded = (examples.change[:, horizon, None] > cuts[:, horizon]).sum(axis=1)
+        pipeline = make_pipeline(
+            SimpleImputer(keep_empty_features=True),
+            StandardScaler(),
+            LogisticRegression(C=_PENALTY, max_iter=_ITERATIONS),
+        )
+        weights = {"logisticregression__sample_weight": examples.weight[known]}
+        with threadpool_limits(1):  # the sum over threads would depend on how many there are
+            fitted.append(pipeline.fit(_table(examples.asked, needed[:, horizon])[known], exceeded[known], **weights))
+    return Logistic(tuple(fitted))
+
+
+def _without_empty(
+    tau: Float[np.ndarray, "n horizons cuts"], above: Float[np.ndarray, "n horizons cuts"]
+) -> Float[np.ndarray, "n horizons cuts"]:
+    """Where an outer cut falls on an inner one the category between is empty, and what it was given is the outer's."""
+    result, cuts = above.copy(), tau.shape[2]
+    outwards = [(k, k + 1) for k in reversed(range(cuts // 2 - 1))] + [(k, k - 1) for k in range(cuts // 2 + 1, cuts)]
+    for outer, inner in outwards:
+        alike = tau[:, :, outer] == tau[:, :, inner]
+        result[:, :, outer] = np.where(alike, result[:, :, inner], result[:, :, outer])
+    return result
+
+
+def _table(asked: Asked, needed: Float[np.ndarray, "n cuts"]) -> Float[np.ndarray, "n columns"]:
+    return np.concatenate([asked.inputs[:, -1], needed], axis=1)

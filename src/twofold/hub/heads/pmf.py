@@ -1,0 +1,63 @@
+"""From P(change > tau) to the probabilities of the categories: what all heads share.
+
+Every head gives P(change > tau) as one function that falls in tau. Up or down is tau = 0, the categories are the cuts
+of a season, and another season's cuts need no other model.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from twofold.hub.examples import Asked
+from twofold.hub.growth import ADDED
+from twofold.hub.rules import Rules
+
+
+@runtime_checkable
+class Head(Protocol):
+    """A fitted model of how counts change."""
+
+    def exceed(self, asked: Asked, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "n horizons cuts"]:
+        """P(change > tau), tau in cases; falls in tau, and is 1 where a count would have to fall below 0."""
+        ...
+
+
+def growth_needed(
+    base: Float[np.ndarray, "n"], tau: Float[np.ndarray, "n horizons cuts"]
+) -> Float[np.ndarray, "n horizons cuts"]:
+    """The log growth that a count has to exceed so that it changes by more than tau; least where it would fall to 0."""
+    start = base[:, None, None]
+    return np.log(np.maximum(start + tau, 0.0) + ADDED) - np.log(start + ADDED)
+
+
+def growth_of(base: Float[np.ndarray, "n"], change: Float[np.ndarray, "n horizons"]) -> Float[np.ndarray, "n horizons"]:
+    """The log growth of a change in cases; NaN where that is not known."""
+    return growth_needed(base, change[:, :, None])[:, :, 0]
+
+
+def certain_below_zero(
+    base: Float[np.ndarray, "n"],
+    tau: Float[np.ndarray, "n horizons cuts"],
+    probability: Float[np.ndarray, "n horizons cuts"],
+) -> Float[np.ndarray, "n horizons cuts"]:
+    """P(change > tau) as given, 1 where a count would have to fall below 0."""
+    return np.where(base[:, None, None] + tau < 0, 1.0, probability)
+
+
+def pmf_of(head: Head, asked: Asked, rules: Rules, floor: float) -> Float[np.ndarray, "n horizons categories"]:
+    """Probabilities of the categories.
+
+    Args:
+        head: fitted.
+        asked: places; bases must be known.
+        rules: cuts of the season.
+        floor: least probability of a category, below 1 / categories.
+
+    Returns:
+        Probabilities that sum to 1, each at least the floor.
+    """
+    above = np.minimum.accumulate(np.clip(head.exceed(asked, asked.cuts(rules)), 0.0, 1.0), axis=2)
+    edge = np.ones((*above.shape[:2], 1))
+    pmf = -np.diff(np.concatenate([edge, above, 0.0 * edge], axis=2), axis=2)
+    return floor + (1.0 - floor * pmf.shape[2]) * pmf

@@ -1,0 +1,197 @@
+"""A hub's fitted heads and their pool on disk, for a forecast every week without a new fit.
+
+Networks and climatology lie in one safetensors file, whose one metadata key holds everything else as JSON; trees and
+logistic regression in one skops file. Nothing in either can run code.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.files import write_bytes
+from twofold.engine.recurrent import Cell
+from twofold.engine.trees import read_trees, save_trees
+from twofold.hub.config import HubConfig
+from twofold.hub.heads.climatology import Climatology
+from twofold.hub.heads.heads import forecast
+from twofold.hub.heads.logistic import Logistic
+from twofold.hub.heads.network import Networks, Scaling, open_network
+from twofold.hub.heads.pmf import Head
+from twofold.hub.heads.trees import Trees
+from twofold.hub.known import Known
+from twofold.hub.pool import POOL, apply_weights
+from twofold.hub.rules import Rules
+
+TENSORS, CLASSIFIERS, KEY = "model.safetensors", "classifiers.skops", "model"
+_BESIDE = ("numpy.dtype",)  # the imputer of the logistic regression remembers how its numbers were stored
+_SCIKIT = {"trees", "logistic"}
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """Fitted heads and the pool's weights.
+
+    Attributes:
+        config: of the fit.
+        rules: of the season that it was fitted for.
+        fitted_for: reference date of the fit: nothing published after its deadline was seen.
+        heads: by name.
+        weights: of the pool.
+    """
+
+    config: HubConfig
+    rules: Rules
+    fitted_for: date
+    heads: dict[str, Head]
+    weights: dict[str, float]
+
+    def forecast(self, known: Known, rules: Rules, model: str) -> pl.DataFrame:
+        """Forecasts of the pool or of one head.
+
+        Args:
+            known: what is known for the reference date.
+            rules: of its season; the cuts must be those of the fit.
+            model: `POOL`, or a head's name.
+
+        Returns:
+            Columns reference_date, horizon, location, category, probability.
+
+        Raises:
+            InputError: when there is no such head, the season has other cuts, or the model has seen what came later.
+        """
+        if known.reference_date < self.fitted_for:
+            raise InputError(
+                f"the model was fitted on what was known for {self.fitted_for}; a forecast for {known.reference_date} "
+                "made with it would have seen what came next. Give a later reference date, or fit a model for then"
+            )
+        if _asked(rules) != _asked(self.rules):
+            raise InputError(
+                f"the model was fitted for the horizons and thresholds of season {self.rules.season}, those of "
+                f"{rules.season} are others; fit it again with `twofold trend hub fit`"
+            )
+        _check_name(model, self.heads)
+        names = self.config.pooled if model == POOL else (model,)  # one order: a sum knows it
+        found = [
+            forecast(self.heads[name], known, rules, self.config).with_columns(model=pl.lit(name)) for name in names
+        ]
+        return apply_weights(pl.concat(found), self.weights if model == POOL else {model: 1.0})
+
+    def save(self, folder: Path) -> None:
+        """Writes the model's files."""
+        tensors: dict[str, torch.Tensor] = {}
+        classifiers: dict[str, Any] = {}
+        sizes: dict[str, int] = {}
+        for name, head in self.heads.items():
+            if isinstance(head, Networks):
+                tensors |= {f"{name}.mean": torch.from_numpy(head.scaling.mean)}
+                tensors |= {f"{name}.deviation": torch.from_numpy(head.scaling.deviation)}
+                for index, module in enumerate(head.modules):
+                    tensors |= {f"{name}.{index}.{key}": value for key, value in module.state_dict().items()}
+            elif isinstance(head, Climatology):
+                tensors |= {f"{name}.{key}": torch.from_numpy(value) for key, value in vars(head).items()}
+            elif isinstance(head, Trees | Logistic):
+                classifiers |= {f"{name}.{index}": part for index, part in enumerate(head.classifiers)}
+                sizes[name] = len(head.classifiers)
+        about = {
+            "config": self.config.model_dump(mode="json"),
+            "rules": self.rules.model_dump(mode="json"),
+            "fitted_for": str(self.fitted_for),
+            "heads": list(self.heads),
+            "sizes": sizes,
+            "weights": self.weights,
+        }
+        if classifiers:
+            save_trees(classifiers, folder / CLASSIFIERS)
+            about["classifiers"] = _digest(folder / CLASSIFIERS)
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        write_bytes(folder / TENSORS, save(whole, {KEY: json.dumps(about, sort_keys=True)}))
+
+    @classmethod
+    def open(cls, folder: Path, wanted: str | None = None) -> "HubModel":
+        """Reads what `save` wrote.
+
+        Args:
+            folder: that was given to it.
+            wanted: a head, or `POOL`: no other heads are read than its forecasts need; None: all.
+
+        Raises:
+            InputError: when there is no such head.
+            RunFolderError: when the folder holds no model, or a file of it can't be read as one.
+        """
+        path = folder / TENSORS
+        if not path.is_file():
+            raise RunFolderError(
+                f"{folder}: holds no model ({TENSORS} is missing); make one with `twofold trend hub fit`"
+            )
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads(file.metadata()[KEY])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            config = HubConfig.model_validate(about["config"])
+            rules = Rules.model_validate(about["rules"])
+            if set(about["weights"]) != set(config.pooled):
+                raise ValueError(f"weights of {list(about['weights'])} for a pool of {list(config.pooled)}")
+            if wanted is not None:
+                _check_name(wanted, about["heads"])
+            names = about["heads"] if wanted is None else config.pooled if wanted == POOL else (wanted,)
+            classifiers = {}
+            if _SCIKIT & set(names):
+                if _digest(folder / CLASSIFIERS) != about["classifiers"]:
+                    raise ValueError(f"{CLASSIFIERS} was not saved with it; fit the model again")
+                classifiers = read_trees(folder / CLASSIFIERS, _BESIDE)
+            sizes = about["sizes"]
+            heads: dict[str, Head] = {}
+            for name in names:
+                own = {
+                    key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+                }
+                parts = [classifiers[f"{name}.{index}"] for index in range(sizes[name])] if name in _SCIKIT else []
+                heads[name] = _head(name, own, tuple(parts), config, len(rules.horizons))
+            return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, about["weights"])
+        except (RunFolderError, InputError):
+            raise
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise RunFolderError(f"{path}: can't be read as a hub's model ({error})") from error
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check_name(model: str, heads: Iterable[str]) -> None:
+    if model not in (POOL, *heads):
+        raise InputError(f"--head must be one of {', '.join((POOL, *heads))}, got {model!r}")
+
+
+def _asked(rules: Rules) -> tuple[object, ...]:
+    """What a fit depends on."""
+    return rules.horizons, rules.categories, rules.stable_below, rules.large_above, rules.stable_count, rules.rate_per
+
+
+def _head(
+    name: str, tensors: dict[str, torch.Tensor], classifiers: tuple[Any, ...], config: HubConfig, horizons: int
+) -> Head:
+    if name == "trees":
+        return Trees(classifiers)
+    if name == "logistic":
+        return Logistic(classifiers)
+    if name == "climatology":
+        return Climatology(**{key: value.numpy() for key, value in tensors.items()})
+    cell = cast(Cell, name)
+    weights: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, parameter = key.partition(".")
+        if parameter:
+            weights.setdefault(index, {})[parameter] = value
+    modules = [open_network(weights[index], cell, horizons, config.network) for index in sorted(weights, key=int)]
+    return Networks(cell, Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy()), tuple(modules))

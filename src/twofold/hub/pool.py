@@ -1,0 +1,89 @@
+"""The pool: a weighted mean of the heads' probabilities, its weights learned from past weeks of the season alone."""
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+from scipy.optimize import minimize
+
+from twofold.hub.compare import UNIT
+from twofold.hub.rules import Rules
+
+POOL = "pool"
+"""Name of the pool beside the heads."""
+_TOLERANCE = 1e-12
+
+
+def fit_weights(
+    forecasts: pl.DataFrame, truth: pl.DataFrame, heads: tuple[str, ...], rules: Rules, prior_weeks: float
+) -> dict[str, float]:
+    """Weights of a linear pool that would have scored best, held back towards equal ones.
+
+    The RPS of a linear pool is a quadratic form of its weights, so the best weights on the simplex are the solution of
+    a small convex problem. With few weeks behind it the solution is luck: to the sum over weeks of the mean RPS a
+    penalty is added, of `prior_weeks` times the squared distance to equal weights.
+
+    Args:
+        forecasts: model, reference_date, horizon, location, category, probability, made before.
+        truth: reference_date, horizon, location, observed, as far as it was known; as `rate_change.truth` gives it.
+        heads: models to be pooled.
+        rules: order of the categories.
+        prior_weeks: strength of the penalty.
+
+    Returns:
+        Head -> weight; they sum to 1.
+
+    Source:
+        Stone (1961), The opinion pool, Annals of Mathematical Statistics 32(4).
+    """
+    equal = np.full(len(heads), 1.0 / len(heads))
+    square, line = _quadratic(forecasts, truth, heads, rules)
+
+    def objective(weight: np.ndarray) -> tuple[float, np.ndarray]:
+        away = weight - equal
+        value = weight @ square @ weight - 2.0 * line @ weight + prior_weeks * away @ away
+        return float(value), 2.0 * (square @ weight - line + prior_weeks * away)
+
+    found = minimize(
+        objective,
+        equal,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * len(heads),
+        constraints={"type": "eq", "fun": lambda weight: weight.sum() - 1.0, "jac": np.ones_like},
+        options={"ftol": _TOLERANCE, "maxiter": 200},
+    )
+    weight = np.maximum(found.x, 0.0)
+    return dict(zip(heads, (weight / weight.sum()).tolist(), strict=True))
+
+
+def apply_weights(forecasts: pl.DataFrame, weights: dict[str, float]) -> pl.DataFrame:
+    """The pool's forecasts.
+
+    Args:
+        forecasts: model, reference_date, horizon, location, category, probability, of every head in `weights`.
+        weights: as `fit_weights` gives them.
+
+    Returns:
+        Columns reference_date, horizon, location, category, probability; order of the first head's rows.
+    """
+    weight = pl.col("model").replace_strict(weights, default=0.0)
+    pooled = forecasts.filter(pl.col("model").is_in(list(weights))).with_columns(part=pl.col("probability") * weight)
+    return pooled.group_by(*UNIT, "category", maintain_order=True).agg(pl.col("part").sum().alias("probability"))
+
+
+def _quadratic(
+    forecasts: pl.DataFrame, truth: pl.DataFrame, heads: tuple[str, ...], rules: Rules
+) -> tuple[Float[np.ndarray, "heads heads"], Float[np.ndarray, "heads"]]:
+    """Sums over reference dates of the mean products of the heads' cumulative probabilities, and with the outcome."""
+    square, line = np.zeros((len(heads), len(heads))), np.zeros(len(heads))
+    known = forecasts.join(truth.select(*UNIT, "observed"), on=UNIT).sort(UNIT)
+    for _, week in known.group_by("reference_date", maintain_order=True):
+        wide = week.pivot(
+            "category", on_columns=rules.categories, index=["model", *UNIT, "observed"], values="probability"
+        )
+        own = [wide.filter(pl.col("model") == head) for head in heads]
+        cumulative = np.stack([page.select(rules.categories).to_numpy().cumsum(axis=1)[:, :-1] for page in own])
+        reached = (own[0]["observed"].to_numpy()[:, None] <= np.arange(cumulative.shape[2])).astype(np.float64)
+        square += np.einsum("anc,bnc->ab", cumulative, cumulative) / len(reached)
+        line += np.einsum("anc,nc->a", cumulative, reached) / len(reached)
+    return square, line

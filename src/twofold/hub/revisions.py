@@ -1,0 +1,105 @@
+"""How counts of the last weeks grow as late reports come in, learned from past versions and applied to the newest.
+
+A count that is raised by a tenth a week later looks like a fall in the week when it is new. Forecasts start from what
+the last weeks will have become.
+"""
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+from jaxtyping import Float
+
+from twofold.hub.rules import WEEK
+from twofold.hub.vintages import Grid, Versions, grid_of
+
+LAGS = 3
+"""Newest weeks that are corrected."""
+LOOK_BACK = 10
+"""Weekly versions that are looked at."""
+DECAY_WEEKS = 6.0
+"""A version this much older counts e times less."""
+PRIOR = 1.0
+"""Weight of "no revision" beside the versions', the newest of which has weight 1."""
+
+
+def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str] = ()) -> Float[np.ndarray, "lags"]:
+    """Logarithms of the factors by which the newest weeks' counts are expected to grow, the newest week first.
+
+    The chain ladder of insurance and of nowcasting: between two versions a week apart the count of the week that was
+    then the k-th newest grew by a factor; the median of its logarithms over past versions, added up over k, leads from
+    a first report to a settled count. All locations are added up: a single one's revisions are mostly noise. It is a
+    median since a hub may publish a wrong table for a week: a mean would carry that mistake on for ten.
+
+    Args:
+        versions: all versions; only those before the deadline are looked at.
+        deadline: of the reference date that is forecast.
+        left_out: locations that are sums of others.
+
+    Returns:
+        One logarithm a lag; 0 where nothing is known of revisions.
+
+    Source:
+        Mack (1993), Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN
+        Bulletin 23(2), equation 3, with a weighted median in place of the ratio of sums: weights fade, and "no
+        development" has one of its own.
+    """
+    grids = [_known(versions, deadline - age * WEEK) for age in range(LOOK_BACK + 1)]
+    steps, weights = [np.zeros(LAGS)], [PRIOR]
+    for age, (new, old) in enumerate(itertools.pairwise(grids)):
+        if new is None or old is None or new.dates[-1] - old.dates[-1] != np.timedelta64(WEEK.days):
+            continue
+        steps.append(np.array([_growth(old, new, lag, left_out) for lag in range(LAGS)]))
+        weights.append(np.exp(-age / DECAY_WEEKS))
+    medians = [_median(column, np.array(weights)) for column in np.array(steps).T]
+    return np.array(medians)[::-1].cumsum()[::-1]
+
+
+def apply_revisions(grid: Grid, factors: Float[np.ndarray, "lags"]) -> Grid:
+    """The counts as they are expected to become.
+
+    Args:
+        grid: a version.
+        factors: as `fit_revisions` gives them.
+    """
+    values = grid.values.copy()
+    lags = min(len(factors), values.shape[1])
+    values[:, values.shape[1] - lags :] *= np.exp(factors[:lags][::-1])
+    return grid._replace(values=values)
+
+
+def _known(versions: Versions, deadline: datetime) -> Grid | None:
+    version = versions.before(deadline)
+    return None if version.is_empty() else grid_of(version)
+
+
+def _growth(old: Grid, new: Grid, lag: int, left_out: Sequence[str]) -> float:
+    """Logarithm of the ratio of all locations' counts, in two versions, of the old one's week of this lag."""
+    if lag >= len(old.dates):
+        return 0.0
+    week = old.dates[-1 - lag]
+    before, after = _week(old, week), _week(new, week)
+    both = [
+        (before[name], after[name])
+        for name in sorted(before.keys() & after.keys())  # a set's order is another one in every process
+        if name not in left_out and np.isfinite(before[name] + after[name])
+    ]
+    if not both:
+        return 0.0
+    earlier, later = np.sum(both, axis=0)
+    return float(np.log1p(later) - np.log1p(earlier))
+
+
+def _median(values: Float[np.ndarray, "n"], weights: Float[np.ndarray, "n"]) -> float:
+    """Weighted median; midway where half of the weight lies on either side."""
+    order = np.argsort(values)
+    ordered, below = values[order], weights[order].cumsum()
+    half = below[-1] / 2
+    lower, upper = np.searchsorted(below, half), np.searchsorted(below, half, side="right")
+    return float(ordered[lower] + ordered[upper]) / 2
+
+
+def _week(grid: Grid, week: np.datetime64) -> dict[str, float]:
+    column = np.flatnonzero(grid.dates == week)
+    return dict(zip(grid.locations, grid.values[:, column[0]].tolist(), strict=True)) if len(column) else {}

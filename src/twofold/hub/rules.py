@@ -1,0 +1,206 @@
+"""What a forecast hub asks: its target, thresholds, seasons and deadlines, as data read from a file.
+
+A hub publishes the counts again every week and takes forecasts until a deadline. A forecast belongs to a reference
+date, the last day of the week in which it is made; its horizons count weeks from there. The change is measured against
+the week that ends 7 days before the reference date, the newest one that is published by the deadline.
+"""
+
+import re
+import tomllib
+from datetime import UTC, date, datetime, time, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from twofold.engine.config import Config, explain
+from twofold.engine.errors import DataError, InputError
+
+WEEK = timedelta(days=7)
+KNOWN = ("flusight",)
+"""Hubs whose rules come with the package."""
+Threshold = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+_SEASON = re.compile(r"([0-9]{4})-([0-9]{2})")
+_TURN_MONTH = 7  # a northern season is named after the two years that it spans, and begins in July at the earliest
+
+
+class HubTarget(Config):
+    """What stays the same from season to season."""
+
+    hub: str
+    """Name of the hub."""
+    target: str
+    """Name of the target in a submission."""
+    other_targets: tuple[str, ...] = ()
+    """Targets that a submission may hold beside it."""
+    categories: tuple[str, ...]
+    """Names of the categories from falling to rising; the middle one is stable."""
+    horizons: tuple[int, ...] = Field(min_length=1)
+    """Weeks from the reference date to the end of the target week."""
+    unscored_horizons: tuple[int, ...] = ()
+    """Horizons that the hub takes and does not score."""
+    rate_per: int = Field(gt=0)
+    """Persons that a rate refers to."""
+    stable_count: float = Field(ge=0.0)
+    """A change in count smaller than this is stable, whatever the rate."""
+    min_locations: int = Field(ge=1)
+    """Locations that the last version before the deadline must hold for the week before the reference date."""
+    deadline_days: int
+    """Days from the reference date to the day of the deadline."""
+    deadline_utc: time
+    """Time of the deadline, UTC."""
+    baseline: str
+    """The model whose relative skill is 1."""
+    ensemble: str
+    """The hub's own ensemble, the model to beat."""
+
+
+class Season(Config):
+    """What a season sets."""
+
+    first_reference: date
+    """First reference date."""
+    last_reference: date
+    """Last reference date."""
+    stable_below: tuple[Threshold, ...]
+    """By horizon: a change in rate smaller than this is stable."""
+    large_above: tuple[Threshold, ...] = ()
+    """By horizon: a change in rate beyond this is large; empty where the hub has three categories."""
+    moved_deadlines: dict[date, AwareDatetime] = Field(default_factory=dict)
+    """Reference date -> its deadline, where it is not the usual one."""
+
+
+class Rules(HubTarget, Season):
+    """A hub's rules in one season."""
+
+    season: str
+    """Name of the season, such as 2024-25."""
+    note: str | None = None
+    """Where the season is not listed: whose rules are used in its place."""
+
+    def deadline(self, reference_date: date) -> datetime:
+        """The moment (UTC) before which a version must be out, and a forecast made, for this reference date."""
+        if reference_date in self.moved_deadlines:
+            return self.moved_deadlines[reference_date].astimezone(UTC)
+        return datetime.combine(reference_date + timedelta(days=self.deadline_days), self.deadline_utc, UTC)
+
+    def reference_dates(self) -> list[date]:
+        """All reference dates of the season, a week apart."""
+        weeks = (self.last_reference - self.first_reference) // WEEK
+        return [self.first_reference + week * WEEK for week in range(weeks + 1)]
+
+
+class HubRules(HubTarget):
+    """A hub's rules in all seasons that its file lists."""
+
+    seasons: dict[str, Season] = Field(min_length=1)
+    """Name, such as 2024-25 -> what that season sets."""
+
+    def season(self, name: str) -> Rules:
+        """The rules of one season.
+
+        Args:
+            name: as the hub names it. One later than all that are listed gets the rules of the newest, its dates moved
+                by 52 weeks a year, and a note that says so.
+
+        Raises:
+            InputError: when the name is no season's, or an earlier season is not listed.
+        """
+        shared = {key: getattr(self, key) for key in HubTarget.model_fields}
+        if name in self.seasons:
+            return Rules(season=name, **shared, **dict(self.seasons[name]))
+        newest = max(self.seasons)
+        if not _is_season(name) or name < newest:
+            raise InputError(
+                f"season must be one of {', '.join(sorted(self.seasons))} or a later one such as "
+                f"{season_of(self.seasons[newest].first_reference + 52 * WEEK)}, got {name!r}; list it in a rules file"
+            )
+        moved = 52 * (int(name[:4]) - int(newest[:4])) * WEEK
+        base = self.seasons[newest]
+        change = {"first_reference": base.first_reference + moved, "last_reference": base.last_reference + moved}
+        note = (
+            f"Season {name} of {self.hub} is not listed: it has the rules of {newest}, reference dates "
+            f"{change['first_reference']} to {change['last_reference']} and no moved deadline; list it in a rules file "
+            "where that is wrong."
+        )
+        return Rules(season=name, note=note, **shared, **dict(base.model_copy(update=change | {"moved_deadlines": {}})))
+
+
+def rules(hub: str, season: str) -> Rules:
+    """The rules of a hub (a known name or a rules file) in one season, such as 2024-25.
+
+    Raises:
+        InputError: when hub or season are not known, or the file breaks a rule.
+
+    Example:
+        >>> rules("flusight", "2024-25").deadline(date(2024, 12, 28)).isoformat()
+        '2024-12-27T04:00:00+00:00'
+    """
+    return read_rules(hub).season(season)
+
+
+def read_rules(hub: str | Path) -> HubRules:
+    """Reads a hub's rules.
+
+    Args:
+        hub: a known hub's name, or a TOML file of the layout of `hubs/flusight.toml`.
+
+    Raises:
+        InputError: when neither a known hub nor a file has that name.
+        DataError: when the file breaks a rule; names file and key.
+    """
+    if hub in KNOWN:
+        return _parse((resources.files("twofold.hub") / f"{hub}.toml").read_bytes(), f"{hub}.toml")
+    path = Path(hub)
+    if not path.is_file():
+        raise InputError(f"hub must be one of {', '.join(KNOWN)} or a rules file (TOML), got {str(hub)!r}")
+    return _parse(path.read_bytes(), str(path))
+
+
+def season_of(day: date) -> str:
+    """Name of the season that a day belongs to: 2024-25 from July 2024 to June 2025."""
+    first = day.year if day.month >= _TURN_MONTH else day.year - 1
+    return f"{first}-{(first + 1) % 100:02}"
+
+
+def _is_season(name: str) -> bool:
+    match = _SEASON.fullmatch(name)
+    return match is not None and (int(match[1]) + 1) % 100 == int(match[2])
+
+
+def _parse(content: bytes, name: str) -> HubRules:
+    try:
+        found = HubRules.model_validate(tomllib.loads(content.decode()))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{name}: is no TOML file ({error}); see hubs/flusight.toml for the layout") from error
+    except ValidationError as error:
+        raise DataError(f"{name}: {explain(error)}") from error
+    _check(found, name)
+    return found
+
+
+def _check(found: HubRules, name: str) -> None:
+    """Refuses keys that don't fit together; what a single value must be, its field says."""
+    if len(set(found.horizons + found.unscored_horizons)) < len(found.horizons + found.unscored_horizons):
+        raise DataError(f"{name}, horizons: a horizon stands twice; list each once, scored or unscored")
+    for season, sets in found.seasons.items():
+        place = f"{name}, seasons.{season}"
+        if not _is_season(season):
+            raise DataError(f"{place}: a season is named after its two years, such as 2024-25")
+        if sets.last_reference < sets.first_reference or (sets.last_reference - sets.first_reference) % WEEK:
+            raise DataError(f"{place}, last_reference: must lie whole weeks after {sets.first_reference}, the first")
+        for key in ("stable_below", "large_above") if sets.large_above else ("stable_below",):
+            if len(getattr(sets, key)) != len(found.horizons):
+                raise DataError(
+                    f"{place}, {key}: needs one threshold for each of the {len(found.horizons)} horizons, got "
+                    f"{list(getattr(sets, key))}"
+                )
+        if any(large <= stable for large, stable in zip(sets.large_above, sets.stable_below, strict=False)):
+            raise DataError(f"{place}, large_above: must exceed stable_below at every horizon")
+        wanted = 5 if sets.large_above else 3
+        if len(set(found.categories)) != wanted or len(found.categories) != wanted:
+            raise DataError(
+                f"{name}, categories: {wanted} different names are needed, since season {season} sets "
+                f"{'both thresholds' if wanted == 5 else 'stable_below only'}, got {list(found.categories)}"
+            )

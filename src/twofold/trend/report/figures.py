@@ -1,0 +1,233 @@
+"""Pictures of how well a run predicts: curves, calibration, errors, importance, comparisons."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
+
+from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, ON_DARK, ON_LIGHT, PAPER, canvas
+from twofold.trend.report import wording
+
+_SMALL = (4.4, 4.1, (0.62, 0.15, 1.15, 0.3))
+_POINTS = 250
+"""Points that a curve is thinned to: more can't be told apart at this size."""
+
+Record = Mapping[str, Any]
+
+
+def learning(records: Sequence[Record], member: str) -> Figure:
+    """Loss above accuracy, by epoch, for train, validation and test.
+
+    Args:
+        records: one member's lines of metrics.jsonl, one stage an epoch.
+        member: its name.
+    """
+    figure, top = canvas(4.4, 4.6, (0.65, 0.15, 2.6, 0.3))
+    box = top.get_position()
+    bottom = figure.add_axes((box.x0, 0.5 / 4.6, box.width, box.height))
+    for axes, quantity, label in ((top, "loss", "loss, nats a window"), (bottom, "accuracy", "accuracy, %")):
+        _curves(axes, records, quantity)
+        axes.set_ylabel(label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    top.set_title(member)
+    top.tick_params(labelbottom=False)
+    top.legend(loc="best")
+    bottom.set_xlabel("epoch")
+    return figure
+
+
+def _curves(axes: Axes, records: Sequence[Record], quantity: str) -> None:
+    scale = 100 if quantity == "accuracy" else 1
+    for index, part in enumerate(("train", "validation", "test")):
+        known = [(record["epoch"], record[f"{part}_{quantity}"]) for record in records if _has(record, part, quantity)]
+        if known:
+            epochs, values = zip(*known, strict=True)
+            marker = MARKS[index] if len(known) <= 30 else None
+            style = {"color": HUES[index], "linestyle": DASHES[index], "marker": marker, "markersize": 3}
+            axes.plot(epochs, scale * np.asarray(values, float), label=part, **style)
+
+
+def _has(record: Record, part: str, quantity: str) -> bool:
+    return record.get(f"{part}_{quantity}") is not None
+
+
+def roc(label: Bool[np.ndarray, " n"], probabilities: Mapping[str, Float[np.ndarray, " n"]], title: str) -> Figure:
+    """True against false alarms for every threshold, one line a model.
+
+    Args:
+        label: True where the count went up; both classes present.
+        probabilities: model's name -> its probability of up.
+        title: says which windows.
+    """
+    figure, axes = canvas(*_SMALL)
+    for index, (name, probability) in enumerate(probabilities.items()):
+        false_alarms, hits, _ = roc_curve(label, probability)
+        grid = _thin(len(hits))
+        axes.plot(false_alarms[grid], hits[grid], label=wording.model(name), **_line(index))
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="chance")
+    _unit_square(axes, "false alarms, share of not up", "alarms, share of up", title)
+    _legend_below(axes)
+    return figure
+
+
+def precision_recall(
+    label: Bool[np.ndarray, " n"], probabilities: Mapping[str, Float[np.ndarray, " n"]], title: str
+) -> Figure:
+    """Precision against recall for every threshold, one line a model; arguments as for `roc`."""
+    figure, axes = canvas(*_SMALL)
+    for index, (name, probability) in enumerate(probabilities.items()):
+        precision, recall, _ = precision_recall_curve(label, probability)
+        grid = _thin(len(recall))
+        # Steps, since a line between two thresholds would promise what no threshold gives (Davis & Goadrich 2006).
+        axes.plot(recall[grid], precision[grid], drawstyle="steps-post", label=wording.model(name), **_line(index))
+    axes.axhline(float(label.mean()), color=MUTED, linewidth=1, label="chance")
+    _unit_square(axes, "recall, share of up that is found", "precision, share of alarms", title)
+    _legend_below(axes)
+    return figure
+
+
+def _legend_below(axes: Axes) -> None:
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=2, columnspacing=1.2, handlelength=2.8)
+
+
+def _thin(length: int) -> np.ndarray:
+    return np.unique(np.linspace(0, length - 1, min(length, _POINTS)).astype(int))
+
+
+def _line(index: int) -> dict[str, Any]:
+    return {"color": HUES[index % len(HUES)], "linestyle": DASHES[index % len(DASHES)]}
+
+
+def _unit_square(axes: Axes, x: str, y: str, title: str) -> None:
+    axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel=x, ylabel=y)
+    axes.set_title(title)
+
+
+def reliability(models: Mapping[str, Sequence[Record]], title: str) -> Figure:
+    """Share that went up against the probability given, above a histogram of the probabilities.
+
+    Args:
+        models: model's name -> its bins (`mean_probability`, `share_up`, `windows`, `low`, `high`); the histogram is of
+            the first.
+        title: says which windows.
+    """
+    figure, axes = canvas(4.4, 4.4, (0.62, 0.15, 1.45, 0.3))
+    for index, (name, bins) in enumerate(models.items()):
+        known = [each for each in bins if each["windows"] and each["mean_probability"] is not None]
+        x = [each["mean_probability"] for each in known]
+        y = [each["share_up"] for each in known]
+        axes.plot(x, y, marker=MARKS[index], markersize=4, label=wording.model(name), **_line(index))
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="perfect")
+    _unit_square(axes, "", "share that went up", title)
+    axes.legend(loc="upper left")
+    _histogram(figure, axes, next(iter(models.values())))
+    return figure
+
+
+def _histogram(figure: Figure, above: Axes, bins: Sequence[Record]) -> None:
+    box = above.get_position()
+    axes = figure.add_axes((box.x0, 0.5 / 4.4, box.width, 0.65 / 4.4))
+    lows = [each["low"] for each in bins]
+    widths = [each["high"] - each["low"] for each in bins]
+    axes.bar(
+        lows, [each["windows"] for each in bins], widths, align="edge", color=HUES[0], edgecolor=PAPER, linewidth=0.5
+    )
+    axes.set(xlim=(0, 1), xlabel="probability of up", ylabel="windows")
+    axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+
+
+def confusion(label: Bool[np.ndarray, " n"], called: Bool[np.ndarray, " n"], title: str) -> Figure:
+    """Counts of windows by outcome and call, each with its share of the outcome's row."""
+    figure, axes = canvas(4.4, 2.9, (1.1, 0.3, 0.6, 0.35))
+    counts = confusion_matrix(label, called, labels=[True, False])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="none")
+    for row, column in np.ndindex(2, 2):
+        text = f"{counts[row, column]:,}\n{100 * shares[row, column]:.1f} % of row"
+        dark = shares[row, column] > 0.55
+        axes.text(column, row, text, ha="center", va="center", fontsize=10, color=ON_DARK if dark else ON_LIGHT)
+    axes.set_xticks([0, 1], ["called up", "called not up"])
+    axes.set_yticks([0, 1], ["went up", "did not"])
+    axes.set_xlabel("call at probability 0.5")
+    axes.set_title(title)
+    axes.grid(False)
+    return figure
+
+
+def importance(groups: Sequence[Record]) -> Figure:
+    """How much worse the log score gets when a group of inputs is shuffled, with intervals; largest on top."""
+    ranked = sorted(groups, key=lambda group: group["log_score_increase"])
+    return _forest(
+        [group["group"] for group in ranked],
+        [(group["log_score_increase"], group.get("low"), group.get("high")) for group in ranked],
+        "increase of log score when shuffled, nats",
+        1.35,
+    )
+
+
+def comparisons(pairs: Sequence[Record], title: str) -> Figure:
+    """Differences of log score, model minus baseline, with intervals; left of the line the model is better."""
+    rows = [
+        f"{wording.model(pair['model'])}\nagainst {_lower(wording.model(pair['against']))}" for pair in reversed(pairs)
+    ]
+    values = [(pair["difference"], pair["low"], pair["high"]) for pair in reversed(pairs)]
+    figure = _forest(rows, values, "difference of log score, nats", 1.75, step=0.36)
+    figure.axes[0].set_title(title)
+    return figure
+
+
+def _lower(text: str) -> str:
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def scores_at_a_glance(rows: Mapping[str, tuple[float | None, Sequence[float | None] | None]], score: str) -> Figure:
+    """One score of every model, dots with intervals, best on top.
+
+    Args:
+        rows: model's name -> (score, interval); one without the score is left out, a `baseline_` gets an open dot.
+        score: the score's key.
+    """
+    words = wording.SCORES[score]
+    known = [(name, value, ends or (None, None)) for name, (value, ends) in rows.items() if value is not None]
+    known.sort(key=lambda row: row[1], reverse=not words.higher)
+    figure = _forest(
+        [wording.model(name) for name, _, _ in known],
+        [(value, ends[0], ends[1]) for _, value, ends in known],
+        f"{words.label}, {'higher' if words.higher else 'lower'} is better",
+        1.75,
+        hollow=[name.startswith("baseline_") for name, _, _ in known],
+    )
+    figure.axes[0].set_title("active test windows")
+    return figure
+
+
+def _forest(
+    names: list[str],
+    values: Sequence[tuple[float | None, float | None, float | None]],
+    x: str,
+    left: float,
+    *,
+    step: float = 0.26,
+    hollow: Sequence[bool] | None = None,
+) -> Figure:
+    height = 0.95 + step * max(len(names), 2)
+    figure, axes = canvas(4.4, height, (left, 0.2, 0.55, 0.3))
+    for row, (value, low, high) in enumerate(values):
+        if value is None:
+            continue
+        if low is not None and high is not None:
+            axes.plot([low, high], [row, row], color=HUES[0], linewidth=2)
+        filled = hollow is None or not hollow[row]
+        axes.plot([value], [row], marker="o", markersize=5, color=HUES[0], markerfacecolor=HUES[0] if filled else PAPER)
+    if hollow is None:
+        axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set(ylim=(-0.6, len(names) - 0.4), xlabel=x)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.grid(axis="y", color=LINE, linewidth=0.3)
+    return figure

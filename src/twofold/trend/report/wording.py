@@ -1,0 +1,120 @@
+"""What scores, models and splits are called in a report, and what each score means."""
+
+from twofold.page.words import ScoreWords
+
+SCORES: dict[str, ScoreWords] = {
+    "log_score": ScoreWords(
+        "Log score",
+        False,
+        "Mean of minus the natural logarithm of the probability given to what happened, in nats. 0 is perfect, "
+        "0.693 is a coin's; proper: honest probabilities score best.",
+    ),
+    "brier_score": ScoreWords(
+        "Brier", False, "Mean squared distance of the probability from what happened (0 or 1). 0 is perfect; proper."
+    ),
+    "brier_skill": ScoreWords(
+        "Brier skill",
+        True,
+        "1 minus the Brier score over that of always giving the base rate. 1 is perfect, 0 no better than the "
+        "base rate, below 0 worse.",
+    ),
+    "roc_auc": ScoreWords(
+        "ROC AUC",
+        True,
+        "Chance that a window that went up has a higher probability than one that did not. 1 is perfect, 0.5 is "
+        "chance; says nothing of calibration.",
+    ),
+    "pr_auc": ScoreWords(
+        "PR AUC",
+        True,
+        "Average precision: mean share of true alarms over all recalls. 1 is perfect, chance equals the share of "
+        "windows that went up.",
+    ),
+    "accuracy": ScoreWords(
+        "Accuracy",
+        True,
+        "Share of windows called right at probability 0.5. Read it against the share of the commoner class, "
+        "which a rule that always answers the same reaches.",
+    ),
+    "balanced_accuracy": ScoreWords(
+        "Balanced accuracy", True, "Mean of the shares called right among up and among not up. 0.5 is chance."
+    ),
+    "mcc": ScoreWords(
+        "MCC", True, "Matthews correlation of call and outcome. 1 is perfect, 0 is chance, −1 always wrong."
+    ),
+    "ece": ScoreWords(
+        "ECE",
+        False,
+        "Expected calibration error: mean gap between the probability given and the share that went up, over bins of "
+        "probability. 0 is perfect; depends on the bins.",
+    ),
+}
+"""The nine scores in the order of a table's columns."""
+
+_MODELS = {
+    "ensemble": "Ensemble (headline)",
+    "network": "Recurrent networks, pooled",
+    "rnn": "RNN",
+    "lstm": "LSTM",
+    "gru": "GRU",
+    "logistic": "Logistic regression",
+    "boosting": "Gradient boosting",
+    "base_rate": "Base rate",
+    "all_zero": "All-zero rule",
+    "mean_reversion": "Mean reversion",
+}
+_SETS = {
+    "test": "all test windows",
+    "test_active": "active test windows",
+    "train": "training windows",
+    "validation": "validation windows",
+    "calibration": "calibration windows",
+    "purged": "windows left out (purged)",
+    "total": "all windows together",
+}
+_TARGETS = {
+    "next_day": "the next {unit}'s count is above the last {unit}'s, x[t+1] > x[t]",
+    "mean7": "the 7-{unit} mean rises, x[t+1] > x[t−6]",
+    "sum7": "the next 7 {unit}s' sum is above the last 7 {unit}s' sum",
+}
+
+
+def model(name: str) -> str:
+    """A model's name in words; a baseline may come with or without its prefix `baseline_`.
+
+    Example:
+        >>> model("gru"), model("my_rule")
+        ('GRU', 'My rule')
+    """
+    name = name.removeprefix("baseline_")
+    return _MODELS.get(name, name.replace("_", " ").capitalize())
+
+
+def windows(name: str) -> str:
+    """A set of windows in words."""
+    return _SETS.get(name, name.replace("_", " "))
+
+
+def part(name: str) -> str:
+    """A part of the split in words.
+
+    Example:
+        >>> part("test")
+        'test windows'
+    """
+    return windows(name).replace("all test", "test")
+
+
+def target(name: str, unit: str) -> str:
+    """When a window counts as up, in words."""
+    return _TARGETS.get(name, name).format(unit=unit)
+
+
+def unit(step_days: int) -> str:
+    """What one step of the data is called.
+
+    Example:
+        >>> unit(7)
+        'week'
+    """
+    return {1: "day", 7: "week"}.get(step_days, f"{step_days}-day step")

@@ -1,0 +1,213 @@
+"""The account of a walk forward: forecasts pooled in the order of time, then every figure that `scores.json` holds."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from twofold.counts.panel import Panel
+from twofold.engine.errors import InputError
+from twofold.engine.files import write_json, write_parquet
+from twofold.engine.recurrent import CELLS
+from twofold.engine.run import RunFolder
+from twofold.engine.seed import seed_for
+from twofold.scoring.binary import reliability, scores
+from twofold.scoring.bootstrap import COMPARED, compare, intervals
+from twofold.trend.account import describe_data
+from twofold.trend.calibrate import Calibration
+from twofold.trend.label import label
+from twofold.trend.walk.config import BacktestConfig
+from twofold.trend.walk.models import MODELS
+from twofold.trend.walk.pool import walk_pool
+from twofold.trend.walk.schedule import Schedule, known_at, read_refits
+
+BASELINES = tuple(name for name in MODELS if name not in CELLS)
+RIVALS = ("pool", *CELLS)
+SHOWN = ("pool", *CELLS, "logistic", "boosting")
+BY_ORIGIN = ("log_score", "brier_score", "brier_skill", "roc_auc")
+
+
+def settle(panel: Panel, source: str, plan: Schedule, config: BacktestConfig, folder: RunFolder) -> None:
+    """Pools, scores and saves what `walk_forward` forecast; everything the report reads is in the folder afterwards.
+
+    Args:
+        panel: the counts.
+        source: name of the data file, or "simulated".
+        plan: the walk's refits.
+        config: the walk.
+        folder: held by this process.
+
+    Raises:
+        InputError: when every refit was skipped, or those of all scored dates.
+    """
+    refits = read_refits(folder.path, plan)
+    skipped = [fact for fact, _ in refits if fact["skipped"]]
+    tables = [table for _, table in refits if table is not None]
+    frame = _with_outcomes(pl.concat(tables), panel, plan, config) if tables else pl.DataFrame()
+    if not len(frame) or not frame["scored"].any():
+        raise InputError(f"no forecast could be made: {skipped[-1]['skipped']}")
+    frame, origins = pool(frame, plan, config)
+    scored = frame.filter("scored").drop("scored", "at", "first_label")
+    write_parquet(folder.path / "predictions.parquet", scored)
+    facts = {at: fact for fact, _ in refits for at in fact["origins"]}
+    account = {
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "simulated": source == "simulated",
+        # Corrections are taken off earlier dates after each cut, so the note on looking ahead does not hold here.
+        "data": describe_data(panel, config.trend, source)
+        | {"notes": [*panel.notes, *panel.increments(config.source.negatives).notes]},
+        "walk": _describe_walk(plan, config),
+        "skipped": [
+            {"origin": str(plan.dates[at]), "reason": fact["skipped"]} for fact in skipped for at in fact["origins"]
+        ],
+        **score_walk(scored, config),
+        "by_origin": [_describe_origin(frame, at, facts[at], plan, origins[at]) for at in sorted(origins)],
+    }
+    write_json(folder.path / "scores.json", account)
+
+
+def _with_outcomes(frame: pl.DataFrame, panel: Panel, plan: Schedule, config: BacktestConfig) -> pl.DataFrame:
+    """Adds what happened, which no refit could see: in the end (`label`), and as it was first known (`first_label`)."""
+    asked, increments = config.window, panel.increments(config.source.negatives)
+    labels = label(increments.counts, asked.target, asked.horizon)
+    row = {name: index for index, name in enumerate(increments.regions)}
+    at = np.searchsorted(plan.dates, frame["origin"].to_numpy().astype("datetime64[D]"))
+    region = np.array([row[name] for name in frame["region"]])
+    column = at - labels.first
+    # A correction that is taken off earlier dates changes outcomes later on; what the pool learns from must not.
+    cuts = {origin: known_at(panel, plan.dates[int(origin) + plan.lookahead]) for origin in np.unique(at).tolist()}
+    known = {
+        origin: label(cut.increments(config.source.negatives).counts, asked.target, asked.horizon).up[:, -1]
+        for origin, cut in cuts.items()
+    }
+    return frame.with_columns(
+        target_date=pl.Series(plan.dates[at + asked.horizon]),
+        label=pl.Series(labels.up[region, column]),
+        tie=pl.Series(labels.tie[region, column]),
+        first_label=pl.Series([bool(known[origin][row]) for origin, row in zip(at.tolist(), region, strict=True)]),
+        at=pl.Series(at),
+        scored=pl.Series(at >= plan.first),
+    )
+
+
+def pool(
+    frame: pl.DataFrame, plan: Schedule, config: BacktestConfig
+) -> tuple[pl.DataFrame, dict[int, tuple[dict[str, float], Calibration]]]:
+    """Adds `p_pool`, weighted and calibrated by what was known at each origin, and `p_equal_pool`, the plain mean.
+
+    Returns:
+        The forecasts, and by origin the members' weights and the calibration.
+    """
+    wanted = {config.model.cell, *config.ensemble.partners}
+    names = [name for name in MODELS if name in wanted]
+    members = frame.select(f"p_{name}" for name in names).to_numpy()
+    at = frame["at"].to_numpy()
+    found = walk_pool(
+        members,
+        frame["first_label"].to_numpy(),
+        at,
+        plan.lookahead,
+        learns=frame["active"].to_numpy(),
+        config=config.calibration,
+        prior_days=config.walk.weight_prior_days,
+    )
+    learned = {
+        int(origin): (dict(zip(names, weights.tolist(), strict=True)), calibration)
+        for origin, weights, calibration in zip(np.unique(at), found.weights, found.calibrations, strict=True)
+    }
+    pooled = {"p_pool": found.probability, "p_equal_pool": members.mean(axis=1)}
+    return frame.with_columns(**{name: pl.Series(values) for name, values in pooled.items()}), learned
+
+
+def score_walk(frame: pl.DataFrame, config: BacktestConfig) -> dict[str, Any]:
+    """Scores with intervals of every model on all and on active windows, paired differences, reliability."""
+    names = ("pool", "equal_pool", *MODELS)
+    options = {
+        "resamples": config.score.bootstrap,
+        "block_days": config.score.block_days,
+        "level": config.score.level,
+        "seed": seed_for(config.seed, "bootstrap"),
+    }
+    sets = {"active": frame.filter("active"), "all": frame}
+    data = {part: _Set(table) for part, table in sets.items()}
+    models = {
+        name: {part: scores(each.p(name), each.up) for part, each in data.items()}
+        | {"intervals": {part: intervals(each.p(name), each.up, each.day, **options) for part, each in data.items()}}
+        for name in names
+    }
+    active = data["active"]
+    pairs = [
+        {"model": model, "against": against, "score": score, **found[score]}
+        for model, against in product(RIVALS, BASELINES)
+        for found in [compare(active.p(model), active.p(against), active.up, active.day, **options)]
+        for score in COMPARED
+    ]
+    return {
+        "windows": {
+            part: {"windows": len(each.up), "up": int(each.up.sum()), "days": len(np.unique(each.day))}
+            for part, each in data.items()
+        },
+        "models": models,
+        "comparisons": pairs,
+        "reliability": {name: reliability(active.p(name), active.up) for name in SHOWN},
+    }
+
+
+class _Set:
+    """Windows to score."""
+
+    def __init__(self, table: pl.DataFrame) -> None:
+        self.table = table
+        self.up = table["label"].to_numpy().astype(bool)
+        self.day = table["origin"].to_numpy().astype("datetime64[D]").astype(np.int64)
+
+    def p(self, name: str) -> np.ndarray:
+        return self.table[f"p_{name}"].to_numpy()
+
+
+def _describe_walk(plan: Schedule, config: BacktestConfig) -> dict[str, Any]:
+    origins = [at for refit in plan.refits for at in refit.origins]
+    scored = [at for at in origins if at >= plan.first]
+    ahead = config.window.horizon
+    return {
+        "target": config.window.target,
+        "horizon": ahead,
+        "length": config.window.length,
+        "first_origin": str(plan.dates[scored[0]]),
+        "last_origin": str(plan.dates[scored[-1]]),
+        "first_target": str(plan.dates[scored[0] + ahead]),
+        "last_target": str(plan.dates[scored[-1] + ahead]),
+        "origins": len(scored),
+        "warmup": len(origins) - len(scored),
+        "refits": len(plan.refits),
+    }
+
+
+def _describe_origin(
+    frame: pl.DataFrame,
+    at: int,
+    fact: dict[str, Any],
+    plan: Schedule,
+    learned: tuple[dict[str, float], Calibration],
+) -> dict[str, Any]:
+    """What was known at an origin, and how well it was forecast; a warm-up origin has no scores."""
+    every = frame.filter(pl.col("at") == at)
+    here = every.filter("active")
+    each, (weights, calibration) = _Set(here), learned
+    scored = at >= plan.first
+    found = {name: scores(each.p(name), each.up) for name in (*SHOWN, "base_rate")} if scored else {}
+    return {
+        "origin": str(plan.dates[at]),
+        "target": str(every["target_date"][0]),
+        "refit": str(plan.dates[fact["origins"][0]]),
+        "screened": str(plan.dates[fact["screened"] - 1]),
+        "regions": fact["regions"],
+        "learned": fact["learned"],
+        "active": len(here),
+        "up": int(each.up.sum()) if scored else None,
+        "weights": weights,
+        "calibration": {"scale": calibration.scale, "shift": calibration.shift, "windows": calibration.windows},
+        "scores": {name: {score: block[score] for score in BY_ORIGIN} for name, block in found.items()},
+    }

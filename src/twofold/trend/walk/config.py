@@ -1,0 +1,102 @@
+"""Every knob of a walk forward through time on one page."""
+
+from datetime import date
+from typing import Annotated
+
+import tyro
+from pydantic import Field, model_validator
+
+from twofold.counts.config import SourceConfig
+from twofold.engine.config import Config
+from twofold.trend.config import (
+    CalibrationConfig,
+    EnsembleConfig,
+    FeatureConfig,
+    ModelConfig,
+    ScoreConfig,
+    TrainConfig,
+    TrendConfig,
+    WindowConfig,
+)
+
+
+class WalkConfig(Config):
+    """Which dates are forecast, and what the models of each may learn from.
+
+    A forecast's origin is the last date that it may see; its target date lies `window.horizon` dates after the origin.
+    """
+
+    last: Annotated[int, tyro.conf.arg(aliases=("--last",))] = Field(default=15, ge=1)
+    """Number of target dates, the last of which is the last one whose outcome is known (or `until`)."""
+    first: Annotated[date | None, tyro.conf.arg(aliases=("--first",))] = None
+    """First target date, such as 2020-03-29; `last` is not looked at then."""
+    until: Annotated[date | None, tyro.conf.arg(aliases=("--until",))] = None
+    """Last target date; by default the last one whose outcome is known."""
+    every: Annotated[int, tyro.conf.arg(aliases=("--every",))] = Field(default=1, ge=1)
+    """Dates between two refits; 1 refits at every origin."""
+    warmup: int = Field(default=7, ge=0)
+    """Target dates before the first that are forecast, too, to learn weights and calibration from; never scored."""
+    memory: int | None = Field(default=28, ge=1)
+    """Models learn from windows whose origin is one of this many last dates; None: from all."""
+    active_only: bool = True
+    """Models learn from windows with a case; one without gets the share of "up" among windows without a case."""
+    logistic_c: float = Field(default=0.01, gt=0.0)
+    """Inverse strength of the logistic regression's penalty."""
+    boosting_rounds: int = Field(default=60, ge=1)
+    """Trees of the gradient boosting."""
+    weight_prior_days: float = Field(default=28.0, ge=0.0)
+    """Draws the pool's weights towards equal ones with the weight of this many days."""
+    jobs: Annotated[int, tyro.conf.arg(aliases=("--jobs",))] = Field(default=0, ge=0, exclude=True)
+    """Refits at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
+
+
+class WalkScreenConfig(Config):
+    """The set C: regions correlated with at least one other region, as far as was known."""
+
+    threshold: float | None = Field(default=0.7, ge=-1.0, lt=1.0)
+    """A region is in C when its Pearson correlation with another exceeds this; None keeps every region."""
+    fixed: bool = False
+    """Keep the C of the first target date, chosen on the dates before it; else each refit chooses anew."""
+
+
+class BacktestConfig(Config):
+    """One walk forward: refitted as it goes, each forecast from what was known at its origin."""
+
+    recipe: str = "walk-next-day"
+    """Name of the recipe that the config started from."""
+    seed: int = Field(default=0, ge=0)
+    """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
+    source: SourceConfig = SourceConfig()
+    walk: WalkConfig = WalkConfig()
+    screen: WalkScreenConfig = WalkScreenConfig()
+    window: WindowConfig = WindowConfig()
+    features: FeatureConfig = FeatureConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+    score: ScoreConfig = ScoreConfig()
+
+    @model_validator(mode="after")
+    def _walks(self) -> "BacktestConfig":
+        if self.window.per_region != "all" or self.window.stride != 1:
+            raise ValueError("window.per_region must be all and window.stride 1: a walk needs every origin")
+        if self.walk.first and self.walk.until and self.walk.first > self.walk.until:
+            raise ValueError(f"walk.first {self.walk.first} must not lie after walk.until {self.walk.until}")
+        return self
+
+    @property
+    def trend(self) -> TrendConfig:
+        """What the fitting of one origin's models reads, one network at a time."""
+        return TrendConfig(
+            recipe=self.recipe,
+            seed=self.seed,
+            source=self.source,
+            window=self.window,
+            features=self.features,
+            model=self.model,
+            train=self.train.model_copy(update={"jobs": 1}),
+            ensemble=self.ensemble,
+            calibration=self.calibration,
+            score=self.score,
+        )

@@ -1,0 +1,200 @@
+"""A path as a source of images: what it is, what tells that it has not changed, and the files in it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from twofold.engine.errors import DataError
+from twofold.vae.images.archives import tar_items, zip_items
+from twofold.vae.images.arrays import NPY, array_items
+from twofold.vae.images.items import (
+    HIDDEN,
+    ZIP,
+    Damage,
+    Entries,
+    Item,
+    Skipped,
+    check_length,
+    fingerprint,
+    hidden,
+    image_kind,
+    is_tar,
+    limited,
+    shown,
+)
+
+
+class Stamp(NamedTuple):
+    """What tells, without reading it, that a source has not changed.
+
+    Attributes:
+        place: its resolved path.
+        fingerprint: hash of the names, sizes, modes and times of change.
+        newest: the latest time of change of a file, in nanoseconds.
+        taken: when the stamp was made, in nanoseconds.
+    """
+
+    place: str
+    fingerprint: str
+    newest: int
+    taken: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder or file of images.
+
+    Attributes:
+        path: where it lies.
+        stamp: see Stamp.
+        content: reads everything and returns its hash; equal for equal content, wherever it lies.
+        items: opens it; see Entries. The files are sorted by name but for a tar's.
+    """
+
+    path: Path
+    stamp: Stamp
+    content: Callable[[], str]
+    items: Callable[[], AbstractContextManager[Entries]]
+
+
+def open_source(path: Path) -> Source:
+    """Finds out what a path is, by its first bytes; reads no image.
+
+    Args:
+        path: a folder of any depth, a zip, a tar (also compressed), or an array (.npy, .npz).
+
+    Raises:
+        DataError: when there is nothing, nothing that may be read, or something that holds no images.
+    """
+    taken = time.time_ns()
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return _folder(path, taken)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            raise DataError(f"{path}: is neither a file nor a folder; give a folder, zip, tar, npy or npz")
+        with path.open("rb") as file:
+            head = file.read(512)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file or folder; check the path given with --images") from None
+    except PermissionError:
+        raise DataError(f"{path}: no permission to read it; ask its owner, or copy it") from None
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
+    kind, items = _kind(path, head)
+    place = str(path.resolve())
+    stamp = Stamp(place, fingerprint([kind, status.st_size, status.st_mtime_ns]), status.st_mtime_ns, taken)
+    return Source(path, stamp, partial(_file_content, path, kind), partial(items, path))
+
+
+def _kind(path: Path, head: bytes) -> tuple[str, Callable[[Path], AbstractContextManager[Entries]]]:
+    suffix = path.suffix.lower()
+    if not head:
+        raise DataError(f"{path}: the file is empty; copy or download it again")
+    if suffix == ".npz":  # a zip by its content
+        return "npz", array_items
+    if head.startswith(NPY) or suffix == ".npy":
+        return "npy", array_items
+    if head.startswith(ZIP) or suffix == ".zip":
+        return "zip", zip_items
+    if is_tar(head) or suffix == ".tar":
+        return "tar", tar_items
+    if image := image_kind(head):
+        raise DataError(f"{path}: is one {image} image; give the folder, zip or tar that holds the images")
+    raise DataError(f"{path}: is no folder, zip, tar, npy or npz; put the images into a folder and give that")
+
+
+def _file_content(path: Path, kind: str) -> str:
+    try:
+        with path.open("rb") as file:
+            return f"{kind}:{hashlib.file_digest(file, hashlib.blake2b).hexdigest()}"
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
+
+
+class _File(NamedTuple):
+    name: str
+    path: str
+    size: int
+    changed: int
+    mode: int  # whoever gives permission to read changes nothing else
+
+
+def _folder(root: Path, taken: int) -> Source:
+    found = sorted(_walk(root), key=lambda entry: entry.name)
+    facts = [[e.name, e.size, e.changed, e.mode] if isinstance(e, _File) else [e.name, e.reason] for e in found]
+    newest = max((entry.changed for entry in found if isinstance(entry, _File)), default=0)
+    stamp = Stamp(str(root.resolve()), fingerprint(facts), newest, taken)
+    return Source(root, stamp, partial(_folder_content, found), partial(_folder_items, found))
+
+
+def _walk(root: Path) -> Iterator[_File | Skipped]:
+    pending = [(str(root), "")]
+    while pending:
+        folder, prefix = pending.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            if not prefix:
+                raise
+            yield Skipped(prefix, _cannot_read(error))
+            continue
+        for entry in entries:
+            name = prefix + shown(entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((entry.path, f"{name}/"))
+            else:
+                yield _listed(entry, name)
+
+
+def _listed(entry: os.DirEntry[str], name: str) -> _File | Skipped:
+    if hidden(name):
+        return Skipped(name, HIDDEN)
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return Skipped(name, "broken link" if entry.is_symlink() else _cannot_read(error))
+    if stat.S_ISDIR(status.st_mode):
+        return Skipped(name, "link to a folder")  # following it could go round in circles
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(name, "not a regular file")
+    return _File(name, entry.path, status.st_size, status.st_mtime_ns, status.st_mode)
+
+
+def _cannot_read(error: OSError) -> str:
+    return "no permission to read it" if isinstance(error, PermissionError) else f"can't be read ({error.strerror})"
+
+
+def _folder_content(found: list[_File | Skipped]) -> str:
+    digest = hashlib.blake2b()
+    for entry in found:
+        try:
+            content = hashlib.blake2b(_read(entry)).hexdigest() if isinstance(entry, _File) else entry.reason
+        except Damage as damage:
+            content = str(damage)
+        digest.update(json.dumps([entry.name, content]).encode())
+    return f"folder:{digest.hexdigest()}"
+
+
+@contextlib.contextmanager
+def _folder_items(found: list[_File | Skipped]) -> Iterator[Entries]:
+    items = (e if isinstance(e, Skipped) else Item(e.name, e.size, partial(_read, e)) for e in found)
+    yield len(found), items
+
+
+def _read(file: _File) -> bytes:
+    check_length(file.size)
+    try:
+        with Path(file.path).open("rb") as opened:
+            return limited(opened)
+    except OSError as error:
+        raise Damage(_cannot_read(error)) from error

@@ -1,0 +1,217 @@
+"""Images in memory, mapped from the cache: preprocessed once, sorted by name, with a list of what was skipped."""
+
+import hashlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from twofold.engine.config import canonical
+from twofold.engine.errors import DataError
+from twofold.engine.files import write_bytes, write_json
+from twofold.vae.config import ImageConfig
+from twofold.vae.images.cache import entry, recall, remember
+from twofold.vae.images.decode import Batch, decoded, pillow_quiet
+from twofold.vae.images.files import Source, open_source
+from twofold.vae.images.items import FORMATS, HIDDEN, Skipped, fingerprint
+
+FORMAT = 1
+"""Raised whenever the same files would give other pixels or another layout, so that older entries are not used."""
+_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Images:
+    """Preprocessed images.
+
+    Attributes:
+        pixels: the images; mapped from a file, and read-only.
+        names: their names, ascending.
+        hashes: BLAKE2b-128 of each one's shape and pixels.
+        skipped: the files that gave no image, sorted by name.
+        source: name of the file or folder.
+        digest: SHA-256 in hex of the settings and of all hashes, sorted: the names don't count.
+    """
+
+    pixels: UInt8[np.ndarray, "n h w c"]
+    names: tuple[str, ...]
+    hashes: UInt8[np.ndarray, "n 16"]
+    skipped: tuple[Skipped, ...]
+    source: str
+    digest: str
+
+
+def load_images(
+    path: Path,
+    config: ImageConfig,
+    *,
+    strict: bool,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Images:
+    """The images of a folder, zip, tar or array, decoded now or taken from the cache.
+
+    Args:
+        path: a folder of any depth, a zip, a tar (also compressed), or an array (.npy, .npz).
+        config: size, channels and fit.
+        strict: refuse the source when a file of it gives no image (but for hidden and system files).
+        cache: folder that decoded images are kept in.
+        progress: told, while decoding, how many files are done, and of how many (0 where a tar's end is not known).
+
+    Returns:
+        The images that could be read.
+
+    Raises:
+        DataError: when the path is no source of images, holds none, or, if `strict`, one that can't be read.
+        InputError: when the cache can't be written.
+    """
+    source = open_source(path)
+    content = recall(cache, source.stamp)
+    if content is None:
+        content = source.content()
+        remember(cache, source.stamp, content)
+    settings = _settings(config)
+    folder = entry(cache, fingerprint([content, settings]), lambda aside: _build(aside, source, config, progress))
+    images = read_images(folder, path.resolve().name)
+    if strict:
+        _refuse(images.skipped, path)
+    return images
+
+
+def duplicates(hashes: UInt8[np.ndarray, "n 16"]) -> Bool[np.ndarray, " n"]:
+    """Which rows have the same pixels as an earlier row.
+
+    Example:
+        >>> duplicates(np.repeat(np.array([[7], [5], [7]], dtype=np.uint8), 16, axis=1))
+        array([False, False,  True])
+    """
+    repeated = np.ones(len(hashes), dtype=bool)
+    repeated[np.unique(hashes, axis=0, return_index=True)[1]] = False
+    return repeated
+
+
+def _settings(config: ImageConfig) -> dict[str, Any]:
+    return {"format": FORMAT, "size": config.size, "channels": config.channels, "fit": config.fit}
+
+
+def _refuse(skipped: tuple[Skipped, ...], path: Path) -> None:
+    bad = [item for item in skipped if item.reason != HIDDEN]
+    if bad:
+        more = f" ({len(bad)} such files)" if len(bad) > 1 else ""
+        raise DataError(
+            f"{path}, {bad[0].name}: {bad[0].reason}{more}; mend or remove it, or run without --strict to skip it"
+        )
+
+
+def _build(aside: Path, source: Source, config: ImageConfig, progress: Callable[[int, int], None] | None) -> None:
+    with pillow_quiet(), source.items() as (total, entries), closing(decoded(entries, config)) as batches:
+        kept, skipped = write_images(aside, _counted(batches, total, progress), config)
+    if not kept:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(item.reason for item in skipped).most_common(3))
+        found = f"; of {len(skipped)} skipped: {reasons}" if skipped else ""
+        raise DataError(f"{source.path}: holds no image that can be read{found}; {FORMATS}")
+    if open_source(source.path).stamp.fingerprint != source.stamp.fingerprint:
+        raise DataError(f"{source.path}: changed while it was read; run again when nothing writes there")
+
+
+def _counted(batches: Iterator[Batch], total: int, progress: Callable[[int, int], None] | None) -> Iterator[Batch]:
+    done = 0
+    for batch in batches:
+        done += len(batch.names) + len(batch.skipped)
+        if progress:
+            progress(done, total)
+        yield batch
+
+
+def write_images(folder: Path, batches: Iterable[Batch], config: ImageConfig) -> tuple[int, list[Skipped]]:
+    """Writes images into a folder, a batch at a time: they may be more than fit into memory.
+
+    Args:
+        folder: empty; the `aside` of `cache.entry`.
+        batches: the images in any order.
+        config: settings that they were made with.
+
+    Returns:
+        How many there were, and what was skipped.
+    """
+    names: list[str] = []
+    skipped: list[Skipped] = []
+    parts: list[np.ndarray] = [np.empty((0, 16), dtype=np.uint8)]
+    with (folder / "pixels.npy").open("wb") as file:
+        shape = config.size, config.size, config.channels
+        _write_header(file, (0, *shape))
+        for batch in batches:
+            # Not through a memory map, in which a full disk would kill the process.
+            file.write(np.ascontiguousarray(batch.pixels).data)
+            names.extend(batch.names)
+            skipped.extend(batch.skipped)
+            parts.append(batch.hashes)
+        file.seek(0)
+        _write_header(file, (len(names), *shape))
+        file.flush()
+        os.fsync(file.fileno())
+    hashes = np.concatenate(parts)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    if order != list(range(len(names))):
+        _reorder(folder / "pixels.npy", np.array(order))
+    _write_about(folder, [names[i] for i in order], hashes[order], skipped, config)
+    return len(names), skipped
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    """The header of a .npy file; numpy pads it so that a longer first axis takes no more room."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _reorder(path: Path, order: np.ndarray) -> None:
+    """Sorts the rows of a file that may be larger than memory."""
+    old = np.load(path, mmap_mode="r")
+    aside = path.with_name("sorted.npy")
+    with aside.open("wb") as file:
+        _write_header(file, old.shape)
+        for start in range(0, len(order), _ROWS):
+            file.write(old[order[start : start + _ROWS]].data)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def _write_about(
+    folder: Path, names: list[str], hashes: np.ndarray, skipped: list[Skipped], config: ImageConfig
+) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, hashes)
+    write_bytes(folder / "hashes.npy", buffer.getvalue())
+    ordered = hashes[np.lexsort(hashes.T[::-1])].tobytes()
+    about = {
+        "names": names,
+        "skipped": [asdict(item) for item in sorted(skipped, key=lambda item: item.name)],
+        "digest": hashlib.sha256(canonical(_settings(config)).encode() + ordered).hexdigest(),
+    }
+    write_json(folder / "images.json", about)
+
+
+def read_images(folder: Path, source: str) -> Images:
+    """Maps the images that `write_images` wrote.
+
+    Args:
+        folder: what `cache.entry` returned.
+        source: name of where they come from.
+    """
+    about = json.loads((folder / "images.json").read_text(encoding="utf-8"))
+    return Images(
+        pixels=np.load(folder / "pixels.npy", mmap_mode="r"),
+        names=tuple(about["names"]),
+        hashes=np.load(folder / "hashes.npy"),
+        skipped=tuple(Skipped(**item) for item in about["skipped"]),
+        source=source,
+        digest=about["digest"],
+    )

@@ -1,0 +1,84 @@
+"""The heads by name, and their forecasts: every place that is known, every horizon, in order."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from hub.season_small import (
+    ALL_HEADS,
+    CONFIG,
+    FIRST,
+    LOCATIONS,
+    RULES,
+    asked,
+    examples,
+    head,
+    history,
+    one_thread,  # noqa: F401
+    replay,
+)
+from twofold.hub.config import HubConfig
+from twofold.hub.heads.climatology import Climatology
+from twofold.hub.heads.heads import examples_of, forecast
+from twofold.hub.heads.logistic import Logistic
+from twofold.hub.heads.network import Networks
+from twofold.hub.heads.pmf import pmf_of
+from twofold.hub.heads.trees import Trees
+from twofold.hub.known import Known
+
+KNOWN = replay().known(FIRST)
+
+
+def test_each_name_is_its_head() -> None:
+    kinds = [type(head(name)) for name in ALL_HEADS]
+    assert kinds == [Climatology, Logistic, Trees, Networks, Networks, Networks]
+    assert [head(cell).cell for cell in ("rnn", "lstm", "gru")] == ["rnn", "lstm", "gru"]  # pyright: ignore
+
+
+@pytest.mark.parametrize("name", ALL_HEADS)
+def test_forecasts_stand_in_order_with_their_own_probabilities(name) -> None:
+    table = forecast(head(name), KNOWN, RULES, CONFIG)
+    assert table.columns == ["reference_date", "horizon", "location", "category", "probability"]
+    assert table.schema["reference_date"] == pl.Date
+    rows = [
+        (FIRST, horizon, place, category)
+        for place in LOCATIONS["location"]
+        for horizon in RULES.horizons
+        for category in RULES.categories
+    ]
+    assert table.drop("probability").rows() == rows
+    pmf = pmf_of(head(name), asked(), RULES, CONFIG.floor)
+    assert table["probability"].to_list() == pmf.ravel().tolist()
+
+
+def test_a_place_whose_newest_week_is_not_known_is_left_out() -> None:
+    values = KNOWN.expected.values.copy()
+    values[1, -1] = np.nan
+    gap = Known(FIRST, KNOWN.counts, KNOWN.expected._replace(values=values), KNOWN.population, KNOWN.revisions)
+    table = forecast(head("climatology"), gap, RULES, CONFIG)
+    assert table["location"].unique().sort().to_list() == ["01", "04", "05", "06", "56", "US"]
+    assert table["probability"].is_finite().all()
+
+
+def test_forecasts_start_from_the_expected_counts_and_learn_from_the_published() -> None:
+    doubled = KNOWN.expected._replace(values=KNOWN.expected.values * 2)
+    other = Known(FIRST, KNOWN.counts, doubled, KNOWN.population, KNOWN.revisions)
+    found, before = (forecast(head("trees"), known, RULES, CONFIG) for known in (other, KNOWN))
+    assert found["probability"].to_list() != before["probability"].to_list()
+    learned = examples_of(other, history(), RULES, CONFIG)
+    assert learned.asked.inputs.tobytes() == examples().asked.inputs.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"heads": ("trees",), "pooled": ("trees", "gru", "rnn")}, "pooled must be among heads, which lack gru, rnn"),
+        ({"pooled": ()}, "at least 1 item"),
+        ({"pooled": ("gru", "gru")}, "must name each head once"),
+        ({"heads": (*ALL_HEADS, "gru")}, "must name each head once"),
+        ({"heads": ("elman",)}, "heads"),
+    ],
+)
+def test_a_pool_of_heads_that_are_not_fitted_is_refused(change, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        HubConfig.model_validate(change)

@@ -1,0 +1,145 @@
+"""The study: every setting runs, what was done is not done again, and its summary is what the report reads."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from trend.small import NAMES, epidemic
+from twofold.counts.load import load_panel
+from twofold.counts.panel import Panel
+from twofold.engine.errors import InputError
+from twofold.engine.run import claim
+from twofold.trend.original.study import TRIALS, StudyConfig, all_settings, check_study, execute_study
+from twofold.trend.report import page as report
+
+TINY = StudyConfig(epochs=1, seeds=1, lengths=(7,), starts=(0,), jobs=1)
+
+
+def with_china() -> Panel:
+    """A small epidemic in which China is a region of pure noise, outside C."""
+    names = list(NAMES[:9])
+    names[7] = "China"
+    return replace(epidemic(regions=9, dates=70), regions=tuple(names))
+
+
+def study(folder: Path, panel: Panel, config: StudyConfig = TINY) -> list[tuple[int, int]]:
+    told: list[tuple[int, int]] = []
+    with claim(folder, config, panel.digest(), ["study"]) as run:
+        execute_study(panel, "cases.csv", config, run, lambda done, total: told.append((done, total)))
+    return told
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("study") / "one"
+    study(path, with_china())
+    return path
+
+
+def test_every_setting_has_a_name_of_its_own():
+    settings = all_settings(StudyConfig(seeds=2))
+
+    assert len({setting.name for setting in settings}) == len(settings)
+    kinds = [setting.tags["kind"] for setting in settings]
+    assert {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)} == {
+        "grid": 4 * 3 * 2 * 2,
+        "temporal": 4 * 3,
+        "one-window": 2,
+        "china": 2,
+        "trial": len(TRIALS),
+    }
+
+
+def test_trials_change_what_they_are_named_after():
+    trials = {s.tags["setting"]: s.config for s in all_settings(StudyConfig()) if s.tags["kind"] == "trial"}
+
+    plain = trials["as the original"]
+    assert (plain.train.epochs, plain.train.batch_size, plain.model.hidden, plain.model.layers) == (20, 128, 128, 1)
+    assert trials["40 epochs"].train.epochs == 40
+    assert trials["batch of 32"].train.batch_size == 32
+    assert trials["256 hidden units"].model.hidden == 256
+    assert trials["3 layers"].model.layers == 3
+
+
+def test_the_summary_holds_what_was_run(folder):
+    found = json.loads((folder / "study.json").read_text())
+
+    assert [(row["cell"], row["layers"]) for row in found["grid"]] == [("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1)]
+    for row in found["grid"]:
+        assert row["train"] + row["test"] == row["windows"]
+        assert len(row["test_accuracy"]) == len(row["majority"]) == 1
+        assert len(row["curves"]) == 1
+        assert row["temporal"]["brier_skill"][0] is not None
+    assert found["screen"]["china"] == "outside C"
+    assert found["china"]["with"]["windows"] > found["china"]["without"]["windows"]
+    assert found["one_window"]["train"] + found["one_window"]["test"] == found["screen"]["selected"]
+    assert [trial["setting"] for trial in found["trials"]] == [name for name, _ in TRIALS]
+    assert all(set(line) == {"claim", "finding", "figure"} for line in found["errors"])
+
+
+def test_an_interrupted_study_runs_only_what_is_missing(folder, tmp_path):
+    again = tmp_path / "again"
+    told = study(again, with_china())
+    files = {path.name: path.stat().st_mtime_ns for path in (again / "settings").glob("*.json")}
+    assert told[-1] == (len(files), len(files))
+    (again / "study.json").unlink()
+    lost = next((again / "settings").glob("grid-lstm*.json"))
+    lost.unlink()
+
+    study(again, with_china())
+
+    kept = {path.name: path.stat().st_mtime_ns for path in (again / "settings").glob("*.json")}
+    assert {name for name in files if kept[name] != files[name]} == {lost.name}
+    assert timeless(again) == timeless(folder)
+
+
+def timeless(folder: Path) -> dict:
+    found = json.loads((folder / "study.json").read_text())
+    for trial in found["trials"]:
+        del trial["seconds"]
+    for row in found["grid"]:
+        for record in row["curves"]:
+            del record["seconds"]
+    return found
+
+
+def test_the_report_of_a_real_study_is_written(folder):
+    page = report.write_study(folder).read_text()
+
+    assert "China" in page
+    assert "Always answering" in page
+
+
+def test_data_too_short_for_the_grid_is_refused_before_anything_runs():
+    with pytest.raises(InputError, match="needs"):
+        check_study(epidemic(dates=45), StudyConfig())
+
+
+def test_the_grid_holds_the_originals_own_setting():
+    with pytest.raises(ValidationError, match="lengths must hold 7"):
+        StudyConfig(lengths=(3, 14))
+
+
+@pytest.mark.realdata
+def test_the_originals_errors_are_found_on_its_own_table(data_folder, tmp_path):
+    panel = load_panel(data_folder / "covid_19.csv", TINY.source)
+    study(tmp_path / "real", panel)
+    found = json.loads((tmp_path / "real" / "study.json").read_text())
+
+    assert found["screen"] == {
+        "selected": 143,
+        "regions": 185,
+        "china": "outside C",
+        "train_days": {"selected": 160, "common": 133, "days": 66},
+    }
+    assert found["zero"]["share_all_zero"] == pytest.approx(0.477, abs=5e-4)
+    assert found["zero"]["share_up_all_zero"] == pytest.approx(0.034, abs=5e-4)
+    assert found["zero"]["majority_active"] == pytest.approx(0.54, abs=5e-3)
+    assert found["always_not_up"] == pytest.approx(0.744, abs=5e-4)
+    assert (found["one_window"]["train"], found["one_window"]["test"]) == (114, 29)
+    figures = {line["claim"]: line["figure"] for line in found["errors"]}
+    assert figures["Label 0 is printed as “up”"] == "2,708 up, 7,874 not"
+    assert figures["L = 3: 8,923 and 2,230"] == "8,923 and 2,231"

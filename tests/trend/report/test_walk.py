@@ -1,0 +1,70 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+from page.reading import Page, check_whole
+from trend.small import epidemic
+from trend.walk.small import quick_walk, walked
+from twofold.engine.errors import RunFolderError
+from twofold.trend.report import walk as backtest_report
+from twofold.trend.report import wording
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    out = tmp_path_factory.mktemp("walk") / "run"
+    with threadpool_limits(1):
+        walked(epidemic(), quick_walk(), out)
+    backtest_report.write(out)
+    return out
+
+
+def page(folder: Path) -> Page:
+    return check_whole((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def changed(folder: Path, tmp_path: Path, **changes: Any) -> Page:
+    for name in ("scores.json", "config.json"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    found = json.loads((folder / "scores.json").read_text())
+    (tmp_path / "scores.json").write_text(json.dumps(found | changes))
+    backtest_report.write(tmp_path)
+    return page(tmp_path)
+
+
+def test_the_page_is_whole_and_says_the_same_twice(folder: Path) -> None:
+    first = (folder / "report.html").read_bytes()
+    backtest_report.write(folder)
+    assert (folder / "report.html").read_bytes() == first
+    found = page(folder)
+    assert not [cell for cell in found.cells if "None" in cell or "nan" in cell]
+    anchors = [named["id"] for tag, named in found.tags if tag == "section"]
+    assert anchors == ["verdict", "models", "comparisons", "origins", "reliability", "known", "meaning"]
+
+
+def test_models_stand_in_the_order_of_their_log_score(folder: Path) -> None:
+    found = json.loads((folder / "scores.json").read_text())
+    cells = page(folder).cells
+    name, best = min(found["models"].items(), key=lambda item: item[1]["active"]["log_score"])
+    at = cells.index(f"1. {wording.model(name)}")
+    assert cells[at + 1].startswith(f"{best['active']['log_score']:.3f}[")
+
+
+def test_origins_that_were_skipped_are_named(folder: Path, tmp_path: Path) -> None:
+    assert "No origin was skipped." in page(folder).text
+    gone = [{"origin": "2020-02-29", "reason": "no region passes <the screen>"}]
+    assert "Origin 2020-02-29: no region passes <the screen>." in changed(folder, tmp_path, skipped=gone).text
+
+
+def test_simulated_data_is_named_first(folder: Path, tmp_path: Path) -> None:
+    assert "SIMULATED DATA" in changed(folder, tmp_path, simulated=True).text
+    assert "SIMULATED DATA" not in page(folder).text
+
+
+def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"scores\.json is missing"):
+        backtest_report.write(tmp_path)

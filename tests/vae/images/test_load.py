@@ -1,0 +1,438 @@
+"""Images from a path to memory: order, digests, the cache under two processes, a kill, an interrupt, a full disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from twofold.engine.errors import DataError, InputError
+from twofold.vae.config import ImageConfig
+from twofold.vae.images import load as module
+from twofold.vae.images.decode import batch_of
+from twofold.vae.images.items import Skipped
+from twofold.vae.images.load import Images, duplicates, load_images, read_images, write_images
+
+SIZE = 16
+SMALL = ImageConfig(size=SIZE)
+PIXELS = np.random.default_rng(8).integers(0, 256, size=(30, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def folder_of(folder: Path, pixels: np.ndarray = PIXELS, age: float = 100) -> Path:
+    """PNG files that were last changed some seconds ago."""
+    (folder / "sub").mkdir(parents=True)
+    for i, picture in enumerate(pixels):
+        path = folder / (f"{i:03d}.png" if i % 2 else f"sub/{i:03d}.png")
+        Image.fromarray(picture).save(path)
+        os.utime(path, (time.time() - age,) * 2)
+    return folder
+
+
+def zip_of(path: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.rglob("*.png"):
+            archive.write(file, str(file.relative_to(folder)))
+    os.utime(path, (time.time() - 100,) * 2)
+    return path
+
+
+def tar_of(path: Path, folder: Path) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for file in sorted(folder.rglob("*.png"), reverse=True):
+            archive.add(file, str(file.relative_to(folder)))
+    return path
+
+
+def load(path: Path, cache: Path, *, strict: bool = True, config: ImageConfig = SMALL) -> tuple[Images, int]:
+    """The images, and how many files were decoded."""
+    seen = [0]
+    images = load_images(path, config, strict=strict, cache=cache, progress=lambda done, _: seen.append(done))
+    return images, seen[-1]
+
+
+def expected_names(count: int = len(PIXELS)) -> list[str]:
+    return sorted(f"{i:03d}.png" if i % 2 else f"sub/{i:03d}.png" for i in range(count))
+
+
+def row_of(name: str) -> int:
+    return int(name.removeprefix("sub/").removesuffix(".png"))
+
+
+def test_folder_zip_and_tar_hold_the_same_images(tmp_path):
+    folder = folder_of(tmp_path / "set")
+    sources = [folder, zip_of(tmp_path / "a.zip", folder), tar_of(tmp_path / "a.tar.gz", folder)]
+
+    for path in sources:
+        images, decoded = load(path, tmp_path / "cache")
+        assert decoded == len(PIXELS)
+        assert list(images.names) == expected_names()
+        np.testing.assert_array_equal(images.pixels, PIXELS[[row_of(name) for name in images.names]])
+        assert images.source == path.name
+        assert images.skipped == ()
+    assert len({load(path, tmp_path / "cache")[0].digest for path in sources}) == 1
+
+
+def test_an_array_is_a_source_too(tmp_path):
+    np.save(tmp_path / "a.npy", PIXELS)
+
+    images, _ = load(tmp_path / "a.npy", tmp_path / "cache")
+
+    assert images.names[:2] == ("00", "01")
+    np.testing.assert_array_equal(images.pixels, PIXELS)
+
+
+def test_pixels_are_mapped_and_can_not_be_changed(tmp_path):
+    images, _ = load(folder_of(tmp_path / "set"), tmp_path / "cache")
+
+    assert isinstance(images.pixels, np.memmap)
+    assert images.pixels.dtype == np.uint8
+    with pytest.raises(ValueError, match="read-only"):
+        images.pixels[0] = 0
+
+
+def test_opening_again_reads_no_file(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "set")
+    first, decoded = load(folder, tmp_path / "cache")
+    assert decoded == len(PIXELS)
+    opened = Path.open
+
+    def spy(path, *arguments, **options):
+        assert folder not in path.parents
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", spy)
+    second, decoded = load(folder, tmp_path / "cache")
+
+    assert decoded == 0
+    assert second.digest == first.digest
+    np.testing.assert_array_equal(second.pixels, first.pixels)
+
+
+def test_files_that_changed_a_moment_ago_are_read_but_not_decoded_again(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "set", age=1)
+    load(folder, tmp_path / "cache")
+    read = []
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *a, **o: (read.append(path), opened(path, *a, **o))[1])
+
+    _, decoded = load(folder, tmp_path / "cache")
+
+    assert decoded == 0
+    assert len([path for path in read if folder in path.parents]) == len(PIXELS)
+
+
+def test_a_file_changed_within_its_time_stamp_is_seen(tmp_path):
+    """The race that git calls racy: same name, size and time, other bytes."""
+    np.save(tmp_path / "a.npy", PIXELS)
+    stamp = (tmp_path / "a.npy").stat()
+    load(tmp_path / "a.npy", tmp_path / "cache")
+    np.save(tmp_path / "a.npy", PIXELS[::-1])
+    os.utime(tmp_path / "a.npy", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+
+    images, _ = load(tmp_path / "a.npy", tmp_path / "cache")
+
+    np.testing.assert_array_equal(images.pixels, PIXELS[::-1])
+
+
+def test_the_same_content_elsewhere_is_not_decoded_again(tmp_path):
+    one = folder_of(tmp_path / "one")
+    load(one, tmp_path / "cache")
+    one.rename(tmp_path / "two")
+
+    images, decoded = load(tmp_path / "two", tmp_path / "cache")
+
+    assert decoded == 0
+    assert images.source == "two"
+
+
+@pytest.mark.parametrize("change", [{"size": 32}, {"channels": 1}, {"fit": "pad"}])
+def test_other_settings_are_another_entry(tmp_path, change):
+    folder = folder_of(tmp_path / "set")
+    first, _ = load(folder, tmp_path / "cache")
+
+    config = SMALL.model_copy(update=change)
+    second, decoded = load(folder, tmp_path / "cache", config=config)
+
+    assert decoded == len(PIXELS)
+    assert second.digest != first.digest
+    assert second.pixels.shape == (len(PIXELS), config.size, config.size, config.channels)
+
+
+def test_another_layout_of_the_cache_is_another_entry(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "set")
+    load(folder, tmp_path / "cache")
+    monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
+
+    assert load(folder, tmp_path / "cache")[1] == len(PIXELS)
+
+
+def test_the_digest_does_not_know_names(tmp_path):
+    folder_of(tmp_path / "one")
+    folder_of(tmp_path / "two", PIXELS[::-1])
+    folder_of(tmp_path / "three", PIXELS[:-1])
+
+    digests = [load(tmp_path / name, tmp_path / "cache")[0].digest for name in ("one", "two", "three")]
+
+    assert digests[0] == digests[1] != digests[2]
+    assert len(digests[0]) == 64
+
+
+def test_duplicates_are_kept_and_found(tmp_path):
+    folder = folder_of(tmp_path / "set")
+    Image.fromarray(PIXELS[1]).save(folder / "zz-copy.bmp")
+    Image.fromarray(PIXELS[1]).save(folder / "zz-second.tiff")
+
+    images, _ = load(folder, tmp_path / "cache")
+
+    assert len(images.names) == len(PIXELS) + 2
+    repeated = duplicates(images.hashes)
+    assert [images.names[i] for i in np.flatnonzero(repeated)] == ["zz-copy.bmp", "zz-second.tiff"]
+
+
+def damaged(tmp_path: Path) -> Path:
+    folder = folder_of(tmp_path / "set", PIXELS[:3])
+    (folder / "b.png").write_bytes((folder / "001.png").read_bytes()[:50])
+    (folder / "a.txt").write_bytes(b"text")
+    (folder / ".hidden").write_bytes(b"")
+    return folder
+
+
+def test_skipped_files_are_listed_from_the_cache_too(tmp_path):
+    folder = damaged(tmp_path)
+    expected = (
+        Skipped(".hidden", "hidden or system file"),
+        Skipped("a.txt", "not an image"),
+        Skipped("b.png", "truncated"),
+    )
+
+    for _ in range(2):
+        images, _ = load(folder, tmp_path / "cache", strict=False)
+        assert images.skipped == expected
+        assert list(images.names) == expected_names(3)
+
+
+def test_strict_refuses_the_first_of_them_decoded_or_cached(tmp_path):
+    folder = damaged(tmp_path)
+
+    for _ in range(2):
+        with pytest.raises(DataError) as caught:
+            load(folder, tmp_path / "cache")
+        assert str(caught.value) == (
+            f"{folder}, a.txt: not an image (2 such files); mend or remove it, or run without --strict to skip it"
+        )
+    assert load(folder, tmp_path / "cache", strict=False)[1] == 0
+
+
+def test_strict_is_not_about_hidden_files(tmp_path):
+    folder = folder_of(tmp_path / "set", PIXELS[:3])
+    (folder / ".DS_Store").write_bytes(b"x")
+
+    assert len(load(folder, tmp_path / "cache")[0].skipped) == 1
+
+
+def test_a_folder_without_an_image_says_what_was_in_it(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    with pytest.raises(
+        DataError, match=r"set: holds no image that can be read; PNG, JPEG, WebP, GIF, BMP and TIFF are read"
+    ):
+        load(folder, tmp_path / "cache")
+    for name in ("a.txt", "b.txt", "c.png"):
+        (folder / name).write_bytes(b"" if name == "c.png" else b"text")
+
+    with pytest.raises(DataError, match="can be read; of 3 skipped: 2 not an image, 1 empty file; PNG"):
+        load(folder, tmp_path / "cache")
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused(tmp_path):
+    folder = folder_of(tmp_path / "set")
+
+    def grow(*_: int) -> None:
+        (folder / "new.png").write_bytes(b"")
+
+    with pytest.raises(DataError, match="changed while it was read; run again"):
+        load_images(folder, SMALL, strict=True, cache=tmp_path / "cache", progress=grow)
+    assert load(folder, tmp_path / "cache", strict=False)[0].skipped == (Skipped("new.png", "empty file"),)
+
+
+def test_progress_counts_to_the_end(tmp_path):
+    folder = folder_of(tmp_path / "set", np.repeat(PIXELS, 5, axis=0))
+    told = []
+
+    load_images(folder, SMALL, strict=True, cache=tmp_path / "cache", progress=lambda *count: told.append(count))
+
+    assert told == [(64, 150), (128, 150), (150, 150)]
+
+
+def test_images_are_written_batch_by_batch_in_any_order(tmp_path, monkeypatch):
+    """None of the batches is kept: they may be more than fit into memory."""
+    monkeypatch.setattr(module, "_ROWS", 4)
+    alive = 0
+
+    class Counted(np.ndarray):
+        def __array_finalize__(self, _):
+            nonlocal alive
+            alive += 1
+
+        def __del__(self):
+            nonlocal alive
+            alive -= 1
+
+    most = 0
+
+    def batches():
+        nonlocal most
+        for i in reversed(range(10)):
+            rows = slice(3 * i, 3 * i + 3)
+            yield batch_of([f"{n:02d}" for n in range(30)[rows]], PIXELS[rows].view(Counted))
+            most = max(most, alive)
+
+    count, _ = write_images(tmp_path, batches(), SMALL)
+    images = read_images(tmp_path, "here")
+
+    assert count == 30
+    assert most <= 3
+    assert images.names == tuple(f"{n:02d}" for n in range(30))
+    np.testing.assert_array_equal(images.pixels, PIXELS)
+    assert images.hashes[7].tobytes() == batch_of(["x"], PIXELS[7:8]).hashes.tobytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hashes.npy", "images.json", "pixels.npy"]
+
+
+def harm_pixels(final: Path) -> None:
+    (final / "pixels.npy").write_bytes((final / "pixels.npy").read_bytes()[:-1])
+
+
+def harm_about(final: Path) -> None:
+    (final / "images.json").write_text("{")
+
+
+@pytest.mark.parametrize("harm", [harm_pixels, harm_about])
+def test_a_damaged_entry_is_decoded_again(tmp_path, harm):
+    folder = folder_of(tmp_path / "set")
+    load(folder, tmp_path / "cache")
+    (final,) = (tmp_path / "cache" / "entries").iterdir()
+    harm(final)
+
+    images, decoded = load(folder, tmp_path / "cache")
+
+    assert decoded == len(PIXELS)
+    assert len(images.pixels) == len(PIXELS)
+
+
+def test_an_interrupt_leaves_nothing(tmp_path):
+    folder = folder_of(tmp_path / "set")
+
+    def interrupt(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_images(folder, SMALL, strict=True, cache=tmp_path / "cache", progress=interrupt)
+
+    assert not list((tmp_path / "cache" / "aside").iterdir())
+    assert load(folder, tmp_path / "cache")[1] == len(PIXELS)
+
+
+PROGRAM = """
+import os, resource, signal, sys, time
+from pathlib import Path
+from twofold.vae.config import ImageConfig
+from twofold.vae.images.load import load_images
+
+path, cache, start, kind = sys.argv[1:]
+if kind == "full":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+seen = 0
+
+def progress(done, total):
+    global seen
+    seen = done
+    if kind == "kill" and done > 64:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.1)
+
+print("ready", flush=True)
+while not Path(start).exists():
+    time.sleep(0.01)
+try:
+    images = load_images(Path(path), ImageConfig(size=16), strict=True, cache=Path(cache), progress=progress)
+except ValueError as error:
+    sys.exit(str(error))
+print(seen, images.digest, len(images.names))
+"""
+
+
+def started(path: Path, folder: Path, kind: str = "") -> subprocess.Popen[str]:
+    """A process that waits, ready to load, for the file `start`."""
+    arguments = [str(path), str(folder / "cache"), str(folder / "start"), kind]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_of_two_processes_one_decodes_and_both_agree(tmp_path):
+    folder = folder_of(tmp_path / "set", np.repeat(PIXELS, 6, axis=0))
+    processes = [started(folder, tmp_path) for _ in range(2)]
+
+    (tmp_path / "start").touch()
+    results = sorted(process.communicate()[0].split() for process in processes)
+
+    assert [process.returncode for process in processes] == [0, 0]
+    assert [int(seen) for seen, *_ in results] == [0, 180]
+    assert results[0][1:] == results[1][1:]
+
+
+def test_a_process_killed_midway_leaves_nothing_that_looks_whole(tmp_path):
+    folder = folder_of(tmp_path / "set", np.repeat(PIXELS, 6, axis=0))
+    (tmp_path / "start").touch()
+    process = started(folder, tmp_path, "kill")
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "cache" / "aside").iterdir())) == 1
+    assert not list((tmp_path / "cache" / "entries").iterdir())
+
+    load(folder_of(tmp_path / "other"), tmp_path / "cache")
+
+    assert not list((tmp_path / "cache" / "aside").iterdir())
+    images, decoded = load(folder, tmp_path / "cache")
+    assert decoded == 180
+    np.testing.assert_array_equal(images.pixels[images.names.index("sub/006.png")], PIXELS[1])
+
+
+def test_a_disk_without_room_names_the_way_out(tmp_path):
+    """A real failure of a real write: the process may write no file longer than 50 kB."""
+    folder = folder_of(tmp_path / "set", np.repeat(PIXELS, 6, axis=0))
+    (tmp_path / "start").touch()
+    process = started(folder, tmp_path, "full")
+    _, told = process.communicate()
+
+    assert process.returncode == 1
+    assert told.startswith(f"{tmp_path / 'cache'}: the cache can't be written there (")
+    assert told.endswith("make room or give another folder with --cache\n")
+    assert not list((tmp_path / "cache" / "aside").iterdir())
+
+
+def test_a_cache_that_is_no_folder_names_the_way_out(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(InputError, match="file: the cache can't be written there"):
+        load(folder_of(tmp_path / "set"), tmp_path / "file")
+
+
+@pytest.mark.realdata
+def test_all_faces(data_folder, tmp_path):
+    images, decoded = load(data_folder / "faces-64.zip", tmp_path, config=ImageConfig())
+
+    assert decoded == 21_551
+    assert images.pixels.shape == (21_551, 64, 64, 3)
+    assert images.skipped == ()
+    assert images.names == tuple(sorted(images.names))
+    assert load(data_folder / "faces-64.zip", tmp_path, config=ImageConfig())[1] == 0

@@ -1,0 +1,136 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from twofold.page.drawing import style
+from twofold.vae.report import figures
+
+RANDOM = np.random.default_rng(5)
+
+
+def _records(epochs: int, scale: float = 1.0) -> list[dict[str, float | None]]:
+    return [
+        {
+            "epoch": epoch,
+            **{f"{part}_{term}": scale * (k - 16000.0 + 40000 / epoch**3) for k, (part, term) in enumerate(PAIRS)},
+            "sigma": 0.05 + 0.1 / epoch,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+PAIRS = [(part, term) for part in ("train", "validation") for term in ("rate", "distortion", "loss")]
+KL = np.concatenate([RANDOM.gamma(0.5, 5, 60), np.full(68, 1e-7)])
+ROWS = [("Information I", 5.318, 0.012), ("Rate R", 182.3, None), ("Cap of I, log N", 5.318, None)]
+DRAWN = {
+    "negative_elbo": lambda: figures.course(_records(40), "negative_elbo", 33),
+    "one_epoch": lambda: figures.course(_records(1), "loss", 1),
+    "large": lambda: figures.course(_records(12, 1e4), "distortion", 12),
+    "sigma": lambda: figures.course(_records(12), "sigma", 4),
+    "kl": lambda: figures.kl_by_unit(KL, 0.01),
+    "kl_one": lambda: figures.kl_by_unit(np.array([0.0]), 0.01),
+    "bars": lambda: figures.bars(ROWS, "nats"),
+    "bars_negative": lambda: figures.bars([("Information I", -0.02, 0.01), ("Rate R", 0.3, None)], "nats"),
+    "dots": lambda: figures.dots([("Trained on", -16806.2, 39.0), ("Test", -16676.0, None)], "negative ELBO, nats"),
+    "distances": lambda: figures.distances(RANDOM.gamma(30, 0.004, 256), RANDOM.gamma(30, 0.004, 16), 0.09),
+    "distances_same": lambda: figures.distances(np.full(3, 0.1), np.full(2, 0.1), 0.1),
+}
+
+
+def _drawn(name: str) -> Figure:
+    with style():
+        return DRAWN[name]()
+
+
+def _boxes(figure: Figure) -> list[tuple[str, np.ndarray]]:
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    hidden = [text for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in _out_of_range(axis)]
+    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent(renderer).get_points()) for text in shown if text not in hidden]
+
+
+def _out_of_range(axis: Axis) -> list[Text]:
+    """A tick outside its axis' range keeps its label but isn't drawn."""
+    drawn = axis._update_ticks()
+    return [tick.label1 for tick in axis.get_major_ticks() if tick not in drawn]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_text_lies_in_the_figure_and_on_no_other(name: str) -> None:
+    with style():
+        figure = DRAWN[name]()
+        boxes = _boxes(figure)
+    width, height = figure.bbox.size
+    for text, ((left, bottom), (right, top)) in boxes:
+        assert left >= -1 and bottom >= -1 and right <= width + 1 and top <= height + 1, text
+    for (one, ((l1, b1), (r1, t1))), (other, ((l2, b2), (r2, t2))) in combinations(boxes, 2):
+        assert min(r1, r2) - max(l1, l2) < 1 or min(t1, t2) - max(b1, b2) < 1.5, (one, other)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_axis_is_labelled(name: str) -> None:
+    axes = _drawn(name).axes[0]
+    assert axes.get_xlabel() and (axes.get_ylabel() or axes.get_yticklabels()[0].get_text())
+
+
+def test_the_negative_elbo_is_rate_and_distortion_whatever_the_loss_was() -> None:
+    records = [
+        {"train_rate": 3.0, "train_distortion": -10.0, "train_loss": 290.0, "validation_rate": 4.0,
+         "validation_distortion": -9.0, "validation_loss": 391.0}
+    ]  # fmt: skip
+    assert figures.by_part(records, "negative_elbo") == {"training": [-7.0], "validation": [-5.0]}
+    assert figures.by_part(records, "loss") == {"training": [290.0], "validation": [391.0]}
+
+
+def test_training_and_validation_differ_by_more_than_colour_and_the_epoch_kept_is_marked() -> None:
+    training, validation, kept = _drawn("negative_elbo").axes[0].get_lines()
+    assert (training.get_label(), validation.get_label()) == ("training", "validation")
+    assert training._dash_pattern != validation._dash_pattern
+    assert set(kept.get_xdata()) == {33}
+
+
+def test_a_steep_start_does_not_flatten_what_comes_later() -> None:
+    records = _records(40)
+    low, high = _drawn("negative_elbo").axes[0].get_ylim()
+    lines = figures.by_part(records, "negative_elbo")
+    assert figures.framed_from(records) == 5
+    assert all(low <= value <= high for values in lines.values() for value in values[4:])
+    assert lines["training"][0] > high
+    assert [figures.framed_from(records[:epochs]) for epochs in (1, 3, 4, 19, 20)] == [1, 1, 2, 2, 3]
+
+
+def test_units_stand_in_order_and_none_falls_off_the_logarithmic_axis() -> None:
+    axes = _drawn("kl").axes[0]
+    heights = axes.patches[0].get_data().values
+    assert len(heights) == 128 and (np.diff(heights) <= 0).all()
+    assert heights[0] == KL.max() and heights[-1] == figures.KL_SHOWN > axes.get_ylim()[0]
+    assert axes.get_ylim()[1] > KL.max()
+    assert set(axes.get_lines()[0].get_ydata()) == {0.01}
+
+
+def test_ticks_of_a_single_unit_are_whole() -> None:
+    assert list(_drawn("kl_one").axes[0].get_xticks()) == [1]
+
+
+def test_bars_start_at_0_and_the_first_stands_on_top() -> None:
+    axes = _drawn("bars").axes[0]
+    assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0, value) for _, value, _ in ROWS]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+    low, high = axes.get_lines()[0].get_xdata()
+    assert (low, high) == pytest.approx((5.318 - 0.024, 5.318 + 0.024))
+
+
+def test_every_test_image_and_every_sample_is_in_the_picture_of_distances() -> None:
+    test, samples = RANDOM.gamma(30, 0.004, 256), RANDOM.gamma(30, 0.002, 16)
+    with style():
+        axes = figures.distances(test, samples, 0.09).axes[0]
+    assert sum(bar.get_height() for bar in axes.patches) == 256
+    marks, line = axes.get_lines()
+    assert list(marks.get_xdata()) == list(samples) and set(line.get_xdata()) == {0.09}
+    assert axes.get_xlim()[0] <= samples.min()

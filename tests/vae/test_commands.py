@@ -1,0 +1,347 @@
+"""The study's commands through the command line: what they write, what they refuse, what they leave alone."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from twofold.cli import main
+from vae.small import discs, folder_of
+
+FLAGS = [
+    *("--image.size", "16", "--model.depth", "1", "--model.width", "4", "--model.latent-dim", "3"),
+    *("--split.validation-fraction", "0.2", "--split.test-fraction", "0.2", "--train.batch-size", "16"),
+    *("--train.epochs", "2", "--device", "cpu", "--score.iw-images", "5", "--score.iw-samples", "3"),
+]
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A cache of this module's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWOFOLD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = folder_of(discs(60), tmp_path_factory.mktemp("images") / "discs")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, made through the command line."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS]) == 0
+    return out
+
+
+def refused(capsys: Output, *words: str) -> str:
+    """The message of a command that ends with status 2; nothing on standard output, no traceback."""
+    try:
+        status = main(list(words))
+    except SystemExit as ended:
+        status = ended.code
+    shown = capsys.readouterr()
+    assert status == 2, shown
+    assert shown.out == ""
+    assert "Traceback" not in shown.err
+    return shown.err
+
+
+def state(run: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of each file but the lock."""
+    files = (path for path in run.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+def test_a_run_leaves_the_whole_folder_and_says_what_it_found(pictures: Path, run: Path, capsys: Output) -> None:
+    before = state(run)
+    assert main(["vae", "run", "--images", str(pictures), "--out", str(run), *FLAGS]) == 0  # finished: told once more
+    shown = capsys.readouterr()
+    assert state(run) == before
+    files = {path.name for path in run.iterdir()} - {".lock"}
+    assert files == {
+        *("config.json", "metrics.jsonl", "checkpoint", "model.safetensors", "scores.json", "arrays.npz"),
+        *("images.parquet", "skipped.json", "figures", "report.html", "manifest.json", "DONE"),
+    }
+    scores = json.loads((run / "scores.json").read_text())
+    assert f"{scores['test']['negative_elbo_nats']:,.1f}" in shown.out
+    assert str(run / "report.html") in shown.out
+    assert "holds this very run, finished" in re.sub(r"\s+", " ", shown.err)
+    assert "1 of discs's files were skipped (broken.png" in re.sub(r"\s+", " ", shown.err)
+
+
+def test_scores_have_what_was_promised(run: Path) -> None:
+    scores = json.loads((run / "scores.json").read_text())
+    data, test = scores["data"], scores["test"]
+    assert (data["images"], data["skipped"], data["duplicates"], data["shape"]) == (60, 1, 0, [60, 3, 16, 16])
+    assert data["train"] + data["validation"] + data["test"] == 60
+    keys = {"rate_nats", "distortion_nats", "negative_elbo_nats", "bits_per_dim", "iw_bound_nats", "iw_samples"}
+    keys |= {"mutual_information_nats", "active_units", "sigma"}
+    assert keys <= test.keys()
+    assert all(test[key] is not None for key in keys)
+    assert keys - {"iw_samples", "active_units", "sigma"} <= test["standard_errors"].keys()
+
+
+def test_no_path_time_or_host_in_config_and_model(pictures: Path, run: Path) -> None:
+    for name in ("config.json", "model.safetensors", "images.parquet", "arrays.npz"):
+        content = (run / name).read_bytes()
+        assert str(pictures).encode() not in content
+        assert str(run).encode() not in content
+    assert "device" not in (run / "config.json").read_text()
+    assert json.loads((run / "manifest.json").read_text())["device"] == "cpu"
+
+
+def test_the_same_command_twice_gives_the_same_bytes(pictures: Path, run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    assert main(["vae", "run", "--images", str(pictures), "--out", str(again), *FLAGS]) == 0
+    for name in ("config.json", "model.safetensors", "arrays.npz", "images.parquet"):
+        assert (again / name).read_bytes() == (run / name).read_bytes(), name
+    one, two = (json.loads((folder / "scores.json").read_text()) for folder in (run, again))
+    timeless = ("seconds", "images_per_second")
+    for scores in (one, two):
+        for key in timeless:
+            del scores["training"][key]
+    assert one == two
+
+
+def test_the_folder_names_recipe_and_digest_when_none_is_given(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("twofold.vae.commands.execute", _interrupt)
+    found = []
+    for seed in ("1", "1", "2"):
+        assert main(["vae", "run", "--images", str(pictures), "--seed", seed, *FLAGS]) == 130
+        found.append({path.name for path in (tmp_path / "runs" / "vae").iterdir()})
+    assert found[1] == found[0]
+    assert [len(names) for names in found] == [1, 1, 2]
+    assert all(re.fullmatch(r"default-[0-9a-f]{10}", name) for name in found[2])
+
+
+def _interrupt(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_demo_runs_both_default_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, Any]] = []
+    monkeypatch.setattr("twofold.trend.commands.run_study", lambda flags, command: seen.append(("trend", flags)))
+    monkeypatch.setattr("twofold.vae.commands.run_study", lambda flags, command: seen.append(("vae", flags)))
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    assert [(name, flags.config.recipe, flags.out) for name, flags in seen] == [
+        ("trend", "default", tmp_path / "trend"),
+        ("vae", "default", tmp_path / "vae"),
+    ]
+    assert seen[0][1].data is None
+    assert seen[1][1].images is None
+
+
+def test_without_images_the_avatars_are_used_and_their_attributes_kept(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["vae", "run", "--out", str(out), *FLAGS, "--image.avatars", "40"]) == 0
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["embedded"] is True
+    assert scores["data"]["images"] == 40
+    assert len(pl.read_parquet(out / "labels.parquet")) == 40
+    assert main(["vae", "reconstruct", str(out), "--out", str(tmp_path / "r.png")]) == 0  # rendered again: no --images
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--image.size", "20"], "--image.size: Input should be a multiple of 16, got 20"),
+        (["--objective.beta", "-1"], "--objective.beta: Input should be greater than or equal to 0, got -1.0"),
+        (["--objective.warmup", "0.5"], "--objective.warmup: Input should be less than or equal to 0.1, got 0.5"),
+        (["--model.depth", "3"], "image.size must be a multiple of 32 for model.depth 3, got 16"),
+        (["--recipe", "orignal"], "--recipe orignal: no such recipe; there are default, original"),
+        (["--split.test-fraction", "1e-9"], "test"),
+        (["--images", "nowhere"], "nowhere"),
+        (["--device", "cuda"], "--device cuda"),
+        (["--strict"], "broken.png"),
+    ],
+)
+def test_a_broken_rule_is_one_line_and_leaves_no_folder(
+    pictures: Path, tmp_path: Path, capsys: Output, words: list[str], said: str
+) -> None:
+    out = tmp_path / "run"
+    told = refused(capsys, "vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS, *words)
+    assert said in told
+    assert not out.exists()
+
+
+def test_another_config_is_refused_by_name(pictures: Path, run: Path, capsys: Output) -> None:
+    before = state(run)
+    told = refused(capsys, "vae", "run", "--images", str(pictures), "--out", str(run), *FLAGS, "--objective.beta", "2")
+    assert "objective.beta 1.0 -> 2.0" in told
+    assert state(run) == before
+
+
+def test_score_prints_what_the_run_scored(run: Path, capsys: Output) -> None:
+    assert main(["vae", "score", str(run), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((run / "scores.json").read_text())
+    assert main(["vae", "score", str(run)]) == 0
+    assert "negative ELBO" in capsys.readouterr().out
+
+
+def test_score_on_other_images_leaves_out_those_that_were_trained_on(
+    run: Path, pictures: Path, tmp_path: Path, capsys: Output
+) -> None:
+    other = folder_of(discs(60), tmp_path / "other")
+    folder_of(discs(9, seed=5), other, first=60)
+    assert main(["vae", "score", str(run), "--images", str(other), "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    own = json.loads((run / "scores.json").read_text())["data"]
+    assert (found["images"], found["seen"]) == (own["test"] + 9, own["train"] + own["validation"])
+    assert found["test"]["images"] == own["test"] + 9
+
+
+def test_score_of_images_that_were_all_trained_on_is_refused(run: Path, tmp_path: Path, capsys: Output) -> None:
+    known = pl.read_parquet(run / "images.parquet").filter(pl.col("split") == "train")["name"]
+    rows = [int(name[-8:-4]) for name in known]
+    other = folder_of(discs(60)[rows], tmp_path / "known")
+    assert "were trained or validated on" in refused(capsys, "vae", "score", str(run), "--images", str(other))
+
+
+def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
+    pictures: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "sweep"
+    words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS]
+    words += ["--betas", "0", "1", "100", "--seeds", "3", "4"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert str(out / "report.html") in shown
+    assert all(
+        f"{run['scores']['test']['rate_nats']:,.2f}" in shown
+        for run in json.loads((out / "sweep.json").read_text())["runs"]
+    )
+    folders = sorted(path.name for path in (out / "runs").iterdir())
+    assert folders == [f"beta-{beta}-seed-{seed}" for beta in (0, 1, 100) for seed in (3, 4)]
+    configs = {name: json.loads((out / "runs" / name / "config.json").read_text()) for name in folders}
+    for name, config in configs.items():
+        assert f"beta-{config['objective']['beta']:g}-seed-{config['seed']}" == name
+        assert (out / "runs" / name / "DONE").exists()
+        assert (out / "runs" / name / "report.html").exists()
+        config["objective"]["beta"] = config["seed"] = None
+    assert all(config == configs[folders[0]] for config in configs.values())
+    sweep = json.loads((out / "sweep.json").read_text())
+    assert [(run["beta"], run["seed"]) for run in sweep["runs"]] == [
+        *((beta, 3) for beta in (0.0, 1.0, 100.0)),
+        *((beta, 4) for beta in (0.0, 1.0, 100.0)),
+    ]
+    assert all(run["scores"]["test"]["negative_elbo_nats"] for run in sweep["runs"])
+
+    before = state(out)
+    assert main(words) == 0
+    assert state(out) == before
+
+
+def test_an_interrupted_sweep_keeps_what_it_has_done(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from twofold.vae import sweep
+
+    out = tmp_path / "sweep"
+    words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS, "--betas", "1", "2"]
+    execute, done = sweep.execute, []
+
+    def once(*given: Any, **named: Any) -> None:
+        if done:
+            raise KeyboardInterrupt
+        done.append(execute(*given, **named))
+
+    monkeypatch.setattr(sweep, "execute", once)
+    assert main(words) == 130
+    first = state(out / "runs" / "beta-1-seed-0")
+    monkeypatch.setattr(sweep, "execute", execute)
+    assert main(words) == 0
+    after = state(out / "runs" / "beta-1-seed-0")
+    assert {name: after[name] for name in first} == first
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--betas", "1", "1"], "betas must differ"),
+        (["--betas", "-1"], "greater than or equal to 0"),
+        (["--betas", "nan"], "finite"),
+        (["--seeds", "1", "1"], "seeds must differ"),
+    ],
+)
+def test_a_grid_that_is_none_is_refused(
+    pictures: Path, tmp_path: Path, capsys: Output, words: list[str], said: str
+) -> None:
+    out = tmp_path / "sweep"
+    assert said in refused(capsys, "vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS, *words)
+    assert not out.exists()
+
+
+def test_pictures_are_png_and_arrays_npz(run: Path, pictures: Path, tmp_path: Path, capsys: Output) -> None:
+    source = ["--images", str(pictures)]
+    names = ["picture-0002.png", "picture-0005.png"]
+    for command, words, keys in (
+        ("reconstruct", [*source, "--number", "5"], {"names", "real", "reconstruction"}),
+        ("sample", ["--number", "7", "--seed", "2"], {"samples"}),
+        ("interpolate", [*source, "--between", *names, "--path", "spherical"], {"start", "end", "ways"}),
+        ("traverse", [*source, "--name", names[0], "--units", "0", "2"], {"units", "values", "images"}),
+    ):
+        picture, arrays = tmp_path / f"{command}.png", tmp_path / f"{command}.npz"
+        for out in (picture, arrays):
+            assert main(["vae", command, str(run), *words, "--out", str(out)]) == 0
+            assert capsys.readouterr().out == f"{out}\n"
+        with Image.open(picture) as opened:
+            assert opened.format == "PNG"
+        with np.load(arrays) as found:
+            assert set(found) == keys
+    with np.load(tmp_path / "reconstruct.npz") as found:
+        assert found["names"].tolist() == [f"picture-{index:04d}.png" for index in range(5)]
+        np.testing.assert_array_equal(found["real"], discs(60)[:5])
+    with np.load(tmp_path / "interpolate.npz") as found:
+        np.testing.assert_array_equal(found["start"], discs(60)[[2]])
+        np.testing.assert_array_equal(found["end"], discs(60)[[5]])
+        assert found["ways"].shape == (1, 11, 16, 16, 3)
+    with np.load(tmp_path / "sample.npz") as found:
+        assert found["samples"].shape == (7, 16, 16, 3)
+
+
+def test_codes_agree_with_the_model_in_python(run: Path, pictures: Path, tmp_path: Path) -> None:
+    from twofold.vae import load
+
+    out = tmp_path / "codes.npz"
+    assert main(["vae", "encode", str(run), "--images", str(pictures), "--out", str(out)]) == 0
+    with np.load(out) as found:
+        np.testing.assert_array_equal(found["mu"], load(run).encode(discs(60)))
+        assert found["logvar"].shape == found["mu"].shape == (60, 3)
+        assert len(found["names"]) == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["reconstruct"], "was trained on images of your own, which it does not hold; give --images"),
+        (["sample", "--number", "0"], "--number must be at least 1, got 0"),
+        (["sample", "--out", "x.jpg"], "must end with .png for a picture or .npz for arrays"),
+        (["encode", "--out", "x.png"], "must end with .npz"),
+        (["interpolate", "--between", "a"], "--between takes names in pairs, got 1"),
+        (["interpolate", "--images", "IMAGES", "--between", "a", "b"], "no image is named a; names look like picture"),
+        (["traverse", "--images", "IMAGES", "--units", "3"], "--units must lie in 0 to 2 for this model, got 3"),
+        (["sample", "--out", "/dev/null/x.png"], "can't be written"),
+    ],
+)
+def test_what_can_not_be_done_is_said(run: Path, pictures: Path, capsys: Output, words: list[str], said: str) -> None:
+    command, *others = [str(pictures) if word == "IMAGES" else word for word in words]
+    assert said in refused(capsys, "vae", command, str(run), *others)
+
+
+@pytest.mark.parametrize("command", ["score", "reconstruct", "sample", "interpolate", "traverse", "encode"])
+def test_a_folder_that_holds_no_run_is_refused(tmp_path: Path, capsys: Output, command: str) -> None:
+    assert "holds no finished run" in refused(capsys, "vae", command, str(tmp_path))

@@ -16,7 +16,8 @@ PAGE = """
 {% block main %}
 {% call page.section("one", "First <section>") %}<p>{{ name }}</p>{% endcall %}
 {% call page.section("two", "Second") %}
-{{ page.definitions([(name, name)]) }}{{ page.badge(name) }}{{ page.card(name, name, name, name) }}{{ page.settings({name: name}) }}
+{{ page.definitions([(name, name)]) }}{{ page.badge(name) }}{{ page.card(name, name, name, name) }}
+{{ page.settings({name: name}) }}
 {% call page.table(name) %}<thead><tr>{{ page.column(name, hint=name) }}</tr></thead>{% endcall %}
 {% endcall %}
 {% endblock %}

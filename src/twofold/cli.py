@@ -56,25 +56,25 @@ def _trend_backtest() -> Run:
 
 
 def _hub_backtest() -> Run:
-    from twofold.hub.season_commands import backtest
+    from twofold.hub.commands import backtest
 
     return backtest
 
 
 def _hub_fit() -> Run:
-    from twofold.hub.season_commands import fit
+    from twofold.hub.commands import fit
 
     return fit
 
 
 def _hub_forecast() -> Run:
-    from twofold.hub.week_commands import forecast
+    from twofold.hub.commands import forecast
 
     return forecast
 
 
 def _hub_validate() -> Run:
-    from twofold.hub.validate_commands import validate
+    from twofold.hub.commands import validate
 
     return validate
 

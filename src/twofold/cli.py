@@ -50,7 +50,7 @@ def _trend_score() -> Run:
 
 
 def _trend_backtest() -> Run:
-    from twofold.trend.walk_commands import backtest
+    from twofold.trend.commands import backtest
 
     return backtest
 

@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import io
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import tyro
 from pydantic import ValidationError
@@ -47,7 +47,7 @@ def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None,
 class _Held(io.StringIO):
     """Holds text back until it is known whether it is wanted; in colour where the stream itself would show it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Any) -> None:
         super().__init__()
         self.stream = stream
 

@@ -23,7 +23,7 @@ from twofold.engine.terminal import render
 from twofold.hub.config import HubConfig
 from twofold.hub.history import read_history
 from twofold.hub.locations import read_locations
-from twofold.hub.report import page as hub_report
+from twofold.hub.report import view as hub_report
 from twofold.hub.rules import WEEK, Rules, read_rules, season_of
 from twofold.hub.run import check, execute
 from twofold.hub.scores import read_forecasts

@@ -1,0 +1,59 @@
+"""What the figures of a backtest say: who is better, which dates show the season, which score is the best."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import polars as pl
+
+Reading = Literal["better", "worse", "unclear"]
+Phase = Literal["rise", "peak", "fall"]
+
+
+def reading(difference: Mapping[str, Any]) -> Reading:
+    """What a difference of RPS (below 0 favours us) and its interval say.
+
+    Example:
+        >>> reading({"low": -0.03, "high": -0.01}), reading({"low": -0.03, "high": 0.01})
+        ('better', 'unclear')
+    """
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None or low <= 0 <= high:
+        return "unclear"
+    return "better" if high < 0 else "worse"
+
+
+def best(values: Iterable[float | None], higher: bool) -> float | None:
+    """The best of several models' scores; None where there are not two to compare.
+
+    Example:
+        >>> best([0.3, None, 0.2], higher=False), best([0.3], higher=True)
+        (0.2, None)
+    """
+    known = [value for value in values if value is not None]
+    return (max(known) if higher else min(known)) if len(known) > 1 else None
+
+
+def phases(happened: pl.DataFrame, middle: int) -> dict[Phase, dt.date]:
+    """The reference dates at which most places rose (before the peak), most was counted, and most fell (after it).
+
+    Args:
+        happened: reference_date, observed (index of the category), base (count in the week before).
+        middle: index of the stable category.
+    """
+    days = happened.group_by("reference_date").agg(
+        rose=(pl.col("observed") > middle).mean(), fell=(pl.col("observed") < middle).mean(), base=pl.col("base").sum()
+    )
+    if days.is_empty():
+        return {}
+
+    def most(rows: pl.DataFrame, column: str) -> dt.date:
+        return rows.sort(column, "reference_date", descending=[True, False])["reference_date"][0]
+
+    peak = most(days, "base")
+    before, after = days.filter(pl.col("reference_date") < peak), days.filter(pl.col("reference_date") > peak)
+    found: dict[Phase, dt.date] = {"rise": most(before, "rose")} if before.height else {}
+    found["peak"] = peak
+    if after.height:
+        found["fall"] = most(after, "fell")
+    return found

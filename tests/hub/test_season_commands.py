@@ -13,8 +13,9 @@ import yaml
 from hub.season_small import DAYS, FIRST, LATE, LOCATIONS, RULES, one_thread, peers, write_files  # noqa: F401
 from twofold.cli import main
 from twofold.engine.errors import InputError
-from twofold.hub import season as hub_backtest
-from twofold.hub.heads.heads import fit_head
+from twofold.hub import model as hub_model
+from twofold.hub import run as hub_backtest
+from twofold.hub.heads import fit_head
 from twofold.hub.model import CLASSIFIERS, TENSORS, HubModel
 from twofold.hub.rules import WEEK
 
@@ -132,7 +133,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert len(list((out / "parts").iterdir())) == 2
     assert not (out / "DONE").exists()
     assert not (out / "scores.json").exists()
-    monkeypatch.setattr("twofold.hub.report.page.write", lambda folder: None)
+    monkeypatch.setattr("twofold.hub.report.view.write", lambda folder: None)
     assert main(words("backtest", files, out)) == 0
     for name in ("predictions.parquet", "scores.json"):
         assert (out / name).read_bytes() == (replayed / name).read_bytes()
@@ -148,8 +149,8 @@ def test_without_out_the_folder_is_named_after_hub_season_and_all_that_is_read(
         executed.append(folder.path)
         (folder.path / "scores.json").write_bytes((replayed / "scores.json").read_bytes())
 
-    monkeypatch.setattr("twofold.hub.season_commands.execute", put)
-    monkeypatch.setattr("twofold.hub.report.page.write", lambda folder: None)
+    monkeypatch.setattr("twofold.hub.run.execute", put)
+    monkeypatch.setattr("twofold.hub.report.view.write", lambda folder: None)
     for changed in ({}, {"history": None}, {"peers": None}, {}):
         assert main(words("backtest", files, None, **changed)) == 0
     names = [path.as_posix() for path in executed]
@@ -317,7 +318,7 @@ def test_a_fit_for_the_week_after_the_newest(files: dict[str, Path], tmp_path: P
 def test_a_file_in_the_place_of_the_folder_is_told_before_the_fit(
     files: dict[str, Path], tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_backtest, "fit_head", lambda *_: pytest.fail("fitted for nothing"))
+    monkeypatch.setattr(hub_model, "fit_head", lambda *_: pytest.fail("fitted for nothing"))
     (tmp_path / "out").write_text("mine")
     assert main(words("fit", files, tmp_path / "out")) == 2
     assert "is a file; give a folder" in capsys.readouterr().err

@@ -14,12 +14,12 @@ import polars as pl
 from jaxtyping import Bool, Float, Int
 
 from twofold.engine.files import required, saver, table, text, write_text
-from twofold.hub.compare import UNIT
 from twofold.hub.report import figures, maps, wording
 from twofold.hub.report.judgements import Phase, Reading, best, phases, reading
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.rules import rules as known_rules
-from twofold.hub.scores import common, mean_scores, read_forecasts, score_forecasts
+from twofold.hub.scores import common, mean_scores, score_forecasts
+from twofold.hub.tables import UNIT, read_forecasts
 from twofold.page.album import Album
 from twofold.page.drawing import style
 from twofold.page.template import render

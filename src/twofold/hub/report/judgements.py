@@ -1,7 +1,7 @@
-"""What the figures of a backtest say: who is better, which dates show the season, which score is the best."""
+"""What the figures of a backtest say: who is better, and which dates show the season."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import polars as pl
@@ -21,17 +21,6 @@ def reading(difference: Mapping[str, Any]) -> Reading:
     if low is None or high is None or low <= 0 <= high:
         return "unclear"
     return "better" if high < 0 else "worse"
-
-
-def best(values: Iterable[float | None], higher: bool) -> float | None:
-    """The best of several models' scores; None where there are not two to compare.
-
-    Example:
-        >>> best([0.3, None, 0.2], higher=False), best([0.3], higher=True)
-        (0.2, None)
-    """
-    known = [value for value in values if value is not None]
-    return (max(known) if higher else min(known)) if len(known) > 1 else None
 
 
 def phases(happened: pl.DataFrame, middle: int) -> dict[Phase, dt.date]:

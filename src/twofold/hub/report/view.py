@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from twofold.engine.files import required, saver, table, text, write_text
 from twofold.hub.report import figures, maps, wording
-from twofold.hub.report.judgements import Phase, Reading, best, phases, reading
+from twofold.hub.report.judgements import Phase, Reading, phases, reading
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.rules import rules as known_rules
 from twofold.hub.scores import common, mean_scores, score_forecasts
@@ -62,6 +62,7 @@ def write(folder: Path) -> Path:
         rules=view.rules,
         maps=drawn,
         few=figures.FEW,
+        command=shlex.join(map(str, view.manifest.get("command") or [])),
         reading=reading,
         words=wording,
     )
@@ -103,38 +104,14 @@ def read(folder: Path) -> "HubView":
     )
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """How often something happened beside the probability that it was given.
-
-    Attributes:
-        n: forecasts.
-        given: mean probability.
-        happened: share.
-        ece: expected calibration error.
-        bins: the reliability diagram.
-    """
+class Calibration(NamedTuple):
+    """How often something happened beside the probability that it was given: means, their gap, the diagram."""
 
     n: int
     given: float
     happened: float
     ece: float
     bins: list[ReliabilityBin]
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Where the default's RPS is higher than a rival's.
-
-    Attributes:
-        by: column that makes the cells: location, reference_date or horizon.
-        number: of all cells.
-        lost: rows of `HubView.beside`, dearest first.
-    """
-
-    by: str
-    number: int
-    lost: list[Row]
 
 
 @dataclass(frozen=True)
@@ -167,8 +144,6 @@ class HubView:
 
     OPEN = 12
     """Places whose pictures are not folded away."""
-    WORST = 8
-    SINGLE = 12
 
     @property
     def default(self) -> str:
@@ -209,14 +184,13 @@ class HubView:
     @property
     def rivals(self) -> dict[str, str]:
         """Whom the default is compared with place by place: the hub's ensemble, the best peer; those that there are."""
-        names = {"ensemble": self.ensemble, "peer": self.best_peer}
-        return {word: name for word, name in names.items() if name is not None}
+        found = {"ensemble": self.ensemble, "peer": self.best_peer}
+        return {word: name for word, name in found.items() if name is not None}
 
     @property
     def shown(self) -> list[str]:
         """The few models that figures compare: default, ensemble, best peer, baseline; those that there are."""
-        names = [self.default, *self.rivals.values(), self.baseline]
-        return list(dict.fromkeys(name for name in names if name is not None))
+        return list(dict.fromkeys([self.default, *self.rivals.values(), *([self.baseline] if self.baseline else [])]))
 
     @cached_property
     def level_field(self) -> pl.DataFrame:
@@ -248,12 +222,16 @@ class HubView:
         return self.scores["common"].get(model) or self.scores["models"][model]
 
     def best(self, part: str) -> dict[str, float | None]:
-        """The best value of each score in `models` or `common`.
+        """The best value of each score in `models` or `common`; None where there are not two to compare.
 
         Of means of different forecasts none is the best: who forecasts only the easy dates has the lowest.
         """
-        rivals = self.scores[part].values() if part == "common" else []
-        return {key: best((row.get(key) for row in rivals), bool(it.higher)) for key, it in wording.SCORES.items()}
+        found = {}
+        for key, score in wording.SCORES.items():
+            values = [row[key] for row in self.scores[part].values() if row.get(key) is not None]
+            pick = max if score.higher else min
+            found[key] = pick(values) if part == "common" and len(values) > 1 else None
+        return found
 
     @property
     def differences(self) -> list[tuple[str, Row]]:
@@ -276,10 +254,9 @@ class HubView:
         return self._means("reference_date", self.dates, "rps")
 
     @property
-    def cases(self) -> dict[dt.date, int]:
-        """Reference date -> forecasts that the means of `by_date` are over."""
-        found = np.nan_to_num(self._means("reference_date", self.dates, "n")[self.default]).astype(int)
-        return dict(zip(self.dates, found.tolist(), strict=True))
+    def cases(self) -> list[int]:
+        """Forecasts that the means of `by_date` are over."""
+        return np.nan_to_num(self._means("reference_date", self.dates, "n")[self.default]).astype(int).tolist()
 
     @property
     def mean_by_date(self) -> dict[str, float]:
@@ -362,9 +339,7 @@ class HubView:
     @property
     def absent(self) -> list[str]:
         """The places that the map can't show."""
-        places = self.truth["location"].unique().sort().to_list()
-        shown = maps.drawable(places)
-        return [name for name in places if name not in shown]
+        return sorted({*self.places} - {*maps.drawable(self.places)})
 
     @property
     def phases(self) -> dict[Phase, dt.date]:
@@ -447,13 +422,15 @@ class HubView:
         days = self.calendar
         return np.array([pmf.get(day, none) for day in days]), np.array([observed.get(day, -1) for day in days])
 
-    def losses(self, rival: str) -> list[Cells]:
-        """The places, dates and horizons where the default loses to a rival."""
-        found = []
-        for by in ("location", "reference_date", "horizon"):
-            rows = self.beside(rival, [by])
-            found.append(Cells(by, rows.height, _lost(rows).to_dicts()))
-        return found
+    def losses(self, rival: str) -> list[tuple[str, int, list[Row]]]:
+        """Where the default loses to a rival.
+
+        Returns:
+            Column that makes the cells (location, reference_date or horizon), number of all cells, and those lost as
+            rows of `beside`, dearest first.
+        """
+        cells = [(by, self.beside(rival, [by])) for by in ("location", "reference_date", "horizon")]
+        return [(by, rows.height, _lost(rows).to_dicts()) for by, rows in cells]
 
     def dearest(self, rival: str) -> list[Row]:
         """The single forecasts that lose most to a rival.
@@ -462,7 +439,7 @@ class HubView:
             Rows of `beside` with the category that happened and what the default (`probability`) and the rival
             (`rivals`) gave it.
         """
-        worst = _lost(self.beside(rival, UNIT)).head(self.SINGLE)
+        worst = _lost(self.beside(rival, UNIT)).head(12)
         names = pl.Series("category", self.rules.categories)
         happened = self.truth.select(*UNIT, category=names.gather(self.truth["observed"]))
         forecasts = self.forecasts.with_columns(pl.col("horizon").cast(pl.Int64))
@@ -479,25 +456,9 @@ class HubView:
         found = {name: np.array([row["weights"].get(name, 0.0) for row in rows], dtype=float) for name in names}
         return dict(sorted(found.items(), key=lambda item: (-item[1].mean(), item[0])))
 
-    @property
-    def notes(self) -> list[str]:
-        """What limits the finding: the run's own notes, the hub's rules'."""
-        return [*self.scores["notes"], *([self.rules.note] if self.rules.note else [])]
 
-    @property
-    def command(self) -> str:
-        """The command that was run, as a shell takes it; empty where it is not known."""
-        return shlex.join(map(str, self.manifest.get("command") or []))
-
-
-def _calibration(probability: Float[np.ndarray, " n"], happened: Bool[np.ndarray, " n"]) -> Calibration:
-    return Calibration(
-        n=len(happened),
-        given=float(probability.mean()),
-        happened=float(happened.mean()),
-        ece=ece(probability, happened),
-        bins=reliability(probability, happened),
-    )
+def _calibration(p: Float[np.ndarray, " n"], happened: Bool[np.ndarray, " n"]) -> Calibration:
+    return Calibration(len(p), float(p.mean()), float(happened.mean()), ece(p, happened), reliability(p, happened))
 
 
 def _lost(rows: pl.DataFrame) -> pl.DataFrame:
@@ -514,7 +475,7 @@ def _draw(view: HubView, album: Album) -> None:
     categories = view.rules.categories
     if view.differences:
         album.draw("differences", figures.forest(view.differences))
-    album.draw("by-date", figures.by_date(view.dates, view.by_date, np.array(list(view.cases.values())), view.epidemic))
+    album.draw("by-date", figures.by_date(view.dates, view.by_date, np.array(view.cases), view.epidemic))
     album.draw("by-horizon-rps", figures.by_horizon(view.weeks, view.by_horizon, "RPS, lower is better"))
     if view.relative_by_horizon:
         drawn = figures.by_horizon(view.weeks, view.relative_by_horizon, "relative RPS, lower is better")
@@ -547,7 +508,7 @@ def _draw(view: HubView, album: Album) -> None:
 def _maps(view: HubView) -> dict[str, maps.UsMap]:
     """All maps by name; none where no place has a shape."""
     found: dict[str, maps.UsMap] = {}
-    if not maps.drawable(view.places):
+    if len(view.absent) == len(view.places):
         return found
     middle = len(view.rules.categories) // 2
     for phase, day in view.phases.items():

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
+from matplotlib.figure import Figure
 
 from twofold.engine.files import required, saver, table, text, write_text
 from twofold.hub.report import figures, maps, wording
@@ -47,11 +48,11 @@ def write(folder: Path) -> Path:
         InputError: when there are no rules for the hub.
     """
     view = read(folder)
-    album, drawn = Album(saver(folder)), _maps(view)
+    album = Album(saver(folder))
     with style():
         _draw(view, album)
-    for name, each in drawn.items():
-        svg = each.svg()
+    for name, drawn in view.us_maps.items():
+        svg = drawn.svg()
         album.save(f"figures/{name}.svg", svg.encode())
         album.keep(name, svg)
     page = render(
@@ -60,7 +61,6 @@ def write(folder: Path) -> Path:
         view=view,
         scores=view.scores,
         rules=view.rules,
-        maps=drawn,
         few=figures.FEW,
         command=shlex.join(map(str, view.manifest.get("command") or [])),
         reading=reading,
@@ -294,7 +294,8 @@ class HubView:
         """Model -> its RPS over that of the hub's baseline; empty without one."""
         if self.baseline is None:
             return {}
-        return {name: values / self.by_horizon[self.baseline] for name, values in self.by_horizon.items()}
+        with np.errstate(divide="ignore", invalid="ignore"):  # a baseline that was always right leaves no ratio
+            return {name: values / self.by_horizon[self.baseline] for name, values in self.by_horizon.items()}
 
     def _means(self, by: str, keys: Sequence[Any], column: str) -> dict[str, Float[np.ndarray, " keys"]]:
         rows = mean_scores(self.level_field, ["model", by]).select("model", by, column).iter_rows()
@@ -347,6 +348,26 @@ class HubView:
         rows = self.truth.filter(pl.col("horizon") == self.horizon).join(self.given.select(UNIT), on=UNIT, how="semi")
         return phases(rows, len(self.rules.categories) // 2)
 
+    @cached_property
+    def us_maps(self) -> dict[str, maps.UsMap]:
+        """All maps by name; none where no place has a shape."""
+        found: dict[str, maps.UsMap] = {}
+        if len(self.absent) == len(self.places):
+            return found
+        middle = len(self.rules.categories) // 2
+        for phase, day in self.phases.items():
+            rows = self.given.filter(pl.col("reference_date") == day)
+            places, pmf = rows["location"].to_list(), self.probabilities(rows)
+            for word, part in (("rise", pmf[:, middle + 1 :]), ("fall", pmf[:, :middle])):
+                shares = dict(zip(places, part.sum(axis=1).tolist(), strict=True))
+                found[f"map-the-{phase}-{word}"] = maps.given(word, shares, self.horizon, day, self.name_of)
+            here = self.truth.filter(pl.col("reference_date") == day, pl.col("horizon") == self.horizon)
+            observed = dict(here.select("location", "observed").iter_rows())
+            found[f"map-the-{phase}-happened"] = maps.happened(observed, self.rules.categories, day, self.name_of)
+        for word, rival in self.rivals.items():
+            found[f"map-skill-{word}"] = maps.skill(self.default, rival, self.by_place(rival), self.name_of)
+        return found
+
     def name_of(self, location: str) -> str:
         """A location's name, else its code."""
         found = self.locations.filter(pl.col("location") == location)["name"]
@@ -395,32 +416,6 @@ class HubView:
         """What was known at each deadline: the last weeks and their counts then."""
         own = self.known.filter(pl.col("location") == location).sort("reference_date", "target_end_date")
         return [_weeks(rows) for _, rows in own.group_by("reference_date", maintain_order=True)]
-
-    def newest_known(self, location: str) -> Weeks:
-        """The newest week that was known at each deadline, and its count then."""
-        here = self.known.filter(pl.col("location") == location, pl.col("reference_date").is_in(self.calendar))
-        ordered = here.sort("reference_date", "target_end_date")
-        return _weeks(ordered.unique("reference_date", keep="last", maintain_order=True))
-
-    @cached_property
-    def calendar(self) -> list[dt.date]:
-        """The dates and the weeks that were skipped between them, which a picture shows as gaps."""
-        weeks = range((self.dates[-1] - self.dates[0]) // WEEK + 1)
-        return sorted({*self.dates, *(self.dates[0] + week * WEEK for week in weeks)})
-
-    def forecast(self, location: str) -> tuple[Float[np.ndarray, "dates categories"], Int[np.ndarray, "dates"]]:
-        """The default's probabilities and the category that happened, week by week of `calendar`, for `horizon`.
-
-        Returns:
-            Probabilities, NaN where there are none; index of the category, -1 where there is none.
-        """
-        own = self.given.filter(pl.col("location") == location)
-        outcome = self.truth.filter(pl.col("location") == location, pl.col("horizon") == self.horizon)
-        pmf = dict(zip(own["reference_date"].to_list(), self.probabilities(own), strict=True))
-        observed = dict(outcome.select("reference_date", "observed").iter_rows())
-        none = np.full(len(self.rules.categories), np.nan)
-        days = self.calendar
-        return np.array([pmf.get(day, none) for day in days]), np.array([observed.get(day, -1) for day in days])
 
     def losses(self, rival: str) -> list[tuple[str, int, list[Row]]]:
         """Where the default loses to a rival.
@@ -489,37 +484,28 @@ def _draw(view: HubView, album: Album) -> None:
     if known and counted[0]:
         album.draw("revisions", figures.revisions(counted, known, view.name_of(view.places[0])))
     for index, location in enumerate(view.places, start=1):
-        pmf, observed = view.forecast(location)
-        drawn = figures.place(
-            view.counted(location),
-            view.newest_known(location),
-            dates=view.calendar,
-            pmf=pmf,
-            observed=observed,
-            categories=categories,
-            name=view.name_of(location),
-        )
-        album.draw(f"place-{index:02}", drawn)
+        album.draw(f"place-{index:02}", _place(view, location))
     if view.weights:
         days = [dt.date.fromisoformat(row["reference_date"]) for row in view.scores["weights"]]
         album.draw("weights", figures.weights(days, view.weights))
 
 
-def _maps(view: HubView) -> dict[str, maps.UsMap]:
-    """All maps by name; none where no place has a shape."""
-    found: dict[str, maps.UsMap] = {}
-    if len(view.absent) == len(view.places):
-        return found
-    middle = len(view.rules.categories) // 2
-    for phase, day in view.phases.items():
-        rows = view.given.filter(pl.col("reference_date") == day)
-        places, pmf = rows["location"].to_list(), view.probabilities(rows)
-        for word, part in (("rise", pmf[:, middle + 1 :]), ("fall", pmf[:, :middle])):
-            shares = dict(zip(places, part.sum(axis=1).tolist(), strict=True))
-            found[f"map-the-{phase}-{word}"] = maps.given(word, shares, view.horizon, day, view.name_of)
-        here = view.truth.filter(pl.col("reference_date") == day, pl.col("horizon") == view.horizon)
-        observed = dict(here.select("location", "observed").iter_rows())
-        found[f"map-the-{phase}-happened"] = maps.happened(observed, view.rules.categories, day, view.name_of)
-    for word, rival in view.rivals.items():
-        found[f"map-skill-{word}"] = maps.skill(view.default, rival, view.by_place(rival), view.name_of)
-    return found
+def _place(view: HubView, location: str) -> Figure:
+    """A place's series; weeks that were skipped between two dates are gaps."""
+    weeks = range((view.dates[-1] - view.dates[0]) // WEEK + 1)
+    days = sorted({*view.dates, *(view.dates[0] + week * WEEK for week in weeks)})
+    here = pl.col("location") == location
+    known = view.known.filter(here, pl.col("reference_date").is_in(days)).sort("reference_date", "target_end_date")
+    own = view.given.filter(here)
+    pmf = dict(zip(own["reference_date"].to_list(), view.probabilities(own), strict=True))
+    outcome = view.truth.filter(here, pl.col("horizon") == view.horizon)
+    observed = dict(outcome.select("reference_date", "observed").iter_rows())
+    return figures.place(
+        view.counted(location),
+        _weeks(known.unique("reference_date", keep="last", maintain_order=True)),  # the newest week at each deadline
+        dates=days,
+        pmf=np.array([pmf.get(day, np.full(len(view.rules.categories), np.nan)) for day in days]),
+        observed=np.array([observed.get(day, -1) for day in days]),
+        categories=view.rules.categories,
+        name=view.name_of(location),
+    )

@@ -1,9 +1,7 @@
 """What scores, categories and horizons of a forecast hub are called on its page, and the colours that they have."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from twofold.page import numbers
 from twofold.page.words import ScoreWords
 
 SCORES: dict[str, ScoreWords] = {
@@ -105,32 +103,3 @@ def ordinal(number: int) -> str:
     """
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
-
-
-def key(name: str) -> str:
-    """A key of the manifest or of a fit as a label.
-
-    Example:
-        >>> key("data_digest"), key("wall_time_s")
-        ('Data digest', 'Wall time, seconds')
-    """
-    label = name.removesuffix("_s").replace("_", " ").capitalize()
-    return f"{label}, seconds" if name.endswith("_s") else label
-
-
-def value(found: Any) -> str:
-    """A value of the manifest or of a fit in words.
-
-    Example:
-        >>> value({"torch": "2.13", "cuda": None}), value([1234, 0.5])
-        ('torch 2.13, cuda –', '1,234, 0.500')
-    """
-    if found is None:
-        return numbers.DASH
-    if isinstance(found, dict):
-        return ", ".join(f"{name} {value(each)}" for name, each in found.items())
-    if isinstance(found, list):
-        return ", ".join(map(value, found))
-    if isinstance(found, bool | str):
-        return str(found)
-    return numbers.count(found) if isinstance(found, int) else numbers.score(found)

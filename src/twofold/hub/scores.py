@@ -12,7 +12,7 @@ import polars as pl
 from twofold.engine.errors import DataError, InputError
 from twofold.hub.rules import Rules
 from twofold.hub.tables import UNIT
-from twofold.scoring.binary import ReliabilityBin, ece, reliability
+from twofold.scoring.binary import ece
 from twofold.scoring.bootstrap import draw_days
 from twofold.scoring.categories import PAGES, fault_of, rise, rose
 
@@ -96,12 +96,6 @@ def common(scored: pl.DataFrame, truth: pl.DataFrame, coverage: float = COVERED)
     covered = scored.filter(pl.col("model").is_in(made.implode()))
     shared = covered.group_by(UNIT).len().filter(pl.col("len") == made.len())
     return covered.join(shared.select(UNIT), on=UNIT, how="semi")
-
-
-def rise_reliability(scored: pl.DataFrame, model: str) -> list[ReliabilityBin]:
-    """The reliability table of a model's P(rise); see `score.reliability`."""
-    own = scored.filter(pl.col("model") == model)
-    return reliability(own["rise"].to_numpy(), own["rose"].to_numpy())
 
 
 def _wide(forecasts: pl.DataFrame, truth: pl.DataFrame, categories: tuple[str, ...]) -> pl.DataFrame:

@@ -14,13 +14,13 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from twofold.hub.config import HeadName, HubConfig
-from twofold.hub.examples import Asked, Examples, ask
-from twofold.hub.heads import examples_of, fit_head
+from twofold.hub.examples import Asked, Examples, ask, learn_from
+from twofold.hub.heads import fit_head
 from twofold.hub.heads.pmf import Head
 from twofold.hub.history import History
 from twofold.hub.rules import WEEK, HubRules
 from twofold.hub.run import replay_heads, replay_pool
-from twofold.hub.season import Replay
+from twofold.hub.season import Known, Replay
 from twofold.hub.vintages import Grid, Versions
 
 SEASON = "2023-24"
@@ -144,10 +144,15 @@ def replay(source: Versions | None = None, past: History | None = None, **rules:
     return Replay(source or versions(), LOCATIONS, RULES.model_copy(update=rules), past or history())
 
 
+def learned(known: Known) -> Examples:
+    """What there was to learn from."""
+    return learn_from(known.counts, history(), known.population, RULES, CONFIG)
+
+
 @functools.cache
 def examples() -> Examples:
-    """What was known to learn from for the first reference date."""
-    return examples_of(replay().known(FIRST), history(), RULES, CONFIG)
+    """What there was to learn from for the first reference date."""
+    return learned(replay().known(FIRST))
 
 
 @functools.cache

@@ -1,6 +1,11 @@
-"""What the heads are asked and what they learn from: places in a week, their inputs, and how the count then changed."""
+"""What the heads are asked and what they learn from: places in a week, their inputs, and how the count then changed.
 
-from collections.abc import Iterable, Sequence
+A change is stable when it is small, as a rate or as a count; beyond that its sign gives the direction, and one whose
+rate exceeds a second threshold is large. As a function of the change the category only ever rises, so it is a number of
+cut points passed, and probabilities of the categories are differences of P(change > cut).
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -174,11 +179,10 @@ class Examples:
 
 def ask(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Asked:
     """Every location in the newest week of a version, its counts as they are expected to become."""
-    inputs = describe(grid.values, grid.dates, population, _row(grid, population))
+    inputs = _inputs(grid, population)
     rows = np.arange(len(grid.locations))
-    return Asked(
-        _sequences(inputs, rows, np.full(len(rows), inputs.shape[1] - 1), config.weeks), grid.values[:, -1], population
-    )
+    newest = np.full(len(rows), inputs.shape[1] - 1)
+    return Asked(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
 
 
 def learn_from(
@@ -196,28 +200,33 @@ def learn_from(
     Raises:
         InputError: when there is no example.
     """
-    settled = Grid(counts.locations, counts.dates[:-1], counts.values[:, :-1])
+    settled = counts.part(slice(-1))
     parts = [_examples(settled, population, 1.0, rules, config.growth)]
     if history is not None and config.history.weight > 0 and len(settled.dates):
         aggregate = aggregate_of(counts.locations, population)
         scaled = fit_scale(history, settled, aggregate, config.history)
         parts.append(_examples(scaled, population, config.history.weight, rules, config.growth))
-    found = _joined(parts)
-    if not len(found.asked):
+    asked = Asked(
+        *(np.concatenate([getattr(part.asked, name) for part in parts]) for name in ("inputs", "base", "population"))
+    )
+    if not len(asked):
         raise InputError(
             "there is no week to learn from: a version must hold at least 5 weeks before the newest one and a week "
             "after them, within the weeks of a season that --growth.first-week and --growth.last-week name"
         )
-    return found
+    return Examples(
+        asked, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
+    )
 
 
 def _examples(
     grid: Grid, population: Float[np.ndarray, "locations"], weight: float, rules: Rules, config: GrowthConfig
 ) -> Examples:
-    inputs = describe(grid.values, grid.dates, population, _row(grid, population))
-    week = season_week(grid.dates)
-    ahead = np.array(rules.horizons) + 1
-    change = _changes(grid.values, ahead)
+    inputs, week, width = _inputs(grid, population), season_week(grid.dates), len(grid.dates)
+    change = np.full((*grid.values.shape, len(rules.horizons)), np.nan)
+    for index, horizon in enumerate(rules.horizons):
+        ahead = min(horizon + 1, width)
+        change[:, : width - ahead, index] = grid.values[:, ahead:] - grid.values[:, : width - ahead]
     usable = np.isfinite(grid.values) & np.isfinite(inputs[:, :, _NEEDED]).all(axis=2) & np.isfinite(change).any(axis=2)
     usable &= (week >= config.first_week) & (week <= config.last_week)
     row, column = np.nonzero(usable)
@@ -225,15 +234,10 @@ def _examples(
     return Examples(asked, change[row, column], np.full(len(row), weight), week[column])
 
 
-def _changes(
-    values: Float[np.ndarray, "locations weeks"], ahead: np.ndarray
-) -> Float[np.ndarray, "locations weeks horizons"]:
-    width = values.shape[1]
-    result = np.full((*values.shape, len(ahead)), np.nan)
-    for index, weeks in enumerate(ahead):
-        if weeks < width:
-            result[:, : width - weeks, index] = values[:, weeks:] - values[:, : width - weeks]
-    return result
+def _inputs(grid: Grid, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "locations weeks inputs"]:
+    aggregate = aggregate_of(grid.locations, population)
+    row = None if aggregate is None else grid.locations.index(aggregate)
+    return describe(grid.values, grid.dates, population, row)
 
 
 def _sequences(
@@ -243,16 +247,3 @@ def _sequences(
     steps = column[:, None] + np.arange(1 - weeks, 1)
     taken = inputs[row[:, None], np.maximum(steps, 0)]
     return np.where((steps >= 0)[:, :, None], taken, np.nan)
-
-
-def _row(grid: Grid, population: Float[np.ndarray, "locations"]) -> int | None:
-    name = aggregate_of(grid.locations, population)
-    return None if name is None else grid.locations.index(name)
-
-
-def _joined(parts: Sequence[Examples]) -> Examples:
-    asked = Asked(
-        *(np.concatenate([getattr(part.asked, name) for part in parts]) for name in ("inputs", "base", "population"))
-    )
-    rest = (np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
-    return Examples(asked, *rest)

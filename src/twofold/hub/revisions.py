@@ -45,7 +45,8 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
         Bulletin 23(2), equation 3, with a weighted median in place of the ratio of sums: weights fade, and "no
         development" has one of its own.
     """
-    grids = [_known(versions, deadline - age * WEEK) for age in range(LOOK_BACK + 1)]
+    tables = [versions.before(deadline - age * WEEK) for age in range(LOOK_BACK + 1)]
+    grids = [None if table.is_empty() else grid_of(table) for table in tables]
     steps, weights = [np.zeros(LAGS)], [PRIOR]
     for age, (new, old) in enumerate(itertools.pairwise(grids)):
         if new is None or old is None or new.dates[-1] - old.dates[-1] != np.timedelta64(WEEK.days):
@@ -57,21 +58,11 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
 
 
 def apply_revisions(grid: Grid, factors: Float[np.ndarray, "lags"]) -> Grid:
-    """The counts as they are expected to become.
-
-    Args:
-        grid: a version.
-        factors: as `fit_revisions` gives them.
-    """
+    """A version's counts as they are expected to become, by the factors that `fit_revisions` gives."""
     values = grid.values.copy()
     lags = min(len(factors), values.shape[1])
     values[:, values.shape[1] - lags :] *= np.exp(factors[:lags][::-1])
     return grid._replace(values=values)
-
-
-def _known(versions: Versions, deadline: datetime) -> Grid | None:
-    version = versions.before(deadline)
-    return None if version.is_empty() else grid_of(version)
 
 
 def _growth(old: Grid, new: Grid, lag: int, left_out: Sequence[str]) -> float:

@@ -17,7 +17,7 @@ _SEASON_WEEK = NAMES.index("season_week")
 
 @dataclass(frozen=True)
 class Climatology:
-    """The changes of past seasons; a head, see `change_pmf.Head`.
+    """The changes of past seasons; a head, see `pmf.Head`.
 
     Attributes:
         week: of the season, from 1 August, of each example.

@@ -31,7 +31,7 @@ from twofold.engine.run import claim
 from twofold.engine.terminal import render
 from twofold.hub.config import POOL, HubConfig
 from twofold.hub.history import read_history
-from twofold.hub.rules import WEEK, Rules, read_rules, rules, season_of
+from twofold.hub.rules import WEEK, Rules, read_rules, season_of
 from twofold.hub.season import Replay
 from twofold.hub.submission import Contributor, Metadata, check_file, parse_name, write_metadata, write_submission
 from twofold.hub.tables import read_forecasts, read_locations
@@ -77,20 +77,21 @@ def backtest(argv: list[str]) -> int:
     """`twofold trend hub backtest`."""
     flags = parse(BacktestFlags, argv, "trend hub backtest", default=_defaults(BacktestFlags))
     rules = read_rules(flags.hub).season(flags.season)
-    replay = _replay(flags.vintages, flags.locations, flags.history, rules)
+    replay = _replay(read_versions(flags.vintages), flags.locations, flags.history, rules)
     peers = None if flags.peers is None else read_forecasts(flags.peers)
 
     from twofold.hub.report import page
     from twofold.hub.run import check, execute
 
     check(replay, peers)  # before any folder is made
-    digest = _digest(rules, flags.vintages, flags.locations, flags.history, flags.peers)
+    paths = flags.vintages, flags.locations, flags.history, flags.peers
+    files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    digest = hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
     out = flags.out or Path("runs/trend") / f"{rules.hub}-{rules.season}-{short_digest(flags.config, digest)}"
     console = Console(stderr=True)
-    _tell(console, replay)
-    with claim(
-        out, flags.config, digest, ["twofold", "trend", "hub", "backtest", *argv], overwrite=flags.overwrite
-    ) as folder:
+    _note(console, *replay.notes)
+    command = ["twofold", "trend", "hub", "backtest", *argv]
+    with claim(out, flags.config, digest, command, overwrite=flags.overwrite) as folder:
         if folder.done:
             console.print(f"{out} holds this very backtest, finished; --overwrite runs it again")
         else:
@@ -133,12 +134,13 @@ def fit(argv: list[str]) -> int:
     versions = read_versions(flags.vintages)
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
-    replay = _replay(flags.vintages, flags.locations, flags.history, rules)
+    replay = _replay(versions, flags.locations, flags.history, rules)
     console = Console(stderr=True)
-    _tell(console, replay)
+    _note(console, *replay.notes)
     weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, flags.config)
     if flags.out.exists() and not flags.out.is_dir():
         raise InputError(f"--out {flags.out}: is a file; give a folder")  # told before the fit, not after it
+
     from twofold.hub.model import fit_model
 
     with _bar(console) as advance:
@@ -158,29 +160,15 @@ def _defaults(flags: type[Any]) -> Any:
     return default
 
 
-def _replay(vintages: Path, locations: Path, history: Path | None, rules: Rules) -> Replay:
+def _replay(versions: Versions, locations: Path, history: Path | None, rules: Rules) -> Replay:
     places = read_locations(locations)
     past = None if history is None else read_history(history, places).before(rules.first_reference)
-    return Replay(read_versions(vintages), places, rules, past)
+    return Replay(versions, places, rules, past)
 
 
-def _digest(rules: Rules, *paths: Path | None) -> str:
-    """Digest of all that a backtest reads."""
-    files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    return hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
-
-
-def _tell(console: Console, replay: Replay) -> None:
-    """What the readers left out, and whose rules are used."""
-    history = replay.history.notes if replay.history else ()
-    for text in (*replay.versions.notes, *history, replay.rules.note):
-        if text:
-            _note(console, text)
-
-
-def _note(console: Console, text: str) -> None:
-    """One note to a person."""
-    console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
+def _note(console: Console, *texts: str) -> None:
+    for text in texts:
+        console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
 def _reference_date(given: str | None, versions: Versions) -> date:
@@ -273,10 +261,10 @@ def forecast(argv: list[str]) -> int:
     versions = read_versions(flags.vintages)
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
-    locations = read_locations(flags.locations)
+    replay = _replay(versions, flags.locations, None, rules)
     console = Console(stderr=True)
-    replay = Replay(versions, locations, rules, None)
-    _tell(console, replay)
+    _note(console, *replay.notes)
+
     from twofold.hub.model import HubModel
 
     model = HubModel.open(flags.model, flags.head)
@@ -285,9 +273,9 @@ def forecast(argv: list[str]) -> int:
     parse_name(path.name)
     metadata = _metadata(flags, list(model.weights))
     with _written(flags.out):
-        write_submission(path, forecasts, rules, locations)
+        write_submission(path, forecasts, rules, replay.locations)
         described = write_metadata(flags.out, metadata)
-    missing = sorted(set(locations["location"]) - set(forecasts["location"]))
+    missing = sorted(set(replay.locations["location"]) - set(forecasts["location"]))
     if missing:
         _note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
     if UNNAMED in (flags.contributor, flags.affiliation):
@@ -345,7 +333,7 @@ def validate(argv: list[str]) -> int:
     """`twofold trend hub validate`."""
     flags = parse(ValidateFlags, argv, "trend hub validate")
     season = flags.season or season_of(parse_name(flags.file.name).reference_date)
-    known = rules(flags.hub, season)
+    known = read_rules(flags.hub).season(season)
     if known.note:
         sys.stderr.write(f"note: {known.note}\n")
     found = check_file(flags.file, known, read_locations(flags.locations))
@@ -371,31 +359,15 @@ def _bar(console: Console) -> Iterator[Callable[[int, int], None]]:
 
 
 def _table(scores: dict[str, Any]) -> Table:
-    """Our models, the baseline, the hub's ensemble and the best of the others, by relative RPS.
-
-    Args:
-        scores: of `scores.json`.
-    """
+    """Our models, the baseline, the hub's ensemble and the best of the others, by relative RPS: from `scores.json`."""
     models, shared = scores["models"], scores["common"]
     named = {*scores["ours"], scores["baseline"], scores["ensemble"]}
-    shown = [name for index, name in enumerate(models) if index < _SHOWN or name in named]
     title = f"{scores['hub']} {scores['season']}: {len(scores['dates'])} reference dates; default {scores['default']}"
     columns = "forecasts", "coverage", "RPS", "RPS, common", "relative RPS", "log score", "ECE"
     table = Table(Column("model", no_wrap=True), *columns, title=title)
-    for name in shown:
-        row = models[name]
-        table.add_row(
-            name,
-            f"{row['n']:,}",
-            f"{row['coverage']:.0%}",
-            _figure(row["rps"]),
-            _figure(shared.get(name, {}).get("rps")),
-            _figure(row["relative_rps"]),
-            _figure(row["log_score"]),
-            _figure(row["ece"]),
-        )
+    for index, (name, row) in enumerate(models.items()):
+        if index < _SHOWN or name in named:
+            values = row["rps"], shared.get(name, {}).get("rps"), row["relative_rps"], row["log_score"], row["ece"]
+            figures = ("-" if value is None else f"{value:.3f}" for value in values)
+            table.add_row(name, f"{row['n']:,}", f"{row['coverage']:.0%}", *figures)
     return table
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -37,11 +37,6 @@ def cuts(
     that is not stable is large: the outer cuts then fall on the inner ones, and the categories between are empty. For
     whole counts `floor(cut) + 0.5` gives the same categories and lies midway between the counts that it parts.
 
-    Args:
-        population: persons.
-        horizon: weeks after the reference date; one of `rules.horizons`.
-        rules: thresholds of the season.
-
     Returns:
         Ascending cuts in cases: four, or two where the hub has three categories.
 
@@ -68,16 +63,10 @@ def categories(
     horizon: Int[np.ndarray, "n"],
     rules: Rules,
 ) -> Int[np.ndarray, "n"]:
-    """The category of each change, as an index into `rules.categories`.
+    """The category of each change in cases since the week before the reference date: an index into `rules.categories`.
 
     Follows the code with which the hub makes its truth: a change exactly at the stable threshold is not stable, one
     exactly at the large threshold is not large.
-
-    Args:
-        change: cases in the target week less those in the week before the reference date.
-        population: persons.
-        horizon: weeks after the reference date.
-        rules: thresholds of the season.
 
     Raises:
         InputError: when a change is no number, or a horizon has no thresholds.
@@ -88,13 +77,7 @@ def categories(
 
 
 def truth(values: pl.DataFrame, locations: pl.DataFrame, dates: Iterable[date], rules: Rules) -> pl.DataFrame:
-    """What was observed for each reference date, horizon and location.
-
-    Args:
-        values: target_end_date, location, value; usually `Versions.latest()`.
-        locations: of the season; see `read_locations`.
-        dates: reference dates.
-        rules: horizons and thresholds of the season.
+    """What was observed for each reference date, horizon and location, by a version of the counts, usually the newest.
 
     Returns:
         Columns reference_date, horizon, location, base (cases in the week that ends 7 days before the reference date),
@@ -188,14 +171,7 @@ def ask(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthCo
 def learn_from(
     counts: Grid, history: History | None, population: Float[np.ndarray, "locations"], rules: Rules, config: HubConfig
 ) -> Examples:
-    """All examples that a version of the counts and a history hold.
-
-    Args:
-        counts: as known when the heads are fitted; its newest week, still to be revised, is left out.
-        history: of another measure, or None.
-        population: persons in each location of the counts.
-        rules: horizons.
-        config: weeks of the season, weight of the history.
+    """All examples that a version of the counts and a history hold; the newest week, still to be revised, is left out.
 
     Raises:
         InputError: when there is no example.

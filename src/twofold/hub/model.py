@@ -58,12 +58,7 @@ class HubModel:
     weights: dict[str, float]
 
     def forecast(self, known: Known, rules: Rules, model: str) -> pl.DataFrame:
-        """Forecasts of the pool or of one head.
-
-        Args:
-            known: what is known for the reference date.
-            rules: of its season; the cuts must be those of the fit.
-            model: `POOL`, or a head's name.
+        """Forecasts of the pool or of one head from what is known for a reference date.
 
         Returns:
             Columns reference_date, horizon, location, category, probability.
@@ -203,15 +198,9 @@ def fit_model(
     jobs: int,
     progress: Callable[[int, int], None],
 ) -> HubModel:
-    """All heads fitted on what was known for one reference date.
+    """All heads fitted on what was known for one reference date; without weights the pool's are equal.
 
-    Args:
-        replay: versions, locations, rules, history.
-        reference_date: nothing published after its deadline is looked at.
-        config: heads.
-        weights: of the pool; None: equal ones.
-        jobs: processes.
-        progress: called with (heads done, heads in all).
+    `progress` is called with (heads done, heads in all).
     """
     known = replay.known(reference_date)
     examples = learn_from(known.counts, replay.history, known.population, replay.rules, config)

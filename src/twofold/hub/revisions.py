@@ -30,12 +30,8 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
     The chain ladder of insurance and of nowcasting: between two versions a week apart the count of the week that was
     then the k-th newest grew by a factor; the median of its logarithms over past versions, added up over k, leads from
     a first report to a settled count. All locations are added up: a single one's revisions are mostly noise. It is a
-    median since a hub may publish a wrong table for a week: a mean would carry that mistake on for ten.
-
-    Args:
-        versions: all versions; only those before the deadline are looked at.
-        deadline: of the reference date that is forecast.
-        left_out: locations that are sums of others.
+    median since a hub may publish a wrong table for a week: a mean would carry that mistake on for ten. Only versions
+    before the deadline are looked at; locations that are sums of others are left out.
 
     Returns:
         One logarithm a lag; 0 where nothing is known of revisions.

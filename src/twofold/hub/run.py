@@ -36,10 +36,6 @@ Progress = Callable[[int, int], None]
 def check(replay: Replay, peers: pl.DataFrame | None) -> None:
     """Tells what would keep a backtest from being scored before anything is fitted or written.
 
-    Args:
-        replay: the season.
-        peers: forecasts of other models, or None.
-
     Raises:
         InputError: when no date can be forecast, or of none the outcome is known.
         DataError: when a peer's forecast is none.
@@ -154,11 +150,6 @@ def replay_pool(
 ) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
     """The pool of the heads, its weights for each date fitted on the dates before whose outcome was known by then.
 
-    Args:
-        forecasts: as `replay_heads` gives them.
-        replay: the season.
-        config: pooled heads, strength of the prior.
-
     Returns:
         Forecasts in the same columns, model `POOL`, and the weights by reference date.
     """
@@ -193,9 +184,8 @@ def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: Rules, conf
 
 def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: HubConfig) -> dict[str, Any]:
     """What was replayed, what was left out, what was known."""
-    rules, history = replay.rules, replay.history
+    rules, notes = replay.rules, replay.notes
     seen = SEEN.get((rules.hub, rules.season))
-    notes = [*replay.versions.notes, *(history.notes if history else ()), *([rules.note] if rules.note else ())]
     if skipped:
         notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
     return {
@@ -211,7 +201,7 @@ def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: H
             {
                 "origin": str(moment.reference_date),
                 "through": str(moment.counts.dates[-2].astype("datetime64[D]")),
-                "examples": len(learn_from(moment.counts, history, moment.population, rules, config).asked),
+                "examples": len(learn_from(moment.counts, replay.history, moment.population, rules, config).asked),
             }
             for moment in known[:: config.refit_weeks]
         ],

@@ -66,6 +66,12 @@ class Replay:
     history: History | None
     _known: dict[date, Known] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the readers left out, and whose rules are used, in plain sentences."""
+        own = [] if self.rules.note is None else [self.rules.note]
+        return [*self.versions.notes, *(self.history.notes if self.history else ()), *own]
+
     @cached_property
     def dates(self) -> tuple[list[date], list[Skipped]]:
         """Reference dates that can be forecast, and those that can't with the reason.
@@ -89,13 +95,9 @@ class Replay:
 
 
 def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, rules: Rules) -> Known:
-    """What is known for a reference date.
+    """What is known for a reference date: nothing published at its deadline or after it is looked at.
 
-    Args:
-        versions: all; those published at the deadline or after it are not looked at.
-        reference_date: last day of the week in which the forecast is made.
-        locations: of the season; see `read_locations`. Locations that it lacks are not forecast.
-        rules: deadlines.
+    Locations that the season's table lacks are not forecast.
 
     Raises:
         InputError: when no version was published before the deadline, or the last one lacks the week before it.
@@ -120,16 +122,7 @@ def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, 
 
 
 def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:
-    """Parts reference dates into those that can be forecast and those that can't.
-
-    Args:
-        versions: all versions.
-        dates: reference dates.
-        rules: deadlines, and how many locations the week before the reference date must hold.
-
-    Returns:
-        Dates to be used, and dates skipped with their reasons.
-    """
+    """Parts reference dates into those that can be forecast and those that can't, with their reasons."""
     used, skipped = [], []
     for day in dates:
         week, deadline = day - WEEK, rules.deadline(day)

@@ -122,12 +122,7 @@ def parse_name(name: str) -> FileName:
 
 
 def check_file(path: Path, rules: Rules, locations: pl.DataFrame) -> Checked:
-    """Checks a submission file.
-
-    Args:
-        path: CSV or Parquet.
-        rules: of the season that the submission belongs to.
-        locations: of that season; see `read_locations`.
+    """Checks a submission file, CSV or Parquet.
 
     Raises:
         DataError: when the file is not there.
@@ -149,14 +144,7 @@ def check_file(path: Path, rules: Rules, locations: pl.DataFrame) -> Checked:
 
 
 def check_sheet(sheet: Sheet, name: FileName | None, rules: Rules, locations: pl.DataFrame) -> Checked:
-    """Checks a submission's table.
-
-    Args:
-        sheet: the table; see `read_sheet`.
-        name: of its file; None where there is none: the first row's date then stands for all.
-        rules: of the season.
-        locations: of that season.
-    """
+    """Checks a submission's table; where it has no file's name, the first row's date stands for all."""
     found = sheet.frame.columns
     misshapen = [Problem("columns", "is missing; a submission has it", column=c) for c in COLUMNS if c not in found]
     misshapen += [
@@ -199,11 +187,7 @@ def _row_tests(named: date | None, rules: Rules, locations: pl.DataFrame) -> lis
     """Rules that a row keeps or breaks by itself: (rule, column, message where it is broken).
 
     They are made so that one wrong date is told once: a target week may fit the row's date or the submission's.
-
-    Args:
-        named: the submission's reference date; None where neither its file's name nor any row tells it.
-        rules: of the season.
-        locations: of the season.
+    That is None where neither the file's name nor any row tells it.
     """
     day, horizon, end = (pl.col(name) for name in ("reference_date", "horizon", "target_end_date"))
     right_day = day.dt.weekday() == rules.first_reference.isoweekday()
@@ -329,11 +313,7 @@ class Metadata(Config):
 
 
 def submission(forecasts: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Forecasts in the columns of a submission.
-
-    Args:
-        forecasts: reference_date, horizon, location, category, probability; other columns are left alone.
-        rules: name and categories of the target.
+    """Forecasts (reference_date, horizon, location, category, probability) in the columns of a submission.
 
     Returns:
         Columns of `COLUMNS`, sorted by location and horizon, categories from falling to rising.
@@ -347,13 +327,7 @@ def submission(forecasts: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 
 def write_submission(path: Path, forecasts: pl.DataFrame, rules: Rules, locations: pl.DataFrame) -> None:
-    """Writes a submission that the hub will take.
-
-    Args:
-        path: `YYYY-MM-DD-team-model.csv` or `.parquet`; the date is the forecasts' reference date.
-        forecasts: of one reference date; see `submission`.
-        rules: of the season.
-        locations: of the season.
+    """Writes a submission of one reference date that the hub will take, as `YYYY-MM-DD-team-model.csv` or `.parquet`.
 
     Raises:
         InputError: when the name or the forecasts break a rule of the hub; nothing is written then.

@@ -57,12 +57,7 @@ class Sheet:
     numbers: Sequence[int]
 
     def refuse(self, broken: pl.Series, say: Callable[[int], str], column: str | None = None) -> None:
-        """Refuses the first broken row.
-
-        Args:
-            broken: whether each row breaks a rule.
-            say: what is wrong in a row, by its index in `frame`.
-            column: the column in question, if there is one.
+        """Refuses the first broken row; `say` tells what is wrong in it, by its index in `frame`.
 
         Raises:
             DataError: when there is such a row; names file, row and column.

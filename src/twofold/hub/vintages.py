@@ -124,10 +124,7 @@ def read_versions(path: Path) -> Versions:
 
 
 def grid_of(version: pl.DataFrame) -> Grid:
-    """One version as a matrix: what a forecaster reads that can do with gaps.
-
-    Args:
-        version: target_end_date, location, value; as `Versions.before` gives it; not empty.
+    """One version, not empty, as a matrix: what a forecaster reads that can do with gaps.
 
     Raises:
         InputError: when two weeks are not whole weeks apart.

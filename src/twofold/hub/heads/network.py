@@ -53,13 +53,7 @@ class MixtureNetwork(nn.Module):
         needed: Float[Tensor, "n horizons cuts"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n horizons cuts"]:
-        """P(log growth > needed).
-
-        Args:
-            sequence: scaled inputs of the last weeks.
-            needed: log growth to exceed.
-            generator: draws the dropout in training.
-        """
+        """P(log growth > needed), from the scaled inputs of the last weeks; dropout draws from the generator."""
         drop = functools.partial(dropout, share=self.dropout, training=self.training, generator=generator)
         hidden = torch.tanh(self.enter(drop(sequence)))
         hidden = self.layer(drop(hidden))[0][:, -1]

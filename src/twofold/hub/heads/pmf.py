@@ -46,13 +46,7 @@ def certain_below_zero(
 
 
 def pmf_of(head: Head, asked: Asked, rules: Rules, floor: float) -> Float[np.ndarray, "n horizons categories"]:
-    """Probabilities of the categories.
-
-    Args:
-        head: fitted.
-        asked: places; bases must be known.
-        rules: cuts of the season.
-        floor: least probability of a category, below 1 / categories.
+    """Probabilities of the categories, for places whose bases are known.
 
     Returns:
         Probabilities that sum to 1, each at least the floor.

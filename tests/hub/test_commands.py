@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
-from hub.season_small import DAYS, FIRST, LATE, LOCATIONS, RULES, one_thread, peers, write_files  # noqa: F401
+from hub.season_small import DAYS, FIRST, LATE, RULES, peers, write_files
 from hub.small import LOCATIONS as PLACES
 from hub.small import RULES as FLUSIGHT
 from hub.small import START, forecasts_of

@@ -20,17 +20,16 @@ from hub.season_small import (
     LOCATIONS,
     RULES,
     all_forecasts,
-    changes,
     examples,
     head,
     history,
     learned,
-    one_thread,  # noqa: F401
     peers,
     replay,
     silent,
     versions,
 )
+from hub.small import changes
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.run import RunFolder, claim
 from twofold.hub import run as backtest

@@ -16,14 +16,13 @@ from hub.season_small import (
     LOCATIONS,
     REPORTED,
     RULES,
-    changes,
     examples,
     final_counts,
     learned,
     replay,
     versions,
 )
-from hub.small import at
+from hub.small import at, changes
 from twofold.engine.errors import InputError
 from twofold.hub.growth import aggregate_of
 from twofold.hub.rules import WEEK, rules

@@ -28,18 +28,6 @@ TYPED = pl.DataFrame(
 )
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Writes text or bytes to a file and gives its path."""
-
-    def to_file(content: str | bytes, name: str = "table.csv") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return to_file
-
-
 def test_csv_gzip_and_parquet_give_the_same(write, tmp_path) -> None:
     TYPED.write_parquet(tmp_path / "table.parquet")
     paths = [write(TEXT), write(gzip.compress(TEXT.encode()), "table.csv.gz"), tmp_path / "table.parquet"]

@@ -146,18 +146,6 @@ as_of,target_end_date,location,value
 """
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Writes a CSV and gives its path."""
-
-    def to_file(text: str) -> Path:
-        path = tmp_path / "versions.csv"
-        path.write_text(text)
-        return path
-
-    return to_file
-
-
 def test_a_file_in_any_order_is_read(write, tmp_path) -> None:
     versions = read_versions(write(TEXT))
     assert cells(versions.latest()) == {("01", "2024-11-23"): 20}

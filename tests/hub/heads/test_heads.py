@@ -14,7 +14,6 @@ from hub.season_small import (
     examples,
     head,
     learned,
-    one_thread,  # noqa: F401
     replay,
 )
 from twofold.hub.config import HubConfig

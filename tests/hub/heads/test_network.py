@@ -6,7 +6,7 @@ import torch
 from scipy.special import softmax
 from scipy.stats import logistic
 
-from hub.season_small import CONFIG, RULES, asked, head, one_thread  # noqa: F401
+from hub.season_small import RULES, asked, head
 from twofold.engine.recurrent import seeded_weights
 from twofold.hub.config import NetworkConfig
 from twofold.hub.examples import Asked, Examples

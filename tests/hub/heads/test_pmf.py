@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hub.season_small import ALL_HEADS, CONFIG, LOCATIONS, RULES, asked, head, one_thread  # noqa: F401
+from hub.season_small import ALL_HEADS, CONFIG, LOCATIONS, RULES, asked, head
 from twofold.hub.heads.pmf import Head, certain_below_zero, growth_needed, growth_of, pmf_of
 
 N, HORIZONS, CUTS = 7, 4, 4

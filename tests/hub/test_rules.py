@@ -120,5 +120,5 @@ BROKEN = {
 def test_a_broken_file_is_refused_with_file_and_key(write, old: str, new: str, message: str) -> None:
     assert old in FLUSIGHT
     with pytest.raises(DataError, match=message) as caught:
-        read_rules(write(FLUSIGHT.replace(old, new)))
+        read_rules(write(FLUSIGHT.replace(old, new), "hub.toml"))
     assert "hub.toml" in str(caught.value)

@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,17 +18,17 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from twofold import __version__
 from twofold.counts.panel import counted
-from twofold.engine.config import canonical, explain, short_digest
+from twofold.engine.config import canonical, explain
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import required
 from twofold.engine.flags import parse
-from twofold.engine.run import claim
-from twofold.engine.terminal import render
+from twofold.engine.job import Job, fill
+from twofold.engine.run import RunFolder
+from twofold.engine.terminal import counting, note, render
 from twofold.hub.config import POOL, HubConfig
 from twofold.hub.history import read_history
 from twofold.hub.rules import WEEK, Rules, read_rules, season_of
@@ -37,6 +37,8 @@ from twofold.hub.submission import Contributor, Metadata, check_file, parse_name
 from twofold.hub.tables import read_forecasts, read_locations
 from twofold.hub.vintages import Versions, read_versions
 
+Config = Annotated[HubConfig, tyro.conf.arg(name="")]
+DEFAULT = HubConfig()
 Jobs = Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")]
 UNNAMED = "to be named"
 BROKEN = 2
@@ -53,7 +55,6 @@ class BacktestFlags:
     is kept: the same command goes on.
     """
 
-    config: Annotated[HubConfig, tyro.conf.arg(name="")]
     vintages: Path
     """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
     locations: Path
@@ -71,11 +72,12 @@ class BacktestFlags:
     jobs: Jobs = 0
     overwrite: bool = False
     """Empty the run folder first."""
+    config: Config = DEFAULT
 
 
 def backtest(argv: list[str]) -> int:
     """`twofold trend hub backtest`."""
-    flags = parse(BacktestFlags, argv, "trend hub backtest", default=_defaults(BacktestFlags))
+    flags = parse(BacktestFlags, argv, "trend hub backtest")
     rules = read_rules(flags.hub).season(flags.season)
     replay = _replay(read_versions(flags.vintages), flags.locations, flags.history, rules)
     peers = None if flags.peers is None else read_forecasts(flags.peers)
@@ -87,18 +89,22 @@ def backtest(argv: list[str]) -> int:
     paths = flags.vintages, flags.locations, flags.history, flags.peers
     files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     digest = hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
-    out = flags.out or Path("runs/trend") / f"{rules.hub}-{rules.season}-{short_digest(flags.config, digest)}"
-    console = Console(stderr=True)
-    _note(console, *replay.notes)
-    command = ["twofold", "trend", "hub", "backtest", *argv]
-    with claim(out, flags.config, digest, command, overwrite=flags.overwrite) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very backtest, finished; --overwrite runs it again")
-        else:
-            with _bar(console) as advance:
-                execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
-            page.write(out)
-            folder.finish()
+    job = Job(
+        what="backtest",
+        command=["twofold", "trend", "hub", "backtest", *argv],
+        config=flags.config,
+        data_digest=digest,
+        name=f"trend/{rules.hub}-{rules.season}",
+        out=flags.out,
+        overwrite=flags.overwrite,
+        notes=replay.notes,
+    )
+
+    def compute(folder: RunFolder, console: Console) -> None:
+        with counting(console, "fits") as advance:
+            execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
+
+    out = fill(job, compute, page.write)
     sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0
@@ -108,7 +114,6 @@ def backtest(argv: list[str]) -> int:
 class FitFlags:
     """Fits the heads on what is known for a reference date and saves them, to be used for the weeks that follow."""
 
-    config: Annotated[HubConfig, tyro.conf.arg(name="")]
     vintages: Path
     """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
     locations: Path
@@ -126,24 +131,26 @@ class FitFlags:
     season: str | None = None
     """Season such as 2025-26; by default that of the reference date."""
     jobs: Jobs = 0
+    config: Config = DEFAULT
 
 
 def fit(argv: list[str]) -> int:
     """`twofold trend hub fit`."""
-    flags = parse(FitFlags, argv, "trend hub fit", default=_defaults(FitFlags))
+    flags = parse(FitFlags, argv, "trend hub fit")
     versions = read_versions(flags.vintages)
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
     replay = _replay(versions, flags.locations, flags.history, rules)
     console = Console(stderr=True)
-    _note(console, *replay.notes)
+    for text in replay.notes:
+        note(console, text)
     weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, flags.config)
     if flags.out.exists() and not flags.out.is_dir():
         raise InputError(f"--out {flags.out}: is a file; give a folder")  # told before the fit, not after it
 
     from twofold.hub.model import fit_model
 
-    with _bar(console) as advance:
+    with counting(console, "fits") as advance:
         model = fit_model(replay, day, flags.config, weights, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
     with _written(flags.out):
         model.save(flags.out)
@@ -151,24 +158,10 @@ def fit(argv: list[str]) -> int:
     return 0
 
 
-def _defaults(flags: type[Any]) -> Any:
-    """Flags with the default config, so that a broken rule names its flag; what must be given is still missing."""
-    default = object.__new__(flags)  # its __init__ takes a path for a path, and tyro.MISSING is none
-    for field in fields(flags):
-        value = tyro.MISSING if field.default is MISSING else field.default
-        object.__setattr__(default, field.name, HubConfig() if field.name == "config" else value)
-    return default
-
-
 def _replay(versions: Versions, locations: Path, history: Path | None, rules: Rules) -> Replay:
     places = read_locations(locations)
     past = None if history is None else read_history(history, places).before(rules.first_reference)
     return Replay(versions, places, rules, past)
-
-
-def _note(console: Console, *texts: str) -> None:
-    for text in texts:
-        console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
 def _reference_date(given: str | None, versions: Versions) -> date:
@@ -263,7 +256,8 @@ def forecast(argv: list[str]) -> int:
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
     replay = _replay(versions, flags.locations, None, rules)
     console = Console(stderr=True)
-    _note(console, *replay.notes)
+    for text in replay.notes:
+        note(console, text)
 
     from twofold.hub.model import HubModel
 
@@ -277,9 +271,9 @@ def forecast(argv: list[str]) -> int:
         described = write_metadata(flags.out, metadata)
     missing = sorted(set(replay.locations["location"]) - set(forecasts["location"]))
     if missing:
-        _note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
+        note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
     if UNNAMED in (flags.contributor, flags.affiliation):
-        _note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
+        note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
     sys.stdout.write(f"{path}: {forecasts.height // len(rules.categories)} forecasts for {day}\n{described}\n")
     return 0
 
@@ -347,15 +341,6 @@ def validate(argv: list[str]) -> int:
     verdict = f"{counted(len(found.problems), 'problem')} found" if found.problems else "valid"
     sys.stdout.write(f"{flags.file.name}: {verdict}; {told}\n")
     return BROKEN if found.problems else 0
-
-
-@contextlib.contextmanager
-def _bar(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar of fits done; nothing where nobody watches."""
-    columns = TextColumn("fits"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("fits", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _table(scores: dict[str, Any]) -> Table:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -480,3 +482,22 @@ def test_what_can_not_be_checked_is_an_error(
     assert said in shown.err
     assert "Traceback" not in shown.err
     assert shown.out == ""
+
+
+def test_what_is_wrong_is_told_before_anything_heavy_is_imported() -> None:
+    wrong = ["validate none.csv --locations x", "backtest --vintages x --locations x --season 2024-25", "fit --bad"]
+    wrong += ["fit --vintages x --locations x --out x", "forecast --model x --vintages x --locations x --out x"]
+    code = f"""
+import sys
+from twofold.cli import main
+for words in {wrong!r}:
+    try:
+        assert main(["trend", "hub", *words.split()]) == 2
+    except SystemExit as ended:
+        assert ended.code == 2
+print(*sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(ended.stdout.split())
+    assert "twofold.hub.commands" in loaded
+    assert not {"torch", "sklearn", "scipy", "matplotlib", "skops"} & loaded

@@ -37,17 +37,31 @@ from twofold.hub.submission import Contributor, Metadata, check_file, parse_name
 from twofold.hub.tables import read_forecasts, read_locations
 from twofold.hub.vintages import Versions, read_versions
 
-Config = Annotated[HubConfig, tyro.conf.arg(name="")]
 DEFAULT = HubConfig()
-Jobs = Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")]
 UNNAMED = "to be named"
 BROKEN = 2
 """Exit status where a submission breaks a rule."""
 _SHOWN = 12  # best models of a backtest's table
 
 
-@dataclass(frozen=True)
-class BacktestFlags:
+@dataclass(frozen=True, kw_only=True)
+class _SeasonFlags:
+    """What every fit reads."""
+
+    vintages: Path
+    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
+    locations: Path
+    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
+    history: Path | None = None
+    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
+    hub: str = "flusight"
+    """A known hub, or a file of its rules (TOML)."""
+    jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
+    config: Annotated[HubConfig, tyro.conf.arg(name="")] = DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestFlags(_SeasonFlags):
     """Replays a season of a forecast hub: each week's forecasts from what was known at its deadline, scored.
 
     Climatology, logistic regression, gradient boosting, RNN, LSTM, GRU and their pool are fitted again every few weeks.
@@ -55,24 +69,14 @@ class BacktestFlags:
     is kept: the same command goes on.
     """
 
-    vintages: Path
-    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
     season: str
     """Season such as 2024-25."""
-    history: Path | None = None
-    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
     peers: Path | None = None
     """Forecasts of other models (model, reference_date, horizon, location, category, probability)."""
-    hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
     out: Path | None = None
     """Run folder; by default runs/trend/HUB-SEASON-DIGEST."""
-    jobs: Jobs = 0
     overwrite: bool = False
     """Empty the run folder first."""
-    config: Config = DEFAULT
 
 
 def backtest(argv: list[str]) -> int:
@@ -110,28 +114,18 @@ def backtest(argv: list[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class FitFlags:
+@dataclass(frozen=True, kw_only=True)
+class FitFlags(_SeasonFlags):
     """Fits the heads on what is known for a reference date and saves them, to be used for the weeks that follow."""
 
-    vintages: Path
-    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
     out: Path
     """Folder for the model."""
     reference_date: str | None = None
     """Reference date, YYYY-MM-DD; by default the first one after the newest week of the counts."""
-    history: Path | None = None
-    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
-    backtest: Path | None = None
-    """A finished backtest of this season's data so far, whose last weights the pool takes; without it: equal ones."""
-    hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
     season: str | None = None
     """Season such as 2025-26; by default that of the reference date."""
-    jobs: Jobs = 0
-    config: Config = DEFAULT
+    backtest: Path | None = None
+    """A finished backtest of this season's data so far, whose last weights the pool takes; without it: equal ones."""
 
 
 def fit(argv: list[str]) -> int:

@@ -115,11 +115,7 @@ class HubModel:
 
     @classmethod
     def open(cls, folder: Path, wanted: str | None = None) -> "HubModel":
-        """Reads what `save` wrote.
-
-        Args:
-            folder: the model's.
-            wanted: a head, or `POOL`: no other heads are read than its forecasts need; None: all.
+        """Reads what `save` wrote; of the heads those that a wanted one's or `POOL`'s forecasts need, or all.
 
         Raises:
             InputError: when there is no such head.

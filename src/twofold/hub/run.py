@@ -62,13 +62,7 @@ def execute(
 ) -> None:
     """Replays a season; everything the report reads is in the folder afterwards.
 
-    Args:
-        replay: the season.
-        peers: forecasts of other models, columns of `FORECAST`; or None.
-        config: heads, schedule.
-        folder: held by this process; blocks found there are not done again.
-        jobs: processes.
-        progress: called with (blocks done, blocks in all).
+    What is found there is not done again. `progress` is called with (fits done, fits in all).
 
     Raises:
         InputError: when versions and season don't fit each other.
@@ -103,12 +97,7 @@ def execute(
 def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> pl.DataFrame:
     """Forecasts of every head for every reference date that can be forecast.
 
-    Args:
-        replay: the season.
-        config: heads, schedule.
-        parts: folder of one file for each head and fit; what it holds is not done again.
-        jobs: processes.
-        progress: called with (files done, files in all).
+    `parts` gets one file for each head and fit; what it holds is not done again.
 
     Returns:
         Columns model (the head's name), reference_date, horizon, location, category, probability.

@@ -103,13 +103,8 @@ def relative_skill(scored: pl.DataFrame, baseline: str, score: str = "rps") -> p
     """Pairwise relative skill: how a model's score compares with all others', each pair on what both forecast.
 
     The geometric mean, over all models (itself included), of the ratio of the two mean scores on the forecasts that
-    both made; divided by the baseline's. Pairs without a common forecast don't count. Not proper in itself; lower is
-    better, best 0, the baseline has 1.
-
-    Args:
-        scored: as `score_forecasts` gives it.
-        baseline: model whose relative skill is 1.
-        score: name of a score of which less is better.
+    both made; divided by the baseline's. The score must be one of which less is better. Pairs without a common forecast
+    don't count. Not proper in itself; lower is better, best 0, the baseline has 1.
 
     Returns:
         Columns model, relative; null where the baseline made no forecast.
@@ -145,16 +140,9 @@ def differences(
     """Difference of a model's mean score to every other's, on the forecasts that both made, with its interval.
 
     Reference dates are resampled in blocks, all places and horizons of a date together: forecasts of neighbouring weeks
-    share their target weeks and their mistakes. Both models are scored on the same dates drawn.
-
-    Args:
-        scored: as `score_forecasts` gives it.
-        model: its name.
-        score: the score's.
-        resamples: draws of the bootstrap.
-        block_weeks: consecutive reference dates in a block.
-        level: coverage aimed at, in (0, 1).
-        seed: of numpy's PCG64; the same for every peer.
+    share their target weeks and their mistakes. Both models are scored on the same dates drawn. A block holds
+    `block_weeks` consecutive reference dates; the interval aims at `level`; the seed, of numpy's PCG64, is the same for
+    every peer.
 
     Returns:
         Columns peer, n (common forecasts), dates (their reference dates), difference (model less peer; below 0 favours

@@ -68,11 +68,7 @@ class Sheet:
             raise DataError(f"{place if column is None else f'{place}, column {column!r}'}: {say(row)}")
 
     def typed(self, columns: Mapping[str, Kind], may_lack: Collection[str] = ()) -> pl.DataFrame:
-        """The named columns with their types; others are left alone.
-
-        Args:
-            columns: name -> kind of every column that is needed.
-            may_lack: those in which a cell may be empty.
+        """The named columns with their kinds; others are left alone. In those of `may_lack` a cell may be empty.
 
         Raises:
             DataError: when a column or a cell is missing or not of its kind; names file, row and column.

@@ -111,13 +111,11 @@ def _in_counts(
     horizon: Int[np.ndarray, "n"],
     rules: Rules,
 ) -> Float[np.ndarray, "n"]:
-    order = np.argsort(rules.horizons)
-    ascending = np.array(rules.horizons)[order]
-    place = np.minimum(np.searchsorted(ascending, horizon), len(ascending) - 1)
-    unknown = horizon[ascending[place] != horizon]
+    same = horizon[:, None] == np.array(rules.horizons)
+    unknown = horizon[~same.any(axis=1)]
     if unknown.size:
         raise InputError(f"horizon must be one of {list(rules.horizons)}, got {unknown[0]}")
-    return np.round(np.array(thresholds)[order][place] * population / rules.rate_per, _DECIMALS)
+    return np.round(np.array(thresholds)[same.argmax(axis=1)] * population / rules.rate_per, _DECIMALS)
 
 
 @dataclass(frozen=True)

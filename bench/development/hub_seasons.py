@@ -71,8 +71,7 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
     days = [day for day in counted if FIRST <= day - begin <= LAST and counted.get(day - WEEK, 0) >= LEAST]
     heads = {name: fit_head(name, examples, RULES, config) for name in config.heads}
     for day in days:
-        until = grid.dates < np.datetime64(day)
-        known = Grid(grid.locations, grid.dates[until], grid.values[:, until])
+        known = grid.part(grid.dates < np.datetime64(day))
         moment = Known(day, known, known, population, ())
         for name, head in heads.items():
             found.append(forecast(head, moment, RULES, config).with_columns(model=pl.lit(name)))

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -36,16 +37,21 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def versions_of(rows: list[tuple[str, str, str, float | None]]) -> Versions:
-    """Versions from (as_of, target_end_date, location, value)."""
-    changes = [(at(time), date.fromisoformat(day), place, value) for time, day, place, value in rows]
-    schema = {
+def changes(rows: Sequence[tuple[datetime, date, str, float | None]]) -> pl.DataFrame:
+    """Rows in the layout of `Versions.changes`."""
+    schema: Any = {
         "as_of": pl.Datetime("us", "UTC"),
         "target_end_date": pl.Date,
         "location": pl.String,
         "value": pl.Float64,
     }
-    return Versions(pl.DataFrame(changes, schema, orient="row").sort("as_of"))
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def versions_of(rows: Sequence[tuple[str, str, str, float | None]]) -> Versions:
+    """Versions from (as_of, target_end_date, location, value)."""
+    read = [(at(time), date.fromisoformat(day), place, value) for time, day, place, value in rows]
+    return Versions(changes(read).sort("as_of"))
 
 
 def forecasts_of(model: str, seed: int, weeks: int = 1, places: tuple[str, ...] = ("01", "56", "US")) -> pl.DataFrame:

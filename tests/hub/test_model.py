@@ -21,7 +21,6 @@ from hub.season_small import (
     OTHER_CUTS,
     RULES,
     head,
-    one_thread,  # noqa: F401
     replay,
 )
 from twofold.engine.errors import InputError, RunFolderError

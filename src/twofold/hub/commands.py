@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,34 +18,50 @@ from typing import Annotated, Any, Literal
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from twofold import __version__
 from twofold.counts.panel import counted
-from twofold.engine.config import canonical, explain, short_digest
+from twofold.engine.config import canonical, explain
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import required
 from twofold.engine.flags import parse
-from twofold.engine.run import claim
-from twofold.engine.terminal import render
+from twofold.engine.job import Job, fill
+from twofold.engine.run import RunFolder
+from twofold.engine.terminal import counting, note, render
 from twofold.hub.config import POOL, HubConfig
 from twofold.hub.history import read_history
-from twofold.hub.rules import WEEK, Rules, read_rules, rules, season_of
+from twofold.hub.rules import WEEK, Rules, read_rules, season_of
 from twofold.hub.season import Replay
 from twofold.hub.submission import Contributor, Metadata, check_file, parse_name, write_metadata, write_submission
 from twofold.hub.tables import read_forecasts, read_locations
 from twofold.hub.vintages import Versions, read_versions
 
-Jobs = Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")]
+DEFAULT = HubConfig()
 UNNAMED = "to be named"
 BROKEN = 2
 """Exit status where a submission breaks a rule."""
 _SHOWN = 12  # best models of a backtest's table
 
 
-@dataclass(frozen=True)
-class BacktestFlags:
+@dataclass(frozen=True, kw_only=True)
+class _SeasonFlags:
+    """What every fit reads."""
+
+    vintages: Path
+    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
+    locations: Path
+    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
+    history: Path | None = None
+    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
+    hub: str = "flusight"
+    """A known hub, or a file of its rules (TOML)."""
+    jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
+    config: Annotated[HubConfig, tyro.conf.arg(name="")] = DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestFlags(_SeasonFlags):
     """Replays a season of a forecast hub: each week's forecasts from what was known at its deadline, scored.
 
     Climatology, logistic regression, gradient boosting, RNN, LSTM, GRU and their pool are fitted again every few weeks.
@@ -53,95 +69,82 @@ class BacktestFlags:
     is kept: the same command goes on.
     """
 
-    config: Annotated[HubConfig, tyro.conf.arg(name="")]
-    vintages: Path
-    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
     season: str
     """Season such as 2024-25."""
-    history: Path | None = None
-    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
     peers: Path | None = None
     """Forecasts of other models (model, reference_date, horizon, location, category, probability)."""
-    hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
     out: Path | None = None
     """Run folder; by default runs/trend/HUB-SEASON-DIGEST."""
-    jobs: Jobs = 0
     overwrite: bool = False
     """Empty the run folder first."""
 
 
 def backtest(argv: list[str]) -> int:
     """`twofold trend hub backtest`."""
-    flags = parse(BacktestFlags, argv, "trend hub backtest", default=_defaults(BacktestFlags))
+    flags = parse(BacktestFlags, argv, "trend hub backtest")
     rules = read_rules(flags.hub).season(flags.season)
-    replay = _replay(flags.vintages, flags.locations, flags.history, rules)
+    replay = _replay(read_versions(flags.vintages), flags.locations, flags.history, rules)
     peers = None if flags.peers is None else read_forecasts(flags.peers)
 
     from twofold.hub.report import view
     from twofold.hub.run import check, execute
 
     check(replay, peers)  # before any folder is made
-    digest = _digest(rules, flags.vintages, flags.locations, flags.history, flags.peers)
-    out = flags.out or Path("runs/trend") / f"{rules.hub}-{rules.season}-{short_digest(flags.config, digest)}"
-    console = Console(stderr=True)
-    _tell(console, replay)
-    with claim(
-        out, flags.config, digest, ["twofold", "trend", "hub", "backtest", *argv], overwrite=flags.overwrite
-    ) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very backtest, finished; --overwrite runs it again")
-        else:
-            with _bar(console) as advance:
-                execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
-            view.write(out)
-            folder.finish()
+    paths = flags.vintages, flags.locations, flags.history, flags.peers
+    files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    digest = hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
+    job = Job(
+        what="backtest",
+        command=["twofold", "trend", "hub", "backtest", *argv],
+        config=flags.config,
+        data_digest=digest,
+        name=f"trend/{rules.hub}-{rules.season}",
+        out=flags.out,
+        overwrite=flags.overwrite,
+        notes=replay.notes,
+    )
+
+    def compute(folder: RunFolder, console: Console) -> None:
+        with counting(console, "fits") as advance:
+            execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
+
+    out = fill(job, compute, view.write)
     sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0
 
 
-@dataclass(frozen=True)
-class FitFlags:
+@dataclass(frozen=True, kw_only=True)
+class FitFlags(_SeasonFlags):
     """Fits the heads on what is known for a reference date and saves them, to be used for the weeks that follow."""
 
-    config: Annotated[HubConfig, tyro.conf.arg(name="")]
-    vintages: Path
-    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
     out: Path
     """Folder for the model."""
     reference_date: str | None = None
     """Reference date, YYYY-MM-DD; by default the first one after the newest week of the counts."""
-    history: Path | None = None
-    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
-    backtest: Path | None = None
-    """A finished backtest of this season's data so far, whose last weights the pool takes; without it: equal ones."""
-    hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
     season: str | None = None
     """Season such as 2025-26; by default that of the reference date."""
-    jobs: Jobs = 0
+    backtest: Path | None = None
+    """A finished backtest of this season's data so far, whose last weights the pool takes; without it: equal ones."""
 
 
 def fit(argv: list[str]) -> int:
     """`twofold trend hub fit`."""
-    flags = parse(FitFlags, argv, "trend hub fit", default=_defaults(FitFlags))
+    flags = parse(FitFlags, argv, "trend hub fit")
     versions = read_versions(flags.vintages)
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
-    replay = _replay(flags.vintages, flags.locations, flags.history, rules)
+    replay = _replay(versions, flags.locations, flags.history, rules)
     console = Console(stderr=True)
-    _tell(console, replay)
+    for text in replay.notes:
+        note(console, text)
     weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, flags.config)
     if flags.out.exists() and not flags.out.is_dir():
         raise InputError(f"--out {flags.out}: is a file; give a folder")  # told before the fit, not after it
+
     from twofold.hub.model import fit_model
 
-    with _bar(console) as advance:
+    with counting(console, "fits") as advance:
         model = fit_model(replay, day, flags.config, weights, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
     with _written(flags.out):
         model.save(flags.out)
@@ -149,38 +152,10 @@ def fit(argv: list[str]) -> int:
     return 0
 
 
-def _defaults(flags: type[Any]) -> Any:
-    """Flags with the default config, so that a broken rule names its flag; what must be given is still missing."""
-    default = object.__new__(flags)  # its __init__ takes a path for a path, and tyro.MISSING is none
-    for field in fields(flags):
-        value = tyro.MISSING if field.default is MISSING else field.default
-        object.__setattr__(default, field.name, HubConfig() if field.name == "config" else value)
-    return default
-
-
-def _replay(vintages: Path, locations: Path, history: Path | None, rules: Rules) -> Replay:
+def _replay(versions: Versions, locations: Path, history: Path | None, rules: Rules) -> Replay:
     places = read_locations(locations)
     past = None if history is None else read_history(history, places).before(rules.first_reference)
-    return Replay(read_versions(vintages), places, rules, past)
-
-
-def _digest(rules: Rules, *paths: Path | None) -> str:
-    """Digest of all that a backtest reads."""
-    files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    return hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
-
-
-def _tell(console: Console, replay: Replay) -> None:
-    """What the readers left out, and whose rules are used."""
-    history = replay.history.notes if replay.history else ()
-    for text in (*replay.versions.notes, *history, replay.rules.note):
-        if text:
-            _note(console, text)
-
-
-def _note(console: Console, text: str) -> None:
-    """One note to a person."""
-    console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
+    return Replay(versions, places, rules, past)
 
 
 def _reference_date(given: str | None, versions: Versions) -> date:
@@ -273,10 +248,11 @@ def forecast(argv: list[str]) -> int:
     versions = read_versions(flags.vintages)
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
-    locations = read_locations(flags.locations)
+    replay = _replay(versions, flags.locations, None, rules)
     console = Console(stderr=True)
-    replay = Replay(versions, locations, rules, None)
-    _tell(console, replay)
+    for text in replay.notes:
+        note(console, text)
+
     from twofold.hub.model import HubModel
 
     model = HubModel.open(flags.model, flags.head)
@@ -285,13 +261,13 @@ def forecast(argv: list[str]) -> int:
     parse_name(path.name)
     metadata = _metadata(flags, list(model.weights))
     with _written(flags.out):
-        write_submission(path, forecasts, rules, locations)
+        write_submission(path, forecasts, rules, replay.locations)
         described = write_metadata(flags.out, metadata)
-    missing = sorted(set(locations["location"]) - set(forecasts["location"]))
+    missing = sorted(set(replay.locations["location"]) - set(forecasts["location"]))
     if missing:
-        _note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
+        note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
     if UNNAMED in (flags.contributor, flags.affiliation):
-        _note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
+        note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
     sys.stdout.write(f"{path}: {forecasts.height // len(rules.categories)} forecasts for {day}\n{described}\n")
     return 0
 
@@ -345,7 +321,7 @@ def validate(argv: list[str]) -> int:
     """`twofold trend hub validate`."""
     flags = parse(ValidateFlags, argv, "trend hub validate")
     season = flags.season or season_of(parse_name(flags.file.name).reference_date)
-    known = rules(flags.hub, season)
+    known = read_rules(flags.hub).season(season)
     if known.note:
         sys.stderr.write(f"note: {known.note}\n")
     found = check_file(flags.file, known, read_locations(flags.locations))
@@ -361,41 +337,16 @@ def validate(argv: list[str]) -> int:
     return BROKEN if found.problems else 0
 
 
-@contextlib.contextmanager
-def _bar(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar of fits done; nothing where nobody watches."""
-    columns = TextColumn("fits"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("fits", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
 def _table(scores: dict[str, Any]) -> Table:
-    """Our models, the baseline, the hub's ensemble and the best of the others, by relative RPS.
-
-    Args:
-        scores: of `scores.json`.
-    """
+    """Our models, the baseline, the hub's ensemble and the best of the others, by relative RPS: from `scores.json`."""
     models, shared = scores["models"], scores["common"]
     named = {*scores["ours"], scores["baseline"], scores["ensemble"]}
-    shown = [name for index, name in enumerate(models) if index < _SHOWN or name in named]
     title = f"{scores['hub']} {scores['season']}: {len(scores['dates'])} reference dates; default {scores['default']}"
     columns = "forecasts", "coverage", "RPS", "RPS, common", "relative RPS", "log score", "ECE"
     table = Table(Column("model", no_wrap=True), *columns, title=title)
-    for name in shown:
-        row = models[name]
-        table.add_row(
-            name,
-            f"{row['n']:,}",
-            f"{row['coverage']:.0%}",
-            _figure(row["rps"]),
-            _figure(shared.get(name, {}).get("rps")),
-            _figure(row["relative_rps"]),
-            _figure(row["log_score"]),
-            _figure(row["ece"]),
-        )
+    for index, (name, row) in enumerate(models.items()):
+        if index < _SHOWN or name in named:
+            values = row["rps"], shared.get(name, {}).get("rps"), row["relative_rps"], row["log_score"], row["ece"]
+            figures = ("-" if value is None else f"{value:.3f}" for value in values)
+            table.add_row(name, f"{row['n']:,}", f"{row['coverage']:.0%}", *figures)
     return table
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

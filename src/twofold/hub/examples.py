@@ -1,6 +1,11 @@
-"""What the heads are asked and what they learn from: places in a week, their inputs, and how the count then changed."""
+"""What the heads are asked and what they learn from: places in a week, their inputs, and how the count then changed.
 
-from collections.abc import Iterable, Sequence
+A change is stable when it is small, as a rate or as a count; beyond that its sign gives the direction, and one whose
+rate exceeds a second threshold is large. As a function of the change the category only ever rises, so it is a number of
+cut points passed, and probabilities of the categories are differences of P(change > cut).
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,11 +37,6 @@ def cuts(
     that is not stable is large: the outer cuts then fall on the inner ones, and the categories between are empty. For
     whole counts `floor(cut) + 0.5` gives the same categories and lies midway between the counts that it parts.
 
-    Args:
-        population: persons.
-        horizon: weeks after the reference date; one of `rules.horizons`.
-        rules: thresholds of the season.
-
     Returns:
         Ascending cuts in cases: four, or two where the hub has three categories.
 
@@ -63,16 +63,10 @@ def categories(
     horizon: Int[np.ndarray, "n"],
     rules: Rules,
 ) -> Int[np.ndarray, "n"]:
-    """The category of each change, as an index into `rules.categories`.
+    """The category of each change in cases since the week before the reference date: an index into `rules.categories`.
 
     Follows the code with which the hub makes its truth: a change exactly at the stable threshold is not stable, one
     exactly at the large threshold is not large.
-
-    Args:
-        change: cases in the target week less those in the week before the reference date.
-        population: persons.
-        horizon: weeks after the reference date.
-        rules: thresholds of the season.
 
     Raises:
         InputError: when a change is no number, or a horizon has no thresholds.
@@ -83,13 +77,7 @@ def categories(
 
 
 def truth(values: pl.DataFrame, locations: pl.DataFrame, dates: Iterable[date], rules: Rules) -> pl.DataFrame:
-    """What was observed for each reference date, horizon and location.
-
-    Args:
-        values: target_end_date, location, value; usually `Versions.latest()`.
-        locations: of the season; see `read_locations`.
-        dates: reference dates.
-        rules: horizons and thresholds of the season.
+    """What was observed for each reference date, horizon and location, by a version of the counts, usually the newest.
 
     Returns:
         Columns reference_date, horizon, location, base (cases in the week that ends 7 days before the reference date),
@@ -123,13 +111,11 @@ def _in_counts(
     horizon: Int[np.ndarray, "n"],
     rules: Rules,
 ) -> Float[np.ndarray, "n"]:
-    order = np.argsort(rules.horizons)
-    ascending = np.array(rules.horizons)[order]
-    place = np.minimum(np.searchsorted(ascending, horizon), len(ascending) - 1)
-    unknown = horizon[ascending[place] != horizon]
+    same = horizon[:, None] == np.array(rules.horizons)
+    unknown = horizon[~same.any(axis=1)]
     if unknown.size:
         raise InputError(f"horizon must be one of {list(rules.horizons)}, got {unknown[0]}")
-    return np.round(np.array(thresholds)[order][place] * population / rules.rate_per, _DECIMALS)
+    return np.round(np.array(thresholds)[same.argmax(axis=1)] * population / rules.rate_per, _DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -174,50 +160,47 @@ class Examples:
 
 def ask(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Asked:
     """Every location in the newest week of a version, its counts as they are expected to become."""
-    inputs = describe(grid.values, grid.dates, population, _row(grid, population))
+    inputs = _inputs(grid, population)
     rows = np.arange(len(grid.locations))
-    return Asked(
-        _sequences(inputs, rows, np.full(len(rows), inputs.shape[1] - 1), config.weeks), grid.values[:, -1], population
-    )
+    newest = np.full(len(rows), inputs.shape[1] - 1)
+    return Asked(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
 
 
 def learn_from(
     counts: Grid, history: History | None, population: Float[np.ndarray, "locations"], rules: Rules, config: HubConfig
 ) -> Examples:
-    """All examples that a version of the counts and a history hold.
-
-    Args:
-        counts: as known when the heads are fitted; its newest week, still to be revised, is left out.
-        history: of another measure, or None.
-        population: persons in each location of the counts.
-        rules: horizons.
-        config: weeks of the season, weight of the history.
+    """All examples that a version of the counts and a history hold; the newest week, still to be revised, is left out.
 
     Raises:
         InputError: when there is no example.
     """
-    settled = Grid(counts.locations, counts.dates[:-1], counts.values[:, :-1])
+    settled = counts.part(slice(-1))
     parts = [_examples(settled, population, 1.0, rules, config.growth)]
     if history is not None and config.history.weight > 0 and len(settled.dates):
         aggregate = aggregate_of(counts.locations, population)
         scaled = fit_scale(history, settled, aggregate, config.history)
         parts.append(_examples(scaled, population, config.history.weight, rules, config.growth))
-    found = _joined(parts)
-    if not len(found.asked):
+    asked = Asked(
+        *(np.concatenate([getattr(part.asked, name) for part in parts]) for name in ("inputs", "base", "population"))
+    )
+    if not len(asked):
         raise InputError(
             "there is no week to learn from: a version must hold at least 5 weeks before the newest one and a week "
             "after them, within the weeks of a season that --growth.first-week and --growth.last-week name"
         )
-    return found
+    return Examples(
+        asked, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
+    )
 
 
 def _examples(
     grid: Grid, population: Float[np.ndarray, "locations"], weight: float, rules: Rules, config: GrowthConfig
 ) -> Examples:
-    inputs = describe(grid.values, grid.dates, population, _row(grid, population))
-    week = season_week(grid.dates)
-    ahead = np.array(rules.horizons) + 1
-    change = _changes(grid.values, ahead)
+    inputs, week, width = _inputs(grid, population), season_week(grid.dates), len(grid.dates)
+    change = np.full((*grid.values.shape, len(rules.horizons)), np.nan)
+    for index, horizon in enumerate(rules.horizons):
+        ahead = min(horizon + 1, width)
+        change[:, : width - ahead, index] = grid.values[:, ahead:] - grid.values[:, : width - ahead]
     usable = np.isfinite(grid.values) & np.isfinite(inputs[:, :, _NEEDED]).all(axis=2) & np.isfinite(change).any(axis=2)
     usable &= (week >= config.first_week) & (week <= config.last_week)
     row, column = np.nonzero(usable)
@@ -225,15 +208,10 @@ def _examples(
     return Examples(asked, change[row, column], np.full(len(row), weight), week[column])
 
 
-def _changes(
-    values: Float[np.ndarray, "locations weeks"], ahead: np.ndarray
-) -> Float[np.ndarray, "locations weeks horizons"]:
-    width = values.shape[1]
-    result = np.full((*values.shape, len(ahead)), np.nan)
-    for index, weeks in enumerate(ahead):
-        if weeks < width:
-            result[:, : width - weeks, index] = values[:, weeks:] - values[:, : width - weeks]
-    return result
+def _inputs(grid: Grid, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "locations weeks inputs"]:
+    aggregate = aggregate_of(grid.locations, population)
+    row = None if aggregate is None else grid.locations.index(aggregate)
+    return describe(grid.values, grid.dates, population, row)
 
 
 def _sequences(
@@ -243,16 +221,3 @@ def _sequences(
     steps = column[:, None] + np.arange(1 - weeks, 1)
     taken = inputs[row[:, None], np.maximum(steps, 0)]
     return np.where((steps >= 0)[:, :, None], taken, np.nan)
-
-
-def _row(grid: Grid, population: Float[np.ndarray, "locations"]) -> int | None:
-    name = aggregate_of(grid.locations, population)
-    return None if name is None else grid.locations.index(name)
-
-
-def _joined(parts: Sequence[Examples]) -> Examples:
-    asked = Asked(
-        *(np.concatenate([getattr(part.asked, name) for part in parts]) for name in ("inputs", "base", "population"))
-    )
-    rest = (np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
-    return Examples(asked, *rest)

@@ -21,14 +21,8 @@ def fit_weights(
 
     The RPS of a linear pool is a quadratic form of its weights, so the best weights on the simplex are the solution of
     a small convex problem. With few weeks behind it the solution is luck: to the sum over weeks of the mean RPS a
-    penalty is added, of `prior_weeks` times the squared distance to equal weights.
-
-    Args:
-        forecasts: model, reference_date, horizon, location, category, probability, made before.
-        truth: reference_date, horizon, location, observed, as far as it was known; as `rate_change.truth` gives it.
-        heads: models to be pooled.
-        rules: order of the categories.
-        prior_weeks: strength of the penalty.
+    penalty is added, of `prior_weeks` times the squared distance to equal weights. Forecasts and outcomes (as
+    `examples.truth` gives them) are those of past dates, as far as they were known.
 
     Returns:
         Head -> weight; they sum to 1.
@@ -58,11 +52,7 @@ def fit_weights(
 
 
 def apply_weights(forecasts: pl.DataFrame, weights: dict[str, float]) -> pl.DataFrame:
-    """The pool's forecasts.
-
-    Args:
-        forecasts: model, reference_date, horizon, location, category, probability, of every head in `weights`.
-        weights: as `fit_weights` gives them.
+    """The pool's forecasts, from those of every head that has a weight.
 
     Returns:
         Columns reference_date, horizon, location, category, probability; order of the first head's rows.
@@ -93,13 +83,7 @@ def _quadratic(
 def pool_forward(
     forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: Rules, config: HubConfig
 ) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
-    """The pool, date by date, its weights fitted on what was known of earlier dates.
-
-    Args:
-        forecasts: as `replay_heads` gives them.
-        known: for each reference date, in order, the outcomes known by then, as `rate_change.truth` gives them.
-        rules: order of the categories.
-        config: pooled heads, strength of the prior.
+    """The pool, date by date, its weights fitted on the outcomes of earlier dates that were known by then.
 
     Returns:
         As `replay_pool`.

@@ -1,8 +1,9 @@
-"""What a forecaster knows at a reference date's deadline, and nothing else: counts, expected revisions, population."""
+"""A season, and what was known at each of its deadlines and nothing else: counts, expected revisions, population."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,13 @@ from twofold.hub.history import History
 from twofold.hub.revisions import apply_revisions, fit_revisions
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.vintages import Grid, Versions, grid_of, table_of
+
+
+class Skipped(NamedTuple):
+    """A reference date for which no forecast can be made, and why."""
+
+    reference_date: date
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -36,81 +44,9 @@ class Known:
     population: Float[np.ndarray, "locations"]
     revisions: tuple[float, ...]
 
-    @property
-    def aggregate(self) -> str | None:
-        """The location that is the sum of all others, if there is one."""
-        return aggregate_of(self.counts.locations, self.population)
-
     def settled(self) -> pl.DataFrame:
         """The version without its newest week, which is still to be revised: target_end_date, location, value."""
-        return table_of(self.counts._replace(dates=self.counts.dates[:-1], values=self.counts.values[:, :-1]))
-
-
-def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, rules: Rules) -> Known:
-    """What is known for a reference date.
-
-    Args:
-        versions: all; those published at the deadline or after it are not looked at.
-        reference_date: last day of the week in which the forecast is made.
-        locations: of the season; see `read_locations`. Locations that it lacks are not forecast.
-        rules: deadlines.
-
-    Raises:
-        InputError: when no version was published before the deadline, or the last one lacks the week before it.
-    """
-    deadline = rules.deadline(reference_date)
-    persons = dict(zip(locations["location"], locations["population"], strict=True))
-    version = versions.before(deadline).filter(pl.col("location").is_in(list(persons)))
-    week = reference_date - WEEK
-    version = version.filter(pl.col("target_end_date") <= week)
-    if version.is_empty() or version["target_end_date"].max() != week:
-        newest = "nothing" if version.is_empty() else f"nothing after {version['target_end_date'].max()}"
-        raise InputError(
-            f"a forecast for {reference_date} starts from the week ending {week}, of which nothing was published "
-            f"before the deadline ({deadline:%Y-%m-%d %H:%M} UTC); the versions hold {newest}. Give newer versions, or "
-            "an earlier reference date"
-        )
-    counts = grid_of(version)
-    population = np.array([persons[name] for name in counts.locations], dtype=np.float64)
-    aggregate = aggregate_of(counts.locations, population)
-    factors = fit_revisions(versions, deadline, () if aggregate is None else (aggregate,))
-    return Known(reference_date, counts, apply_revisions(counts, factors), population, tuple(factors.tolist()))
-
-
-class Skipped(NamedTuple):
-    """A reference date for which no forecast can be made, and why."""
-
-    reference_date: date
-    reason: str
-
-
-def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:
-    """Parts reference dates into those that can be forecast and those that can't.
-
-    Args:
-        versions: all versions.
-        dates: reference dates.
-        rules: deadlines, and how many locations the week before the reference date must hold.
-
-    Returns:
-        Dates to be used, and dates skipped with their reasons.
-    """
-    used, skipped = [], []
-    for day in dates:
-        week, known = day - WEEK, versions.before(rules.deadline(day))
-        there = known.filter(pl.col("target_end_date") == week).height
-        if there >= rules.min_locations:
-            used.append(day)
-        elif known.is_empty():
-            skipped.append(Skipped(day, "no version was published before the deadline"))
-        else:
-            last = max(time for time in versions.times() if time < rules.deadline(day))
-            reason = (
-                f"the last version before the deadline, of {last:%Y-%m-%d %H:%M} UTC, holds "
-                f"{counted(there, 'location')} for the week ending {week}; {rules.min_locations} are needed"
-            )
-            skipped.append(Skipped(day, reason))
-    return used, skipped
+        return table_of(self.counts.part(slice(-1)))
 
 
 @dataclass(frozen=True)
@@ -128,7 +64,15 @@ class Replay:
     locations: pl.DataFrame
     rules: Rules
     history: History | None
+    _known: dict[date, Known] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the readers left out, and whose rules are used, in plain sentences."""
+        own = [] if self.rules.note is None else [self.rules.note]
+        return [*self.versions.notes, *(self.history.notes if self.history else ()), *own]
+
+    @cached_property
     def dates(self) -> tuple[list[date], list[Skipped]]:
         """Reference dates that can be forecast, and those that can't with the reason.
 
@@ -144,5 +88,55 @@ class Replay:
         return used, skipped
 
     def known(self, reference_date: date) -> Known:
-        """What was known for a reference date."""
-        return known_at(self.versions, reference_date, self.locations, self.rules)
+        """What was known for a reference date; see `known_at`. It is worked out once."""
+        if reference_date not in self._known:
+            self._known[reference_date] = known_at(self.versions, reference_date, self.locations, self.rules)
+        return self._known[reference_date]
+
+
+def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, rules: Rules) -> Known:
+    """What is known for a reference date: nothing published at its deadline or after it is looked at.
+
+    Locations that the season's table lacks are not forecast.
+
+    Raises:
+        InputError: when no version was published before the deadline, or the last one lacks the week before it.
+    """
+    deadline, week = rules.deadline(reference_date), reference_date - WEEK
+    persons = dict(zip(locations["location"], locations["population"], strict=True))
+    version = versions.before(deadline).filter(
+        pl.col("location").is_in(list(persons)) & (pl.col("target_end_date") <= week)
+    )
+    if version.is_empty() or version["target_end_date"].max() != week:
+        newest = "nothing" if version.is_empty() else f"nothing after {version['target_end_date'].max()}"
+        raise InputError(
+            f"a forecast for {reference_date} starts from the week ending {week}, of which nothing was published "
+            f"before the deadline ({deadline:%Y-%m-%d %H:%M} UTC); the versions hold {newest}. Give newer versions, or "
+            "an earlier reference date"
+        )
+    counts = grid_of(version)
+    population = np.array([persons[name] for name in counts.locations], dtype=np.float64)
+    aggregate = aggregate_of(counts.locations, population)
+    factors = fit_revisions(versions, deadline, () if aggregate is None else (aggregate,))
+    return Known(reference_date, counts, apply_revisions(counts, factors), population, tuple(factors.tolist()))
+
+
+def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:
+    """Parts reference dates into those that can be forecast and those that can't, with their reasons."""
+    used, skipped = [], []
+    for day in dates:
+        week, deadline = day - WEEK, rules.deadline(day)
+        known = versions.before(deadline)
+        there = known.filter(pl.col("target_end_date") == week).height
+        if there >= rules.min_locations:
+            used.append(day)
+        elif known.is_empty():
+            skipped.append(Skipped(day, "no version was published before the deadline"))
+        else:
+            last = max(time for time in versions.times() if time < deadline)
+            reason = (
+                f"the last version before the deadline, of {last:%Y-%m-%d %H:%M} UTC, holds "
+                f"{counted(there, 'location')} for the week ending {week}; {rules.min_locations} are needed"
+            )
+            skipped.append(Skipped(day, reason))
+    return used, skipped

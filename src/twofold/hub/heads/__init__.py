@@ -4,31 +4,18 @@ import numpy as np
 import polars as pl
 
 from twofold.hub.config import HeadName, HubConfig
-from twofold.hub.examples import Asked, Examples, ask, learn_from
+from twofold.hub.examples import Asked, Examples, ask
 from twofold.hub.heads.climatology import fit_climatology
 from twofold.hub.heads.logistic import fit_logistic
 from twofold.hub.heads.network import fit_networks
 from twofold.hub.heads.pmf import Head, pmf_of
 from twofold.hub.heads.trees import fit_trees
-from twofold.hub.history import History
 from twofold.hub.rules import Rules
 from twofold.hub.season import Known
 
 
-def examples_of(known: Known, history: History | None, rules: Rules, config: HubConfig) -> Examples:
-    """All examples that were known; see `change_examples.learn_from`."""
-    return learn_from(known.counts, history, known.population, rules, config)
-
-
 def fit_head(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> Head:
-    """Fits one head.
-
-    Args:
-        name: which.
-        examples: to learn from.
-        rules: cuts of the season.
-        config: sizes, seed.
-    """
+    """Fits one head."""
     if name == "climatology":
         return fit_climatology(examples)
     if name == "logistic":

@@ -36,28 +36,16 @@ class MixtureNetwork(nn.Module):
 
     Source:
         Bishop (1994), Mixture density networks, with logistics for their closed distribution function.
-
-    Args:
-        inputs: inputs a week.
-        horizons: horizons that are forecast.
-        cell: recurrent cell.
-        config: sizes and dropout.
     """
 
-    def __init__(self, inputs: int, horizons: int, cell: Cell, config: NetworkConfig) -> None:
+    def __init__(self, horizons: int, cell: Cell, config: NetworkConfig) -> None:
         super().__init__()
-        self.enter = nn.Linear(inputs, config.hidden)
+        self.enter = nn.Linear(len(READ), config.hidden)
         self.layer = recurrent_layer(cell, config.hidden, config.hidden)
         self.head = nn.Linear(config.hidden, horizons * 3 * config.components)
         self.shape = (horizons, 3, config.components)
         self.dropout = config.dropout
         self.register_buffer("spread", torch.linspace(-1.0, 1.0, config.components), persistent=False)
-
-    @classmethod
-    def seeded(cls, inputs: int, horizons: int, cell: Cell, *, config: NetworkConfig, seed: int) -> "MixtureNetwork":
-        """A network whose first weights depend on the seed alone."""
-        with seeded_weights(seed):
-            return cls(inputs, horizons, cell, config)
 
     def forward(
         self,
@@ -65,13 +53,7 @@ class MixtureNetwork(nn.Module):
         needed: Float[Tensor, "n horizons cuts"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n horizons cuts"]:
-        """P(log growth > needed).
-
-        Args:
-            sequence: scaled inputs of the last weeks.
-            needed: log growth to exceed.
-            generator: draws the dropout in training.
-        """
+        """P(log growth > needed), from the scaled inputs of the last weeks; dropout draws from the generator."""
         drop = functools.partial(dropout, share=self.dropout, training=self.training, generator=generator)
         hidden = torch.tanh(self.enter(drop(sequence)))
         hidden = self.layer(drop(hidden))[0][:, -1]
@@ -104,7 +86,7 @@ def fit_scaling(inputs: Float[np.ndarray, "n weeks all"]) -> Scaling:
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks of one cell from several seeds; a head, see `change_pmf.Head`.
+    """Networks of one cell from several seeds; a head, see `pmf.Head`.
 
     Attributes:
         cell: their cell.
@@ -125,51 +107,32 @@ class Networks:
         return certain_below_zero(asked.base, tau, np.mean(found, axis=0))
 
 
-def open_network(weights: dict[str, Tensor], cell: Cell, horizons: int, config: NetworkConfig) -> MixtureNetwork:
-    """A network with these weights."""
-    module = MixtureNetwork(len(READ), horizons, cell, config)
-    module.load_state_dict(weights)
-    return module
-
-
 def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkConfig, seed: int) -> Networks:
-    """Trains a cell's networks, one a seed.
+    """Trains a cell's networks, one a seed: the given one, which is the same for every cell, and those after it.
 
     The loss is the cross-entropy of "does the change exceed tau?" over the season's cuts and over cuts stretched at
     random, so that what is learned is the distribution where the score looks at it.
-
-    Args:
-        examples: to learn from.
-        rules: cuts of the season.
-        cell: recurrent cell.
-        config: sizes, schedule, number of networks.
-        seed: of the first network; the same for every cell.
 
     Raises:
         NonFiniteLossError: when the loss is no longer finite.
     """
     torch.set_num_threads(1)
     scaling = fit_scaling(examples.asked.inputs)
-    modules = tuple(
-        _train(examples, scaling, rules, cell=cell, config=config, seed=seed + k) for k in range(config.seeds)
-    )
-    return Networks(cell, scaling, modules)
-
-
-def _train(
-    examples: Examples, scaling: Scaling, rules: Rules, *, cell: Cell, config: NetworkConfig, seed: int
-) -> MixtureNetwork:
-    module = MixtureNetwork.seeded(len(READ), len(rules.horizons), cell, config=config, seed=seed)
-    optimiser = torch.optim.AdamW(
-        module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    state = TrainState(module, optimiser)
+    loss = _make_loss(examples, scaling, rules)
     rows = torch.arange(len(examples.asked))
     steps = config.epochs * -(-len(rows) // config.batch_size)
-    plan = Plan(config.epochs, config.learning_rate, "cosine", _CLIP_NORM, config.epochs, seed, steps)
-    for _ in fit(state, plan, shuffled(rows, config.batch_size, seed), _make_loss(examples, scaling, rules)):
-        pass
-    return module
+    modules = []
+    for own in range(seed, seed + config.seeds):
+        with seeded_weights(own):
+            module = MixtureNetwork(len(rules.horizons), cell, config)
+        optimiser = torch.optim.AdamW(
+            module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        plan = Plan(config.epochs, config.learning_rate, "cosine", _CLIP_NORM, config.epochs, own, steps)
+        for _ in fit(TrainState(module, optimiser), plan, shuffled(rows, config.batch_size, own), loss):
+            pass
+        modules.append(module)
+    return Networks(cell, scaling, tuple(modules))
 
 
 def _make_loss(examples: Examples, scaling: Scaling, rules: Rules) -> Loss:

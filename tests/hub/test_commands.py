@@ -1,7 +1,9 @@
-"""Replay, fit and forecast through the command line: what is written and printed, and what a broken word leaves."""
+"""The hub's commands through the command line: what is written and printed, and what a broken word leaves."""
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,10 @@ import polars as pl
 import pytest
 import yaml
 
-from hub.season_small import DAYS, FIRST, LATE, LOCATIONS, RULES, one_thread, peers, write_files  # noqa: F401
+from hub.season_small import DAYS, FIRST, LATE, RULES, peers, write_files
+from hub.small import LOCATIONS as PLACES
+from hub.small import RULES as FLUSIGHT
+from hub.small import START, forecasts_of
 from twofold.cli import main
 from twofold.engine.errors import InputError
 from twofold.hub import model as hub_model
@@ -18,10 +23,13 @@ from twofold.hub import run as hub_backtest
 from twofold.hub.heads import fit_head
 from twofold.hub.model import CLASSIFIERS, TENSORS, HubModel
 from twofold.hub.rules import WEEK
+from twofold.hub.submission import write_submission
 
 Output = pytest.CaptureFixture[str]
 NETWORK = {"hidden": 4, "components": 2, "epochs": 1, "seeds": 1, "batch-size": 64}
 CONFIG = ["--heads", "climatology", "gru", "lstm", "--pooled", "gru", "lstm", "--refit-weeks", "4"]
+
+
 CONFIG += [word for knob, value in NETWORK.items() for word in (f"--network.{knob}", str(value))]
 
 
@@ -417,3 +425,79 @@ def test_a_damaged_model_is_told(files: dict[str, Path], model: Path, tmp_path: 
     assert f"{tmp_path / TENSORS}: can't be read as a hub's model" in capsys.readouterr().err
     with pytest.raises(InputError):
         HubModel.open(tmp_path)
+
+
+@pytest.fixture
+def locations(tmp_path: Path) -> Path:
+    path = tmp_path / "locations.csv"
+    PLACES.rename({"name": "location_name"}).write_csv(path)
+    return path
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Path:
+    path = tmp_path / f"{START}-team-model.csv"
+    write_submission(path, forecasts_of("team-model", 0).drop("model"), FLUSIGHT, PLACES)
+    return path
+
+
+def test_a_good_submission_is_valid(submission: Path, locations: Path, capsys: Output) -> None:
+    assert main(["trend", "hub", "validate", str(submission), "--locations", str(locations)]) == 0
+    assert capsys.readouterr().out == f"{submission.name}: valid; 12 forecasts of 'wk flu hosp rate change'\n"
+
+
+def test_a_broken_row_is_named_and_the_status_says_so(submission: Path, locations: Path, capsys: Output) -> None:
+    lines = submission.read_text().splitlines()
+    lines[3] = lines[3].replace("pmf", "quantile")
+    submission.write_text("\n".join(lines) + "\n")
+    assert main(["trend", "hub", "validate", str(submission), "--locations", str(locations)]) == 2
+    shown = capsys.readouterr().out
+    assert "output_type" in shown
+    assert "row 4" in shown
+    assert "found" in shown.splitlines()[-1]
+
+
+def test_a_later_season_is_told_to_use_the_newest_rules(tmp_path: Path, locations: Path, capsys: Output) -> None:
+    path = tmp_path / "2030-11-30-team-model.csv"
+    pl.DataFrame({"reference_date": ["2030-11-30"]}).write_csv(path)
+    assert main(["trend", "hub", "validate", str(path), "--locations", str(locations)]) == 2
+    assert "note: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["forecast.csv"], "forecast.csv"),
+        (["2024-11-30-team-model.csv", "--hub", "nowhere"], "hub must be one of flusight"),
+        (["2024-11-30-team-model.csv", "--season", "2024"], "season"),
+        (["2024-11-30-team-model.csv"], "2024-11-30-team-model.csv"),
+    ],
+)
+def test_what_can_not_be_checked_is_an_error(
+    tmp_path: Path, locations: Path, capsys: Output, words: list[str], said: str
+) -> None:
+    name, *others = words
+    assert main(["trend", "hub", "validate", str(tmp_path / name), "--locations", str(locations), *others]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+
+
+def test_what_is_wrong_is_told_before_anything_heavy_is_imported() -> None:
+    wrong = ["validate none.csv --locations x", "backtest --vintages x --locations x --season 2024-25", "fit --bad"]
+    wrong += ["fit --vintages x --locations x --out x", "forecast --model x --vintages x --locations x --out x"]
+    code = f"""
+import sys
+from twofold.cli import main
+for words in {wrong!r}:
+    try:
+        assert main(["trend", "hub", *words.split()]) == 2
+    except SystemExit as ended:
+        assert ended.code == 2
+print(*sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(ended.stdout.split())
+    assert "twofold.hub.commands" in loaded
+    assert not {"torch", "sklearn", "scipy", "matplotlib", "skops"} & loaded

@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from sklearn.metrics import roc_auc_score
 
 from twofold.page.drawing import HUES, day_numbers, style
-from twofold.trend.report import figures, heatmaps, series, study_figures
+from twofold.trend.report import figures, series, study_figures
 
 RANDOM = np.random.default_rng(5)
 LABEL = RANDOM.random(3000) < 0.3
@@ -78,8 +78,8 @@ DRAWN = {
         },
         "log_score",
     ),
-    "heatmap": lambda: heatmaps.heatmap(CORRELATION, np.arange(10) < 5, "in the order of the file"),
-    "heatmap_named": lambda: heatmaps.heatmap_named(CORRELATION, ["Saint Vincent and the Grenadines"] * 10),
+    "heatmap": lambda: figures.heatmap(CORRELATION, np.arange(10) < 5, "in the order of the file"),
+    "heatmap_named": lambda: figures.heatmap_named(CORRELATION, ["Saint Vincent and the Grenadines"] * 10),
     "region": _region,
     "totals": _totals,
     "by_length": lambda: study_figures.by_length(NETWORKS, "test_auc"),
@@ -139,7 +139,7 @@ def test_clustering_keeps_every_region_and_puts_the_undefined_last(size: int, un
     correlation = np.corrcoef(np.random.default_rng(seed).normal(size=(size, 30)))
     correlation[:undefined] = np.nan
     correlation[:, :undefined] = np.nan
-    order = heatmaps.clustered(correlation)
+    order = figures.clustered(correlation)
     assert sorted(order) == list(range(size))
     assert sorted(order[size - undefined :]) == list(range(undefined))
 
@@ -147,7 +147,7 @@ def test_clustering_keeps_every_region_and_puts_the_undefined_last(size: int, un
 def test_clustering_sets_alike_regions_side_by_side() -> None:
     group = np.array([0, 1, 2] * 4)
     noise = RANDOM.normal(0, 0.1, (12, 60))
-    order = heatmaps.clustered(np.corrcoef(RANDOM.normal(size=(3, 60))[group] + noise))
+    order = figures.clustered(np.corrcoef(RANDOM.normal(size=(3, 60))[group] + noise))
     assert np.count_nonzero(np.diff(group[order])) == 2
 
 

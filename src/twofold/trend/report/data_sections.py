@@ -11,7 +11,7 @@ from twofold.page.blocks import Column, Section, bullets, callout, definitions, 
 from twofold.page.drawing import day_numbers
 from twofold.page.html import Html, join, tag
 from twofold.page.numbers import count, percent, score
-from twofold.trend.report import heatmaps, series, wording
+from twofold.trend.report import figures, series, wording
 from twofold.trend.report.evidence import Evidence
 
 _SPLIT_KINDS = {
@@ -112,24 +112,24 @@ def correlation_pictures(
     album: Album, correlation: Float[np.ndarray, "R R"], regions: tuple[str, ...], in_c: Bool[np.ndarray, " R"]
 ) -> list[Html]:
     """Heatmaps of all regions in file order and clustered, of the first ten with numbers, and the list of names."""
-    order = heatmaps.clustered(correlation)
+    order = figures.clustered(correlation)
     first = slice(0, min(10, len(regions)))
     alike = "Red is alike, blue opposite, grey undefined (a constant series). The purple strip on the left marks C."
     whole = album.add(
         "heatmap-all",
-        heatmaps.heatmap(correlation, in_c, "in the order of the file"),
+        figures.heatmap(correlation, in_c, "in the order of the file"),
         f"Heatmap of the correlations between all {len(regions)} regions in the order of the file.",
         f"All regions in the order of the file. {alike}",
     )
     sorted_ = album.add(
         "heatmap-clustered",
-        heatmaps.heatmap(correlation[np.ix_(order, order)], in_c[order], "clustered"),
+        figures.heatmap(correlation[np.ix_(order, order)], in_c[order], "clustered"),
         f"Heatmap of the correlations between all {len(regions)} regions, alike ones side by side.",
         "The same, with alike regions side by side (average linkage on 1 − r).",
     )
     named = album.add(
         "heatmap-first",
-        heatmaps.heatmap_named(correlation[first, first], list(regions[first])),
+        figures.heatmap_named(correlation[first, first], list(regions[first])),
         f"Heatmap with numbers of the correlations between the first {min(10, len(regions))} regions.",
         f"The first {min(10, len(regions))} regions of the file.",
         wide=True,

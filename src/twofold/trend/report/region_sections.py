@@ -10,8 +10,8 @@ from twofold.page.album import Album, inline_svg
 from twofold.page.blocks import Column, Section, details, figure, gallery, paragraph, table
 from twofold.page.drawing import day_numbers
 from twofold.page.html import Html, join, tag
+from twofold.trend.report import maps as world
 from twofold.trend.report import series
-from twofold.trend.report import world_map as world
 from twofold.trend.report.evidence import Evidence
 
 _STEPS = 60

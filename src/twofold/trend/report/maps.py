@@ -1,14 +1,15 @@
 """World map of tomorrow's probabilities, and the places that it can't show."""
 
 import re
+from html import escape
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import polars as pl
 
 from twofold.page import numbers
+from twofold.page.album import Album
 from twofold.page.colours import LIGHT
-from twofold.page.html import Html, join, tag
 
 _CLASSES = (
     (0.2, "#2c7bb6", "below 20 %"),
@@ -24,6 +25,23 @@ _AREA = "country map-element"
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
+def draw_world(album: Album, tomorrow: pl.DataFrame) -> list[dict[str, Any]]:
+    """Draws the map as `map` and saves it as map.svg; without a country to show only the file is made.
+
+    Args:
+        album: takes the map.
+        tomorrow: as for `world_map`.
+
+    Returns:
+        The rows of the places that the map lacks.
+    """
+    drawn, absent = world_map(tomorrow), undrawable(tomorrow)
+    album.save("map.svg", drawn.encode())
+    if len(absent) < len(tomorrow):
+        album.keep("map", drawn)
+    return absent.to_dicts()
+
+
 def world_map(tomorrow: pl.DataFrame) -> str:
     """The world coloured by each region's probability of rising, as an SVG file that fetches nothing.
 
@@ -35,64 +53,61 @@ def world_map(tomorrow: pl.DataFrame) -> str:
     Source:
         Outlines: pygal_maps_world (LGPL).
     """
-    known = drawable(tomorrow)
+    known = _drawable(tomorrow)
     titles = {
         row["iso2"]: f"{row['region']}: {numbers.percent(row['probability'], 0)}{'' if row['in_c'] else ' (outside C)'}"
         for row in known.iter_rows(named=True)
     }
     drawn = ET.fromstring(re.sub(r"<!--.*?-->", "", _chart(known).render(is_unicode=True), flags=re.DOTALL))
-    sheet = [
-        tag("title", "Probability that the count rises, by country"),
-        tag("style", Html(_rules())),
-        tag("defs", *(_hatch(index, colour) for index, (_, colour, _) in enumerate(_CLASSES))),
-        tag("g", join(_outlines(drawn, titles), "\n"), class_="world", transform=f"scale({_WIDTH / 2475:.5f})"),
-        tag("g", *_legend(), class_="map-legend"),
-    ]
-    return tag("svg", join(sheet, "\n"), xmlns=_SVG[1:-1], viewBox=f"0 0 {_WIDTH} {_HEIGHT}") + "\n"
-
-
-def drawable(tomorrow: pl.DataFrame) -> pl.DataFrame:
-    """The regions that have a shape on pygal's map; of two with the same code the first."""
-    return tomorrow.filter(pl.col("iso2").is_in(_codes())).unique("iso2", keep="first", maintain_order=True)
+    outlines = "\n".join(_outlines(drawn, titles))
+    return "\n".join(
+        [
+            f'<svg xmlns="{_SVG[1:-1]}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+            "<title>Probability that the count rises, by country</title>",
+            f"<style>{_rules()}</style>",
+            f"<defs>{''.join(_hatch(index, colour) for index, (_, colour, _) in enumerate(_CLASSES))}</defs>",
+            f'<g class="world" transform="scale({_WIDTH / 2475:.5f})">{outlines}</g>',
+            f'<g class="map-legend">{_legend()}</g></svg>\n',
+        ]
+    )
 
 
 def undrawable(tomorrow: pl.DataFrame) -> pl.DataFrame:
     """The regions that pygal's map lacks, and those without a country code, to be listed beside the map."""
-    return tomorrow.join(drawable(tomorrow).select("region"), on="region", how="anti", maintain_order="left")
+    return tomorrow.join(_drawable(tomorrow).select("region"), on="region", how="anti", maintain_order="left")
 
 
-def _codes() -> list[str]:
+def _drawable(tomorrow: pl.DataFrame) -> pl.DataFrame:
+    """The regions that have a shape on pygal's map; of two with the same code the first."""
     from pygal_maps_world.i18n import COUNTRIES
 
-    return sorted(COUNTRIES)
+    return tomorrow.filter(pl.col("iso2").is_in(list(COUNTRIES))).unique("iso2", keep="first", maintain_order=True)
 
 
 def _chart(known: pl.DataFrame) -> Any:
     from pygal_maps_world.maps import World
 
     chart = World(js=[], disable_xml_declaration=True, show_legend=False, width=_WIDTH, height=_MAP_HEIGHT, margin=0)
+    uppers = [upper for upper, _, _ in _CLASSES[:-1]]
+    class_ = pl.sum_horizontal((pl.col("probability") >= upper).cast(pl.Int32) for upper in uppers)
     for index in range(len(_CLASSES)):
         for in_c in (True, False):
-            rows = known.filter(_class() == index, pl.col("in_c") == in_c)
+            rows = known.filter(class_ == index, pl.col("in_c") == in_c)
             chart.add(f"{index}", list(zip(rows["iso2"], rows["probability"], strict=True)))
     return chart
 
 
-def _class() -> pl.Expr:
-    return pl.sum_horizontal((pl.col("probability") >= upper).cast(pl.Int32) for upper, _, _ in _CLASSES[:-1])
-
-
-def _outlines(drawn: ET.Element, titles: dict[str, str]) -> list[Html]:
+def _outlines(drawn: ET.Element, titles: dict[str, str]) -> list[str]:
     """Each country's shape with the class that pygal gave it; series 2k is class k in C, 2k + 1 outside C."""
     shapes = []
     for area in drawn.iter(f"{_SVG}g"):
         name = area.get("class", "")
         if _AREA not in name:
             continue
+        paths = "".join(f'<path d="{path.get("d", "")}"></path>' for path in area.iter(f"{_SVG}path"))
         series = re.search(r"serie-(\d+)", name)
-        title = [tag("title", titles[name.split(" ")[0]])] if series else []
-        paths = [tag("path", d=path.get("d", "")) for path in area.iter(f"{_SVG}path")]
-        shapes.append(tag("g", *title, *paths, class_=f"s{series[1]}" if series else None))
+        named = f' class="s{series[1]}"><title>{escape(titles[name.split(" ")[0]])}</title>' if series else ">"
+        shapes.append(f"<g{named}{paths}</g>")
     return shapes
 
 
@@ -108,20 +123,22 @@ def _rules() -> str:
     )
 
 
-def _hatch(index: int, colour: str) -> Html:
-    ground = tag("rect", width="14", height="14", fill=colour)
-    stripe = tag("rect", width="5", height="14", fill="#8c959f")
-    size = {"width": "14", "height": "14", "patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"}
-    return tag("pattern", ground, stripe, id=f"outside{index}", **size)
+def _hatch(index: int, colour: str) -> str:
+    return (
+        f'<pattern id="outside{index}" width="14" height="14" patternUnits="userSpaceOnUse" '
+        f'patternTransform="rotate(45)"><rect width="14" height="14" fill="{colour}"></rect>'
+        '<rect width="5" height="14" fill="#8c959f"></rect></pattern>'
+    )
 
 
-def _legend() -> list[Html]:
+def _legend() -> str:
     entries = [(colour, text) for _, colour, text in _CLASSES]
+    entries += [("url(#outside2)", "hatched: outside C"), (LIGHT["line"], "no data")]
     parts = []
-    for index, (fill, text) in enumerate(
-        [*entries, ("url(#outside2)", "hatched: outside C"), (LIGHT["line"], "no data")]
-    ):
+    for index, (fill, text) in enumerate(entries):
         x, y = 20 + 245 * (index % 4), 582 + 30 * (index // 4)
-        parts.append(tag("rect", x=str(x), y=str(y), width="26", height="18", fill=fill, stroke=LIGHT["muted"]))
-        parts.append(tag("text", text, x=str(x + 35), y=str(y + 15)))
-    return parts
+        parts.append(
+            f'<rect x="{x}" y="{y}" width="26" height="18" fill="{fill}" stroke="{LIGHT["muted"]}"></rect>'
+            f'<text x="{x + 35}" y="{y + 15}">{text}</text>'
+        )
+    return "".join(parts)

@@ -11,7 +11,7 @@ from twofold.page.blocks import Column, Section, bullets, callout, definitions, 
 from twofold.page.drawing import day_numbers
 from twofold.page.html import Html, join, tag
 from twofold.page.numbers import count, percent, score
-from twofold.trend.report import figures, series, wording
+from twofold.trend.report import figures, wording
 from twofold.trend.report.evidence import Evidence
 
 _SPLIT_KINDS = {
@@ -52,7 +52,7 @@ def describe(data: dict[str, Any], simulated: bool) -> Html:
 
 def _totals(evidence: Evidence, album: Album) -> Html:
     daily = evidence.panel.drop_nulls("increment").group_by("date").agg(pl.col("increment").sum()).sort("date")
-    figure = series.totals(
+    figure = figures.totals(
         day_numbers(daily["date"].to_list()),
         daily["increment"].to_numpy().astype(float),
         _spans(evidence),
@@ -70,7 +70,7 @@ def _spans(evidence: Evidence) -> dict[str, tuple[float, float]]:
         first=pl.col("target_date").min(), last=pl.col("target_date").max()
     )
     found = {row["split"]: day_numbers([row["first"], row["last"]]) for row in ends.iter_rows(named=True)}
-    return {name: (float(found[name][0]), float(found[name][1])) for name in series.PARTS if name in found}
+    return {name: (float(found[name][0]), float(found[name][1])) for name in figures.PARTS if name in found}
 
 
 def screen_section(evidence: Evidence, album: Album) -> Section:

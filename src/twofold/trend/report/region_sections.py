@@ -10,8 +10,8 @@ from twofold.page.album import Album, inline_svg
 from twofold.page.blocks import Column, Section, details, figure, gallery, paragraph, table
 from twofold.page.drawing import day_numbers
 from twofold.page.html import Html, join, tag
+from twofold.trend.report import figures
 from twofold.trend.report import maps as world
-from twofold.trend.report import series
 from twofold.trend.report.evidence import Evidence
 
 _STEPS = 60
@@ -49,7 +49,7 @@ def _picture(evidence: Evidence, album: Album, recent: pl.DataFrame, name: str, 
     counts = recent.filter(pl.col("region") == name)
     test = evidence.windows("test").filter(pl.col("region") == name, pl.col("target_date") >= counts["date"].min())
     up = int(test["label"].sum())
-    drawn = series.region(
+    drawn = figures.region(
         day_numbers(counts["date"].to_list()),
         counts["increment"].to_numpy().astype(float),
         targets=day_numbers(test["target_date"].to_list()),

@@ -1,9 +1,7 @@
 """The reports: a folder's files in, figures and one self-contained page out."""
 
-import json
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from twofold import __version__
 from twofold.engine.files import saver, write_text
@@ -11,16 +9,13 @@ from twofold.page.album import Album
 from twofold.page.blocks import Section, badge, callout, details, document, paragraph, settings
 from twofold.page.drawing import style
 from twofold.page.html import Html, join, tag
-from twofold.trend.original.rows import Row
 from twofold.trend.report import (
     curve_sections,
     data_sections,
     evidence,
-    grid_sections,
     meaning,
     region_sections,
     score_sections,
-    study_sections,
     wording,
 )
 from twofold.trend.report.evidence import Evidence
@@ -47,67 +42,6 @@ def write(run_folder: Path) -> Path:
     target = run_folder / "report.html"
     write_text(target, page)
     return target
-
-
-def write_study(folder: Path) -> Path:
-    """Draws the figures and writes report.html of the study that sets the original's figures beside ours.
-
-    Args:
-        folder: holds study.json, arrays.npz, panel.parquet and tomorrow.parquet.
-
-    Returns:
-        The path of report.html.
-
-    Raises:
-        RunFolderError: when one of the files is missing.
-    """
-    study = json.loads(evidence.text(folder, "study.json"))
-    with style():
-        sections = _study_sections(study, folder)
-    page = document(study["title"], _study_lead(study), sections, _colophon(study["data"]))
-    target = folder / "report.html"
-    write_text(target, page)
-    return target
-
-
-def _study_sections(study: Row, folder: Path) -> list[Section]:
-    album = Album(saver(folder))
-    return [
-        study_sections.verdict_section(study),
-        study_sections.original_section(study),
-        study_sections.steps_section(study),
-        Section("data", "The data", data_sections.describe(study["data"], study["simulated"])),
-        _correlations(folder, album),
-        grid_sections.grid_section(study, album),
-        grid_sections.curves_section(study, album),
-        grid_sections.trials_section(study),
-        _study_map(folder, album),
-        study_sections.errors_section(study),
-        study_sections.meaning_section(study),
-    ]
-
-
-def _correlations(folder: Path, album: Album) -> Section:
-    panel, tomorrow = evidence.table(folder, "panel.parquet"), evidence.table(folder, "tomorrow.parquet")
-    regions = tuple(panel["region"].unique(maintain_order=True))
-    chosen = set(tomorrow.filter("in_c")["region"])
-    in_c = np.array([region in chosen for region in regions], dtype=bool)
-    pictures = data_sections.correlation_pictures(album, evidence.correlation(folder), regions, in_c)
-    return Section("correlation", "The correlation between regions", join(pictures))
-
-
-def _study_map(folder: Path, album: Album) -> Section:
-    tomorrow = evidence.table(folder, "tomorrow.parquet")
-    day = str(tomorrow["target_date"].max())
-    words = paragraph(f"The probability that the count rises on {day}. Hatched regions are outside C.")
-    return Section("map", "The world map", join([words, *region_sections.world_pictures(album, tomorrow, day)]))
-
-
-def _study_lead(study: Row) -> Html:
-    parts = [callout(paragraph(study["departures"]))]
-    if study["simulated"]:
-        parts.insert(0, callout(paragraph(tag("strong", data_sections.SIMULATED)), kind="warning"))
-    return join(parts)
 
 
 def _sections(found: Evidence, album: Album) -> list[Section]:
@@ -160,6 +94,6 @@ def _footer(found: Evidence) -> Html:
     return join([details("Settings of this run", settings(found.config)), _colophon(found.scores["data"])])
 
 
-def _colophon(data: Row) -> Html:
+def _colophon(data: dict[str, Any]) -> Html:
     made = paragraph(f"twofold {__version__}; data digest ", tag("code", data["digest"]), ".")
     return join([made, paragraph("Outlines of the map: pygal_maps_world. This page loads nothing from elsewhere.")])

@@ -226,7 +226,8 @@ def _scores(predictions, *, names, chosen, dates, simulated, step) -> dict[str, 
         "split": {
             "kind": "temporal", "train_first": str(dates[15]), "train_last": str(dates[int(0.64 * len(dates))]),
             "test_first": str(dates[int(0.8 * len(dates))]), "test_last": str(dates[-1]),
-            "leaks": {"overlap": 812, "share_day": 0, "share_region": sizes["train"], "train": sizes["train"]},
+            "leaks": {"overlap": 812, "share_day": 0, "share_region": sizes["train"], "train": sizes["train"],
+                      "ahead": 0},
         },
         "model": {
             "inputs": ["log1p", "change", "weekday"], "members": ["gru-0", "gru-1", "lstm-0"], "parameters": 4321,

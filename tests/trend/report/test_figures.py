@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from sklearn.metrics import roc_auc_score
 
 from twofold.page.drawing import HUES, day_numbers, style, to_svg
-from twofold.trend.report import figures, study_figures
+from twofold.trend.report import figures
 
 RANDOM = np.random.default_rng(5)
 LABEL = RANDOM.random(3000) < 0.3
@@ -41,11 +41,10 @@ DATES = ["2020-03-29", "2020-03-30", "2020-03-31"]
 DAYS = day_numbers([dt.date(2022, 12, 30) + dt.timedelta(day) for day in range(60)])
 COUNTS = RANDOM.poisson(123456, 60).astype(float)
 CORRELATION = np.corrcoef(RANDOM.normal(size=(10, 40)) + RANDOM.normal(size=40))
-ROWS = [
-    {"cell": "gru", "layers": 1, "length": length, "start": 0, "test_accuracy": [0.80, 0.81],
-     "majority": [0.744, 0.745], "test_auc": [0.85, 0.8621]} for length in (3, 7, 14)
-]  # fmt: skip
-NETWORKS = {"RNN": ROWS, "RNN, 2 layers": ROWS, "LSTM": ROWS, "GRU": ROWS}
+LENGTHS = {
+    name: [(length, [0.85, 0.8621]) for length in (3, 7, 14)] for name in ("RNN", "RNN, 2 layers", "LSTM", "GRU")
+}
+STARTS = {name: [(start, [5.6, 6.5]) for start in (0, 40)] for name in LENGTHS}
 
 
 def _region() -> Figure:
@@ -84,10 +83,8 @@ DRAWN = {
     "heatmap_named": lambda: figures.heatmap_named(CORRELATION, ["Saint Vincent and the Grenadines"] * 10),
     "region": _region,
     "totals": _totals,
-    "by_length": lambda: study_figures.by_length(NETWORKS, "test_auc"),
-    "by_start": lambda: study_figures.by_start(
-        {name: [ROWS[1], ROWS[1] | {"start": 40}] for name in NETWORKS}, "above"
-    ),
+    "by_length": lambda: figures.effect(LENGTHS, "length", "ROC AUC on test windows"),
+    "by_start": lambda: figures.effect(STARTS, "start", "accuracy above “always not up”, points", zero=True),
 }
 
 

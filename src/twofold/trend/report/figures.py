@@ -458,3 +458,46 @@ def _bar(figure: Figure, axes: Axes, image) -> None:
     bar.set_label("Pearson correlation of increments", color=INK)
     bar.outline.set_edgecolor(LINE)  # pyright: ignore[reportCallIssue]
     side.tick_params(color=MUTED)
+
+
+def effect(
+    networks: Mapping[str, Sequence[tuple[int, Sequence[float]]]], varied: str, label: str, *, zero: bool = False
+) -> Figure:
+    """What the length of the window or its start changes: a line through the means (open), a filled mark a seed.
+
+    Args:
+        networks: network's name -> (length or start, a value a seed), ascending.
+        varied: `length`, drawn to scale, or `start`, whose few values stand side by side.
+        label: of the values' axis.
+        zero: a line at 0.
+    """
+    figure, axes = canvas(4.4, 3.9, (0.78, 0.15, 0.95, 0.3))
+    found = sorted({at for points in networks.values() for at, _ in points})
+    for index, (name, points) in enumerate(networks.items()):
+        shift = (0.22 if varied == "length" else 0.05) * (index - (len(networks) - 1) / 2)
+        known = [((at if varied == "length" else found.index(at)) + shift, values) for at, values in points if values]
+        hue, mark = HUES[index % len(HUES)], MARKS[index % len(MARKS)]
+        axes.plot(
+            [place for place, _ in known],
+            [float(np.mean(values)) for _, values in known],
+            marker=mark,
+            markersize=7,
+            markerfacecolor=PAPER,
+            label=name,
+            **_line(index),
+        )
+        for place, values in known:
+            axes.plot([place] * len(values), values, mark, color=hue, markersize=3.5, alpha=0.8, markeredgewidth=0)
+    if varied == "length":
+        axes.set_xticks(found)
+        axes.set_xlabel("length of the window L, days")
+    else:
+        axes.set_xticks(range(len(found)), [f"from day {start}" for start in found])
+        axes.set_xlim(-0.4, len(found) - 0.6)
+        axes.set_xlabel("first day that a window may hold")
+    if zero:
+        axes.axhline(0, color=INK, linewidth=1)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.set_ylabel(label)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.19), ncols=2, columnspacing=1.2, handlelength=2.8)
+    return figure

@@ -13,8 +13,8 @@ from twofold.trend.report.original import above
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = study_folder(tmp_path_factory.mktemp("study"))
+def folder(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = study_folder(computed, tmp_path_factory.mktemp("study"))
     original.write(made)
     return made
 
@@ -23,14 +23,19 @@ def _page(folder: Path) -> Page:
     return check_whole((folder / "report.html").read_text(encoding="utf-8"))
 
 
-def _changed(folder: Path, change: Callable[[dict[str, Any]], None], *, simulated: bool = False) -> Page:
-    """The page of a study with another study.json."""
-    made = study_folder(folder, simulated=simulated)
-    study = json.loads((made / "study.json").read_text())
-    change(study)
-    (made / "study.json").write_text(json.dumps(study))
-    original.write(made)
-    return _page(made)
+@pytest.fixture
+def changed(computed: Path, tmp_path: Path, undrawn: None) -> Callable[..., Page]:
+    """Writes the page of a study with a changed study.json, its drawings left empty."""
+
+    def page(change: Callable[[dict[str, Any]], None], simulated: bool = False) -> Page:
+        made = study_folder(computed, tmp_path / "study", simulated=simulated)
+        study = json.loads((made / "study.json").read_text())
+        change(study)
+        (made / "study.json").write_text(json.dumps(study))
+        original.write(made)
+        return _page(made)
+
+    return page
 
 
 def _row(page: Page, name: str, cells: int) -> list[str]:
@@ -41,11 +46,8 @@ def _row(page: Page, name: str, cells: int) -> list[str]:
 def test_the_page_is_whole(folder: Path) -> None:
     page = _page(folder)
     sections = [named["id"] for tag, named in page.tags if tag == "section"]
-    assert (
-        sections[0] == "verdict"
-        and sections[-1] == "meaning"
-        and {"original", "steps", "errors", "map"} <= set(sections)
-    )
+    assert (sections[0], sections[-1]) == ("verdict", "meaning")
+    assert {"original", "steps", "errors", "map"} <= set(sections)
     assert not [cell for cell in page.cells if "None" in cell or "nan" in cell]
     assert "10439 x 0.8 = 8465 <sic>" in page.text
 
@@ -64,7 +66,7 @@ def test_what_was_not_run_or_not_reported_is_a_dash(folder: Path) -> None:
     assert _row(page, "GRU, L = 7, from day 40", 4)[1:] == ["near 80", "near 80", "–"]
 
 
-def test_gain_is_measured_seed_by_seed(tmp_path: Path) -> None:
+def test_gain_is_measured_seed_by_seed(changed: Callable[..., Page]) -> None:
     row = {"test_accuracy": [0.8, 0.7], "majority": [0.74, 0.72]}
     assert above(row) == pytest.approx([6.0, -2.0])
 
@@ -72,41 +74,43 @@ def test_gain_is_measured_seed_by_seed(tmp_path: Path) -> None:
         study["china"]["without"] |= row
         study["china"]["with"] |= {"test_accuracy": [], "majority": []}
 
-    page = _changed(tmp_path, change)
+    page = changed(change)
     assert _row(page, "without", 5)[4] == "+2.0 ± 5.7"
     assert _row(page, "with", 5)[4] == "–"
 
 
-def test_windows_of_the_steps_come_from_their_own_row_of_the_grid(tmp_path: Path) -> None:
+def test_windows_of_the_steps_come_from_their_own_row_of_the_grid(changed: Callable[..., Page]) -> None:
     def change(study: dict[str, Any]) -> None:
         for row in study["grid"]:
             row["windows"] = 1000 * row["length"] + row["start"]
             row["positive"] = row["length"]
 
-    page = _changed(tmp_path, change)
+    page = changed(change)
     assert _row(page, "Windows, L = 7", 3)[2] == "7,000"
     assert _row(page, "Interval, L = 3", 3)[2] == "3,000 windows: 3 up, 2,997 not"
     assert _row(page, "Start, day 40", 3)[2] == "7,040 windows: 7 up, 7,033 not"
 
 
-def test_without_curves_temporal_runs_or_trials_it_still_stands(tmp_path: Path) -> None:
+def test_without_curves_temporal_runs_or_trials_it_still_stands(changed: Callable[..., Page]) -> None:
     def change(study: dict[str, Any]) -> None:
         study["grid"] = [row | {"curves": [], "temporal": None} for row in study["grid"][:1]]
         study["trials"], study["errors"], study["original"], study["china"] = [], [], [], None
 
-    page = _changed(tmp_path, change, simulated=True)
+    page = changed(change, simulated=True)
     assert "SIMULATED DATA" in page.text and "None" not in page.text
     assert "networks gain – points, ours – over all seeds" in " ".join(page.text.split())
     assert _row(page, "China", 3)[2].strip() == "not in the data"
     assert _row(page, "Start, day 40", 3)[2] == _row(page, "Hyper-parameters", 3)[2].strip() == "–"
-    assert not (tmp_path / "figures" / "effect-start-above.svg").exists()
+    assert "the first day, at L = 7" not in page.text
 
 
-def test_other_curves_stand_open_where_the_originals_windows_have_none(folder: Path, tmp_path: Path) -> None:
+def test_other_curves_stand_open_where_the_originals_windows_have_none(
+    folder: Path, changed: Callable[..., Page]
+) -> None:
     def change(study: dict[str, Any]) -> None:
         for row in study["grid"]:
             if (row["length"], row["start"]) == (7, 0):
                 row["curves"] = []
 
     assert "The other settings" in _page(folder).text
-    assert "The other settings" not in _changed(tmp_path, change).text
+    assert "The other settings" not in changed(change).text

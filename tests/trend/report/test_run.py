@@ -8,9 +8,8 @@ import polars as pl
 import pytest
 
 from page.reading import Page, check_whole
-from trend.report.showing import ODD_NAMES, run_folder
+from trend.report.showing import ODD_NAMES
 from twofold.engine.errors import RunFolderError
-from twofold.page.album import Album
 from twofold.trend.report import run as report
 from twofold.trend.report.run import RunView, reading
 
@@ -26,21 +25,22 @@ CONTRACT = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = run_folder(tmp_path_factory.mktemp("runs") / "run")
+def folder(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("page") / "run"
+    shutil.copytree(computed, made)
     report.write(made)
     return made
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    return run_folder(tmp_path / "small", regions=12, simulated=False)
+def small(computed: Path, tmp_path: Path) -> Path:
+    shutil.copytree(computed, tmp_path / "small")
+    return tmp_path / "small"
 
 
 @pytest.fixture
-def shown(small: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Page]:
+def shown(small: Path, undrawn: None) -> Callable[..., Page]:
     """Writes the small folder's page, with blocks of its scores changed and its drawings left empty."""
-    monkeypatch.setattr(Album, "draw", lambda album, name, figure: album.keep(name, "<svg></svg>"))
 
     def page(**changes: Any) -> Page:
         scores = _scores(small)
@@ -80,17 +80,10 @@ def test_odd_names_are_shown_as_they_are(folder: Path) -> None:
 
 def test_every_figure_lies_beside_the_page_as_svg_and_png(folder: Path) -> None:
     drawn = {path.stem for path in (folder / "figures").glob("*.svg")}
-    assert {
-        "heatmap-all",
-        "heatmap-clustered",
-        "heatmap-first",
-        "learning-gru-0",
-        "roc-test",
-        "importance",
-        "region-12",
-    } <= drawn
+    heatmaps = {"heatmap-all", "heatmap-clustered", "heatmap-first"}
+    assert heatmaps | {"learning-gru-0", "roc-test", "importance", "region-12"} <= drawn
     assert drawn == {path.stem for path in (folder / "figures").glob("*.png")}
-    assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".aside")]
     figures = [named for tag, named in check_whole(_html(folder)).tags if tag == "svg" and named.get("role") == "img"]
     assert len(figures) == len(drawn) + 1
     assert (folder / "map.svg").is_file()
@@ -106,8 +99,8 @@ def test_the_same_files_give_the_same_bytes_wherever_they_lie(folder: Path, tmp_
 
 
 def test_simulated_data_says_so_and_real_data_does_not(folder: Path, shown: Callable[..., Page]) -> None:
-    assert "SIMULATED DATA" in check_whole(_html(folder)).text
-    assert "SIMULATED DATA" not in shown().text
+    assert "SIMULATED DATA" not in check_whole(_html(folder)).text
+    assert "SIMULATED DATA" in shown(simulated=True).text
 
 
 def test_the_verdict_comes_first(folder: Path) -> None:

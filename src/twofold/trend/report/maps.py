@@ -53,22 +53,34 @@ def world_map(tomorrow: pl.DataFrame) -> str:
     Source:
         Outlines: pygal_maps_world (LGPL).
     """
+    from pygal_maps_world.maps import World
+
     known = _drawable(tomorrow)
+    chart = World(js=[], disable_xml_declaration=True, show_legend=False, width=_WIDTH, height=_MAP_HEIGHT, margin=0)
+    uppers = [upper for upper, _, _ in _CLASSES[:-1]]
+    class_ = pl.sum_horizontal((pl.col("probability") >= upper).cast(pl.Int32) for upper in uppers)
+    for index in range(len(_CLASSES)):
+        for in_c in (True, False):
+            rows = known.filter(class_ == index, pl.col("in_c") == in_c)
+            chart.add(f"{index}", list(zip(rows["iso2"], rows["probability"], strict=True)))
+    drawn = ET.fromstring(re.sub(r"<!--.*?-->", "", chart.render(is_unicode=True), flags=re.DOTALL))
     titles = {
         row["iso2"]: f"{row['region']}: {numbers.percent(row['probability'], 0)}{'' if row['in_c'] else ' (outside C)'}"
         for row in known.iter_rows(named=True)
     }
-    drawn = ET.fromstring(re.sub(r"<!--.*?-->", "", _chart(known).render(is_unicode=True), flags=re.DOTALL))
+    fills = "".join(
+        f".world .s{2 * index}{{fill:{colour}}}.world .s{2 * index + 1}{{fill:url(#outside{index})}}"
+        for index, (_, colour, _) in enumerate(_CLASSES)
+    )
     outlines = "\n".join(_outlines(drawn, titles))
-    return "\n".join(
-        [
-            f'<svg xmlns="{_SVG[1:-1]}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
-            "<title>Probability that the count rises, by country</title>",
-            f"<style>{_rules()}</style>",
-            f"<defs>{''.join(_hatch(index, colour) for index, (_, colour, _) in enumerate(_CLASSES))}</defs>",
-            f'<g class="world" transform="scale({_WIDTH / 2475:.5f})">{outlines}</g>',
-            f'<g class="map-legend">{_legend()}</g></svg>\n',
-        ]
+    return (
+        f'<svg xmlns="{_SVG[1:-1]}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+        "<title>Probability that the count rises, by country</title>\n"
+        f"<style>.world path{{stroke:{LIGHT['muted']};stroke-width:1.2}}.world g{{fill:{LIGHT['line']}}}{fills}"
+        f".map-legend text{{font-family: 'DejaVu Sans', sans-serif;font-size:16px;fill:{LIGHT['ink']}}}</style>\n"
+        f"<defs>{''.join(_hatch(index, colour) for index, (_, colour, _) in enumerate(_CLASSES))}</defs>\n"
+        f'<g class="world" transform="scale({_WIDTH / 2475:.5f})">{outlines}</g>\n'
+        f'<g class="map-legend">{_legend()}</g></svg>\n'
     )
 
 
@@ -84,19 +96,6 @@ def _drawable(tomorrow: pl.DataFrame) -> pl.DataFrame:
     return tomorrow.filter(pl.col("iso2").is_in(list(COUNTRIES))).unique("iso2", keep="first", maintain_order=True)
 
 
-def _chart(known: pl.DataFrame) -> Any:
-    from pygal_maps_world.maps import World
-
-    chart = World(js=[], disable_xml_declaration=True, show_legend=False, width=_WIDTH, height=_MAP_HEIGHT, margin=0)
-    uppers = [upper for upper, _, _ in _CLASSES[:-1]]
-    class_ = pl.sum_horizontal((pl.col("probability") >= upper).cast(pl.Int32) for upper in uppers)
-    for index in range(len(_CLASSES)):
-        for in_c in (True, False):
-            rows = known.filter(class_ == index, pl.col("in_c") == in_c)
-            chart.add(f"{index}", list(zip(rows["iso2"], rows["probability"], strict=True)))
-    return chart
-
-
 def _outlines(drawn: ET.Element, titles: dict[str, str]) -> list[str]:
     """Each country's shape with the class that pygal gave it; series 2k is class k in C, 2k + 1 outside C."""
     shapes = []
@@ -109,18 +108,6 @@ def _outlines(drawn: ET.Element, titles: dict[str, str]) -> list[str]:
         named = f' class="s{series[1]}"><title>{escape(titles[name.split(" ")[0]])}</title>' if series else ">"
         shapes.append(f"<g{named}{paths}</g>")
     return shapes
-
-
-def _rules() -> str:
-    fills = "".join(
-        f".world .s{2 * index}{{fill:{colour}}}.world .s{2 * index + 1}{{fill:url(#outside{index})}}"
-        for index, (_, colour, _) in enumerate(_CLASSES)
-    )
-    font = "font-family: 'DejaVu Sans', sans-serif"
-    return (
-        f".world path{{stroke:{LIGHT['muted']};stroke-width:1.2}}.world g{{fill:{LIGHT['line']}}}{fills}"
-        f".map-legend text{{{font};font-size:16px;fill:{LIGHT['ink']}}}"
-    )
 
 
 def _hatch(index: int, colour: str) -> str:

@@ -60,28 +60,6 @@ def write(folder: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class ScoreRow:
-    """One model's line of a table of scores.
-
-    Attributes:
-        name: of the model; a baseline's begins with `baseline_`.
-        scores: score's name -> value.
-        ends: score's name -> its interval, None where there is none.
-        best: scores of which this model has the best value; empty where it has no rival.
-    """
-
-    name: str
-    scores: Row
-    ends: Row
-    best: frozenset[str]
-
-    @property
-    def baseline(self) -> bool:
-        """Whether it is one of those that a model must beat."""
-        return self.name.startswith("baseline_")
-
-
-@dataclass(frozen=True)
 class RunView:
     """What the template shows of a run folder.
 
@@ -142,13 +120,6 @@ class RunView:
         return [line for line in lines if line["split"] in filled]
 
     @property
-    def parts(self) -> list[tuple[str, int]]:
-        """How many windows each part of the split has, where it has any."""
-        windows = self.scores["windows"]
-        names = ("train", "validation", "calibration", "test", "purged")
-        return [(name, windows[name]) for name in names if windows.get(name)]
-
-    @property
     def spans(self) -> dict[str, tuple[float, float]]:
         """First and last target date of each part, as day numbers; empty where parts are no stretches of time."""
         if self.scores["split"]["kind"] != "temporal":
@@ -165,27 +136,26 @@ class RunView:
         models = self.scores["models"].items()
         return [name for name, block in models if all(block[each] == self.scores[each] for each in self.SETS)]
 
-    def rows(self, windows: str) -> list[ScoreRow]:
-        """The headline, the other models, then the baselines on an evaluated set; on `train` the headline alone."""
+    def rows(self, windows: str) -> dict[str, tuple[Row, Row]]:
+        """Scores and intervals of the headline, the other models, then the baselines; on `train` of the headline alone.
+
+        Returns:
+            Model's name (a baseline's begins with `baseline_`) -> score's name -> value, and -> interval or None.
+        """
         blocks = {"ensemble": self.scores}
         if windows != "train":
             blocks |= {n: block for n, block in self.scores["models"].items() if n not in self.same_as_headline}
             blocks |= {f"baseline_{name}": block for name, block in self.scores["baselines"].items()}
-        best = {}
-        for score, told in wording.SCORES.items() if len(blocks) > 1 else ():
-            known = [block[windows][score] for block in blocks.values() if block[windows][score] is not None]
-            best[score] = (max if told.higher else min)(known, default=None)
-        return [
-            ScoreRow(
-                name,
-                block[windows],
-                block["intervals"][windows],
-                frozenset(
-                    score for score, value in best.items() if value is not None and block[windows][score] == value
-                ),
-            )
-            for name, block in blocks.items()
-        ]
+        return {name: (block[windows], block["intervals"][windows]) for name, block in blocks.items()}
+
+    def best(self, windows: str) -> set[tuple[str, str]]:
+        """The model and score of every best value; none where the headline has no rival."""
+        rows, best = self.rows(windows), set()
+        for score, told in wording.SCORES.items() if len(rows) > 1 else ():
+            known = {name: values[score] for name, (values, _) in rows.items() if values[score] is not None}
+            top = (max if told.higher else min)(known.values(), default=None)
+            best |= {(name, score) for name, value in known.items() if value == top}
+        return best
 
     def compared(self, windows: str) -> list[Row]:
         """The paired differences of log score that are defined."""
@@ -311,7 +281,7 @@ def _draw(view: RunView, album: Album) -> None:
     cases = daily["increment"].to_numpy().astype(float)
     album.draw("totals", figures.totals(day_numbers(daily["date"].to_list()), cases, view.spans, view.unit))
     for score in view.AT_A_GLANCE:
-        values = {row.name: (row.scores[score], row.ends[score]) for row in view.rows("test_active")}
+        values = {name: (found[score], ends[score]) for name, (found, ends) in view.rows("test_active").items()}
         album.draw(f"glance-{score.replace('_', '-')}", figures.scores_at_a_glance(values, score))
     for windows, frame in view.tested.items():
         ending, title = windows.replace("_", "-"), wording.windows(windows)

@@ -190,8 +190,8 @@ def precision_recall(
     return figure
 
 
-def _legend_below(axes: Axes) -> None:
-    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=2, columnspacing=1.2, handlelength=2.8)
+def _legend_below(axes: Axes, at: float = -0.17) -> None:
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, at), ncols=2, columnspacing=1.2, handlelength=2.8)
 
 
 def _thin(length: int) -> np.ndarray:
@@ -499,5 +499,5 @@ def effect(
         axes.axhline(0, color=INK, linewidth=1)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.set_ylabel(label)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.19), ncols=2, columnspacing=1.2, handlelength=2.8)
+    _legend_below(axes, -0.19)
     return figure

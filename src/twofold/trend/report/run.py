@@ -103,9 +103,9 @@ class RunView:
         return {"test": test, "test_active": test.filter("active")}
 
     def counts(self, windows: str) -> Row:
-        """The line of the table of windows for all, active or all-zero test windows."""
-        lines = self.scores["windows"]["table"]
-        return next(line for line in lines if (line["split"], line["set"]) == ("test", windows))
+        """The line of the table of windows for `test`, `test_active` or, without a case, `all_zero`."""
+        wanted = "test", {"test": "all", "test_active": "active"}.get(windows, windows)
+        return next(line for line in self.scores["windows"]["table"] if (line["split"], line["set"]) == wanted)
 
     def majority(self, windows: str) -> float | None:
         """The accuracy of always giving the commoner answer, None where there is no test window."""

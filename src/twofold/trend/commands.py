@@ -26,7 +26,7 @@ from twofold.trend.original.study import StudyConfig, check_study, execute_study
 from twofold.trend.prepare import prepare
 from twofold.trend.recipes import RECIPES, departures, recipe
 from twofold.trend.report import original as original_report
-from twofold.trend.report import page as report
+from twofold.trend.report import run as run_report
 from twofold.trend.rescore import rescore
 from twofold.trend.run import execute
 from twofold.trend.terminal import format_forecast, progress, score_table, settings_bar, show_scores
@@ -71,7 +71,7 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
         else:
             with progress(console, flags.config) as journal:
                 execute(panel, source, flags.config, folder, journal)
-            report.write(out)
+            run_report.write(out)
             folder.finish()
     show_scores(json.loads((out / "scores.json").read_text()), out)
     return 0

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sklearn.metrics import roc_auc_score
 
-from twofold.page.drawing import HUES, day_numbers, style
-from twofold.trend.report import figures, series
+from twofold.page.drawing import HUES, day_numbers, style, to_svg
+from twofold.trend.report import figures
 
 RANDOM = np.random.default_rng(5)
 LABEL = RANDOM.random(3000) < 0.3
@@ -36,6 +37,7 @@ GROUPS = [
     {"group": name, "log_score_increase": value, "low": value - 0.01, "high": value + 0.01}
     for name, value in (("cross_region", 0.01), ("against_mean", 0.05), ("log1p", -0.002))
 ]
+DATES = ["2020-03-29", "2020-03-30", "2020-03-31"]
 DAYS = day_numbers([dt.date(2022, 12, 30) + dt.timedelta(day) for day in range(60)])
 COUNTS = RANDOM.poisson(123456, 60).astype(float)
 CORRELATION = np.corrcoef(RANDOM.normal(size=(10, 40)) + RANDOM.normal(size=40))
@@ -46,7 +48,7 @@ STARTS = {name: [(start, [5.6, 6.5]) for start in (0, 40)] for name in LENGTHS}
 
 
 def _region() -> Figure:
-    return series.region(
+    return figures.region(
         DAYS,
         COUNTS,
         targets=DAYS[-15:],
@@ -57,7 +59,7 @@ def _region() -> Figure:
 
 
 def _totals() -> Figure:
-    return series.totals(DAYS, COUNTS, {"train": (DAYS[0], DAYS[30]), "test": (DAYS[40], DAYS[-1])}, "day")
+    return figures.totals(DAYS, COUNTS, {"train": (DAYS[0], DAYS[30]), "test": (DAYS[40], DAYS[-1])}, "day")
 
 
 DRAWN = {
@@ -185,3 +187,24 @@ def test_a_region_shows_each_test_window_by_its_outcome() -> None:
     assert list(up.get_xdata()) == list(DAYS[-15:][LABEL[:15]])
     assert list(down.get_ydata()) == list(GUESS["ensemble"][:15][~LABEL[:15]])
     assert (up.get_color(), down.get_color()) == (HUES[1], HUES[0])
+
+
+def test_a_line_a_model_with_gaps_where_undefined() -> None:
+    with style():
+        figure = figures.by_target(DATES, {"pool": [0.2, None, 0.3], "logistic": [0.1, 0.2, 0.3]}, "brier_score")
+        drawn = to_svg(figure)
+    lines = figure.axes[0].get_lines()
+    assert [line.get_label() for line in lines] == ["Pool", "Logistic regression"]
+    heights = [float(value) for value in lines[0].get_ydata()]
+    assert heights[0] == 0.2 and heights[1] != heights[1] and heights[2] == 0.3
+    assert "lower is better" in figure.axes[0].get_ylabel() and "target date" in drawn
+
+
+def test_steps_of_what_was_known() -> None:
+    with style():
+        figure = figures.known_by_origin(DATES, [100, 104, 110], [900, 950, 1000])
+        to_svg(figure)
+    top, bottom = figure.axes
+    assert [float(value) for value in top.get_lines()[0].get_ydata()] == [100, 104, 110]
+    assert [float(value) for value in bottom.get_lines()[0].get_ydata()] == [900, 950, 1000]
+    assert str(num2date(bottom.get_xlim()[1]).year) == "2020"

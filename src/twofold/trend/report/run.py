@@ -12,7 +12,7 @@ from twofold.engine.files import arrays, saver, table, text, write_text
 from twofold.page.album import Album
 from twofold.page.drawing import day_numbers, style
 from twofold.page.template import render
-from twofold.trend.report import figures, maps, series, wording
+from twofold.trend.report import figures, maps, wording
 
 Row = dict[str, Any]
 
@@ -157,7 +157,7 @@ class RunView:
             first=pl.col("target_date").min(), last=pl.col("target_date").max()
         )
         found = {row["split"]: day_numbers([row["first"], row["last"]]) for row in ends.iter_rows(named=True)}
-        return {name: (float(found[name][0]), float(found[name][1])) for name in series.PARTS if name in found}
+        return {name: (float(found[name][0]), float(found[name][1])) for name in figures.PARTS if name in found}
 
     @property
     def same_as_headline(self) -> list[str]:
@@ -309,7 +309,7 @@ def reading(pair: Row) -> Literal["undefined", "unclear", "better", "worse"]:
 def _draw(view: RunView, album: Album) -> None:
     daily = view.panel.drop_nulls("increment").group_by("date").agg(pl.col("increment").sum()).sort("date")
     cases = daily["increment"].to_numpy().astype(float)
-    album.draw("totals", series.totals(day_numbers(daily["date"].to_list()), cases, view.spans, view.unit))
+    album.draw("totals", figures.totals(day_numbers(daily["date"].to_list()), cases, view.spans, view.unit))
     for score in view.AT_A_GLANCE:
         values = {row.name: (row.scores[score], row.ends[score]) for row in view.rows("test_active")}
         album.draw(f"glance-{score.replace('_', '-')}", figures.scores_at_a_glance(values, score))
@@ -333,7 +333,7 @@ def _draw(view: RunView, album: Album) -> None:
     if view.importance:
         album.draw("importance", figures.importance(view.importance))
     for index, (name, counts, test) in enumerate(view.busiest):
-        drawn = series.region(
+        drawn = figures.region(
             day_numbers(counts["date"].to_list()),
             counts["increment"].to_numpy().astype(float),
             targets=day_numbers(test["target_date"].to_list()),

@@ -20,20 +20,7 @@ ODD_NAMES = (
     "Diamond Princess",
     "A$b$",
 )
-COUNTRIES = (
-    "Saint Lucia",
-    "Peru",
-    "Italy",
-    "Chad",
-    "India",
-    "Kenya",
-    "Nepal",
-    "Ghana",
-    "Spain",
-    "China",
-    "Cuba",
-    "Fiji",
-)
+COUNTRIES = tuple("Saint Lucia,Peru,Italy,Chad,India,Kenya,Nepal,Ghana,Spain,China,Cuba,Fiji".split(","))
 
 
 def run_folder(folder: Path) -> Path:
@@ -45,7 +32,7 @@ def run_folder(folder: Path) -> Path:
     return folder
 
 
-def study_folder(run: Path, folder: Path, *, simulated: bool = False) -> Path:
+def study_folder(run: Path, folder: Path) -> Path:
     """Writes the folder of a study: study.json, and the tables and arrays of a run."""
     shutil.copytree(run, folder, dirs_exist_ok=True)
     data = json.loads((folder / "scores.json").read_text())["data"]
@@ -55,7 +42,7 @@ def study_folder(run: Path, folder: Path, *, simulated: bool = False) -> Path:
     study = {
         "departures": "The original study trained for 1000 epochs, this run for 20.",
         "title": "Recurrent networks that classify the next day's trend: the original & ours",
-        "simulated": simulated,
+        "simulated": False,
         "data": data,
         "original": [
             {"setting": "RNN, L = 7", "train_percent": 77.259, "test_percent": 74.681,

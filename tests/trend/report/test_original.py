@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,9 @@ from page.reading import Page, check_whole
 from trend.report.showing import study_folder
 from twofold.page.numbers import spread
 from twofold.trend.report import original
-from twofold.trend.report.original import above
+from twofold.trend.report.original import OriginalView, above
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="module")
@@ -19,28 +21,25 @@ def folder(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def _study(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "study.json").read_text())
+
+
 def _page(folder: Path) -> Page:
     return check_whole((folder / "report.html").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def changed(computed: Path, tmp_path: Path, undrawn: None) -> Callable[..., Page]:
-    """Writes the page of a study with a changed study.json, its drawings left empty."""
-
-    def page(change: Callable[[dict[str, Any]], None], simulated: bool = False) -> Page:
-        made = study_folder(computed, tmp_path / "study", simulated=simulated)
-        study = json.loads((made / "study.json").read_text())
-        change(study)
-        (made / "study.json").write_text(json.dumps(study))
-        original.write(made)
-        return _page(made)
-
-    return page
+def _changed(folder: Path, tmp_path: Path, **changes: Any) -> Page:
+    for name in ("arrays.npz", "tomorrow.parquet"):
+        shutil.copy(folder / name, tmp_path)
+    (tmp_path / "study.json").write_text(json.dumps(_study(folder) | changes))
+    original.write(tmp_path)
+    return _page(tmp_path)
 
 
 def _row(page: Page, name: str, cells: int) -> list[str]:
     at = page.cells.index(name)
-    return page.cells[at : at + cells]
+    return [" ".join(cell.split()) for cell in page.cells[at : at + cells]]
 
 
 def test_the_page_is_whole(folder: Path) -> None:
@@ -53,11 +52,10 @@ def test_the_page_is_whole(folder: Path) -> None:
 
 
 def test_the_original_stands_beside_ours_and_the_majority(folder: Path) -> None:
-    study = json.loads((folder / "study.json").read_text())
     cells = _row(_page(folder), "RNN, L = 7", 9)
     assert cells[1:3] == ["77.2596540/8465", "74.6811581/2117"]
     assert cells[3] == "+0.3"
-    assert cells[7] == f"+{spread(above(study['grid'][0]), scale=1.0)}"
+    assert cells[7] == f"+{spread(above(_study(folder)['grid'][0]), scale=1.0)}"
 
 
 def test_what_was_not_run_or_not_reported_is_a_dash(folder: Path) -> None:
@@ -66,51 +64,48 @@ def test_what_was_not_run_or_not_reported_is_a_dash(folder: Path) -> None:
     assert _row(page, "GRU, L = 7, from day 40", 4)[1:] == ["near 80", "near 80", "–"]
 
 
-def test_gain_is_measured_seed_by_seed(changed: Callable[..., Page]) -> None:
+def test_gain_is_measured_seed_by_seed(folder: Path, tmp_path: Path) -> None:
     row = {"test_accuracy": [0.8, 0.7], "majority": [0.74, 0.72]}
     assert above(row) == pytest.approx([6.0, -2.0])
-
-    def change(study: dict[str, Any]) -> None:
-        study["china"]["without"] |= row
-        study["china"]["with"] |= {"test_accuracy": [], "majority": []}
-
-    page = changed(change)
+    china = _study(folder)["china"]
+    china["without"] |= row
+    china["with"] |= {"test_accuracy": [], "majority": []}
+    page = _changed(folder, tmp_path, china=china)
     assert _row(page, "without", 5)[4] == "+2.0 ± 5.7"
     assert _row(page, "with", 5)[4] == "–"
 
 
-def test_windows_of_the_steps_come_from_their_own_row_of_the_grid(changed: Callable[..., Page]) -> None:
-    def change(study: dict[str, Any]) -> None:
-        for row in study["grid"]:
-            row["windows"] = 1000 * row["length"] + row["start"]
-            row["positive"] = row["length"]
-
-    page = changed(change)
+def test_windows_of_the_steps_come_from_their_own_row_of_the_grid(folder: Path, tmp_path: Path) -> None:
+    grid = [
+        row | {"windows": 1000 * row["length"] + row["start"], "positive": row["length"]}
+        for row in _study(folder)["grid"]
+    ]
+    page = _changed(folder, tmp_path, grid=grid)
     assert _row(page, "Windows, L = 7", 3)[2] == "7,000"
     assert _row(page, "Interval, L = 3", 3)[2] == "3,000 windows: 3 up, 2,997 not"
     assert _row(page, "Start, day 40", 3)[2] == "7,040 windows: 7 up, 7,033 not"
 
 
-def test_without_curves_temporal_runs_or_trials_it_still_stands(changed: Callable[..., Page]) -> None:
-    def change(study: dict[str, Any]) -> None:
-        study["grid"] = [row | {"curves": [], "temporal": None} for row in study["grid"][:1]]
-        study["trials"], study["errors"], study["original"], study["china"] = [], [], [], None
-
-    page = changed(change, simulated=True)
+def test_without_curves_temporal_runs_or_trials_it_still_stands(folder: Path, tmp_path: Path) -> None:
+    grid = [row | {"curves": [], "temporal": None} for row in _study(folder)["grid"][:1]]
+    page = _changed(folder, tmp_path, simulated=True, grid=grid, trials=[], errors=[], original=[], china=None)
     assert "SIMULATED DATA" in page.text and "None" not in page.text
     assert "networks gain – points, ours – over all seeds" in " ".join(page.text.split())
-    assert _row(page, "China", 3)[2].strip() == "not in the data"
-    assert _row(page, "Start, day 40", 3)[2] == _row(page, "Hyper-parameters", 3)[2].strip() == "–"
-    assert "the first day, at L = 7" not in page.text
+    assert _row(page, "China", 3)[2] == "not in the data"
+    assert _row(page, "Start, day 40", 3)[2] == _row(page, "Hyper-parameters", 3)[2] == "–"
 
 
-def test_other_curves_stand_open_where_the_originals_windows_have_none(
-    folder: Path, changed: Callable[..., Page]
-) -> None:
-    def change(study: dict[str, Any]) -> None:
-        for row in study["grid"]:
-            if (row["length"], row["start"]) == (7, 0):
-                row["curves"] = []
+def test_only_what_varies_is_drawn(folder: Path) -> None:
+    study = _study(folder)
+    by_start = OriginalView(study).effect("start", "test_auc")
+    assert by_start == {"GRU": [(0, [0.85, 0.86, 0.84]), (40, [0.85, 0.86])]}
+    assert OriginalView(study | {"grid": study["grid"][:3]}).effect("start", "test_auc") == {}
 
-    assert "The other settings" in _page(folder).text
-    assert "The other settings" not in changed(change).text
+
+def test_the_curves_of_the_originals_own_windows_stand_open(folder: Path) -> None:
+    study = _study(folder)
+    shown, others = OriginalView(study).curves
+    assert {(row["length"], row["start"]) for row in shown.values()} == {(7, 0)} and others
+    grid = [row for row in study["grid"] if (row["length"], row["start"]) != (7, 0)]
+    shown, none = OriginalView(study | {"grid": grid}).curves
+    assert list(shown.values()) == list(others.values()) and not none

@@ -2,8 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from twofold.engine.files import arrays, saver, table, text, write_text
 from twofold.page.album import Album
@@ -32,12 +33,13 @@ def write(folder: Path) -> Path:
     view = OriginalView(study)
     album = Album(saver(folder))
     with style():
-        for varied in view.varied:
-            for measure, label in view.MEASURES:
-                drawn = figures.effect(view.effect(varied, measure), varied, label, zero=measure == "above")
+        for varied, measure in product(("length", "start"), view.MEASURES):
+            if networks := view.effect(varied, measure):
+                drawn = figures.effect(networks, varied, view.MEASURES[measure], zero=measure == "above")
                 album.draw(f"effect-{varied}-{measure.replace('_', '-')}", drawn)
-        for name, row in view.curves.items():
-            album.draw(name, figures.learning(row["curves"], setting(row)))
+        for curves in view.curves:
+            for name, row in curves.items():
+                album.draw(name, figures.learning(row["curves"], setting(row)))
         clustered = figures.draw_correlation(album, arrays(folder, "arrays.npz")["correlation"], tomorrow)
     page = render(
         "trend/report/original.html.j2",
@@ -90,28 +92,6 @@ def above(row: Row) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of the original's table beside ours.
-
-    Attributes:
-        theirs: what the original reported.
-        ours: the grid's row of the same setting, None where that was not run.
-    """
-
-    theirs: Row
-    ours: Row | None
-
-    @property
-    def their_gain(self) -> float | None:
-        """Points above the commoner answer over all windows: the original's own split is not known."""
-        percent = self.theirs["test_percent"]
-        if self.ours is None or not isinstance(percent, int | float):
-            return None
-        up = self.ours["positive"] / self.ours["windows"]
-        return percent - 100 * max(up, 1 - up)
-
-
-@dataclass(frozen=True)
 class OriginalView:
     """What the template shows of study.json.
 
@@ -121,60 +101,45 @@ class OriginalView:
 
     study: Row
 
-    MEASURES = (("above", "accuracy above “always not up”, points"), ("test_auc", "ROC AUC on test windows"))
+    MEASURES: ClassVar = {"above": "accuracy above “always not up”, points", "test_auc": "ROC AUC on test windows"}
 
     @property
-    def lines(self) -> list[Line]:
-        """The original's table beside ours."""
+    def lines(self) -> list[tuple[Row, Row | None, float | None]]:
+        """The original's table: a line, the grid's row of its setting where that was run, and the line's gain.
+
+        That is in points above the commoner answer over all windows, since the original's own split is not known.
+        """
         rows = {setting(row): row for row in self.study["grid"]}
-        return [Line(line, rows.get(line["setting"])) for line in self.study["original"]]
+        found: list[tuple[Row, Row | None, float | None]] = []
+        for line in self.study["original"]:
+            row, percent, gain = rows.get(line["setting"]), line["test_percent"], None
+            if row and isinstance(percent, int | float):
+                up = row["positive"] / row["windows"]
+                gain = percent - 100 * max(up, 1 - up)
+            found.append((line, row, gain))
+        return found
 
     @property
     def compared(self) -> list[Row]:
-        """The grid's rows of settings that the original reported."""
-        return [line.ours for line in self.lines if line.ours]
+        """Rows of the grid that the original's table has too."""
+        return [row for _, row, _ in self.lines if row]
 
     @property
-    def their_gains(self) -> list[float]:
-        """The original's gains, where it reported an accuracy and the setting was run here."""
-        return [line.their_gain for line in self.lines if line.their_gain is not None]
-
-    @property
-    def our_gains(self) -> list[float]:
-        """Ours in the same settings, a value a seed."""
-        return [gain for row in self.compared for gain in above(row)]
+    def gains(self) -> tuple[list[float], list[float]]:
+        """In points over always answering "not up": the original's, and ours in the same settings, a value a seed."""
+        theirs = [gain for _, _, gain in self.lines if gain is not None]
+        return theirs, [gain for row in self.compared for gain in above(row)]
 
     def row(self, length: int, start: int) -> Row | None:
         """The first row of the grid with these windows, None where they were not run."""
         rows = self.study["grid"]
         return next((row for row in rows if (row["length"], row["start"]) == (length, start)), None)
 
-    @property
-    def trial_accuracies(self) -> list[float]:
-        """Mean test accuracy of each trial."""
-        accuracies = [trial["test_accuracy"] for trial in self.study["trials"]]
-        return [sum(each) / len(each) for each in accuracies if each]
-
-    @property
-    def trials(self) -> list[Row]:
-        """Trials as rows of the grid, whose majority stands once a seed."""
-        return [row | {"majority": [row["majority"]] * len(row["test_accuracy"])} for row in self.study["trials"]]
-
-    @property
-    def tested_in_time(self) -> list[Row]:
-        """Rows of the grid whose networks were tested on the last days too."""
-        return [row for row in self.study["grid"] if row["temporal"]]
-
-    @property
-    def varied(self) -> list[str]:
-        """What is drawn: the effect of the windows' length, and of their start where there are several."""
-        return ["length", "start"] if len({row["start"] for row in self.study["grid"]}) > 1 else ["length"]
-
     def effect(self, varied: str, measure: str) -> dict[str, list[tuple[int, list[float]]]]:
         """A measure of windows from the first day on by `length`, or of windows of 7 days by `start`.
 
         Returns:
-            Network's name -> (length or start, a value a seed, undefined ones left out), ascending.
+            Network's name -> (length or start, a value a seed), ascending; empty where there is but one start.
         """
         found: dict[str, list[tuple[int, list[float]]]] = {}
         for row in self.study["grid"]:
@@ -185,17 +150,8 @@ class OriginalView:
         return {name: sorted(points) for name, points in found.items() if varied == "length" or len(points) > 1}
 
     @property
-    def curves(self) -> dict[str, Row]:
-        """Rows of the grid that have curves, by the name of their figure."""
-        return {f"curves-{index + 1:02}": row for index, row in enumerate(self.study["grid"]) if row["curves"]}
-
-    @property
-    def curves_shown(self) -> dict[str, Row]:
-        """The curves of the original's own windows; all of them where those have none."""
-        own = {name: row for name, row in self.curves.items() if (row["length"], row["start"]) == (7, 0)}
-        return own or self.curves
-
-    @property
-    def curves_folded(self) -> dict[str, Row]:
-        """The other curves."""
-        return {name: row for name, row in self.curves.items() if name not in self.curves_shown}
+    def curves(self) -> tuple[dict[str, Row], dict[str, Row]]:
+        """Rows with curves by their figure's name: those of the original's own windows, or else all; the others."""
+        drawn = {f"curves-{index:02}": row for index, row in enumerate(self.study["grid"], 1) if row["curves"]}
+        own = {name: row for name, row in drawn.items() if (row["length"], row["start"]) == (7, 0)}
+        return own or drawn, {name: row for name, row in drawn.items() if own and name not in own}

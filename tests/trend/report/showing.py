@@ -20,7 +20,20 @@ ODD_NAMES = (
     "Diamond Princess",
     "A$b$",
 )
-COUNTRIES = tuple("Saint Lucia,Peru,Italy,Chad,India,Kenya,Nepal,Ghana,Spain,China,Cuba,Fiji".split(","))
+COUNTRIES = (
+    "Saint Lucia",
+    "Peru",
+    "Italy",
+    "Chad",
+    "India",
+    "Kenya",
+    "Nepal",
+    "Ghana",
+    "Spain",
+    "Iran",
+    "Cuba",
+    "Fiji",
+)
 
 
 def run_folder(folder: Path) -> Path:

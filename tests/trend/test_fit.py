@@ -7,14 +7,14 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from trend.small import epidemic, fresh, quick, silent
-from twofold.trend import ensemble
-from twofold.trend.baseline import Rates, fit_baseline
+from twofold.trend import fit
+from twofold.trend.baselines import Rates, fit_baseline
 from twofold.trend.calibrate import Calibration, apply_calibration, identity
 from twofold.trend.config import TrendConfig
-from twofold.trend.ensemble import Fitted, Stage, fit_stages, pool, pool_networks
+from twofold.trend.fit import Fitted, Stage, fit_stages, pool, pool_networks
 from twofold.trend.model import predict_network, region_codes
-from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.train import train_networks
+from twofold.trend.windows import Prepared, prepare
 
 PANEL = epidemic()
 
@@ -139,7 +139,7 @@ def test_calibration_is_fitted_on_its_slice_by_members_that_saw_the_training_sli
         asked.append((probability, label))
         return identity()
 
-    monkeypatch.setattr(ensemble, "fit_calibration", remember)
+    monkeypatch.setattr(fit, "fit_calibration", remember)
     fit_stages(prepared, config, fresh(tmp_path), silent)
 
     stage, rows = Stage(prepared, config, "select", prepared.split.train, {}), prepared.split.calibration

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from twofold.trend.baseline import BASELINES, fit_baseline
+from twofold.trend.baselines import BASELINES, fit_baseline
 from twofold.trend.features import Inputs
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from twofold.engine.recurrent import CELLS, Cell
-from twofold.trend.baseline import BASELINES, Baseline, fit_baseline
+from twofold.trend.baselines import BASELINES, Baseline, fit_baseline
 from twofold.trend.calibrate import Calibration, fit_calibration, identity
 from twofold.trend.config import TrendConfig
 from twofold.trend.features import FeatureFit, Inputs, apply_features, fit_features
 from twofold.trend.model import predict_network, region_codes
-from twofold.trend.prepare import Prepared
 from twofold.trend.train import Journal, Task, Trained, train_networks
+from twofold.trend.windows import Prepared
 
 Probabilities = dict[str, Float[np.ndarray, " rows"]]
 

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from twofold.counts.cells import LARGEST, parse_count, parse_date, parse_month_first, repair_mangled
+from twofold.counts.csv import LARGEST, parse_count, parse_date, parse_month_first, repair_mangled
 
 
 @pytest.mark.parametrize(

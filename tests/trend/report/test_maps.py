@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 import polars as pl
 import pytest
 
-from twofold.trend.report.world_map import undrawable, world_map
+from twofold.trend.report.maps import undrawable, world_map
 
 ABSENT = {
     "Antigua and Barbuda": "ag", "Bahamas": "bs", "Barbados": "bb", "Dominica": "dm", "Fiji": "fj", "Grenada": "gd",

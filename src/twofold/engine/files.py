@@ -86,3 +86,9 @@ def text(folder: Path, name: str) -> str:
 def table(folder: Path, name: str) -> pl.DataFrame:
     """The table in one Parquet file of a folder."""
     return pl.read_parquet(required(folder, name))
+
+
+def arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
+    """All arrays in one npz file of a folder, by name."""
+    with np.load(required(folder, name)) as held:
+        return dict(held)

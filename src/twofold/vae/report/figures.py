@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, canvas
+from twofold.page.numbers import MINUS
 
 KL_SHOWN = 1e-4
 """Nats: a unit's KL below this is drawn at it; a logarithmic axis has no 0."""
@@ -43,10 +44,10 @@ def course(records: Sequence[Record], quantity: str, best_epoch: int) -> Figure:
         marker = MARKS[index] if len(records) <= _MANY else None
         axes.plot([record["epoch"] for record in records], values, marker=marker, markersize=3, label=part, **style)
     axes.axvline(best_epoch, color=MUTED, linewidth=1, label="epoch kept")
-    _frame(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
+    framed(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
     axes.set(xlabel="epoch", ylabel=_LABELS[quantity])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=1.2)
     return figure
 
@@ -70,14 +71,16 @@ def framed_from(records: Sequence[Record]) -> int:
     return 1 + max(len(records) // 10, int(len(records) >= 4))
 
 
-def _frame(axes: Axes, values: Sequence[float]) -> None:
+def framed(axes: Axes, values: Sequence[float]) -> None:
+    """Frames a vertical axis about some values, with a little room."""
     low, high = min(values), max(values)
     room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
     axes.set_ylim(low - room, high + room)
 
 
-def _grouped(value: float, _: int) -> str:
-    return f"{value:,g}".replace("-", "−") if abs(value) < 1e6 else f"{value:.3g}".replace("-", "−")
+def grouped(value: float, _: int) -> str:
+    """A tick's label, with thousands separators below a million."""
+    return (f"{value:,g}" if abs(value) < 1e6 else f"{value:.3g}").replace("-", MINUS)
 
 
 def kl_by_unit(kl: Float[np.ndarray, " latent"], floor: float) -> Figure:
@@ -120,13 +123,13 @@ def bars(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
         if error is not None:
             axes.plot([value - 2 * error, value + 2 * error], [row, row], color=INK, linewidth=1.6)
         axes.annotate(
-            f"{value:,.4g}".replace("-", "−"), (max(value + 2 * (error or 0), 0), row), (4, 0),
+            f"{value:,.4g}".replace("-", MINUS), (max(value + 2 * (error or 0), 0), row), (4, 0),
             textcoords="offset points", va="center", fontsize=8,
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
     axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
+    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
     axes.axvline(0, color=INK, linewidth=1)
     axes.grid(axis="y", linewidth=0)
     return figure
@@ -142,7 +145,7 @@ def dots(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
     axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
+    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
     axes.grid(axis="y", color=LINE, linewidth=0.3)
     return figure
 

@@ -1,8 +1,9 @@
-"""Sheets of images: arrays in, PNG bytes out, the same bytes each time, on white paper."""
+"""Sheets of images on white paper, the same bytes each time, and how they hang on a page."""
 
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from twofold.page.album import Album, size
 from twofold.page.colours import LIGHT
 
 Tiles = UInt8[np.ndarray, "n h w c"]
@@ -24,8 +26,62 @@ WIDE_GAP = 10
 """Pixels of paper between two pairs."""
 LINE = 16
 """Height of a line of text, in pixels."""
+PAGE = 1112
+"""Width of a report's text on a wide screen, in CSS pixels."""
+SMALL = 64
+"""Images of fewer pixels are enlarged to about this."""
 _LETTERS = 12
 """Size of the letters, in pixels."""
+
+
+def hang(album: Album, name: str, png: bytes) -> None:
+    """Puts a sheet into the album at its own size, or as wide as the page where it is wider."""
+    album.place(name, png, scale=min(1.0, PAGE / size(png)[0]))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How images stand on a sheet that fits the page.
+
+    Attributes:
+        shown: how many of the images; the others are left out.
+        columns: how many side by side.
+        scale: each pixel becomes a square of that side.
+    """
+
+    shown: int
+    columns: int
+    scale: int
+
+
+def layout(images: Tiles, beside: int = 1, above: int = 1, gap: int = GAP) -> Layout:
+    """Lays images out: all, or as many whole rows as leave the sheet no higher than the page is wide.
+
+    Args:
+        images: of these sizes.
+        beside: images that stand close together in each cell, side by side.
+        above: the same, one above the other.
+        gap: pixels of paper between two cells.
+
+    Example:
+        >>> layout(np.zeros((64, 64, 64, 3), np.uint8)), layout(np.zeros((64, 256, 256, 3), np.uint8))
+        (Layout(shown=64, columns=16, scale=1), Layout(shown=16, columns=4, scale=1))
+    """
+    scale = enlarged(images.shape[2])
+    width = beside * (scale * images.shape[2] + GAP) - GAP
+    columns = max(1, (PAGE + gap) // (width + gap))
+    rows_ = max(1, PAGE // (above * scale * images.shape[1]))
+    return Layout(min(len(images), columns * rows_), columns, scale)
+
+
+def enlarged(width: int) -> int:
+    """By how much images of a width are enlarged: each pixel becomes a square of that side.
+
+    Example:
+        >>> enlarged(16), enlarged(64), enlarged(256)
+        (4, 1, 1)
+    """
+    return max(1, SMALL // width)
 
 
 def grid(images: Tiles, columns: int, scale: int = 1, gap: int = GAP) -> bytes:
@@ -115,6 +171,18 @@ def rows(
         for step, tile in enumerate(_enlarged(strip, scale)):
             paper.place(tile, left + step * pitch, y)
     return paper.png()
+
+
+def ways(ends: UInt8[np.ndarray, "k 2 h w c"], between: UInt8[np.ndarray, "k t h w c"], labels: Sequence[str]) -> bytes:
+    """Ways from one real image to another: a strip a row, the real images at its ends.
+
+    Args:
+        ends: the real images of each row.
+        between: the decoded images on the way, evenly spaced.
+        labels: what each row is, written on its left.
+    """
+    heads = ["real", *(f"{share:.0%}".replace("%", " %") for share in np.linspace(0, 1, between.shape[1])), "real"]
+    return rows(np.concatenate([ends[:, :1], between, ends[:, 1:]], axis=1), labels, heads, enlarged(ends.shape[3]))
 
 
 def scatter(

@@ -221,3 +221,13 @@ def measured(value: float | None, error: float | None) -> str:
 def _decimals(value: float, digits: int) -> int:
     """Decimal places that show some significant digits, seven at most."""
     return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 7)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row.
+
+    Example:
+        >>> listed(["a"]), listed(["a", "b", "c"])
+        ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -60,6 +60,7 @@ def _environment() -> jinja2.Environment:
         numbers.significant,
         numbers.with_error,
         numbers.measured,
+        numbers.listed,
     )
     environment.filters |= {function.__name__: function for function in written}
     return environment

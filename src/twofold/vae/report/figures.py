@@ -1,4 +1,4 @@
-"""Drawings of a run's figures: learning curves, units of the code, information, distances. Images are `sheets`'s."""
+"""Drawings of the figures of a run and of a sweep. Images are `sheets`'s."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, canvas
-from twofold.page.numbers import MINUS
+from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, PAPER, canvas
+from twofold.page.numbers import MINUS, score
+from twofold.vae.report.plane import Weight, best, runaways, secants
 
 KL_SHOWN = 1e-4
 """Nats: a unit's KL below this is drawn at it; a logarithmic axis has no 0."""
@@ -25,6 +26,9 @@ _LABELS = {
 }
 _MANY = 30
 """Epochs up to which each has its mark."""
+
+_LONG = 40.0
+"""Points of paper that a secant must span to have its slope written beside it."""
 
 Record = Mapping[str, Any]
 
@@ -167,3 +171,255 @@ def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " sam
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=1.0, handlelength=1.6)
     return figure
+
+
+def by_beta(
+    betas: Sequence[float],
+    lines: Mapping[str, Sequence[Sequence[float]]],
+    label: str,
+    *,
+    cap: float | None = None,
+    top: float | None = None,
+) -> Figure:
+    """Measures against the weight, evenly spaced whatever the weights are: a line joins the means over seeds.
+
+    Args:
+        betas: the weights.
+        lines: a line's name -> for each weight its values, one a seed; of several each is a small filled mark beside
+            the open one of their mean.
+        label: of the axis, with its unit.
+        cap: a level that I(x;z) can't exceed; the axis is then logarithmic above 1, for the rate lies far above it.
+        top: the most that there can be; the axis then goes from 0 to it.
+    """
+    legend = len(lines) > 1 or cap is not None
+    figure, axes = canvas(4.4, 3.4 if legend else 3.1, (0.85, 0.15, 0.85 if legend else 0.55, 0.15))
+    for index, (name, values) in enumerate(lines.items()):
+        known = [(place, each) for place, each in enumerate(values) if each]
+        several = any(len(each) > 1 for _, each in known)
+        axes.plot(
+            [place for place, _ in known],
+            [float(np.mean(each)) for _, each in known],
+            color=HUES[index],
+            linestyle=DASHES[index],
+            marker=MARKS[index],
+            markersize=6,
+            markerfacecolor=PAPER if several else HUES[index],
+            label=name if legend else None,
+        )
+        for place, each in known if several else ():
+            axes.plot([place] * len(each), each, MARKS[index], color=HUES[index], markersize=3, markeredgewidth=0)
+    _weights_across(axes, betas, label)
+    if top is not None:
+        axes.set_ylim(0, 1.06 * top)
+    if cap is not None:
+        axes.axhline(cap, color=MUTED, linewidth=1, label="cap of I(x;z)")
+        axes.set_yscale("symlog", linthresh=1.0)
+        axes.set_ylim(-0.1, 2 * max(value for values in lines.values() for each in values for value in (*each, cap)))
+        axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+    if legend:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=3, columnspacing=1.2, handlelength=2.8)
+    return figure
+
+
+def _weights_across(axes: Axes, betas: Sequence[float], label: str) -> None:
+    axes.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
+    axes.set_xlim(-0.4, len(betas) - 0.6)
+    axes.set(xlabel="beta, the weight of the rate", ylabel=label)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+
+
+def sandwich(rows: Sequence[Record]) -> Figure:
+    """H - D, I and R of the exact case against the weight; where two are one, the open mark lies around the filled one.
+
+    Args:
+        rows: those of `sandwich` in sweep.json that have figures.
+    """
+    figure, axes = canvas(4.8, 3.8, (0.75, 0.15, 0.85, 0.15))
+    looks = (
+        ("rate_nats", "R, the rate", {"marker": "o", "markersize": 9, "markerfacecolor": "none"}),
+        ("mutual_information_nats", "I(x;z)", {"marker": "o", "markersize": 4}),
+        ("entropy_minus_distortion_nats", "H − D", {"marker": "s", "markersize": 4}),
+    )
+    for index, (key, name, look) in enumerate(looks):
+        values = [row[key] for row in rows]
+        axes.plot(range(len(rows)), values, color=HUES[index], linestyle=DASHES[index], label=name, **look)
+    axes.axhline(0, color=INK, linewidth=1)
+    _weights_across(axes, [row["beta"] for row in rows], "nats a data point")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.16), ncols=3, columnspacing=1.2, handlelength=2.8)
+    return figure
+
+
+def courses(records: Sequence[Record], title: str) -> Figure:
+    """A run's own loss above the two parts of it, by epoch, for training and validation.
+
+    Args:
+        records: the lines of metrics.jsonl.
+        title: says which run.
+    """
+    figure, top = canvas(4.4, 5.6, (0.85, 0.15, 3.9, 0.3))
+    box = top.get_position()
+    stacked = [figure.add_axes((box.x0, bottom / 5.6, box.width, box.height)) for bottom in (2.2, 0.5)]
+    labels = {"loss": "loss, nats", "rate": "rate, nats", "distortion": "distortion, nats"}
+    for axes, (quantity, label) in zip((top, *stacked), labels.items(), strict=True):
+        lines = by_part(records, quantity)
+        for index, (part, values) in enumerate(lines.items()):
+            epochs = [record["epoch"] for record in records]
+            axes.plot(epochs, values, color=HUES[index], linestyle=DASHES[index], label=part)
+        framed(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+        axes.set_ylabel(label)
+    for axes in (top, stacked[0]):
+        axes.tick_params(labelbottom=False)
+    top.set_title(title)
+    top.legend(loc="best")
+    stacked[-1].set_xlabel("epoch")
+    return figure
+
+
+def elbo_courses(runs: Mapping[str, Sequence[Record]], part: str) -> Figure:
+    """The negative ELBO with beta = 1 of every weight's run by epoch, above the lowest of all.
+
+    Args:
+        runs: a run's name -> the lines of its metrics.jsonl.
+        part: `training` or `validation`.
+    """
+    rows = math.ceil(len(runs) / 3)  # of the legend
+    figure, axes = canvas(4.8, 3.8 + 0.18 * rows, (0.95, 0.15, 0.6 + 0.18 * rows, 0.3))
+    courses = {name: by_part(records, "negative_elbo")[part] for name, records in runs.items()}
+    lowest = min(value for values in courses.values() for value in values)
+    for index, (name, values) in enumerate(courses.items()):
+        style = {"color": HUES[index % len(HUES)], "linestyle": DASHES[index % len(DASHES)]}
+        axes.plot([record["epoch"] for record in runs[name]], [v - lowest for v in values], label=name, **style)
+    # Weights of 1 and 100 lie thousands of nats apart; a straight axis would press all good runs into one line.
+    axes.set_yscale("symlog", linthresh=10.0)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+    axes.set(xlabel="epoch", ylabel="above the lowest of all, nats (log above 10)")
+    axes.set_title(f"{part} images")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.14), ncols=3, columnspacing=1.2, handlelength=2.8)
+    return figure
+
+
+def rate_distortion(grid: Sequence[Weight], shaded: bool) -> Figure:
+    """Rate against distortion on even axes, where the best bound is a straight line of slope -1.
+
+    A small mark is a seed, an open one the mean over seeds; secants join the means of neighbouring weights. Runaways
+    are left out.
+
+    Args:
+        grid: the weights, smallest first.
+        shaded: shade what lies below the best bound.
+    """
+    figure, axes = canvas(4.8, 4.4, (0.85, 0.4, 0.5, 0.2))
+    bound, far = best(grid).bound, runaways(grid)
+    grid = [weight for weight in grid if weight not in far]
+    rates, distortions = ([v for each in grid for v in each.each(key)] for key in ("rate_nats", "distortion_nats"))
+    right = 1.15 * max(rates) + 1
+    low, high = min(*distortions, bound - max(rates)), max(*distortions, bound)
+    axes.set(xlim=(-0.04 * right, right), ylim=(low - 0.08 * (high - low), high + 0.08 * (high - low)))
+    line = np.array([0.0, right])
+    axes.plot(line, bound - line, color=INK, linestyle=DASHES[1], linewidth=1.2)
+    if shaded:
+        axes.fill_between(line, bound - line, axes.get_ylim()[0], color=LINE, alpha=0.6, linewidth=0)
+    means = [(weight.mean("rate_nats"), weight.mean("distortion_nats")) for weight in grid]
+    axes.plot(*zip(*means, strict=True), color=HUES[0], linewidth=1.2)
+    writer = _Writer(axes, means)
+    for weight, middle in zip(grid, means, strict=True):
+        _mark(axes, weight.each("rate_nats"), weight.each("distortion_nats"))
+        writer.beside(middle, weight.name, INK)
+    for secant, left, after in zip(secants(grid), means[:-1], means[1:], strict=True):
+        if secant.slope is not None and writer.distance(left, after) > _LONG:
+            middle = ((left[0] + after[0]) / 2, (left[1] + after[1]) / 2)
+            writer.beside(middle, score(secant.slope, 2), MUTED)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+    axes.set(xlabel="rate R, nats an image", ylabel="distortion D, nats an image")
+    return figure
+
+
+def height(grid: Sequence[Weight], shaded: bool) -> Figure:
+    """The same points as their height D + R above the best bound, on logarithmic axes that part the small rates.
+
+    Args:
+        grid: the weights, smallest first.
+        shaded: shade what lies below the best bound.
+    """
+    figure, axes = canvas(4.8, 4.4, (0.85, 0.4, 0.5, 0.2))
+    bound = best(grid).bound
+    above = [[value - bound for value in weight.each("negative_elbo_nats")] for weight in grid]
+    rates = [rate for weight in grid for rate in weight.each("rate_nats")]
+    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set_yscale("symlog", linthresh=10.0)
+    left = -0.1 if min(rates) < 1 else 0.5 * min(rates)
+    axes.set(xlim=(left, 2.5 * max(rates) + 1), ylim=(-4, 2 * max(map(max, above)) + 10))
+    axes.axhline(0, color=INK, linestyle=DASHES[1], linewidth=1.2)
+    if shaded:
+        axes.axhspan(axes.get_ylim()[0], 0, color=LINE, alpha=0.6, linewidth=0)
+    means = [(weight.mean("rate_nats"), float(np.mean(values))) for weight, values in zip(grid, above, strict=True)]
+    axes.plot(*zip(*means, strict=True), color=HUES[0], linewidth=1, linestyle=(0, (1, 2)))
+    writer = _Writer(axes, means)
+    for weight, values, middle in zip(grid, above, means, strict=True):
+        _mark(axes, weight.each("rate_nats"), values)
+        writer.beside(middle, weight.name, INK)
+    axes.set(
+        xlabel="rate R, nats an image (logarithmic above 1)", ylabel="D + R above the best bound, nats (log above 10)"
+    )
+    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+    return figure
+
+
+def _mark(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None:
+    several = len(up) > 1
+    middle = (float(np.mean(across)), float(np.mean(up)))
+    axes.plot(*middle, "o", color=HUES[0], markersize=7.5, markerfacecolor=PAPER if several else HUES[0])
+    if several:
+        axes.plot(across, up, "o", color=HUES[0], markersize=3.5, alpha=0.8, markeredgewidth=0)
+
+
+class _Writer:
+    """Writes beside points, each text where it covers no point and no earlier text; none where there is no room."""
+
+    def __init__(self, axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+        self.axes = axes
+        places = [self._place(point) for point in points]
+        self.taken = [(x - 4.0, y - 4.0, x + 4.0, y + 4.0) for x, y in places]
+
+    def distance(self, one: tuple[float, float], other: tuple[float, float]) -> float:
+        """How far two points lie apart on paper, in points."""
+        return float(np.hypot(*(self._place(one) - self._place(other))))
+
+    def beside(self, point: tuple[float, float], text: str, colour: str) -> None:
+        """Writes a text on the first free side of a point.
+
+        Args:
+            point: in data coordinates.
+            text: one line.
+            colour: of the letters.
+        """
+        x, y = self._place(point)
+        wide, tall = 5.0 * len(text), 9.0
+        for right, up in ((6, 4), (6, -12), (-6 - wide, -12), (-6 - wide, 4), (6, 14), (-6 - wide, -22)):
+            box = (x + right, y + up, x + right + wide, y + up + tall)
+            if self._free(box):
+                self.taken.append(box)
+                self.axes.annotate(text, point, (right, up), textcoords="offset points", fontsize=8, color=colour)
+                return
+
+    def _place(self, point: tuple[float, float]) -> Float[np.ndarray, "2"]:
+        return self.axes.transData.transform(point) * 72 / self.axes.figure.dpi  # in points, as offsets are
+
+    def _free(self, box: tuple[float, float, float, float]) -> bool:
+        frame = self.axes.get_window_extent()
+        scale = 72 / self.axes.figure.dpi
+        if box[0] < frame.x0 * scale or box[2] > frame.x1 * scale + 12 or box[1] < frame.y0 * scale:
+            return False
+        return not any(
+            box[0] < right and left < box[2] and box[1] < top and bottom < box[3]
+            for left, bottom, right, top in self.taken
+        )

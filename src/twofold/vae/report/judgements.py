@@ -1,9 +1,14 @@
 """What a run's figures come to, one small function a judgement; pages choose the words."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from twofold.vae.report.plane import Weight, deviations, means
 
 CERTAIN = 2.0
 """Standard errors that a difference must exceed before it is called one."""
@@ -15,6 +20,12 @@ MANY_CLOSE = 0.25
 """Share of 16 samples that lie closer to a training image than 95 % of test images do: 7 in 1,000 by chance."""
 FEW_DRAWS = 0.1
 """Share of the importance weights' draws that must count, or few of them decide on the bound."""
+STEP = 0.01
+"""Share of its whole range that a figure must change by from one weight to the next, or the step counts as level."""
+LEVEL = 1e-4
+"""Share of its own size that it must change by: less does not show in four digits."""
+EQUAL = 1e-6
+"""Nats below which two exact figures count as one."""
 
 Scores = Mapping[str, Any]
 """A run's scores.json."""
@@ -107,3 +118,114 @@ def inequality(test: Block) -> Literal["holds", "within the noise", "broken"]:
 def few_draws(test: Block) -> bool:
     """Whether so few of the importance-weighted draws count that the bound may lie far above the truth."""
     return test["iw_effective_samples"] < FEW_DRAWS * test["iw_samples"]
+
+
+def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"]:
+    """Which way a figure goes from each weight of a sweep to the next.
+
+    Args:
+        values: means over seeds, by weight.
+
+    Example:
+        >>> trend([1.0, 1.0, 3.0]), trend([1.0, 3.0, 2.0]), trend([2.0, 2.0])
+        ('rises', 'turns', 'stays')
+    """
+    least = max(STEP * (max(values) - min(values)), LEVEL * max(map(abs, values)))
+    steps = [after - before for before, after in pairwise(values) if abs(after - before) > least]
+    if not steps:
+        return "stays"
+    return "rises" if min(steps) > 0 else "falls" if max(steps) < 0 else "turns"
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far a sweep's best weight is ahead, by the negative ELBO with beta = 1.
+
+    Attributes:
+        first: the best weight.
+        other: beta 1 where that is among the others, else the second; None where there is no other.
+    """
+
+    first: Weight
+    other: Weight | None
+
+    @property
+    def nats(self) -> float:
+        """The other's negative ELBO less that of the first; NaN without another."""
+        return self.other.mean("negative_elbo_nats") - self.first.mean("negative_elbo_nats") if self.other else math.nan
+
+
+def lead(grid: Sequence[Weight]) -> Lead:
+    """The best weight of a sweep."""
+    first, *others = sorted(grid, key=lambda weight: weight.mean("negative_elbo_nats"))
+    return Lead(first, next((weight for weight in others if weight.beta == 1), others[0] if others else None))
+
+
+def collapses(grid: Sequence[Weight]) -> list[tuple[Weight, int]]:
+    """The weights at which the code has collapsed, and in how many seeds."""
+    found = [(weight, sum(map(collapsed, weight.runs))) for weight in grid]
+    return [(weight, seeds) for weight, seeds in found if seeds]
+
+
+class WeightGap(NamedTuple):
+    """A gap at one weight of a sweep."""
+
+    weight: Weight
+    gap: Gap
+
+
+def overfitting_by_weight(grid: Sequence[Weight]) -> list[WeightGap]:
+    """As `overfitting`, mean over seeds; the error is that of one seed: all share their images, so more help little."""
+    found = []
+    for weight in grid:
+        errors = [overfitting(run).error for run in weight.runs]
+        gap = weight.mean("negative_elbo_nats") - weight.mean("negative_elbo_nats", "train_sample")
+        found.append(WeightGap(weight, Gap(gap, None if None in errors else float(np.mean(np.array(errors))))))
+    return found
+
+
+def untold(grid: Sequence[Weight]) -> list[tuple[Weight, Weight]]:
+    """Neighbours whose negative ELBO differs by no more than `CERTAIN` standard deviations over several seeds."""
+    figures = zip(grid, means(grid, "negative_elbo_nats"), deviations(grid, "negative_elbo_nats"), strict=True)
+    return [
+        (low, high)
+        for (low, less, before), (high, more, after) in pairwise(figures)
+        if abs(more - less) <= CERTAIN * math.hypot(before, after)
+    ]
+
+
+def inequalities(runs: Sequence[Scores]) -> list[str]:
+    """`inequality` of each run's test images."""
+    return [inequality(run["test"]) for run in runs]
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What H - D <= I <= R comes to where all four are known.
+
+    Attributes:
+        broken: weights at which it does not hold.
+        wasted: the most by which R exceeds I, nats.
+        nearest: the weight at which H - D comes nearest to I.
+        gap: nats between the two there.
+    """
+
+    broken: tuple[float, ...]
+    wasted: float
+    nearest: float
+    gap: float
+
+
+def exact(rows: Sequence[Block]) -> Exact:
+    """Reads the rows of the exact case.
+
+    Args:
+        rows: those of `sandwich` in sweep.json that have figures, at least one.
+    """
+    gaps = [row["mutual_information_nats"] - row["entropy_minus_distortion_nats"] for row in rows]
+    return Exact(
+        broken=tuple(row["beta"] for row in rows if not row["holds"]),
+        wasted=max(row["rate_nats"] - row["mutual_information_nats"] for row in rows),
+        nearest=rows[int(np.argmin(gaps))]["beta"],
+        gap=min(gaps),
+    )

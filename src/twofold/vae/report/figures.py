@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -196,16 +197,10 @@ def by_beta(
     for index, (name, values) in enumerate(lines.items()):
         known = [(place, each) for place, each in enumerate(values) if each]
         several = any(len(each) > 1 for _, each in known)
-        axes.plot(
-            [place for place, _ in known],
-            [float(np.mean(each)) for _, each in known],
-            color=HUES[index],
-            linestyle=DASHES[index],
-            marker=MARKS[index],
-            markersize=6,
-            markerfacecolor=PAPER if several else HUES[index],
-            label=name if legend else None,
-        )
+        means = [float(np.mean(each)) for _, each in known]
+        style = {"color": HUES[index], "linestyle": DASHES[index], "marker": MARKS[index], "markersize": 6}
+        style |= {"markerfacecolor": PAPER if several else HUES[index], "label": name if legend else None}
+        axes.plot([place for place, _ in known], means, **style)
         for place, each in known if several else ():
             axes.plot([place] * len(each), each, MARKS[index], color=HUES[index], markersize=3, markeredgewidth=0)
     _weights_across(axes, betas, label)
@@ -325,19 +320,12 @@ def rate_distortion(grid: Sequence[Weight], shaded: bool) -> Figure:
     axes.plot(line, bound - line, color=INK, linestyle=DASHES[1], linewidth=1.2)
     if shaded:
         axes.fill_between(line, bound - line, axes.get_ylim()[0], color=LINE, alpha=0.6, linewidth=0)
-    means = [(weight.mean("rate_nats"), weight.mean("distortion_nats")) for weight in grid]
-    axes.plot(*zip(*means, strict=True), color=HUES[0], linewidth=1.2)
-    writer = _Writer(axes, means)
-    for weight, middle in zip(grid, means, strict=True):
-        _mark(axes, weight.each("rate_nats"), weight.each("distortion_nats"))
-        writer.beside(middle, weight.name, INK)
-    for secant, left, after in zip(secants(grid), means[:-1], means[1:], strict=True):
+    writer = _runs(axes, grid, [weight.each("distortion_nats") for weight in grid], linewidth=1.2)
+    for secant, (left, after) in zip(secants(grid), pairwise(writer.points), strict=True):
         if secant.slope is not None and writer.distance(left, after) > _LONG:
             middle = ((left[0] + after[0]) / 2, (left[1] + after[1]) / 2)
             writer.beside(middle, score(secant.slope, 2), MUTED)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
-    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
     axes.set(xlabel="rate R, nats an image", ylabel="distortion D, nats an image")
     return figure
 
@@ -360,48 +348,42 @@ def height(grid: Sequence[Weight], shaded: bool) -> Figure:
     axes.axhline(0, color=INK, linestyle=DASHES[1], linewidth=1.2)
     if shaded:
         axes.axhspan(axes.get_ylim()[0], 0, color=LINE, alpha=0.6, linewidth=0)
-    means = [(weight.mean("rate_nats"), float(np.mean(values))) for weight, values in zip(grid, above, strict=True)]
-    axes.plot(*zip(*means, strict=True), color=HUES[0], linewidth=1, linestyle=(0, (1, 2)))
-    writer = _Writer(axes, means)
-    for weight, values, middle in zip(grid, above, means, strict=True):
-        _mark(axes, weight.each("rate_nats"), values)
-        writer.beside(middle, weight.name, INK)
+    _runs(axes, grid, above, linewidth=1, linestyle=(0, (1, 2)))
     axes.set(
         xlabel="rate R, nats an image (logarithmic above 1)", ylabel="D + R above the best bound, nats (log above 10)"
     )
-    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
-    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
     return figure
 
 
-def _mark(axes: Axes, across: Sequence[float], up: Sequence[float]) -> None:
-    several = len(up) > 1
-    middle = (float(np.mean(across)), float(np.mean(up)))
-    axes.plot(*middle, "o", color=HUES[0], markersize=7.5, markerfacecolor=PAPER if several else HUES[0])
-    if several:
-        axes.plot(across, up, "o", color=HUES[0], markersize=3.5, alpha=0.8, markeredgewidth=0)
+def _runs(axes: Axes, grid: Sequence[Weight], heights: Sequence[Sequence[float]], **line: Any) -> "_Writer":
+    """Marks runs by rate and height, with a line through the weights' means and their names beside these."""
+    means = [(weight.mean("rate_nats"), float(np.mean(up))) for weight, up in zip(grid, heights, strict=True)]
+    axes.plot(*zip(*means, strict=True), color=HUES[0], **line)
+    writer = _Writer(axes, means)
+    for weight, up, middle in zip(grid, heights, means, strict=True):
+        several = len(up) > 1
+        axes.plot(*middle, "o", color=HUES[0], markersize=7.5, markerfacecolor=PAPER if several else HUES[0])
+        if several:
+            axes.plot(weight.each("rate_nats"), up, "o", color=HUES[0], markersize=3.5, alpha=0.8, markeredgewidth=0)
+        writer.beside(middle, weight.name, INK)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(grouped))
+    return writer
 
 
 class _Writer:
     """Writes beside points, each text where it covers no point and no earlier text; none where there is no room."""
 
     def __init__(self, axes: Axes, points: Sequence[tuple[float, float]]) -> None:
-        self.axes = axes
-        places = [self._place(point) for point in points]
-        self.taken = [(x - 4.0, y - 4.0, x + 4.0, y + 4.0) for x, y in places]
+        self.axes, self.points = axes, points
+        self.taken = [(x - 4.0, y - 4.0, x + 4.0, y + 4.0) for x, y in map(self._place, points)]
 
     def distance(self, one: tuple[float, float], other: tuple[float, float]) -> float:
         """How far two points lie apart on paper, in points."""
         return float(np.hypot(*(self._place(one) - self._place(other))))
 
     def beside(self, point: tuple[float, float], text: str, colour: str) -> None:
-        """Writes a text on the first free side of a point.
-
-        Args:
-            point: in data coordinates.
-            text: one line.
-            colour: of the letters.
-        """
+        """Writes a line of text on the first free side of a point, which is in data coordinates."""
         x, y = self._place(point)
         wide, tall = 5.0 * len(text), 9.0
         for right, up in ((6, 4), (6, -12), (-6 - wide, -12), (-6 - wide, 4), (6, 14), (-6 - wide, -22)):
@@ -417,9 +399,8 @@ class _Writer:
     def _free(self, box: tuple[float, float, float, float]) -> bool:
         frame = self.axes.get_window_extent()
         scale = 72 / self.axes.figure.dpi
-        if box[0] < frame.x0 * scale or box[2] > frame.x1 * scale + 12 or box[1] < frame.y0 * scale:
-            return False
-        return not any(
+        inside = box[0] >= frame.x0 * scale and box[2] <= frame.x1 * scale + 12 and box[1] >= frame.y0 * scale
+        return inside and not any(
             box[0] < right and left < box[2] and box[1] < top and bottom < box[3]
             for left, bottom, right, top in self.taken
         )

@@ -137,28 +137,23 @@ def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"
     return "rises" if min(steps) > 0 else "falls" if max(steps) < 0 else "turns"
 
 
-@dataclass(frozen=True)
-class Lead:
-    """How far a sweep's best weight is ahead, by the negative ELBO with beta = 1.
-
-    Attributes:
-        first: the best weight.
-        other: beta 1 where that is among the others, else the second; None where there is no other.
-    """
+class Lead(NamedTuple):
+    """The weight of a sweep with the lowest negative ELBO (beta = 1), and how far it is ahead."""
 
     first: Weight
     other: Weight | None
-
-    @property
-    def nats(self) -> float:
-        """The other's negative ELBO less that of the first; NaN without another."""
-        return self.other.mean("negative_elbo_nats") - self.first.mean("negative_elbo_nats") if self.other else math.nan
+    """Beta 1 where that is among the others, else the second; None where there is no other."""
+    nats: float
+    """By how much the other's negative ELBO is larger; NaN without another."""
 
 
 def lead(grid: Sequence[Weight]) -> Lead:
-    """The best weight of a sweep."""
+    """Which weight is best, and by how much."""
     first, *others = sorted(grid, key=lambda weight: weight.mean("negative_elbo_nats"))
-    return Lead(first, next((weight for weight in others if weight.beta == 1), others[0] if others else None))
+    if not others:
+        return Lead(first, None, math.nan)
+    other = next((weight for weight in others if weight.beta == 1), others[0])
+    return Lead(first, other, other.mean("negative_elbo_nats") - first.mean("negative_elbo_nats"))
 
 
 def collapses(grid: Sequence[Weight]) -> list[tuple[Weight, int]]:
@@ -199,33 +194,23 @@ def inequalities(runs: Sequence[Scores]) -> list[str]:
     return [inequality(run["test"]) for run in runs]
 
 
-@dataclass(frozen=True)
-class Exact:
-    """What H - D <= I <= R comes to where all four are known.
+class Exact(NamedTuple):
+    """How I lies between H - D and R where all four are known."""
 
-    Attributes:
-        broken: weights at which it does not hold.
-        wasted: the most by which R exceeds I, nats.
-        nearest: the weight at which H - D comes nearest to I.
-        gap: nats between the two there.
-    """
-
-    broken: tuple[float, ...]
     wasted: float
+    """The most by which R exceeds I, nats."""
     nearest: float
+    """The weight at which H - D comes nearest to I."""
     gap: float
+    """Nats between the two there."""
 
 
 def exact(rows: Sequence[Block]) -> Exact:
-    """Reads the rows of the exact case.
+    """Reads the exact case.
 
     Args:
         rows: those of `sandwich` in sweep.json that have figures, at least one.
     """
     gaps = [row["mutual_information_nats"] - row["entropy_minus_distortion_nats"] for row in rows]
-    return Exact(
-        broken=tuple(row["beta"] for row in rows if not row["holds"]),
-        wasted=max(row["rate_nats"] - row["mutual_information_nats"] for row in rows),
-        nearest=rows[int(np.argmin(gaps))]["beta"],
-        gap=min(gaps),
-    )
+    wasted = max(row["rate_nats"] - row["mutual_information_nats"] for row in rows)
+    return Exact(wasted, rows[int(np.argmin(gaps))]["beta"], min(gaps))

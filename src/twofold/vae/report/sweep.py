@@ -17,7 +17,7 @@ from twofold.page.drawing import style
 from twofold.page.template import render
 from twofold.vae.report import figures, judgements, plane, sheets, wording
 from twofold.vae.report.plane import Weight
-from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP, Layout
+from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP
 
 NARROW = 340
 """Width in CSS pixels of a sheet that stands beside two others on a wide screen."""
@@ -29,8 +29,8 @@ WAYS = 2
 """Pairs of real images that interpolations are shown between; each run's own report has all."""
 MOST = 128
 """Width in pixels that images have here at most: many stand side by side, and each run's own report has them whole."""
-
-Arrays = Mapping[str, np.ndarray]
+SHOWN = ("real", "reconstruction", "prior", "ends", "linear", "spherical")
+"""Pictures of a run that stand beside those of others."""
 
 
 def write_sweep(folder: Path) -> Path:
@@ -53,42 +53,34 @@ def write_sweep(folder: Path) -> Path:
     view = SweepView(
         grid,
         [[json.loads(line) for line in text(run, "metrics.jsonl").splitlines()] for run in first],
-        [shown(arrays(run, "arrays.npz")) for run in first],
+        [{name: smaller(held[name]) for name in SHOWN} for held in (arrays(run, "arrays.npz") for run in first)],
     )
     manifest = json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {}
     config = json.loads(text(first[0], "config.json"))
     del config["objective"]["beta"], config["seed"]
     album = Album(saver(folder))
     with style():
-        _draw(view, summary, album)
+        shown = _draw(view, summary, album)
     page = render(
         "vae/report/sweep.html.j2",
         album,
         view=view,
         grid=grid,
         summary=summary,
+        shown=shown,
         shared=config,
         command=shlex.join(manifest["command"]) if "command" in manifest else None,
-        judgements=judgements,
         plane=plane,
         words=wording,
+        judge=judgements,
     )
     target = folder / "report.html"
     write_text(target, page)
     return target
 
 
-def shown(held: Arrays) -> dict[str, np.ndarray]:
-    """The pictures of a run that stand beside those of others, made smaller where they are large.
-
-    Args:
-        held: arrays.npz of the run.
-    """
-    names = ("real", "reconstruction", "prior", "ends", "linear", "spherical")
-    return {name: _smaller(held[name]) for name in names}
-
-
-def _smaller(images: UInt8[np.ndarray, "*some side side c"]) -> UInt8[np.ndarray, "*some less less c"]:
+def smaller(images: UInt8[np.ndarray, "*some side side c"]) -> UInt8[np.ndarray, "*some less less c"]:
+    """Large images by the means of blocks of pixels, so that many can stand side by side; others as they are."""
     *some, side, _, channels = images.shape
     block = next(size for size in range(1, side + 1) if side % size == 0 and side // size <= MOST)
     less = side // block
@@ -104,30 +96,22 @@ class SweepView:
     Attributes:
         grid: the weights, smallest first.
         metrics: for each weight the lines of metrics.jsonl.
-        arrays: for each weight its pictures, as `shown` gives them.
+        arrays: for each weight its pictures, made `smaller`.
     """
 
     grid: Sequence[Weight]
     metrics: Sequence[Sequence[Mapping[str, Any]]]
-    arrays: Sequence[Arrays]
+    arrays: Sequence[Mapping[str, np.ndarray]]
 
     EFFECTS = (
-        (
-            "Rate and information",
-            "nats an image",
-            {"R": ("rate_nats", "test"), "I(x;z)": ("mutual_information_nats", "test")},
-        ),
+        ("Rate and information", "nats an image",
+         {"R": ("rate_nats", "test"), "I(x;z)": ("mutual_information_nats", "test")}),
         ("Distortion", "distortion D, nats an image", {"D": ("distortion_nats", "test")}),
-        (
-            "Negative ELBO (beta = 1)",
-            "negative ELBO, nats an image",
-            {
-                "test images": ("negative_elbo_nats", "test"),
-                "images trained on": ("negative_elbo_nats", "train_sample"),
-            },
-        ),
+        ("Negative ELBO (beta = 1)", "negative ELBO, nats an image",
+         {part: ("negative_elbo_nats", block) for part, block in
+          (("test images", "test"), ("images trained on", "train_sample"))}),
         ("Active units", "active units", {"active units": ("active_units", "test")}),
-    )
+    )  # fmt: skip
     """Pictures of measures by weight: title, axis, and a line's name -> score and block of scores.json."""
 
     @property
@@ -181,30 +165,6 @@ class SweepView:
         return 255 * math.sqrt(weight.mean("mse"))
 
     @property
-    def in_a_row(self) -> Layout:
-        """Test images above their reconstructions under every weight: a row as wide as the page."""
-        real = self.arrays[0]["real"]
-        scale = sheets.enlarged(real.shape[2])
-        columns = min(len(real), max(1, (PAGE - LABELS) // (scale * real.shape[2] + GAP)))
-        return Layout(columns, columns, scale)
-
-    @property
-    def pairs(self) -> Layout:
-        """Test images beside their reconstructions, on a narrow sheet."""
-        real = self.arrays[0]["real"]
-        scale = sheets.enlarged(real.shape[2])
-        columns = max(1, NARROW // (2 * scale * real.shape[2] + GAP + WIDE_GAP))
-        return Layout(min(len(real), columns * ROWS), columns, scale)
-
-    @property
-    def samples(self) -> Layout:
-        """Images decoded from the prior, on a narrow sheet."""
-        prior = self.arrays[0]["prior"]
-        scale = sheets.enlarged(prior.shape[2])
-        columns = max(1, NARROW // (scale * prior.shape[2] + GAP))
-        return Layout(min(len(prior), columns * max(columns, 2)), columns, scale)
-
-    @property
     def ways(self) -> int:
         """Pairs of real images that interpolations are shown between."""
         return min(WAYS, len(self.arrays[0]["ends"]))
@@ -215,36 +175,41 @@ class SweepView:
         return self.arrays[0]["linear"].shape[1]
 
 
-def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> None:
-    grid, test = view.grid, view.grid[0].runs[0]["test"]
+def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str, int]:
+    """Draws everything; returns how many images each sheet has room for."""
+    grid, test, names = view.grid, view.grid[0].runs[0]["test"], view.names
     for title, label, lines in view.EFFECTS:
         values = {name: [weight.each(*key) for weight in grid] for name, key in lines.items()}
         cap = test["mi_cap_nats"] if "I(x;z)" in lines else None
         top = float(test["latent_dim"]) if "active units" in lines else None
         drawn = figures.by_beta([weight.beta for weight in grid], values, label, cap=cap, top=top)
         album.draw(f"effect-{view.file(title)}", drawn)
+    courses = dict(zip(names, view.metrics, strict=True))
     for part in ("training", "validation"):
-        album.draw(f"courses-elbo-{part}", figures.elbo_courses(dict(zip(view.names, view.metrics, strict=True)), part))
+        album.draw(f"courses-elbo-{part}", figures.elbo_courses(courses, part))
+    for name, records in courses.items():
+        album.draw(f"courses-{view.file(name)}", figures.courses(records, name))
     album.draw("plane", figures.rate_distortion(grid, view.proper))
     album.draw("plane-height", figures.height(grid, view.proper))
     known = [row for row in summary["sandwich"]["rows"] if row["rate_nats"] is not None]
     if len(known) > 1:
         album.draw("sandwich", figures.sandwich(known))
-    for name, records, held in zip(view.names, view.metrics, view.arrays, strict=True):
-        album.draw(f"courses-{view.file(name)}", figures.courses(records, name))
-        layout = view.pairs
-        real, made = (held[each][: layout.shown] for each in ("real", "reconstruction"))
-        album.place(f"pairs-{view.file(name)}", sheets.pairs(real, made, layout.columns, layout.scale))
-        layout = view.samples
-        album.place(
-            f"prior-{view.file(name)}", sheets.grid(held["prior"][: layout.shown], layout.columns, layout.scale)
-        )
-    layout = view.in_a_row
-    rows = [view.arrays[0]["real"], *(held["reconstruction"] for held in view.arrays)]
-    together = np.stack([row[: layout.shown] for row in rows])
-    sheets.hang(album, "reconstructions", sheets.rows(together, ["real", *view.names], scale=layout.scale))
+
+    real, prior = view.arrays[0]["real"], view.arrays[0]["prior"]
+    scale = sheets.enlarged(real.shape[2])
+    side = scale * real.shape[2]
+    row = min(len(real), max(1, (PAGE - LABELS) // (side + GAP)))
+    rows = np.stack([real[:row], *(held["reconstruction"][:row] for held in view.arrays)])
+    sheets.hang(album, "reconstructions", sheets.rows(rows, ["real", *names], scale=scale))
+    columns = max(1, NARROW // (2 * side + GAP + WIDE_GAP)), max(1, NARROW // (side + GAP))
+    pairs, samples = min(len(real), columns[0] * ROWS), min(len(prior), columns[1] * max(columns[1], 2))
+    for name, held in zip(names, view.arrays, strict=True):
+        drawn = sheets.pairs(held["real"][:pairs], held["reconstruction"][:pairs], columns[0], scale)
+        album.place(f"pairs-{view.file(name)}", drawn)
+        album.place(f"prior-{view.file(name)}", sheets.grid(held["prior"][:samples], columns[1], scale))
     for pair in range(view.ways):
         ends = np.stack([held["ends"][pair] for held in view.arrays])
         for path in ("linear", "spherical"):
             between = np.stack([held[path][pair] for held in view.arrays])
-            sheets.hang(album, f"way-{pair + 1}-{path}", sheets.ways(ends, between, view.names))
+            sheets.hang(album, f"way-{pair + 1}-{path}", sheets.ways(ends, between, names))
+    return {"reconstructions": row, "pairs": pairs, "samples": samples}

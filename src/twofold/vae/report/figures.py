@@ -32,6 +32,8 @@ _LONG = 40.0
 """Points of paper that a secant must span to have its slope written beside it."""
 
 Record = Mapping[str, Any]
+Row = tuple[str, float, float | None]
+"""Name, figure, and its standard error where that is known."""
 
 
 def course(records: Sequence[Record], quantity: str, best_epoch: int) -> Figure:
@@ -115,7 +117,7 @@ def kl_by_unit(kl: Float[np.ndarray, " latent"], floor: float) -> Figure:
     return figure
 
 
-def bars(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
+def bars(rows: Sequence[Row], x: str) -> Figure:
     """Figures with a bar from 0 each and, where known, the span of two standard errors.
 
     Args:
@@ -140,7 +142,7 @@ def bars(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
     return figure
 
 
-def dots(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
+def dots(rows: Sequence[Row], x: str) -> Figure:
     """Dots with spans of two standard errors, one a row, the first on top; arguments as for `bars`."""
     figure, axes = canvas(4.4, 0.95 + 0.3 * max(len(rows), 2), (1.15, 0.2, 0.5, 0.15))
     for row, (_, value, error) in enumerate(rows):

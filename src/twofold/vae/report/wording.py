@@ -91,6 +91,8 @@ LIKELIHOODS = {
     "logistic": "discretised logistic, one learned scale for all pixels",
     "bernoulli": "Bernoulli",
 }
+BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Trained on", "linear": "Linear model, test"}
+"""The sets of images that scores.json holds scores of."""
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 

@@ -85,7 +85,7 @@ def framed(axes: Axes, values: Sequence[float]) -> None:
     axes.set_ylim(low - room, high + room)
 
 
-def grouped(value: float, _: int) -> str:
+def grouped(value: float | int, _: int) -> str:
     """A tick's label, with thousands separators below a million."""
     return (f"{value:,g}" if abs(value) < 1e6 else f"{value:.3g}").replace("-", MINUS)
 
@@ -401,8 +401,9 @@ class _Writer:
     def _free(self, box: tuple[float, float, float, float]) -> bool:
         frame = self.axes.get_window_extent()
         scale = 72 / self.axes.figure.dpi
-        inside = box[0] >= frame.x0 * scale and box[2] <= frame.x1 * scale + 12 and box[1] >= frame.y0 * scale
-        return inside and not any(
+        if box[0] < frame.x0 * scale or box[2] > frame.x1 * scale + 12 or box[1] < frame.y0 * scale:
+            return False
+        return not any(
             box[0] < right and left < box[2] and box[1] < top and bottom < box[3]
             for left, bottom, right, top in self.taken
         )

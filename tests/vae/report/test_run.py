@@ -1,5 +1,7 @@
+import math
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,23 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawings are left blank, to save time."""
     monkeypatch.setattr(album, "to_svg", lambda figure: "<svg></svg>")
     monkeypatch.setattr(album, "to_png", lambda figure: b"")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """The text of a page without its figures, whose scores are those of a small run but for some changes."""
+    folder = run_folder(tmp_path_factory.mktemp("told"), size=16, latent=8, test=20)
+    scores = (folder / "scores.json").read_bytes()
+
+    def text(**changes: Any) -> str:
+        (folder / "scores.json").write_bytes(scores)
+        change(folder, **changes)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(report, "_draw", lambda view, album: dict.fromkeys(SHEETS | {"prior"}, 1))
+            patch.setattr(album.Album, "show", lambda self, name, alt: "")
+            return _written(folder).text
+
+    return text
 
 
 def _page(folder: Path) -> Page:
@@ -241,11 +260,6 @@ def test_samples_are_told_by_their_distances(small: Path) -> None:
     assert "within 0.0123" in text and "within 0.0456" in text and "75\u00a0% of the samples" in text
 
 
-def test_reconstructions_are_told_by_their_error_in_levels(small: Path) -> None:
-    change(small, test={"mse": 0.01})
-    assert "off by 25.5 of 255 levels" in _written(small).text
-
-
 def test_meaning_is_told_without_claims_about_seeds_that_never_ran(small: Path) -> None:
     text = _written(small).text
     assert "One seed (0)" in text and "Exact duplicates" in text
@@ -270,6 +284,132 @@ def test_a_folder_copied_without_its_manifest_makes_a_page(small: Path) -> None:
     (small / "manifest.json").unlink()
     page = _written(small)
     assert "Command–" in page.text and "Python– Versions–" in page.text
+
+
+Told = Callable[..., str]
+CAP = math.log(20)
+
+
+def _likelihood(name: str, beta: float, sigma: float | None = 0.1) -> dict[str, Any]:
+    """Changes of the scores that make them those of another likelihood and beta."""
+    return {
+        "likelihood": {"name": name, "is_density": name.startswith("gaussian"), "sigma": sigma},
+        "objective": {"beta": beta, "effective_weight": None if sigma is None else beta * sigma**2},
+        "test": {"sigma": sigma},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bits_per_dim": 3.21}, "A test image costs 3.2100 ± 0.0046 bits per dimension, with a rate of "),
+        ({"active_units": 5}, "nats. The code is in use: 5 of its 8 units are active, and it tells at least "),
+        ({}, "nats about the image, the most that 20 images can show."),
+        ({"active_units": 1}, "1 of its 8 units is active"),
+        ({"mutual_information_nats": 1.5, "mi_at_cap": False}, "and it tells 1.500 nats about the image. "),
+        ({"bits_per_dim": None}, "On the test images the rate is "),
+        ({"active_units": 0}, "nats. Posterior collapse: none of the 8 units"),
+        ({"active_units": 3, "rate_nats": 0.5}, "the code can tell no more than 1.6 images apart"),
+        ({"active_units": 3, "rate_nats": 30.0}, "4 of 8 units (50\u00a0%) have collapsed"),
+        ({"mi_at_cap": True}, f"no more than log 20 = {CAP:.3f} could be measured"),
+        ({"mi_at_cap": True, "marginal_kl_nats": 7.0}, "At most 7.000 nats of the rate are marginal KL: "),
+        ({"mi_at_cap": False, "marginal_kl_nats": 7.0}, "7.000 nats of the rate are marginal KL, the distance"),
+        ({"mi_at_cap": False, "mutual_information_nats": CAP - math.log(4)}, "narrows 20 images down to about 4.00."),
+        ({"mi_at_cap": False, "mutual_information_nats": -0.001}, "not clearly above 0"),
+        ({"mutual_information_nats": 2.0, "mi_rate_nats": 3.0}, "holds on the same 20 images: 2.000 ≤ 3.000 nats."),
+        ({"mutual_information_nats": 2.01, "mi_rate_nats": 2.0}, "2.010 > 2.000 nats, within 2 standard errors"),
+        ({"mutual_information_nats": 3.0, "mi_rate_nats": 2.0}, "> 2.000 nats, by more than the estimate's noise."),
+        ({"iw_negative_elbo_nats": -100.0, "iw_bound_nats": -112.5}, "lowers the bound by 12.50 nats"),
+        ({"iw_effective_samples": 2.04}, "2.0 count (effective samples). So few draws decide"),
+        ({"iw_effective_samples": 40.0}, "40.0 count (effective samples). The entropy"),
+        ({"mse": 0.01}, "off by 25.5 of 255 levels"),
+        ({"sigma": 0.2}, "blurred. A true draw from the model would add noise of sigma = 0.200 (51.0 of 255 levels)"),
+        ({"sigma": None}, "which looks blurred. It does not mean"),
+    ],
+    ids=str,
+)
+def test_the_figures_of_test_images_are_told(told: Told, changes: dict[str, Any], words: str) -> None:
+    assert words in told(test=changes, kl_units_collapsed=4)
+
+
+def test_no_collapsed_unit_is_said_too(told: Told) -> None:
+    assert "No unit of the code has collapsed: each of the 8 carries at least 0.01" in told(kl_units_collapsed=0)
+
+
+@pytest.mark.parametrize(
+    ("gap", "error", "words"),
+    [
+        (100.0, 30.0, "Over-fitting: test images cost 100 ± 42 nats an image more"),
+        (80.0, 30.0, "No over-fitting shown: test images cost 80 ± 42 nats an image more"),
+        (-80.0, 30.0, "No over-fitting shown: test images cost 80 ± 42 nats an image less"),
+        (-100.0, 30.0, "No over-fitting: test images even cost 100 ± 42 nats an image less"),
+        (100.0, None, "without standard errors"),
+    ],
+)
+def test_over_fitting_needs_two_standard_errors(told: Told, gap: float, error: float | None, words: str) -> None:
+    errors = {"standard_errors": {"negative_elbo_nats": error}}
+    test = {"negative_elbo_nats": -500 + gap, **errors}
+    text = told(test=test, train_sample={"negative_elbo_nats": -500.0, **errors})
+    assert text.count(words) == 2 + words.startswith("Over-fitting")  # then it is a warning, too
+
+
+@pytest.mark.parametrize(
+    ("share", "words", "times"),
+    [
+        (0.0, "No sample lies closer to a training image than all but 5\u00a0% of the test images do, which is no", 2),
+        (3 / 16, "which is no sign of copying", 2),
+        (4 / 16, "which is more than chance", 3),
+    ],
+)
+def test_many_close_samples_are_a_warning_and_few_are_not(told: Told, share: float, words: str, times: int) -> None:
+    assert told(memorisation={"closer_than_test": share}).count(words) == times
+
+
+@pytest.mark.parametrize(
+    ("bits", "words", "times"),
+    [
+        (3.0, "The network beats probabilistic PCA", 1),
+        (3.9, "can't be told apart", 1),
+        (4.2, "The network loses to probabilistic PCA", 2),
+        (None, "in squared error (the only score that both have).", 1),
+    ],
+)
+def test_the_linear_model_is_told_whoever_wins(told: Told, bits: float | None, words: str, times: int) -> None:
+    errors = {"standard_errors": {"bits_per_dim": 0.01}}
+    text = told(test={"bits_per_dim": bits, **errors}, linear={"bits_per_dim": 3.9, **errors})
+    assert text.count(words) == times
+
+
+@pytest.mark.parametrize(
+    ("name", "beta", "sigma", "words"),
+    [
+        ("bernoulli", 100.0, None, "It is no density on grey values"),
+        ("bernoulli", 100.0, None, "and with nothing else"),
+        ("bernoulli", 100.0, None, "Beta is 100, against a cross-entropy summed over 768 values"),
+        ("gaussian", 1.0, 0.1, "negative ELBO may be below 0"),
+        ("gaussian", 1.0, 0.1, "in nats of a density"),
+        ("gaussian", 100.0, 0.1, "the same optimum. Here sigma is learned"),
+        ("gaussian_fixed", 1.0, 0.1, "negative ELBO may be below 0"),
+        ("gaussian_fixed", 1.0, 0.1, "in nats of a density"),
+        ("gaussian_fixed", 100.0, 0.1, "the loss is squared error / (2 sigma²)"),
+        ("gaussian_fixed", 100.0, 0.1, "have the same optimum. Beta is 100"),
+        ("logistic", 1.0, 0.1, "can't be below 0"),
+        ("logistic", 1.0, 0.1, "images of another size"),
+        ("logistic", 100.0, 0.1, "the loss is about squared error"),
+        ("logistic", 100.0, 0.1, "beta × sigma² = 1.00 against half"),
+        ("gaussian", 0.0, 0.1, "Beta is 0: nothing drew"),
+        ("gaussian", 0.5, 0.1, "training paid less"),
+        ("gaussian", 100.0, 0.1, "Beta is 100: training paid more"),
+    ],
+)
+def test_nats_and_beta_are_told_by_likelihood(
+    told: Told, name: str, beta: float, sigma: float | None, words: str
+) -> None:
+    assert words in told(**_likelihood(name, beta, sigma))
+
+
+def test_a_beta_of_1_needs_no_word(told: Told) -> None:
+    assert "Beta is" not in told(**_likelihood("gaussian", 1.0))
 
 
 @pytest.mark.parametrize("name", [each for each in CONTRACT if each != "manifest.json"])

@@ -133,10 +133,7 @@ def bars(rows: Sequence[Row], x: str) -> Figure:
             f"{value:,.4g}".replace("-", MINUS), (max(value + 2 * (error or 0), 0), row), (4, 0),
             textcoords="offset points", va="center", fontsize=8,
         )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
-    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
+    _named(axes, rows, x)
     axes.axvline(0, color=INK, linewidth=1)
     axes.grid(axis="y", linewidth=0)
     return figure
@@ -149,12 +146,16 @@ def dots(rows: Sequence[Row], x: str) -> Figure:
         if error is not None:
             axes.plot([value - 2 * error, value + 2 * error], [row, row], color=HUES[0], linewidth=2)
         axes.plot([value], [row], marker="o", markersize=5, color=HUES[0])
+    _named(axes, rows, x)
+    axes.grid(axis="y", color=LINE, linewidth=0.3)
+    return figure
+
+
+def _named(axes: Axes, rows: Sequence[Row], x: str) -> None:
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
     axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(FuncFormatter(grouped))
-    axes.grid(axis="y", color=LINE, linewidth=0.3)
-    return figure
 
 
 def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " samples"], quantile: float) -> Figure:

@@ -136,14 +136,12 @@ class RunView:
     def worn(self) -> dict[str, list[tuple[Any, float]]]:
         """What the avatars vary in: the values of each attribute with their shares, the most frequent first."""
         assert self.labels is not None
-        tallied = {name: Counter(self.labels[name].to_list()) for name in self.labels.columns if name != "name"}
-        return {
-            name: [
-                (value, number / len(self.labels))
-                for value, number in sorted(values.items(), key=lambda pair: (-pair[1], str(pair[0])))
-            ]
-            for name, values in tallied.items()
-        }
+        shares = {}
+        for values in self.labels.drop("name"):
+            tally = Counter(values.to_list())
+            ranked = sorted(tally, key=lambda value: (-tally[value], str(value)))
+            shares[values.name] = [(value, tally[value] / len(self.labels)) for value in ranked]
+        return shares
 
     @property
     def unlayered(self) -> int:

@@ -1,4 +1,8 @@
-"""Sheets of images on white paper, the same bytes each time, and how they hang on a page."""
+"""Sheets of images on white paper, the same bytes each time, and how they hang on a page.
+
+Everywhere `columns` says how many images or pairs stand in a row, of which the last may hold fewer, and `scale` makes
+each pixel a square of that side.
+"""
 
 import io
 import math
@@ -12,7 +16,8 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from twofold.page.album import Album, size
+from twofold.page.album import Album
+from twofold.page.album import size as png_size
 from twofold.page.colours import LIGHT
 
 Tiles = UInt8[np.ndarray, "n h w c"]
@@ -36,18 +41,12 @@ _LETTERS = 12
 
 def hang(album: Album, name: str, png: bytes) -> None:
     """Puts a sheet into the album at its own size, or as wide as the page where it is wider."""
-    album.place(name, png, scale=min(1.0, PAGE / size(png)[0]))
+    album.place(name, png, scale=min(1.0, PAGE / png_size(png)[0]))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How images stand on a sheet that fits the page.
-
-    Attributes:
-        shown: how many of the images; the others are left out.
-        columns: how many side by side.
-        scale: each pixel becomes a square of that side.
-    """
+    """How images stand on a sheet that fits the page; those after the first `shown` are left out."""
 
     shown: int
     columns: int
@@ -58,10 +57,10 @@ def layout(images: Tiles, beside: int = 1, above: int = 1, gap: int = GAP) -> La
     """Lays images out: all, or as many whole rows as leave the sheet no higher than the page is wide.
 
     Args:
-        images: of these sizes.
-        beside: images that stand close together in each cell, side by side.
+        images: of this size, at least one.
+        beside: how many stand close together in each cell, side by side.
         above: the same, one above the other.
-        gap: pixels of paper between two cells.
+        gap: pixels of paper between two columns of cells.
 
     Example:
         >>> layout(np.zeros((64, 64, 64, 3), np.uint8)), layout(np.zeros((64, 256, 256, 3), np.uint8))
@@ -85,58 +84,29 @@ def enlarged(width: int) -> int:
 
 
 def grid(images: Tiles, columns: int, scale: int = 1, gap: int = GAP) -> bytes:
-    """Images in reading order.
-
-    Args:
-        images: at least one.
-        columns: how many stand in a row; the last row may hold fewer.
-        scale: each pixel becomes a square of that side.
-        gap: pixels of paper between two images.
-    """
+    """Images in reading order, with so many pixels of paper between two columns."""
     paper = _Paper()
     for index, tile in enumerate(_enlarged(images, scale)):
         height, width = tile.shape[:2]
-        paper.place(tile, index % columns * (width + gap), index // columns * (height + gap))
+        paper.place(tile, index % columns * (width + gap), index // columns * (height + GAP))
     return paper.png()
 
 
 def pairs(real: Tiles, reconstruction: Tiles, columns: int, scale: int = 1) -> bytes:
-    """Each original with its reconstruction on its right, so that columns of one stand beside columns of the other.
+    """Each original with its reconstruction on its right, so that columns of one stand beside columns of the other."""
+    left, right = _enlarged(real, scale), _enlarged(reconstruction, scale)
+    white = np.full_like(left[:, :, :1], 255).repeat(GAP, axis=2)
+    return grid(np.concatenate([left, white, right], axis=2), columns, gap=WIDE_GAP)
 
-    Args:
-        real: the originals.
-        reconstruction: one for each, in their order.
-        columns: how many pairs stand in a row.
-        scale: each pixel becomes a square of that side.
-    """
+
+def strip_pairs(top: Tiles, bottom: Tiles, labels: Sequence[str], columns: int, scale: int = 1) -> bytes:
+    """Each image, such as a sample, above the one it is compared with, and a short text below both."""
     paper = _Paper()
-    for index, (left, right) in enumerate(zip(_enlarged(real, scale), _enlarged(reconstruction, scale), strict=True)):
-        height, width = left.shape[:2]
-        x, y = index % columns * (2 * width + GAP + WIDE_GAP), index // columns * (height + GAP)
-        paper.place(left, x, y)
-        paper.place(right, x + width + GAP, y)
-    return paper.png()
-
-
-def strip_pairs(
-    top: Tiles, bottom: Tiles, labels: Sequence[str] | None = None, columns: int = 8, scale: int = 1
-) -> bytes:
-    """Each image above the one it is compared with, such as a sample above its nearest training image.
-
-    Args:
-        top: the upper images.
-        bottom: one for each, in their order.
-        labels: a short text under each pair.
-        columns: how many pairs stand in a row.
-        scale: each pixel becomes a square of that side.
-    """
-    paper = _Paper()
-    texts = labels or [""] * len(top)
-    pairs_ = zip(_enlarged(top, scale), _enlarged(bottom, scale), texts, strict=True)
+    pairs_ = zip(_enlarged(top, scale), _enlarged(bottom, scale), labels, strict=True)
     for index, (upper, lower, text) in enumerate(pairs_):
         height, width = upper.shape[:2]
-        x = index % columns * (max(width, _widest(texts)) + WIDE_GAP // 2)
-        y = index // columns * (2 * height + GAP + WIDE_GAP + (LINE if labels else 0))
+        x = index % columns * (max(width, _widest(labels)) + WIDE_GAP // 2)
+        y = index // columns * (2 * height + GAP + WIDE_GAP + LINE)
         paper.place(upper, x, y)
         paper.place(lower, x, y + height + GAP)
         paper.write(text, x + _indent(text, width), y + 2 * height + GAP)
@@ -149,13 +119,9 @@ def rows(
     heads: Sequence[str] | None = None,
     scale: int = 1,
 ) -> bytes:
-    """One strip a row: paths through the latent space, traversals of its units.
+    """One strip of images a row, such as a path through the latent space.
 
-    Args:
-        images: k strips of t images.
-        labels: what each row is, written on its left.
-        heads: what each column is, written above it.
-        scale: each pixel becomes a square of that side.
+    `labels` say what each row is, on its left, and `heads` what each column is, above it.
     """
     paper = _Paper()
     count, steps, height, width = (*images.shape[:2], scale * images.shape[2], scale * images.shape[3])
@@ -174,13 +140,7 @@ def rows(
 
 
 def ways(ends: UInt8[np.ndarray, "k 2 h w c"], between: UInt8[np.ndarray, "k t h w c"], labels: Sequence[str]) -> bytes:
-    """Ways from one real image to another: a strip a row, the real images at its ends.
-
-    Args:
-        ends: the real images of each row.
-        between: the decoded images on the way, evenly spaced.
-        labels: what each row is, written on its left.
-    """
+    """Ways from one real image to another, each with its label: the decoded images between the two real ones."""
     heads = ["real", *(f"{share:.0%}".replace("%", " %") for share in np.linspace(0, 1, between.shape[1])), "real"]
     return rows(np.concatenate([ends[:, :1], between, ends[:, 1:]], axis=1), labels, heads, enlarged(ends.shape[3]))
 
@@ -197,7 +157,7 @@ def scatter(
         thumbs: small images.
         xy: a point for each; y points upwards.
         size: width of the plane in pixels, or its height where the points reach further up than across.
-        scale: each pixel becomes a square of that side.
+        scale: see above.
         labels: what x and y are, written under the plane on the right and above it on the left.
     """
     paper = _Paper()

@@ -15,10 +15,10 @@ import numpy as np
 from twofold.counts.load import load_panel
 from twofold.engine.recurrent import Cell
 from twofold.scoring.binary import accuracy
-from twofold.trend.ensemble import Stage
-from twofold.trend.prepare import prepare
+from twofold.trend.fit import Stage
 from twofold.trend.recipes import original
 from twofold.trend.train import train_networks
+from twofold.trend.windows import prepare
 
 SEEDS, LIMIT = 10, 6.0
 

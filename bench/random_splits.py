@@ -17,9 +17,9 @@ from twofold.counts.load import load_panel
 from twofold.scoring.binary import roc_auc
 from twofold.trend.calibrate import apply_calibration
 from twofold.trend.config import SplitConfig
-from twofold.trend.ensemble import fit_stages, pool
-from twofold.trend.prepare import prepare
+from twofold.trend.fit import fit_stages, pool
 from twofold.trend.recipes import default
+from twofold.trend.windows import prepare
 
 SEEDS, LIMIT = 10, 0.005
 

@@ -18,18 +18,16 @@ import numpy as np
 import polars as pl
 from joblib import Parallel, delayed
 
-from twofold.hub.config import HubConfig
-from twofold.hub.examples import learn_from
+from twofold.hub.config import POOL, HubConfig
+from twofold.hub.examples import learn_from, truth
 from twofold.hub.growth import aggregate_of, season_year
-from twofold.hub.heads.heads import fit_head, forecast
+from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import fit_scale, read_history
-from twofold.hub.known import Known
-from twofold.hub.locations import read_locations
-from twofold.hub.pool import POOL
-from twofold.hub.rate_change import truth
+from twofold.hub.pool import pool_forward
 from twofold.hub.rules import WEEK, read_rules
 from twofold.hub.scores import leaderboard, score_forecasts
-from twofold.hub.season import pool_forward
+from twofold.hub.season import Known
+from twofold.hub.tables import read_locations
 from twofold.hub.vintages import Grid, grid_of, read_versions, table_of
 
 BEGIN = date(2025, 8, 1)
@@ -73,8 +71,7 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
     days = [day for day in counted if FIRST <= day - begin <= LAST and counted.get(day - WEEK, 0) >= LEAST]
     heads = {name: fit_head(name, examples, RULES, config) for name in config.heads}
     for day in days:
-        until = grid.dates < np.datetime64(day)
-        known = Grid(grid.locations, grid.dates[until], grid.values[:, until])
+        known = grid.part(grid.dates < np.datetime64(day))
         moment = Known(day, known, known, population, ())
         for name, head in heads.items():
             found.append(forecast(head, moment, RULES, config).with_columns(model=pl.lit(name)))

@@ -20,8 +20,8 @@ from twofold.counts.panel import Panel
 from twofold.scoring.binary import scores
 from twofold.trend.calibrate import apply_calibration
 from twofold.trend.config import TrendConfig
-from twofold.trend.ensemble import fit_stages, pool
-from twofold.trend.prepare import Prepared, prepare
+from twofold.trend.fit import fit_stages, pool
+from twofold.trend.windows import Prepared, prepare
 
 CUTS = 13, 18, 23
 EVERY = ["log1p", "change", "log_diff", "against_mean", "cross_region", "weekday", "history"]

@@ -1,4 +1,4 @@
-"""Makes src/twofold/trend/maps/us_states.json, once: outlines of the states, small enough for every page.
+"""Makes src/twofold/hub/report/us_states.json, once: outlines of the states, small enough for every page.
 
 `npm pack us-atlas@3.0.1`, unpack it, then `python bench/development/us_states.py package/states-albers-10m.json`.
 The shapes are the U.S. Census Bureau's and in the public domain; us-atlas (ISC) simplified and projected them.
@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-TARGET = Path(__file__).parents[2] / "src" / "twofold" / "trend" / "maps" / "us_states.json"
+TARGET = Path(__file__).parents[2] / "src" / "twofold" / "hub" / "report" / "us_states.json"
 SMALLEST_BEND = 3.0  # area in square pixels of the triangle that a point makes with its neighbours; smaller ones go
 SMALLEST_ISLAND = 8.0  # square pixels
 WIDTH, HEIGHT = 975, 610

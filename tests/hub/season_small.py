@@ -3,23 +3,22 @@
 import functools
 import itertools
 import tomllib
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
-from threadpoolctl import threadpool_limits
 
+from hub.small import changes
 from twofold.hub.config import HeadName, HubConfig
-from twofold.hub.examples import Asked, Examples, ask
-from twofold.hub.heads.heads import examples_of, fit_head
+from twofold.hub.examples import Asked, Examples, ask, learn_from
+from twofold.hub.heads import fit_head
 from twofold.hub.heads.pmf import Head
 from twofold.hub.history import History
 from twofold.hub.rules import WEEK, HubRules
-from twofold.hub.season import Replay, replay_heads, replay_pool
+from twofold.hub.run import replay_heads, replay_pool
+from twofold.hub.season import Known, Replay
 from twofold.hub.vintages import Grid, Versions
 
 SEASON = "2023-24"
@@ -84,13 +83,6 @@ CONFIG = HubConfig.model_validate(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """For whoever imports it: on so few rows threads wait for each other far longer than they work."""
-    with threadpool_limits(1):
-        yield
-
-
 @functools.cache
 def final_counts() -> Grid:
     """Settled counts of every week: a wave a season, the country's row their sum."""
@@ -121,7 +113,7 @@ def versions() -> Versions:
             reported = np.floor(whole.values[:-1, column] * share)
             for name, value in zip(whole.locations, [*reported, reported.sum()], strict=True):
                 rows.append((published(week), whole.dates[column].item(), name, float(value)))
-    return Versions(pl.DataFrame(rows, _SCHEMA, orient="row").sort("as_of", "location", "target_end_date"))
+    return Versions(changes(rows).sort("as_of", "location", "target_end_date"))
 
 
 @functools.cache
@@ -143,10 +135,15 @@ def replay(source: Versions | None = None, past: History | None = None, **rules:
     return Replay(source or versions(), LOCATIONS, RULES.model_copy(update=rules), past or history())
 
 
+def learned(known: Known) -> Examples:
+    """What there was to learn from."""
+    return learn_from(known.counts, history(), known.population, RULES, CONFIG)
+
+
 @functools.cache
 def examples() -> Examples:
-    """What was known to learn from for the first reference date."""
-    return examples_of(replay().known(FIRST), history(), RULES, CONFIG)
+    """What there was to learn from for the first reference date."""
+    return learned(replay().known(FIRST))
 
 
 @functools.cache
@@ -182,11 +179,6 @@ def all_forecasts(season: Replay, folder: Path, config: HubConfig = CONFIG) -> t
     return pl.concat([heads, pool]), dict(weights)
 
 
-def changes(rows: list[tuple[datetime, date, str, float | None]]) -> pl.DataFrame:
-    """Rows in the layout of `Versions.changes`."""
-    return pl.DataFrame(rows, _SCHEMA, orient="row")
-
-
 def silent(done: int, total: int) -> None:
     """Progress that nobody watches."""
 
@@ -205,14 +197,6 @@ def write_files(folder: Path) -> dict[str, Path]:
     )
     named.write_csv(paths["history.csv"])
     return {path.stem: path for path in paths.values()}
-
-
-_SCHEMA: Any = {
-    "as_of": pl.Datetime("us", "UTC"),
-    "target_end_date": pl.Date,
-    "location": pl.String,
-    "value": pl.Float64,
-}
 
 
 def _wave(dates: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -14,18 +14,6 @@ from twofold.hub.rules import read_rules, rules, season_of
 FLUSIGHT = (Path(hub_rules.__file__).parent / "flusight.toml").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Writes a rules file and gives its path."""
-
-    def to_file(text: str) -> Path:
-        path = tmp_path / "hub.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return to_file
-
-
 def test_flusights_thresholds_by_season() -> None:
     old, new, newest = (rules("flusight", season) for season in ("2023-24", "2024-25", "2025-26"))
     assert (old.stable_below, old.large_above) == ((1, 1, 2, 2.5), (2, 3, 4, 5))
@@ -132,5 +120,5 @@ BROKEN = {
 def test_a_broken_file_is_refused_with_file_and_key(write, old: str, new: str, message: str) -> None:
     assert old in FLUSIGHT
     with pytest.raises(DataError, match=message) as caught:
-        read_rules(write(FLUSIGHT.replace(old, new)))
+        read_rules(write(FLUSIGHT.replace(old, new), "hub.toml"))
     assert "hub.toml" in str(caught.value)

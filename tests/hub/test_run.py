@@ -1,41 +1,268 @@
-"""A backtest's run folder: what the page and others read from it, and that it is the same after an interruption."""
+"""A season replayed: nothing later is seen, to the last bit; what is done stays done; processes change nothing."""
 
 import json
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from hub.season_small import (
+    ALL_HEADS,
     CONFIG,
     DAYS,
     FIRST,
     LATE,
     LOCATIONS,
     RULES,
+    all_forecasts,
     examples,
-    one_thread,  # noqa: F401
+    head,
+    history,
+    learned,
     peers,
     replay,
     silent,
     versions,
 )
+from hub.small import changes
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.run import RunFolder, claim
-from twofold.hub.compare import differences
-from twofold.hub.config import HubConfig
-from twofold.hub.rate_change import truth
-from twofold.hub.rules import WEEK, Rules
-from twofold.hub.run import BLOCK_WEEKS, LEVEL, PREFIX, RESAMPLES, check, execute
-from twofold.hub.scores import FORECAST, common, leaderboard, score_forecasts
-from twofold.hub.season import Replay
-from twofold.hub.vintages import Versions
+from twofold.hub import run as backtest
+from twofold.hub.config import POOL, HubConfig
+from twofold.hub.examples import truth
+from twofold.hub.heads import fit_head, forecast
+from twofold.hub.history import History, read_history
+from twofold.hub.model import fit_model
+from twofold.hub.pool import fit_weights
+from twofold.hub.rules import WEEK, Rules, rules
+from twofold.hub.run import BLOCK_WEEKS, LEVEL, PREFIX, RESAMPLES, check, execute, replay_heads, replay_pool
+from twofold.hub.scores import common, differences, leaderboard, score_forecasts
+from twofold.hub.season import Replay, known_at
+from twofold.hub.tables import FORECAST, read_locations
+from twofold.hub.vintages import Versions, read_versions
 
 QUICK = HubConfig.model_validate(
     CONFIG.model_dump() | {"heads": ("climatology", "gru", "lstm"), "pooled": ("gru", "lstm")}
 )
+SEEN = DAYS[4]  # the second date of the second fit
+DEADLINE = RULES.deadline(SEEN)
+Season = tuple[pl.DataFrame, dict[date, dict[str, float]]]
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("season") / "parts"
+
+
+@pytest.fixture(scope="module")
+def season(parts: Path) -> Season:
+    """Forecasts of all heads and the pool, and the pool's weights."""
+    return all_forecasts(replay(), parts)
+
+
+def test_every_head_forecasts_every_date_that_can_be(season: Season, parts: Path) -> None:
+    table, _ = season
+    assert table.columns == ["model", "reference_date", "horizon", "location", "category", "probability"]
+    sizes = dict(table.group_by("model").len().iter_rows())
+    assert sizes == dict.fromkeys((*ALL_HEADS, POOL), 7 * 7 * 4 * 5)
+    assert table["reference_date"].unique().sort().to_list() == DAYS
+    assert table.select("model", "reference_date", "horizon", "location", "category").is_unique().all()
+    names = {f"{name}-{day}.parquet" for name in ALL_HEADS for day in (DAYS[0], DAYS[3], DAYS[6])}
+    assert {file.name for file in parts.iterdir()} == names
+
+
+def test_dates_without_a_version_are_listed_with_the_reason() -> None:
+    used, skipped = replay().dates
+    assert used == DAYS
+    assert [day for day, _ in skipped] == [LATE]
+    assert "holds 0 locations for the week ending 2023-12-23; 6 are needed" in skipped[0].reason
+    with pytest.raises(InputError, match=r"no reference date of season 2023-24 .* the first: 2023-12-02, the last"):
+        _ = replay(min_locations=8).dates
+
+
+def test_a_fit_forecasts_until_the_next_one(season: Season) -> None:
+    table, _ = season
+
+    def of(name: str, day: date) -> pl.DataFrame:
+        return table.filter((pl.col("model") == name) & (pl.col("reference_date") == day)).drop("model")
+
+    for name in ALL_HEADS:
+        for day in DAYS[:3]:
+            assert_frame_equal(
+                of(name, day), forecast(head(name), replay().known(day), RULES, CONFIG), check_exact=True
+            )
+    fresh = fit_head("gru", learned(replay().known(DAYS[3])), RULES, CONFIG)
+    found = forecast(fresh, replay().known(SEEN), RULES, CONFIG)
+    assert_frame_equal(of("gru", SEEN), found, check_exact=True)
+    assert not of("gru", SEEN).equals(forecast(head("gru"), replay().known(SEEN), RULES, CONFIG))
+
+
+# --- nothing later is seen ---
+
+
+def _moved(deadline) -> Versions:
+    """Every later value moved or withdrawn, and a version more at the very deadline that says other things."""
+    later = pl.col("as_of") >= deadline
+    wild = pl.when(pl.int_range(pl.len()) % 5 == 0).then(None).otherwise(pl.col("value") * 3 + 40)
+    table = versions().changes.with_columns(value=pl.when(later).then(wild).otherwise("value"))
+    rows = [(deadline, SEEN - k * WEEK, place, 4321.0) for k in range(30) for place in LOCATIONS["location"]]
+    return Versions(pl.concat([table, changes(rows)]).sort("as_of", maintain_order=True))
+
+
+def _history_moved() -> History:
+    """Weeks that end after the newest settled one of the last fit fall below any background."""
+    later = pl.col("target_end_date") > DAYS[3] - 2 * WEEK
+    return History(history().values.with_columns(pl.when(later).then(0.0).otherwise("value").alias("value")))
+
+
+LATER: dict[str, Callable[[], Versions]] = {
+    "moved": lambda: _moved(DEADLINE),
+    "gone": lambda: versions().until(DEADLINE),
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_nothing_published_at_the_deadline_or_later_changes_a_bit(season: Season, kind: str, tmp_path: Path) -> None:
+    """Of no head's forecast, of no weight of the pool and of no forecast of the pool, up to that date."""
+    past = _history_moved() if kind == "moved" else history()
+    table, weights = all_forecasts(replay(LATER[kind](), past, last_reference=SEEN), tmp_path)
+    before = season[0].filter(pl.col("reference_date") <= SEEN)
+    for name in (*ALL_HEADS, POOL):
+        own, other = (part.filter(pl.col("model") == name) for part in (before, table))
+        assert own["probability"].to_numpy().tobytes() == other["probability"].to_numpy().tobytes(), name
+        assert own.drop("probability").equals(other.drop("probability"))
+    assert weights == {day: weight for day, weight in season[1].items() if day <= SEEN}
+
+
+def test_a_value_known_just_before_the_deadline_changes_every_head(season: Season, tmp_path: Path) -> None:
+    """The test above could not fail if nothing ever moved."""
+    rows = [(RULES.deadline(FIRST) - timedelta(seconds=1), FIRST - 2 * WEEK, "06", 4321.0)]
+    moved = Versions(pl.concat([versions().changes, changes(rows)]).sort("as_of"))
+    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, 1, silent)
+    for name in ALL_HEADS:
+        own, other = (
+            part.filter((pl.col("model") == name) & (pl.col("reference_date") == FIRST))["probability"].to_list()
+            for part in (season[0], table)
+        )
+        assert own != other, name
+
+
+# --- the pool ---
+
+
+def test_the_pools_weights_are_fitted_on_what_was_known_of_earlier_dates(season: Season) -> None:
+    table, weights = season
+    assert list(weights) == DAYS
+    assert all(sum(weight.values()) == pytest.approx(1) for weight in weights.values())
+    # The outcome of horizon 0 is in the version of the next week but one, and in its settled part a week later.
+    equal = [weight == pytest.approx(dict.fromkeys(CONFIG.pooled, 0.25)) for weight in weights.values()]
+    assert equal == [True, True, False, False, False, False, False]
+    version = versions().before(DEADLINE).filter(pl.col("target_end_date") <= SEEN - 2 * WEEK)
+    known = truth(version, LOCATIONS, DAYS[:4], RULES)
+    by_hand = fit_weights(table, known, CONFIG.pooled, RULES, CONFIG.pool_prior_weeks)
+    assert weights[SEEN] == pytest.approx(by_hand, abs=1e-9)
+    late = table.filter(pl.col("reference_date") == SEEN)
+    share = pl.col("model").replace_strict(by_hand, default=0.0)
+    cell = ["horizon", "location", "category"]
+    mixed = late.filter(pl.col("model") != POOL).group_by(cell).agg((pl.col("probability") * share).sum())
+    pool = late.filter(pl.col("model") == POOL).select(*cell, "probability")
+    assert_frame_equal(pool, mixed, check_row_order=False)
+
+
+# --- going on, and processes ---
+
+
+def test_what_is_done_is_not_done_again(parts: Path, season: Season, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = parts / f"gru-{DAYS[3]}.parquet"
+    content, fitted, seen = gone.read_bytes(), [], []
+    gone.unlink()
+    stamps = {file: file.stat().st_mtime_ns for file in parts.iterdir()}
+
+    def watched(name, *rest):
+        fitted.append(name)
+        return fit_head(name, *rest)
+
+    monkeypatch.setattr(backtest, "fit_head", watched)
+    found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total)))
+    assert fitted == ["gru"]
+    assert seen == [(17, 18), (18, 18)]
+    assert gone.read_bytes() == content
+    assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
+    assert found.equals(season[0].filter(pl.col("model") != POOL))
+    assert replay_heads(replay(), CONFIG, parts, 1, silent).equals(found)
+    assert fitted == ["gru"]
+
+
+def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def tired(name, *rest):
+        calls.append(name)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return fit_head(name, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backtest, "fit_head", tired)
+        with pytest.raises(KeyboardInterrupt):
+            replay_heads(replay(), QUICK, tmp_path, 1, silent)
+    assert len(list(tmp_path.iterdir())) == 3
+    whole = replay_heads(replay(), QUICK, tmp_path, 1, silent)
+    assert_frame_equal(
+        whole, season[0].filter(pl.col("model").is_in(QUICK.heads)), check_row_order=False, check_exact=True
+    )
+
+
+def test_two_processes_give_the_same_as_one(season: Season, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"heads": ("climatology", "logistic", "trees", "gru")})
+    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, 2, silent)
+    first = season[0].filter((pl.col("reference_date") <= DAYS[2]) & pl.col("model").is_in(config.heads))
+    assert_frame_equal(two, first, check_row_order=False, check_exact=True)
+
+
+# --- a model for the weeks that follow ---
+
+
+def test_a_model_is_fitted_on_what_was_known_for_its_date(season: Season) -> None:
+    seen: list[tuple[int, int]] = []
+    model = fit_model(replay(), DAYS[3], QUICK, None, jobs=1, progress=lambda done, total: seen.append((done, total)))
+    assert (list(model.heads), model.fitted_for) == (["climatology", "gru", "lstm"], DAYS[3])
+    assert model.weights == {"gru": 0.5, "lstm": 0.5}
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    for name in QUICK.heads:
+        own = season[0].filter((pl.col("model") == name) & (pl.col("reference_date") == SEEN)).drop("model")
+        assert_frame_equal(model.forecast(replay().known(SEEN), RULES, name), own, check_exact=True)
+    given = {"gru": 0.75, "lstm": 0.25}
+    assert fit_model(replay(), FIRST, QUICK, given, jobs=1, progress=silent).weights == given
+
+
+@pytest.mark.realdata
+def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_path: Path) -> None:
+    folder = data_folder / "flusight"
+    places = read_locations(folder / "locations_2023-24.csv")
+    past = read_history(folder / "ilinet_state.csv", places)
+    source, limits = read_versions(folder / "vintages.parquet"), rules("flusight", "2023-24")
+    config = HubConfig(heads=("climatology",), pooled=("climatology",), refit_weeks=15)
+    real = Replay(source, places, limits, past)
+    used, skipped = real.dates
+    assert [skip.reference_date for skip in skipped] == [date(2024, 4, 13)]
+    found = replay_heads(real, config, tmp_path, 1, silent)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert found.height == 5 * sum(4 * len(known_at(source, day, places, limits).counts.locations) for day in used)
+    happened = truth(source.latest(), places, used, limits)
+    scored = found.filter(pl.col("category") == "stable").join(happened, on=["reference_date", "horizon", "location"])
+    assert scored.height == 6_142
+    assert np.isfinite(found["probability"].to_numpy()).all()
+    pool, weights = replay_pool(found, real, config)
+    assert pool["probability"].to_numpy() == pytest.approx(found["probability"].to_numpy())
+    assert {tuple(weight.items()) for _, weight in weights} == {(("climatology", 1.0),)}
+
+
 OURS = ["twofold-climatology", "twofold-gru", "twofold-lstm", "twofold-pool"]
 THEIRS = ["small-baseline", "small-ensemble", "late-comer"]
 

@@ -1,256 +1,153 @@
-"""A season replayed: nothing later is seen, to the last bit; what is done stays done; processes change nothing."""
+"""What is known at a deadline: the last version before it, its newest weeks as they will become, nothing later."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub.season_small import (
-    ALL_HEADS,
-    CONFIG,
     DAYS,
     FIRST,
     LATE,
     LOCATIONS,
+    REPORTED,
     RULES,
-    all_forecasts,
-    changes,
-    head,
-    history,
-    one_thread,  # noqa: F401
+    examples,
+    final_counts,
+    learned,
     replay,
-    silent,
     versions,
 )
+from hub.small import at, changes
 from twofold.engine.errors import InputError
-from twofold.hub import season as hub_backtest
-from twofold.hub.config import HubConfig
-from twofold.hub.heads.heads import examples_of, fit_head, forecast
-from twofold.hub.history import History, read_history
-from twofold.hub.known import known_at
-from twofold.hub.locations import read_locations
-from twofold.hub.pool import POOL, fit_weights
-from twofold.hub.rate_change import truth
+from twofold.hub.growth import aggregate_of
 from twofold.hub.rules import WEEK, rules
-from twofold.hub.season import fit_model, replay_heads, replay_pool
+from twofold.hub.season import Known, known_at, usable
+from twofold.hub.tables import read_locations
 from twofold.hub.vintages import Versions, read_versions
 
-QUICK = HubConfig.model_validate(
-    CONFIG.model_dump() | {"heads": ("climatology", "gru", "lstm"), "pooled": ("gru", "lstm")}
+DEADLINE = RULES.deadline(FIRST)
+
+
+def bits(known: Known) -> list[bytes]:
+    arrays = (known.counts.dates, known.counts.values, known.expected.values, known.population)
+    return [*(array.tobytes() for array in arrays), str((known.revisions, known.counts.locations)).encode()]
+
+
+def test_the_version_before_the_deadline_and_what_will_become_of_it() -> None:
+    known = replay().known(FIRST)
+    assert known.counts.locations == tuple(LOCATIONS["location"])
+    assert known.counts.dates[-1] == np.datetime64(FIRST - WEEK)
+    final = final_counts().values[:-1, : len(known.counts.dates)]
+    np.testing.assert_array_equal(known.counts.values[:-1, -1], np.floor(final[:, -1] * REPORTED[0]))
+    np.testing.assert_array_equal(known.counts.values[:-1, :-3], final[:, :-3])
+    factors = np.exp(known.revisions[::-1])
+    np.testing.assert_allclose(known.expected.values[:, -3:], known.counts.values[:, -3:] * factors)
+    # Eight versions showed that a first report is a fifth too low; a prior of no revision holds some of it back.
+    assert known.revisions[0] == pytest.approx(-np.log(REPORTED[0]), abs=0.05)
+    assert known.revisions[0] > known.revisions[1] > known.revisions[2] > 0
+    assert aggregate_of(known.counts.locations, known.population) == "US"
+
+
+def test_a_date_is_worked_out_once() -> None:
+    season = replay()
+    assert season.known(FIRST) is season.known(FIRST)
+    assert season.dates is season.dates
+
+
+def test_what_is_settled_lacks_the_newest_week() -> None:
+    known = replay().known(FIRST)
+    settled = known.settled()
+    assert settled["target_end_date"].max() == FIRST - 2 * WEEK
+    whole = versions().before(DEADLINE).filter(pl.col("target_end_date") < FIRST - WEEK)
+    assert settled.sort("location", "target_end_date").equals(whole)
+
+
+ROW = st.tuples(
+    st.integers(0, 24 * 90),  # hours from the deadline to the version
+    st.integers(-12, 30),  # weeks from the reference date
+    st.sampled_from([*LOCATIONS["location"], "99"]),
+    st.one_of(st.none(), st.integers(0, 9000).map(float)),
 )
-SEEN = DAYS[4]  # the second date of the second fit
-DEADLINE = RULES.deadline(SEEN)
-Season = tuple[pl.DataFrame, dict[date, dict[str, float]]]
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("season") / "parts"
+@settings(max_examples=50)
+@given(st.lists(ROW, max_size=30), st.booleans())
+def test_nothing_published_at_the_deadline_or_later_is_known(rows, keeps: bool) -> None:
+    """Neither what is asked nor what is learned from moves, whatever later versions say or whether there are any."""
+    later = changes([(DEADLINE + timedelta(hours=h), FIRST + week * WEEK, place, x) for h, week, place, x in rows])
+    kept = versions().changes if keeps else versions().until(DEADLINE).changes
+    mixed = Versions(pl.concat([kept, later]).sort("as_of", maintain_order=True))
+    known = known_at(mixed, FIRST, LOCATIONS, RULES)
+    assert bits(known) == bits(replay().known(FIRST))
 
 
-@pytest.fixture(scope="module")
-def season(parts: Path) -> Season:
-    """Forecasts of all heads and the pool, and the pool's weights."""
-    return all_forecasts(replay(), parts)
-
-
-def test_every_head_forecasts_every_date_that_can_be(season: Season, parts: Path) -> None:
-    table, _ = season
-    assert table.columns == ["model", "reference_date", "horizon", "location", "category", "probability"]
-    sizes = dict(table.group_by("model").len().iter_rows())
-    assert sizes == dict.fromkeys((*ALL_HEADS, POOL), 7 * 7 * 4 * 5)
-    assert table["reference_date"].unique().sort().to_list() == DAYS
-    assert table.select("model", "reference_date", "horizon", "location", "category").is_unique().all()
-    names = {f"{name}-{day}.parquet" for name in ALL_HEADS for day in (DAYS[0], DAYS[3], DAYS[6])}
-    assert {file.name for file in parts.iterdir()} == names
-
-
-def test_dates_without_a_version_are_listed_with_the_reason() -> None:
-    used, skipped = replay().dates()
-    assert used == DAYS
-    assert [day for day, _ in skipped] == [LATE]
-    assert "holds 0 locations for the week ending 2023-12-23; 6 are needed" in skipped[0].reason
-    with pytest.raises(InputError, match=r"no reference date of season 2023-24 .* the first: 2023-12-02, the last"):
-        replay(min_locations=8).dates()
-
-
-def test_a_fit_forecasts_until_the_next_one(season: Season) -> None:
-    table, _ = season
-
-    def of(name: str, day: date) -> pl.DataFrame:
-        return table.filter((pl.col("model") == name) & (pl.col("reference_date") == day)).drop("model")
-
-    for name in ALL_HEADS:
-        for day in DAYS[:3]:
-            assert_frame_equal(
-                of(name, day), forecast(head(name), replay().known(day), RULES, CONFIG), check_exact=True
-            )
-    fresh = fit_head("gru", examples_of(replay().known(DAYS[3]), history(), RULES, CONFIG), RULES, CONFIG)
-    found = forecast(fresh, replay().known(SEEN), RULES, CONFIG)
-    assert_frame_equal(of("gru", SEEN), found, check_exact=True)
-    assert not of("gru", SEEN).equals(forecast(head("gru"), replay().known(SEEN), RULES, CONFIG))
-
-
-# --- nothing later is seen ---
-
-
-def _moved(deadline) -> Versions:
-    """Every later value moved or withdrawn, and a version more at the very deadline that says other things."""
-    later = pl.col("as_of") >= deadline
-    wild = pl.when(pl.int_range(pl.len()) % 5 == 0).then(None).otherwise(pl.col("value") * 3 + 40)
-    table = versions().changes.with_columns(value=pl.when(later).then(wild).otherwise("value"))
-    rows = [(deadline, SEEN - k * WEEK, place, 4321.0) for k in range(30) for place in LOCATIONS["location"]]
-    return Versions(pl.concat([table, changes(rows)]).sort("as_of", maintain_order=True))
-
-
-def _history_moved() -> History:
-    """Weeks that end after the newest settled one of the last fit fall below any background."""
-    later = pl.col("target_end_date") > DAYS[3] - 2 * WEEK
-    return History(history().values.with_columns(pl.when(later).then(0.0).otherwise("value").alias("value")))
-
-
-LATER: dict[str, Callable[[], Versions]] = {
-    "moved": lambda: _moved(DEADLINE),
-    "gone": lambda: versions().until(DEADLINE),
-}
-
-
-@pytest.mark.parametrize("kind", LATER)
-def test_nothing_published_at_the_deadline_or_later_changes_a_bit(season: Season, kind: str, tmp_path: Path) -> None:
-    """Of no head's forecast, of no weight of the pool and of no forecast of the pool, up to that date."""
-    past = _history_moved() if kind == "moved" else history()
-    table, weights = all_forecasts(replay(LATER[kind](), past, last_reference=SEEN), tmp_path)
-    before = season[0].filter(pl.col("reference_date") <= SEEN)
-    for name in (*ALL_HEADS, POOL):
-        own, other = (part.filter(pl.col("model") == name) for part in (before, table))
-        assert own["probability"].to_numpy().tobytes() == other["probability"].to_numpy().tobytes(), name
-        assert own.drop("probability").equals(other.drop("probability"))
-    assert weights == {day: weight for day, weight in season[1].items() if day <= SEEN}
-
-
-def test_a_value_known_just_before_the_deadline_changes_every_head(season: Season, tmp_path: Path) -> None:
+def test_a_value_known_before_the_deadline_moves_all_of_it() -> None:
     """The test above could not fail if nothing ever moved."""
-    rows = [(RULES.deadline(FIRST) - timedelta(seconds=1), FIRST - 2 * WEEK, "06", 4321.0)]
-    moved = Versions(pl.concat([versions().changes, changes(rows)]).sort("as_of"))
-    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, 1, silent)
-    for name in ALL_HEADS:
-        own, other = (
-            part.filter((pl.col("model") == name) & (pl.col("reference_date") == FIRST))["probability"].to_list()
-            for part in (season[0], table)
-        )
-        assert own != other, name
+    row = changes([(DEADLINE - timedelta(seconds=1), FIRST - 3 * WEEK, "06", 9000.0)])
+    known = known_at(Versions(pl.concat([versions().changes, row]).sort("as_of")), FIRST, LOCATIONS, RULES)
+    before = replay().known(FIRST)
+    assert bits(known)[1] != bits(before)[1]
+    assert learned(known).change.tobytes() != learned(before).change.tobytes() == examples().change.tobytes()
 
 
-# --- the pool ---
+def test_weeks_that_end_later_are_not_looked_at() -> None:
+    """A version may hold a week that is not over."""
+    rows = [(DEADLINE - timedelta(hours=1), FIRST + k * WEEK, place, 7.0) for k in (0, 1) for place in ("01", "US")]
+    mixed = Versions(pl.concat([versions().changes, changes(rows)]).sort("as_of"))
+    known, before = known_at(mixed, FIRST, LOCATIONS, RULES), replay().known(FIRST)
+    assert known.counts.dates.tolist() == before.counts.dates.tolist()
+    assert known.counts.values.tobytes() == before.counts.values.tobytes()
 
 
-def test_the_pools_weights_are_fitted_on_what_was_known_of_earlier_dates(season: Season) -> None:
-    table, weights = season
-    assert list(weights) == DAYS
-    assert all(sum(weight.values()) == pytest.approx(1) for weight in weights.values())
-    # The outcome of horizon 0 is in the version of the next week but one, and in its settled part a week later.
-    equal = [weight == pytest.approx(dict.fromkeys(CONFIG.pooled, 0.25)) for weight in weights.values()]
-    assert equal == [True, True, False, False, False, False, False]
-    version = versions().before(DEADLINE).filter(pl.col("target_end_date") <= SEEN - 2 * WEEK)
-    known = truth(version, LOCATIONS, DAYS[:4], RULES)
-    by_hand = fit_weights(table, known, CONFIG.pooled, RULES, CONFIG.pool_prior_weeks)
-    assert weights[SEEN] == pytest.approx(by_hand, abs=1e-9)
-    late = table.filter(pl.col("reference_date") == SEEN)
-    share = pl.col("model").replace_strict(by_hand, default=0.0)
-    cell = ["horizon", "location", "category"]
-    mixed = late.filter(pl.col("model") != POOL).group_by(cell).agg((pl.col("probability") * share).sum())
-    pool = late.filter(pl.col("model") == POOL).select(*cell, "probability")
-    assert_frame_equal(pool, mixed, check_row_order=False)
+def test_places_that_the_season_lacks_are_not_forecast() -> None:
+    known = known_at(versions(), FIRST, LOCATIONS.filter(pl.col("location") != "04"), RULES)
+    assert known.counts.locations == ("01", "02", "05", "06", "56", "US")
+    assert known.population.tolist() == [5e6, 8e5, 3e6, 9e6, 5e5, 25.3e6]
+    assert (
+        aggregate_of(known.counts.locations, known.population) is None
+    )  # 7 million persons of the country's 25 are missing
 
 
-# --- going on, and processes ---
-
-
-def test_what_is_done_is_not_done_again(parts: Path, season: Season, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = parts / f"gru-{DAYS[3]}.parquet"
-    content, fitted, seen = gone.read_bytes(), [], []
-    gone.unlink()
-    stamps = {file: file.stat().st_mtime_ns for file in parts.iterdir()}
-
-    def watched(name, *rest):
-        fitted.append(name)
-        return fit_head(name, *rest)
-
-    monkeypatch.setattr(hub_backtest, "fit_head", watched)
-    found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total)))
-    assert fitted == ["gru"]
-    assert seen == [(17, 18), (18, 18)]
-    assert gone.read_bytes() == content
-    assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
-    assert found.equals(season[0].filter(pl.col("model") != POOL))
-    assert replay_heads(replay(), CONFIG, parts, 1, silent).equals(found)
-    assert fitted == ["gru"]
-
-
-def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-
-    def tired(name, *rest):
-        calls.append(name)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return fit_head(name, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(hub_backtest, "fit_head", tired)
-        with pytest.raises(KeyboardInterrupt):
-            replay_heads(replay(), QUICK, tmp_path, 1, silent)
-    assert len(list(tmp_path.iterdir())) == 3
-    whole = replay_heads(replay(), QUICK, tmp_path, 1, silent)
-    assert_frame_equal(
-        whole, season[0].filter(pl.col("model").is_in(QUICK.heads)), check_row_order=False, check_exact=True
-    )
-
-
-def test_two_processes_give_the_same_as_one(season: Season, tmp_path: Path) -> None:
-    config = CONFIG.model_copy(update={"heads": ("climatology", "logistic", "trees", "gru")})
-    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, 2, silent)
-    first = season[0].filter((pl.col("reference_date") <= DAYS[2]) & pl.col("model").is_in(config.heads))
-    assert_frame_equal(two, first, check_row_order=False, check_exact=True)
-
-
-# --- a model for the weeks that follow ---
-
-
-def test_a_model_is_fitted_on_what_was_known_for_its_date(season: Season) -> None:
-    seen: list[tuple[int, int]] = []
-    model = fit_model(replay(), DAYS[3], QUICK, None, jobs=1, progress=lambda done, total: seen.append((done, total)))
-    assert (list(model.heads), model.fitted_for) == (["climatology", "gru", "lstm"], DAYS[3])
-    assert model.weights == {"gru": 0.5, "lstm": 0.5}
-    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    for name in QUICK.heads:
-        own = season[0].filter((pl.col("model") == name) & (pl.col("reference_date") == SEEN)).drop("model")
-        assert_frame_equal(model.forecast(replay().known(SEEN), RULES, name), own, check_exact=True)
-    learned = {"gru": 0.75, "lstm": 0.25}
-    assert fit_model(replay(), FIRST, QUICK, learned, jobs=1, progress=silent).weights == learned
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        (LATE, r"week ending 2023-12-23.*before the deadline \(2023-12-28 04:00 UTC\).*nothing after 2023-12-16"),
+        (date(2022, 12, 3), r"the versions hold nothing\. Give newer versions, or an earlier reference date"),
+        (date(2024, 6, 1), r"nothing after 2024-02-24"),
+        (DAYS[0] + timedelta(days=1), r"nothing after"),
+    ],
+)
+def test_a_date_whose_week_is_not_known_is_refused(day: date, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        replay().known(day)
 
 
 @pytest.mark.realdata
-def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_path: Path) -> None:
+def test_a_moved_deadline_of_the_real_season(data_folder: Path) -> None:
+    """Christmas of 2024: the version of Thursday night is taken, one at Friday 04:00 UTC would not be."""
     folder = data_folder / "flusight"
-    places = read_locations(folder / "locations_2023-24.csv")
-    past = read_history(folder / "ilinet_state.csv", places)
-    source, limits = read_versions(folder / "vintages.parquet"), rules("flusight", "2023-24")
-    config = HubConfig(heads=("climatology",), pooled=("climatology",), refit_weeks=15)
-    real = hub_backtest.Replay(source, places, limits, past)
-    used, skipped = real.dates()
-    assert [skip.reference_date for skip in skipped] == [date(2024, 4, 13)]
-    found = replay_heads(real, config, tmp_path, 1, silent)
-    assert len(list(tmp_path.iterdir())) == 2
-    assert found.height == 5 * sum(4 * len(known_at(source, day, places, limits).counts.locations) for day in used)
-    happened = truth(source.latest(), places, used, limits)
-    scored = found.filter(pl.col("category") == "stable").join(happened, on=["reference_date", "horizon", "location"])
-    assert scored.height == 6_142
-    assert np.isfinite(found["probability"].to_numpy()).all()
-    pool, weights = replay_pool(found, real, config)
-    assert pool["probability"].to_numpy() == pytest.approx(found["probability"].to_numpy())
-    assert {tuple(weight.items()) for _, weight in weights} == {(("climatology", 1.0),)}
+    limits, places = rules("flusight", "2024-25"), read_locations(folder / "locations_2024-25.csv")
+    source, day = read_versions(folder / "vintages.parquet"), date(2024, 12, 28)
+    assert limits.deadline(day) == at("2024-12-27 04:00")
+    taken = max(time for time in source.times() if time < at("2024-12-27 04:00"))
+    known = known_at(source, day, places, limits)
+    version = source.as_of(taken).filter(pl.col("location").is_in(places["location"].implode()))
+    newest = version.filter(pl.col("target_end_date") == day - WEEK)
+    assert known.counts.dates[-1] == np.datetime64(day - WEEK)
+    assert known.counts.values[:, -1].tolist() == newest.sort("location")["value"].to_list()
+    # The usual deadline, a day earlier, would have come before it.
+    assert taken > at("2024-12-26 04:00")
+    late = pl.DataFrame({"as_of": [at("2024-12-27 04:00")], "target_end_date": [day - WEEK]}).with_columns(
+        pl.col("as_of").dt.cast_time_unit("us"), location=pl.lit("US"), value=pl.lit(1.0)
+    )
+    mixed = Versions(pl.concat([source.changes, late]).sort("as_of", maintain_order=True))
+    assert bits(known_at(mixed, day, places, limits)) == bits(known)
+    with pytest.raises(InputError, match="week ending 2025-01-18"):
+        known_at(source, date(2025, 1, 25), places, limits)
+    _, skipped = usable(source, limits.reference_dates(), limits)
+    assert [skip.reference_date for skip in skipped] == [date(2025, 1, 25)]

@@ -1,4 +1,4 @@
-"""Tables of a hub: what is read from CSV and Parquet, and the row that is named where a cell breaks a rule."""
+"""A hub's tables: what is read from CSV and Parquet, and the row that is named where a cell breaks a rule."""
 
 import gzip
 from datetime import UTC, date, datetime
@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from twofold.engine.errors import DataError
-from twofold.hub.tables import Kind, parse, read_sheet, sheet_of
+from twofold.engine.errors import DataError, InputError
+from twofold.hub.tables import Kind, parse, read_locations, read_sheet, sheet_of, with_population
 
 KINDS: dict[str, Kind] = {"as_of": "time", "day": "date", "place": "text", "cases": "integer", "share": "number"}
 TEXT = """\
@@ -26,18 +26,6 @@ TYPED = pl.DataFrame(
         "share": [0.25, 1e-3],
     }
 )
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Writes text or bytes to a file and gives its path."""
-
-    def to_file(content: str | bytes, name: str = "table.csv") -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return to_file
 
 
 def test_csv_gzip_and_parquet_give_the_same(write, tmp_path) -> None:
@@ -128,3 +116,49 @@ def test_a_damaged_file_and_a_missing_one_are_refused(write, tmp_path) -> None:
 
 def test_a_column_of_nothing_is_text_without_a_value() -> None:
     assert parse(pl.Series("day", [None, None]), "date").to_list() == [None, None]
+
+
+PLACES = """\
+abbreviation,location,location_name,population,count_rate1
+US,US,US,332200066,3322
+AL,01,Alabama,5063778,51
+"""
+
+
+def test_codes_keep_their_zeros_and_come_sorted(write) -> None:
+    assert read_locations(write(PLACES)).to_dicts() == [
+        {"location": "01", "abbreviation": "AL", "name": "Alabama", "population": 5063778},
+        {"location": "US", "abbreviation": "US", "name": "US", "population": 332200066},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("5063778", "0", r"row 3, column 'population': must be at least 1 person, got 0"),
+        ("AL,01", "AL,US", r"row 3: location 'US' stands above already"),
+        ("5063778", "", r"row 3, column 'population': the cell is empty"),
+        (PLACES[PLACES.index("US,US") :], "", r"there is a header but no location"),
+    ],
+)
+def test_a_broken_table_is_refused(write, old: str, new: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_locations(write(PLACES.replace(old, new)))
+
+
+def test_a_place_without_population_is_refused(write) -> None:
+    locations = read_locations(write(PLACES))
+    assert with_population(pl.DataFrame({"location": ["US", "01", "US"]}), locations)["population"].to_list() == [
+        332200066,
+        5063778,
+        332200066,
+    ]
+    with pytest.raises(InputError, match=r"it lacks \['72'\]"):
+        with_population(pl.DataFrame({"location": ["72", "01"]}), locations)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("season", ["2023-24", "2024-25"])
+def test_the_hubs_files(data_folder: Path, season: str) -> None:
+    locations = read_locations(data_folder / "flusight" / f"locations_{season}.csv")
+    assert (locations.height, locations["location"][0], locations["location"][-1]) == (53, "01", "US")

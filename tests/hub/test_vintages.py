@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hub.small import RULES, START, at, versions_of
 from twofold.engine.errors import DataError, InputError
 from twofold.hub.rules import WEEK, rules
-from twofold.hub.vintages import Versions, grid_of, panel_of, read_versions, table_of, usable
+from twofold.hub.season import usable
+from twofold.hub.vintages import Versions, grid_of, read_versions, table_of
 
 DEADLINE = RULES.deadline(START)  # 2024-11-28 04:00
 ROWS: list[tuple[str, str, str, float | None]] = [
@@ -116,7 +117,7 @@ def test_dates_whose_last_version_lacks_places_are_skipped_with_a_reason() -> No
     assert early[0].reason == "no version was published before the deadline"
 
 
-def test_a_grid_has_gaps_and_a_panel_has_none() -> None:
+def test_a_grid_has_gaps() -> None:
     weeks = [str(START - back * WEEK) for back in (4, 3, 2, 1)]
     rows = [("2024-12-04 17:00", day, place, 5.0 + i) for i, day in enumerate(weeks) for place in ("01", "56", "US")]
     whole = versions_of(rows).latest()
@@ -125,28 +126,14 @@ def test_a_grid_has_gaps_and_a_panel_has_none() -> None:
     assert grid.locations == ("01", "56", "US")
     assert grid.dates.astype(str).tolist() == weeks
     assert np.isnan(grid.values).tolist() == [[False] * 4, [True, False, False, False], [False] * 4]
-    panel = panel_of(gap)
-    assert (panel.regions, panel.kind, panel.step_days) == (("01", "US"), "incident", 7)
-    assert panel.values.tolist() == [[5, 6, 7, 8]] * 2
-    assert panel.notes == ("1 location without a value for every week left out: 56.",)
-    assert panel_of(gap, since=START - 3 * WEEK).values.tolist() == [[6, 7, 8]] * 3
-    assert panel_of(whole).notes == ()
 
 
 def test_a_grid_holds_a_week_that_lacks_altogether() -> None:
     rows = [("2024-12-04 17:00", str(START - back * WEEK), "01", 1.0) for back in (4, 2, 1)]
     assert np.isnan(grid_of(versions_of(rows).latest()).values).tolist() == [[False, True, False, False]]
-    with pytest.raises(InputError, match="no location has a value for every week"):
-        panel_of(versions_of(rows).latest())
     odd = versions_of([*rows, ("2024-12-04 17:00", "2024-11-15", "01", 1.0)])
     with pytest.raises(InputError, match="weeks must end on one day of the week, got 2024-11-02 and 2024-11-15"):
         grid_of(odd.latest())
-
-
-def test_a_panel_takes_whole_numbers_only() -> None:
-    rows = [("2024-12-04 17:00", str(START - back * WEEK), "01", 1.5) for back in (3, 2, 1)]
-    with pytest.raises(InputError, match="cases must be whole numbers"):
-        panel_of(versions_of(rows).latest())
 
 
 # --- files ---
@@ -157,18 +144,6 @@ as_of,target_end_date,location,value
 2024-11-20T17:00:00Z,2024-11-16,01,10
 2024-11-27T17:01:00Z,2024-11-16,01,
 """
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Writes a CSV and gives its path."""
-
-    def to_file(text: str) -> Path:
-        path = tmp_path / "versions.csv"
-        path.write_text(text)
-        return path
-
-    return to_file
 
 
 def test_a_file_in_any_order_is_read(write, tmp_path) -> None:
@@ -239,14 +214,6 @@ def test_one_date_of_each_season_is_skipped(data_folder: Path, season: str, date
         known = versions.before(limits.deadline(day))
         assert known["target_end_date"].max() == day - WEEK
         assert known.filter(pl.col("target_end_date") == day - WEEK).height == 53
-
-
-@pytest.mark.realdata
-def test_a_season_of_real_versions_as_a_panel(data_folder: Path) -> None:
-    version = read_versions(data_folder / "flusight" / "vintages.parquet").latest()
-    panel = panel_of(version)
-    assert panel.notes == ("3 locations without a value for every week left out: 25, 27, 54.",)  # summer of 2024
-    assert panel_of(version, since=date(2024, 10, 12)).values.shape == (53, 41)
 
 
 def test_a_matrix_goes_back_to_the_table_that_it_came_from() -> None:

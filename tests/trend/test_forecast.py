@@ -23,9 +23,9 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.trees import TRUSTED
 from twofold.trend import load
 from twofold.trend.config import TrendConfig
-from twofold.trend.ensemble import fit_stages
+from twofold.trend.fit import fit_stages
 from twofold.trend.forecast import NETWORKS, TREES, Forecaster
-from twofold.trend.prepare import prepare
+from twofold.trend.windows import prepare
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "one network": {},

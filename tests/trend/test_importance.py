@@ -9,14 +9,14 @@ import torch
 from trend.small import NAMES, increments_of
 from twofold.scoring.binary import log_score
 from twofold.trend import importance as module
-from twofold.trend.baseline import Rates
+from twofold.trend.baselines import Rates
 from twofold.trend.config import FeatureConfig, ModelConfig, WindowConfig
-from twofold.trend.ensemble import Ensemble, pool
 from twofold.trend.features import FeatureFit, Inputs, apply_features, fit_features
+from twofold.trend.fit import Ensemble, pool
 from twofold.trend.importance import importance
 from twofold.trend.model import Recurrent
 from twofold.trend.train import Trained
-from twofold.trend.window import slide
+from twofold.trend.windows import slide
 
 REGIONS = 4
 

@@ -19,12 +19,12 @@ from threadpoolctl import threadpool_limits
 
 from trend.small import EVERY_INPUT, epidemic, fresh, quick, silent
 from twofold.counts.panel import Panel
-from twofold.trend.baseline import BASELINES, fit_baseline
+from twofold.trend.baselines import BASELINES, fit_baseline
 from twofold.trend.config import TrendConfig
-from twofold.trend.ensemble import Fitted, fit_stages
 from twofold.trend.features import apply_features
-from twofold.trend.prepare import Prepared, prepare
+from twofold.trend.fit import Fitted, fit_stages
 from twofold.trend.recipes import recipe
+from twofold.trend.windows import Prepared, prepare
 
 REGIONS, DATES = 8, 60
 QUICK = (Phase.explicit, Phase.generate)  # a failure is told at once: shrinking it would fit for minutes

@@ -11,7 +11,7 @@ from twofold.trend import model
 from twofold.trend.config import FeatureConfig, ModelConfig, WindowConfig
 from twofold.trend.features import Inputs, apply_features, fit_features
 from twofold.trend.model import Recurrent, predict_network, region_codes
-from twofold.trend.window import slide
+from twofold.trend.windows import slide
 
 LENGTH = 5
 

@@ -10,8 +10,8 @@ from twofold.counts.load import load_panel
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
 from twofold.trend.config import TrendConfig
-from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import RECIPES, recipe
+from twofold.trend.windows import Prepared, prepare
 
 ORIGINALS = [name for name in RECIPES if re.fullmatch(r"original-(rnn|rnn2|lstm|gru)-l(3|7|14)(-day40)?", name)]
 

@@ -13,7 +13,7 @@ from trend.small import EVERY_INPUT, epidemic, quick, silent
 from twofold.counts.panel import Panel
 from twofold.engine.run import claim
 from twofold.scoring.binary import SCORES, scores
-from twofold.trend.baseline import BASELINES
+from twofold.trend.baselines import BASELINES
 from twofold.trend.forecast import Forecaster
 from twofold.trend.run import execute
 

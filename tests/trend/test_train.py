@@ -16,8 +16,8 @@ from twofold.engine.loop import Record, Step
 from twofold.trend.config import ModelConfig, TrendConfig
 from twofold.trend.features import apply_features, fit_features
 from twofold.trend.model import Recurrent
-from twofold.trend.prepare import prepare
 from twofold.trend.train import Task, Trained, make_loss, train_networks
+from twofold.trend.windows import prepare
 
 COMMON: dict[str, Any] = {
     "train": {"epochs": 6, "batch_size": 16},

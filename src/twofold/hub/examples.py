@@ -1,20 +1,121 @@
-"""What the heads are asked and what they learn from: places in a week, their inputs, and how the count then changed."""
+"""What the heads are asked and what they learn from: places in a week, their inputs, and how the count then changed.
 
-from collections.abc import Sequence
+A change is stable when it is small, as a rate or as a count; beyond that its sign gives the direction, and one whose
+rate exceeds a second threshold is large. As a function of the change the category only ever rises, so it is a number of
+cut points passed, and probabilities of the categories are differences of P(change > cut).
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
-from jaxtyping import Float
+import polars as pl
+from jaxtyping import Float, Int
 
 from twofold.engine.errors import InputError
 from twofold.hub.config import GrowthConfig, HubConfig
 from twofold.hub.growth import NAMES, aggregate_of, describe, season_week
 from twofold.hub.history import History, fit_scale
-from twofold.hub.rate_change import cuts
-from twofold.hub.rules import Rules
+from twofold.hub.rules import WEEK, Rules
+from twofold.hub.tables import with_population
 from twofold.hub.vintages import Grid
 
+_DECIMALS = 9
+"""A threshold in counts is rounded to this, so that one that is a whole number in decimals is that number in binary."""
 _NEEDED = [NAMES.index(name) for name in ("growth_1", "growth_1_before", "growth_1_earlier", "growth_2")]
+
+
+def cuts(
+    population: Float[np.ndarray, "n"] | Int[np.ndarray, "n"], horizon: Int[np.ndarray, "n"], rules: Rules
+) -> Float[np.ndarray, "n cuts"]:
+    """The cut points of the change in count: a change's category is the number of cuts that it exceeds, strictly.
+
+    Stable is |change| < a, the larger of the stable threshold in counts and `stable_count`; large is beyond b, the
+    large threshold in counts, and not stable. So the cuts are -b, -a, a, b; those that belong to the category above
+    them (-b, a) are moved down to the next floating-point number. Where b < a, in a small population, every change
+    that is not stable is large: the outer cuts then fall on the inner ones, and the categories between are empty. For
+    whole counts `floor(cut) + 0.5` gives the same categories and lies midway between the counts that it parts.
+
+    Returns:
+        Ascending cuts in cases: four, or two where the hub has three categories.
+
+    Raises:
+        InputError: when a horizon has no thresholds.
+
+    Example:
+        >>> from twofold.hub.rules import rules
+        >>> cuts(np.array([10_000_000]), np.array([0]), rules("flusight", "2024-25")).round(3)
+        array([[-170.,  -30.,   30.,  170.]])
+    """
+    a = np.maximum(_in_counts(rules.stable_below, population, horizon, rules), rules.stable_count)
+    below_a = np.nextafter(a, -np.inf)
+    if not rules.large_above:
+        return np.stack([-a, below_a], axis=1)
+    b = _in_counts(rules.large_above, population, horizon, rules)
+    below_minus_b = np.nextafter(-b, -np.inf)
+    return np.stack([np.minimum(below_minus_b, -a), -a, below_a, np.maximum(below_a, b)], axis=1)
+
+
+def categories(
+    change: Float[np.ndarray, "n"],
+    population: Float[np.ndarray, "n"] | Int[np.ndarray, "n"],
+    horizon: Int[np.ndarray, "n"],
+    rules: Rules,
+) -> Int[np.ndarray, "n"]:
+    """The category of each change in cases since the week before the reference date: an index into `rules.categories`.
+
+    Follows the code with which the hub makes its truth: a change exactly at the stable threshold is not stable, one
+    exactly at the large threshold is not large.
+
+    Raises:
+        InputError: when a change is no number, or a horizon has no thresholds.
+    """
+    if not np.isfinite(change).all():
+        raise InputError("change must be a finite number of cases, got one that is not")
+    return (change[:, None] > cuts(population, horizon, rules)).sum(axis=1)
+
+
+def truth(values: pl.DataFrame, locations: pl.DataFrame, dates: Iterable[date], rules: Rules) -> pl.DataFrame:
+    """What was observed for each reference date, horizon and location, by a version of the counts, usually the newest.
+
+    Returns:
+        Columns reference_date, horizon, location, base (cases in the week that ends 7 days before the reference date),
+        change (in cases), population, observed (index of the category); sorted. A forecast one of whose two weeks has
+        no value is left out.
+
+    Raises:
+        InputError: when the locations lack one of the values'.
+    """
+    grid = pl.DataFrame({"reference_date": sorted(set(dates))}, {"reference_date": pl.Date}).join(
+        pl.DataFrame({"horizon": rules.horizons}, {"horizon": pl.Int64}), how="cross"
+    )
+    weeks = grid.with_columns(
+        base_date=pl.col("reference_date") - WEEK,
+        target_end_date=pl.col("reference_date") + WEEK * pl.col("horizon"),
+    )
+    known = values.select("target_end_date", "location", "value")
+    both = weeks.join(known.rename({"target_end_date": "base_date", "value": "base"}), on="base_date").join(
+        known, on=["target_end_date", "location"]
+    )
+    table = with_population(both.sort("reference_date", "horizon", "location"), locations)
+    change = (table["value"] - table["base"]).to_numpy()
+    index = categories(change, table["population"].to_numpy(), table["horizon"].to_numpy(), rules)
+    observed = table.with_columns(change=pl.Series(change), observed=pl.Series(index))
+    return observed.select("reference_date", "horizon", "location", "base", "change", "population", "observed")
+
+
+def _in_counts(
+    thresholds: tuple[float, ...],
+    population: Float[np.ndarray, "n"] | Int[np.ndarray, "n"],
+    horizon: Int[np.ndarray, "n"],
+    rules: Rules,
+) -> Float[np.ndarray, "n"]:
+    same = horizon[:, None] == np.array(rules.horizons)
+    unknown = horizon[~same.any(axis=1)]
+    if unknown.size:
+        raise InputError(f"horizon must be one of {list(rules.horizons)}, got {unknown[0]}")
+    return np.round(np.array(thresholds)[same.argmax(axis=1)] * population / rules.rate_per, _DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -59,50 +160,47 @@ class Examples:
 
 def ask(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Asked:
     """Every location in the newest week of a version, its counts as they are expected to become."""
-    inputs = describe(grid.values, grid.dates, population, _row(grid, population))
+    inputs = _inputs(grid, population)
     rows = np.arange(len(grid.locations))
-    return Asked(
-        _sequences(inputs, rows, np.full(len(rows), inputs.shape[1] - 1), config.weeks), grid.values[:, -1], population
-    )
+    newest = np.full(len(rows), inputs.shape[1] - 1)
+    return Asked(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
 
 
 def learn_from(
     counts: Grid, history: History | None, population: Float[np.ndarray, "locations"], rules: Rules, config: HubConfig
 ) -> Examples:
-    """All examples that a version of the counts and a history hold.
-
-    Args:
-        counts: as known when the heads are fitted; its newest week, still to be revised, is left out.
-        history: of another measure, or None.
-        population: persons in each location of the counts.
-        rules: horizons.
-        config: weeks of the season, weight of the history.
+    """All examples that a version of the counts and a history hold; the newest week, still to be revised, is left out.
 
     Raises:
         InputError: when there is no example.
     """
-    settled = Grid(counts.locations, counts.dates[:-1], counts.values[:, :-1])
+    settled = counts.part(slice(-1))
     parts = [_examples(settled, population, 1.0, rules, config.growth)]
     if history is not None and config.history.weight > 0 and len(settled.dates):
         aggregate = aggregate_of(counts.locations, population)
         scaled = fit_scale(history, settled, aggregate, config.history)
         parts.append(_examples(scaled, population, config.history.weight, rules, config.growth))
-    found = _joined(parts)
-    if not len(found.asked):
+    asked = Asked(
+        *(np.concatenate([getattr(part.asked, name) for part in parts]) for name in ("inputs", "base", "population"))
+    )
+    if not len(asked):
         raise InputError(
             "there is no week to learn from: a version must hold at least 5 weeks before the newest one and a week "
             "after them, within the weeks of a season that --growth.first-week and --growth.last-week name"
         )
-    return found
+    return Examples(
+        asked, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
+    )
 
 
 def _examples(
     grid: Grid, population: Float[np.ndarray, "locations"], weight: float, rules: Rules, config: GrowthConfig
 ) -> Examples:
-    inputs = describe(grid.values, grid.dates, population, _row(grid, population))
-    week = season_week(grid.dates)
-    ahead = np.array(rules.horizons) + 1
-    change = _changes(grid.values, ahead)
+    inputs, week, width = _inputs(grid, population), season_week(grid.dates), len(grid.dates)
+    change = np.full((*grid.values.shape, len(rules.horizons)), np.nan)
+    for index, horizon in enumerate(rules.horizons):
+        ahead = min(horizon + 1, width)
+        change[:, : width - ahead, index] = grid.values[:, ahead:] - grid.values[:, : width - ahead]
     usable = np.isfinite(grid.values) & np.isfinite(inputs[:, :, _NEEDED]).all(axis=2) & np.isfinite(change).any(axis=2)
     usable &= (week >= config.first_week) & (week <= config.last_week)
     row, column = np.nonzero(usable)
@@ -110,15 +208,10 @@ def _examples(
     return Examples(asked, change[row, column], np.full(len(row), weight), week[column])
 
 
-def _changes(
-    values: Float[np.ndarray, "locations weeks"], ahead: np.ndarray
-) -> Float[np.ndarray, "locations weeks horizons"]:
-    width = values.shape[1]
-    result = np.full((*values.shape, len(ahead)), np.nan)
-    for index, weeks in enumerate(ahead):
-        if weeks < width:
-            result[:, : width - weeks, index] = values[:, weeks:] - values[:, : width - weeks]
-    return result
+def _inputs(grid: Grid, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "locations weeks inputs"]:
+    aggregate = aggregate_of(grid.locations, population)
+    row = None if aggregate is None else grid.locations.index(aggregate)
+    return describe(grid.values, grid.dates, population, row)
 
 
 def _sequences(
@@ -128,16 +221,3 @@ def _sequences(
     steps = column[:, None] + np.arange(1 - weeks, 1)
     taken = inputs[row[:, None], np.maximum(steps, 0)]
     return np.where((steps >= 0)[:, :, None], taken, np.nan)
-
-
-def _row(grid: Grid, population: Float[np.ndarray, "locations"]) -> int | None:
-    name = aggregate_of(grid.locations, population)
-    return None if name is None else grid.locations.index(name)
-
-
-def _joined(parts: Sequence[Examples]) -> Examples:
-    asked = Asked(
-        *(np.concatenate([getattr(part.asked, name) for part in parts]) for name in ("inputs", "base", "population"))
-    )
-    rest = (np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
-    return Examples(asked, *rest)

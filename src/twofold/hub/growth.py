@@ -42,21 +42,42 @@ def describe(
     """
     if values.shape[1] == 0:
         return np.zeros((*values.shape, len(NAMES)))
+    log, per_100k = np.log(values + ADDED), 1e5 / population[:, None]
+    before, earlier, earliest = (lagged(log, weeks) for weeks in (1, 2, 3))
+    growth_1, growth_2 = log - before, log - earlier
+    below, since = _peak(log)
     parts = np.arange(len(values)) != aggregate
-    own = _own(values, population)
-    country = _country(values[parts], population[parts])
-    growth_1, growth_2 = own["growth_1"][parts], own["growth_2"][parts]
-    country |= {
-        "share_rising": _mean(np.where(np.isnan(growth_1), np.nan, growth_1 > 0)),
-        "mean_growth_1": _mean(growth_1),
-        "mean_growth_2": _mean(growth_2),
+    national = _level(values[parts], population[parts])
+    national_growth = {weeks: _sum_growth(values[parts], weeks) for weeks in (1, 2, 4)}
+    national_below, national_since = _peak(national)
+    found = {
+        "level": log + np.log(per_100k),
+        "rate": values * per_100k,
+        "noise": 1.0 / np.sqrt(values + ADDED),
+        "growth_1": growth_1,
+        "growth_1_before": before - earlier,
+        "growth_1_earlier": earlier - earliest,
+        "growth_2": growth_2,
+        "growth_4": log - lagged(log, 4),
+        "slope_4": (1.5 * log + 0.5 * before - 0.5 * earlier - 1.5 * earliest) / 5.0,
+        "national_level": national,
+        "national_growth_1": national_growth[1],
+        "national_growth_1_before": national_growth[2] - national_growth[1],
+        "national_growth_2": national_growth[2],
+        "national_growth_4": national_growth[4],
+        "share_rising": _mean(np.where(np.isnan(growth_1), np.nan, growth_1 > 0)[parts]),
+        "mean_growth_1": _mean(growth_1[parts]),
+        "mean_growth_2": _mean(growth_2[parts]),
+        "level_to_national": log + np.log(per_100k) - national,
+        "growth_to_national": growth_2 - national_growth[2],
+        "below_peak": below,
+        "weeks_since_peak": since,
+        "national_below_peak": national_below,
+        "national_weeks_since_peak": national_since,
         "season_week": season_week(dates),
+        "population": np.log(population)[:, None],
     }
-    found = own | {name: np.broadcast_to(row, values.shape) for name, row in country.items()}
-    found["level_to_national"] = found["level"] - found["national_level"]
-    found["growth_to_national"] = found["growth_2"] - found["national_growth_2"]
-    found["population"] = np.broadcast_to(np.log(population)[:, None], values.shape)
-    return np.stack([found[name] for name in NAMES], axis=2)
+    return np.stack([np.broadcast_to(found[name], values.shape) for name in NAMES], axis=2)
 
 
 def lagged(values: Float[np.ndarray, "rows weeks"], weeks: int) -> Float[np.ndarray, "rows weeks"]:
@@ -87,46 +108,16 @@ def season_week(dates: np.ndarray) -> np.ndarray:
     return (dates - begin).astype(int) / WEEK.days
 
 
-def _own(values: Counts, population: Float[np.ndarray, "locations"]) -> dict[str, Counts]:
-    log = np.log(values + ADDED)
-    before, earlier, earliest = (lagged(log, weeks) for weeks in (1, 2, 3))
-    per_100k = 1e5 / population[:, None]
-    below, since = _peak(log)
-    return {
-        "level": log + np.log(per_100k),
-        "rate": values * per_100k,
-        "noise": 1.0 / np.sqrt(values + ADDED),
-        "growth_1": log - before,
-        "growth_1_before": before - earlier,
-        "growth_1_earlier": earlier - earliest,
-        "growth_2": log - earlier,
-        "growth_4": log - lagged(log, 4),
-        "slope_4": (1.5 * log + 0.5 * before - 0.5 * earlier - 1.5 * earliest) / 5.0,
-        "below_peak": below,
-        "weeks_since_peak": since,
-    }
-
-
-def _country(values: Counts, population: Float[np.ndarray, "locations"]) -> dict[str, Float[np.ndarray, "1 weeks"]]:
-    """The country as the sum of its parts, in each comparison of those known in both weeks."""
+def _level(values: Counts, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "1 weeks"]:
+    """The country's level as the sum of its parts, of those known."""
     known = np.isfinite(values)
     persons = np.where(known, population[:, None], 0.0).sum(axis=0, keepdims=True)
     cases = np.where(known, values, 0.0).sum(axis=0, keepdims=True)
-    level = np.log(cases / np.maximum(persons, 1.0) * 1e5 + 0.01)
-    growth = {weeks: _sum_growth(values, weeks) for weeks in (1, 2, 4)}
-    below, since = _peak(level)
-    return {
-        "national_level": level,
-        "national_growth_1": growth[1],
-        "national_growth_1_before": growth[2] - growth[1],
-        "national_growth_2": growth[2],
-        "national_growth_4": growth[4],
-        "national_below_peak": below,
-        "national_weeks_since_peak": since,
-    }
+    return np.log(cases / np.maximum(persons, 1.0) * 1e5 + 0.01)
 
 
 def _sum_growth(values: Counts, weeks: int) -> Float[np.ndarray, "1 weeks"]:
+    """The country's log growth, of the parts known in both weeks."""
     earlier = lagged(values, weeks)
     both = np.isfinite(values) & np.isfinite(earlier)
     now, then = (np.where(both, part, 0.0).sum(axis=0, keepdims=True) for part in (values, earlier))

@@ -14,7 +14,7 @@ import polars as pl
 from jaxtyping import Float
 
 from twofold.counts.panel import counted
-from twofold.engine.errors import DataError, InputError
+from twofold.engine.errors import InputError
 from twofold.hub.config import HistoryConfig
 from twofold.hub.growth import season_year
 from twofold.hub.rules import WEEK
@@ -22,7 +22,6 @@ from twofold.hub.tables import Kind, read_sheet
 from twofold.hub.vintages import Grid, grid_of
 
 COLUMNS: dict[str, Kind] = {"region": "text", "week_start": "date", "unweighted_ili": "number"}
-_WEEK_END = timedelta(days=6)
 
 
 @dataclass(frozen=True)
@@ -60,19 +59,18 @@ def read_history(path: Path, locations: pl.DataFrame) -> History:
     """
     sheet = read_sheet(path)
     table = sheet.typed(COLUMNS, may_lack=("unweighted_ili",))
-    negative = table["unweighted_ili"].fill_null(0.0) < 0
-    if negative.any():
-        row = int(negative.arg_true()[0])
-        found = table["unweighted_ili"][row]
-        raise DataError(f"{sheet.place(row, 'unweighted_ili')}: must be at least 0, got {found:g}; mend it")
-    twice = table.select("region", "week_start").is_duplicated()
-    if twice.any():
-        row = int(twice.arg_true()[0])
-        raise DataError(f"{sheet.place(row)}: this region and week stand more than once; keep one row of them")
+    share = table["unweighted_ili"]
+    sheet.refuse(
+        share.fill_null(0.0) < 0, lambda row: f"must be at least 0, got {share[row]:g}; mend it", "unweighted_ili"
+    )
+    sheet.refuse(
+        table.select("region", "week_start").is_duplicated(),
+        lambda _: "this region and week stand more than once; keep one row of them",
+    )
     named = table.join(locations.select("location", region="name"), on="region", how="left", maintain_order="left")
     unknown = named.filter(pl.col("location").is_null())["region"].unique().sort().to_list()
     values = named.drop_nulls(["location", "unweighted_ili"]).select(
-        target_end_date=pl.col("week_start") + _WEEK_END, location="location", value="unweighted_ili"
+        target_end_date=pl.col("week_start") + timedelta(days=6), location="location", value="unweighted_ili"
     )
     note = f"{counted(len(unknown), 'region')} of the history that the hub doesn't have left out: {', '.join(unknown)}."
     return History(values.sort("location", "target_end_date"), (note,) if unknown else ())
@@ -83,7 +81,7 @@ def fit_scale(history: History, counts: Grid, aggregate: str | None, config: His
 
     Args:
         history: what is known of it; weeks that end after the newest of the counts are not looked at.
-        counts: the counts as they are known; scales are fitted on the weeks of both.
+        counts: as they are known; scales are fitted on the weeks of both.
         aggregate: location that is the sum of all others, if there is one; its history is summed from theirs.
         config: background, excluded weeks.
 
@@ -94,9 +92,8 @@ def fit_scale(history: History, counts: Grid, aggregate: str | None, config: His
     Raises:
         InputError: when its weeks end on another day of the week than those of the counts.
     """
-    seen = history.values.filter(
-        (pl.col("target_end_date") <= _day(counts.dates[-1])) & pl.col("location").is_in(counts.locations)
-    )
+    newest = counts.dates[-1].astype("datetime64[D]").astype(date)
+    seen = history.values.filter((pl.col("target_end_date") <= newest) & pl.col("location").is_in(counts.locations))
     if seen.is_empty():
         return Grid(counts.locations, np.zeros(0, "datetime64[D]"), np.zeros((len(counts.locations), 0)))
     grid = grid_of(seen)
@@ -110,13 +107,18 @@ def fit_scale(history: History, counts: Grid, aggregate: str | None, config: His
     excess[rows] = above_background(grid.values, grid.dates, config)
     first, last = (np.datetime64(day, "D") for day in config.excluded)
     excess[:, (grid.dates >= first) & (grid.dates <= last)] = np.nan
-    scaled = excess * _scales(excess, grid.dates, counts)[:, None]
+    # Cases for one unit of the history: the ratio of both sums over the weeks that both have.
+    _, here, there = np.intersect1d(grid.dates, counts.dates, return_indices=True)
+    both = np.isfinite(excess[:, here]) & np.isfinite(counts.values[:, there])
+    cases = np.where(both, counts.values[:, there], 0.0).sum(axis=1)
+    units = np.where(both, excess[:, here], 0.0).sum(axis=1)
+    scale = np.where((units > 0) & (cases > 0), cases / np.where(units > 0, units, 1.0), np.nan)
+    scaled = excess * scale[:, None]
     if aggregate is not None:
         own = counts.locations.index(aggregate)
         parts = np.delete(scaled, own, axis=0)
         scaled[own] = np.where(np.isfinite(parts).any(axis=0), np.nansum(parts, axis=0), np.nan)
-    before = grid.dates < counts.dates[0]
-    return Grid(counts.locations, grid.dates[before], scaled[:, before])
+    return Grid(counts.locations, grid.dates, scaled).part(grid.dates < counts.dates[0])
 
 
 def above_background(
@@ -133,18 +135,3 @@ def above_background(
             low = np.nanquantile(part[enough], config.background, axis=1, keepdims=True)
             result[np.ix_(enough, within)] = np.maximum(part[enough] - low, 0.0) ** config.power
     return result
-
-
-def _scales(
-    excess: Float[np.ndarray, "locations weeks"], dates: np.ndarray, counts: Grid
-) -> Float[np.ndarray, "locations"]:
-    """Cases for one unit of the history: the ratio of both sums over the weeks that both have; NaN where it is none."""
-    _, here, there = np.intersect1d(dates, counts.dates, return_indices=True)
-    both = np.isfinite(excess[:, here]) & np.isfinite(counts.values[:, there])
-    cases = np.where(both, counts.values[:, there], 0.0).sum(axis=1)
-    units = np.where(both, excess[:, here], 0.0).sum(axis=1)
-    return np.where((units > 0) & (cases > 0), cases / np.where(units > 0, units, 1.0), np.nan)
-
-
-def _day(day: np.datetime64) -> date:
-    return day.astype("datetime64[D]").astype(date)

@@ -1,4 +1,4 @@
-"""A hub's fitted heads and their pool on disk, for a forecast every week without a new fit.
+"""A hub's fitted heads and their pool, fitted once and kept on disk for a forecast every week.
 
 Networks and climatology lie in one safetensors file, whose one metadata key holds everything else as JSON; trees and
 logistic regression in one skops file. Nothing in either can run code.
@@ -6,7 +6,7 @@ logistic regression in one skops file. Nothing in either can run code.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import polars as pl
 import torch
+from joblib import Parallel, delayed, parallel_config
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -21,20 +22,21 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.trees import read_trees, save_trees
-from twofold.hub.config import HubConfig
+from twofold.hub.config import POOL, HeadName, HubConfig, NetworkConfig
+from twofold.hub.examples import Examples, learn_from
+from twofold.hub.heads import fit_head, forecast
 from twofold.hub.heads.climatology import Climatology
-from twofold.hub.heads.heads import forecast
 from twofold.hub.heads.logistic import Logistic
-from twofold.hub.heads.network import Networks, Scaling, open_network
+from twofold.hub.heads.network import MixtureNetwork, Networks, Scaling
 from twofold.hub.heads.pmf import Head
 from twofold.hub.heads.trees import Trees
-from twofold.hub.known import Known
-from twofold.hub.pool import POOL, apply_weights
+from twofold.hub.pool import apply_weights
 from twofold.hub.rules import Rules
+from twofold.hub.season import Known, Replay
 
 TENSORS, CLASSIFIERS, KEY = "model.safetensors", "classifiers.skops", "model"
 _BESIDE = ("numpy.dtype",)  # the imputer of the logistic regression remembers how its numbers were stored
-_SCIKIT = {"trees", "logistic"}
+_SCIKIT: dict[str, type[Trees | Logistic]] = {"trees": Trees, "logistic": Logistic}
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,7 @@ class HubModel:
     weights: dict[str, float]
 
     def forecast(self, known: Known, rules: Rules, model: str) -> pl.DataFrame:
-        """Forecasts of the pool or of one head.
-
-        Args:
-            known: what is known for the reference date.
-            rules: of its season; the cuts must be those of the fit.
-            model: `POOL`, or a head's name.
+        """Forecasts of the pool or of one head from what is known for a reference date.
 
         Returns:
             Columns reference_date, horizon, location, category, probability.
@@ -74,7 +71,7 @@ class HubModel:
                 f"the model was fitted on what was known for {self.fitted_for}; a forecast for {known.reference_date} "
                 "made with it would have seen what came next. Give a later reference date, or fit a model for then"
             )
-        if _asked(rules) != _asked(self.rules):
+        if _needs(rules) != _needs(self.rules):
             raise InputError(
                 f"the model was fitted for the horizons and thresholds of season {self.rules.season}, those of "
                 f"{rules.season} are others; fit it again with `twofold trend hub fit`"
@@ -118,21 +115,13 @@ class HubModel:
 
     @classmethod
     def open(cls, folder: Path, wanted: str | None = None) -> "HubModel":
-        """Reads what `save` wrote.
-
-        Args:
-            folder: that was given to it.
-            wanted: a head, or `POOL`: no other heads are read than its forecasts need; None: all.
+        """Reads what `save` wrote; of the heads those that a wanted one's or `POOL`'s forecasts need, or all.
 
         Raises:
             InputError: when there is no such head.
             RunFolderError: when the folder holds no model, or a file of it can't be read as one.
         """
         path = folder / TENSORS
-        if not path.is_file():
-            raise RunFolderError(
-                f"{folder}: holds no model ({TENSORS} is missing); make one with `twofold trend hub fit`"
-            )
         try:
             with safe_open(path, framework="pt") as file:
                 about = json.loads(file.metadata()[KEY])
@@ -145,18 +134,23 @@ class HubModel:
                 _check_name(wanted, about["heads"])
             names = about["heads"] if wanted is None else config.pooled if wanted == POOL else (wanted,)
             classifiers = {}
-            if _SCIKIT & set(names):
+            if _SCIKIT.keys() & set(names):
                 if _digest(folder / CLASSIFIERS) != about["classifiers"]:
                     raise ValueError(f"{CLASSIFIERS} was not saved with it; fit the model again")
                 classifiers = read_trees(folder / CLASSIFIERS, _BESIDE)
-            sizes = about["sizes"]
             heads: dict[str, Head] = {}
             for name in names:
+                if name in _SCIKIT:
+                    parts = range(about["sizes"][name])
+                    heads[name] = _SCIKIT[name](tuple(classifiers[f"{name}.{part}"] for part in parts))
+                    continue
                 own = {
                     key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
                 }
-                parts = [classifiers[f"{name}.{index}"] for index in range(sizes[name])] if name in _SCIKIT else []
-                heads[name] = _head(name, own, tuple(parts), config, len(rules.horizons))
+                if name == "climatology":
+                    heads[name] = Climatology(**{key: value.numpy() for key, value in own.items()})
+                else:
+                    heads[name] = _networks(cast(Cell, name), own, len(rules.horizons), config.network)
             return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, about["weights"])
         except (RunFolderError, InputError):
             raise
@@ -173,25 +167,55 @@ def _check_name(model: str, heads: Iterable[str]) -> None:
         raise InputError(f"--head must be one of {', '.join((POOL, *heads))}, got {model!r}")
 
 
-def _asked(rules: Rules) -> tuple[object, ...]:
+def _needs(rules: Rules) -> tuple[object, ...]:
     """What a fit depends on."""
     return rules.horizons, rules.categories, rules.stable_below, rules.large_above, rules.stable_count, rules.rate_per
 
 
-def _head(
-    name: str, tensors: dict[str, torch.Tensor], classifiers: tuple[Any, ...], config: HubConfig, horizons: int
-) -> Head:
-    if name == "trees":
-        return Trees(classifiers)
-    if name == "logistic":
-        return Logistic(classifiers)
-    if name == "climatology":
-        return Climatology(**{key: value.numpy() for key, value in tensors.items()})
-    cell = cast(Cell, name)
+def _networks(cell: Cell, tensors: dict[str, torch.Tensor], horizons: int, config: NetworkConfig) -> Networks:
     weights: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         index, _, parameter = key.partition(".")
         if parameter:
             weights.setdefault(index, {})[parameter] = value
-    modules = [open_network(weights[index], cell, horizons, config.network) for index in sorted(weights, key=int)]
+    modules = []
+    for index in sorted(weights, key=int):
+        modules.append(MixtureNetwork(horizons, cell, config))
+        modules[-1].load_state_dict(weights[index])
     return Networks(cell, Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy()), tuple(modules))
+
+
+def fit_model(
+    replay: Replay,
+    reference_date: date,
+    config: HubConfig,
+    weights: dict[str, float] | None,
+    *,
+    jobs: int,
+    progress: Callable[[int, int], None],
+) -> HubModel:
+    """All heads fitted on what was known for one reference date; without weights the pool's are equal.
+
+    `progress` is called with (heads done, heads in all).
+    """
+    known = replay.known(reference_date)
+    examples = learn_from(known.counts, replay.history, known.population, replay.rules, config)
+    tasks = (delayed(_fit_named)(name, examples, replay.rules, config) for name in reversed(config.heads))
+    heads: dict[str, Head] = {}
+    progress(0, len(config.heads))
+    for name, head in as_finished(tasks, jobs):
+        heads[name] = head
+        progress(len(heads), len(config.heads))
+    equal = {name: 1.0 / len(config.pooled) for name in config.pooled}
+    ordered = {name: heads[name] for name in config.heads}
+    return HubModel(config, replay.rules, reference_date, ordered, equal if weights is None else weights)
+
+
+def _fit_named(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> tuple[HeadName, Head]:
+    return name, fit_head(name, examples, rules, config)
+
+
+def as_finished(tasks: Iterator[Any], jobs: int) -> Iterator[Any]:
+    """Results of joblib's tasks as they are finished, each process with one thread."""
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from cast(Iterator[Any], Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks))

@@ -1,15 +1,16 @@
 """The pool: a weighted mean of the heads' probabilities, its weights learned from past weeks of the season alone."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 from scipy.optimize import minimize
 
-from twofold.hub.compare import UNIT
+from twofold.hub.config import POOL, HubConfig
 from twofold.hub.rules import Rules
+from twofold.hub.tables import UNIT
 
-POOL = "pool"
-"""Name of the pool beside the heads."""
 _TOLERANCE = 1e-12
 
 
@@ -20,14 +21,8 @@ def fit_weights(
 
     The RPS of a linear pool is a quadratic form of its weights, so the best weights on the simplex are the solution of
     a small convex problem. With few weeks behind it the solution is luck: to the sum over weeks of the mean RPS a
-    penalty is added, of `prior_weeks` times the squared distance to equal weights.
-
-    Args:
-        forecasts: model, reference_date, horizon, location, category, probability, made before.
-        truth: reference_date, horizon, location, observed, as far as it was known; as `rate_change.truth` gives it.
-        heads: models to be pooled.
-        rules: order of the categories.
-        prior_weeks: strength of the penalty.
+    penalty is added, of `prior_weeks` times the squared distance to equal weights. Forecasts and outcomes (as
+    `examples.truth` gives them) are those of past dates, as far as they were known.
 
     Returns:
         Head -> weight; they sum to 1.
@@ -57,11 +52,7 @@ def fit_weights(
 
 
 def apply_weights(forecasts: pl.DataFrame, weights: dict[str, float]) -> pl.DataFrame:
-    """The pool's forecasts.
-
-    Args:
-        forecasts: model, reference_date, horizon, location, category, probability, of every head in `weights`.
-        weights: as `fit_weights` gives them.
+    """The pool's forecasts, from those of every head that has a weight.
 
     Returns:
         Columns reference_date, horizon, location, category, probability; order of the first head's rows.
@@ -87,3 +78,21 @@ def _quadratic(
         square += np.einsum("anc,bnc->ab", cumulative, cumulative) / len(reached)
         line += np.einsum("anc,nc->a", cumulative, reached) / len(reached)
     return square, line
+
+
+def pool_forward(
+    forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: Rules, config: HubConfig
+) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
+    """The pool, date by date, its weights fitted on the outcomes of earlier dates that were known by then.
+
+    Returns:
+        As `replay_pool`.
+    """
+    pooled, weights = [], []
+    for day, outcomes in known.items():
+        past = forecasts.filter(pl.col("reference_date") < day)
+        weight = fit_weights(past, outcomes, config.pooled, rules, config.pool_prior_weeks)
+        pooled.append(apply_weights(forecasts.filter(pl.col("reference_date") == day), weight))
+        weights.append((day, weight))
+    table = pl.concat(pooled).with_columns(model=pl.lit(POOL))
+    return table.select(forecasts.columns), weights

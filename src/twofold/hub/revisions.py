@@ -30,12 +30,8 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
     The chain ladder of insurance and of nowcasting: between two versions a week apart the count of the week that was
     then the k-th newest grew by a factor; the median of its logarithms over past versions, added up over k, leads from
     a first report to a settled count. All locations are added up: a single one's revisions are mostly noise. It is a
-    median since a hub may publish a wrong table for a week: a mean would carry that mistake on for ten.
-
-    Args:
-        versions: all versions; only those before the deadline are looked at.
-        deadline: of the reference date that is forecast.
-        left_out: locations that are sums of others.
+    median since a hub may publish a wrong table for a week: a mean would carry that mistake on for ten. Only versions
+    before the deadline are looked at; locations that are sums of others are left out.
 
     Returns:
         One logarithm a lag; 0 where nothing is known of revisions.
@@ -45,7 +41,8 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
         Bulletin 23(2), equation 3, with a weighted median in place of the ratio of sums: weights fade, and "no
         development" has one of its own.
     """
-    grids = [_known(versions, deadline - age * WEEK) for age in range(LOOK_BACK + 1)]
+    tables = [versions.before(deadline - age * WEEK) for age in range(LOOK_BACK + 1)]
+    grids = [None if table.is_empty() else grid_of(table) for table in tables]
     steps, weights = [np.zeros(LAGS)], [PRIOR]
     for age, (new, old) in enumerate(itertools.pairwise(grids)):
         if new is None or old is None or new.dates[-1] - old.dates[-1] != np.timedelta64(WEEK.days):
@@ -57,21 +54,11 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
 
 
 def apply_revisions(grid: Grid, factors: Float[np.ndarray, "lags"]) -> Grid:
-    """The counts as they are expected to become.
-
-    Args:
-        grid: a version.
-        factors: as `fit_revisions` gives them.
-    """
+    """A version's counts as they are expected to become, by the factors that `fit_revisions` gives."""
     values = grid.values.copy()
     lags = min(len(factors), values.shape[1])
     values[:, values.shape[1] - lags :] *= np.exp(factors[:lags][::-1])
     return grid._replace(values=values)
-
-
-def _known(versions: Versions, deadline: datetime) -> Grid | None:
-    version = versions.before(deadline)
-    return None if version.is_empty() else grid_of(version)
 
 
 def _growth(old: Grid, new: Grid, lag: int, left_out: Sequence[str]) -> float:

@@ -111,27 +111,24 @@ class HubRules(HubTarget):
         if name in self.seasons:
             return Rules(season=name, **shared, **dict(self.seasons[name]))
         newest = max(self.seasons)
+        base = self.seasons[newest]
         if not _is_season(name) or name < newest:
             raise InputError(
                 f"season must be one of {', '.join(sorted(self.seasons))} or a later one such as "
-                f"{season_of(self.seasons[newest].first_reference + 52 * WEEK)}, got {name!r}; list it in a rules file"
+                f"{season_of(base.first_reference + 52 * WEEK)}, got {name!r}; list it in a rules file"
             )
         moved = 52 * (int(name[:4]) - int(newest[:4])) * WEEK
-        base = self.seasons[newest]
-        change = {"first_reference": base.first_reference + moved, "last_reference": base.last_reference + moved}
+        first, last = base.first_reference + moved, base.last_reference + moved
         note = (
-            f"Season {name} of {self.hub} is not listed: it has the rules of {newest}, reference dates "
-            f"{change['first_reference']} to {change['last_reference']} and no moved deadline; list it in a rules file "
-            "where that is wrong."
+            f"Season {name} of {self.hub} is not listed: it has the rules of {newest}, reference dates {first} to "
+            f"{last} and no moved deadline; list it in a rules file where that is wrong."
         )
-        return Rules(season=name, note=note, **shared, **dict(base.model_copy(update=change | {"moved_deadlines": {}})))
+        dates = {"first_reference": first, "last_reference": last, "moved_deadlines": {}}
+        return Rules(season=name, note=note, **shared, **dict(base.model_copy(update=dates)))
 
 
 def rules(hub: str, season: str) -> Rules:
-    """The rules of a hub (a known name or a rules file) in one season, such as 2024-25.
-
-    Raises:
-        InputError: when hub or season are not known, or the file breaks a rule.
+    """The rules of a hub (a known name or a rules file) in one season, such as 2024-25; see `read_rules`.
 
     Example:
         >>> rules("flusight", "2024-25").deadline(date(2024, 12, 28)).isoformat()
@@ -141,21 +138,26 @@ def rules(hub: str, season: str) -> Rules:
 
 
 def read_rules(hub: str | Path) -> HubRules:
-    """Reads a hub's rules.
-
-    Args:
-        hub: a known hub's name, or a TOML file of the layout of `hubs/flusight.toml`.
+    """Reads the rules of a known hub, or those in a TOML file of the layout of `flusight.toml`.
 
     Raises:
         InputError: when neither a known hub nor a file has that name.
         DataError: when the file breaks a rule; names file and key.
     """
     if hub in KNOWN:
-        return _parse((resources.files("twofold.hub") / f"{hub}.toml").read_bytes(), f"{hub}.toml")
-    path = Path(hub)
-    if not path.is_file():
+        content, name = (resources.files("twofold.hub") / f"{hub}.toml").read_bytes(), f"{hub}.toml"
+    elif Path(hub).is_file():
+        content, name = Path(hub).read_bytes(), str(hub)
+    else:
         raise InputError(f"hub must be one of {', '.join(KNOWN)} or a rules file (TOML), got {str(hub)!r}")
-    return _parse(path.read_bytes(), str(path))
+    try:
+        found = HubRules.model_validate(tomllib.loads(content.decode()))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{name}: is no TOML file ({error}); see hub/flusight.toml for the layout") from error
+    except ValidationError as error:
+        raise DataError(f"{name}: {explain(error)}") from error
+    _check(found, name)
+    return found
 
 
 def season_of(day: date) -> str:
@@ -167,17 +169,6 @@ def season_of(day: date) -> str:
 def _is_season(name: str) -> bool:
     match = _SEASON.fullmatch(name)
     return match is not None and (int(match[1]) + 1) % 100 == int(match[2])
-
-
-def _parse(content: bytes, name: str) -> HubRules:
-    try:
-        found = HubRules.model_validate(tomllib.loads(content.decode()))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{name}: is no TOML file ({error}); see hubs/flusight.toml for the layout") from error
-    except ValidationError as error:
-        raise DataError(f"{name}: {explain(error)}") from error
-    _check(found, name)
-    return found
 
 
 def _check(found: HubRules, name: str) -> None:

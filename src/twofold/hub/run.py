@@ -1,48 +1,46 @@
-"""A season's backtest composed: versions in; predictions, scores, a fitted model and what the page draws out."""
+"""A season's backtest: versions in; forecasts as they could have been made, scores and what the page draws out."""
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from joblib import delayed
 
 from twofold.counts.panel import counted
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
-from twofold.hub.compare import differences
-from twofold.hub.config import SEEN, HubConfig
-from twofold.hub.heads.heads import examples_of
-from twofold.hub.known import Known
-from twofold.hub.pool import POOL
-from twofold.hub.rate_change import truth
-from twofold.hub.rules import WEEK
-from twofold.hub.scores import FORECAST, common, leaderboard, score_forecasts
-from twofold.hub.season import Replay, replay_heads, replay_pool
-from twofold.hub.vintages import Skipped, table_of
+from twofold.hub.config import POOL, SEEN, HeadName, HubConfig
+from twofold.hub.examples import learn_from, truth
+from twofold.hub.heads import fit_head, forecast
+from twofold.hub.history import History
+from twofold.hub.model import as_finished
+from twofold.hub.pool import pool_forward
+from twofold.hub.rules import WEEK, Rules
+from twofold.hub.scores import common, differences, leaderboard, score_forecasts
+from twofold.hub.season import Known, Replay, Skipped
+from twofold.hub.tables import FORECAST
+from twofold.hub.vintages import table_of
 
 RESAMPLES, BLOCK_WEEKS, LEVEL = 2000, 3, 0.9
 SHOWN_WEEKS = 8
 """Weeks before each reference date of which the page shows what was known."""
-
-
 PREFIX = "twofold-"
 """Begins our models' names among those of other teams."""
+Progress = Callable[[int, int], None]
 
 
 def check(replay: Replay, peers: pl.DataFrame | None) -> None:
     """Tells what would keep a backtest from being scored before anything is fitted or written.
 
-    Args:
-        replay: the season.
-        peers: forecasts of other models, or None.
-
     Raises:
         InputError: when no date can be forecast, or of none the outcome is known.
         DataError: when a peer's forecast is none.
     """
-    dates, _ = replay.dates()
+    dates, _ = replay.dates
     happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
     if happened.is_empty():
         raise InputError(
@@ -60,17 +58,11 @@ def execute(
     folder: RunFolder,
     *,
     jobs: int,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> None:
     """Replays a season; everything the report reads is in the folder afterwards.
 
-    Args:
-        replay: the season.
-        peers: forecasts of other models, columns of `hub_scores.FORECAST`; or None.
-        config: heads, schedule.
-        folder: held by this process; blocks found there are not done again.
-        jobs: processes.
-        progress: called with (blocks done, blocks in all).
+    What is found there is not done again. `progress` is called with (fits done, fits in all).
 
     Raises:
         InputError: when versions and season don't fit each other.
@@ -79,7 +71,7 @@ def execute(
     heads = replay_heads(replay, config, folder.path / "parts", jobs, progress)
     pool, weights = replay_pool(heads, replay, config)
     ours = pl.concat([heads, pool]).with_columns((PREFIX + pl.col("model")).alias("model")).select(list(FORECAST))
-    dates, skipped = replay.dates()
+    dates, skipped = replay.dates
     tables = {"predictions": ours}
     if peers is not None:
         tables["peers"] = peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST)).cast(ours.schema)
@@ -87,29 +79,93 @@ def execute(
     known = [replay.known(day) for day in dates]
     happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
     tables |= {"truth": happened, "counts": replay.versions.latest(), "locations": replay.locations}
-    tables["known"] = pl.concat([_shown(moment) for moment in known])
+    shown = [
+        table_of(moment.counts.part(slice(-SHOWN_WEEKS, None))).select(
+            pl.lit(moment.reference_date).alias("reference_date"), pl.all()
+        )
+        for moment in known
+    ]
+    tables["known"] = pl.concat(shown)
     for name, table in tables.items():
         write_parquet(folder.path / f"{name}.parquet", table)
     write_text(folder.path / "rules.json", replay.rules.to_json())
-    about = _about(replay, skipped, known, config)
-    about["weights"] = [{"reference_date": str(day), "weights": weight} for day, weight in weights]
-    write_json(folder.path / "scores.json", account(everyone, happened, replay, config) | about)
+    scores = _account(everyone, happened, replay.rules, config) | _about(replay, skipped, known, config)
+    scores["weights"] = [{"reference_date": str(day), "weights": weight} for day, weight in weights]
+    write_json(folder.path / "scores.json", scores)
 
 
-def account(forecasts: pl.DataFrame, happened: pl.DataFrame, replay: Replay, config: HubConfig) -> dict[str, Any]:
+def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> pl.DataFrame:
+    """Forecasts of every head for every reference date that can be forecast.
+
+    `parts` gets one file for each head and fit; what it holds is not done again.
+
+    Returns:
+        Columns model (the head's name), reference_date, horizon, location, category, probability.
+    """
+    dates, _ = replay.dates
+    blocks = [
+        (head, dates[start : start + config.refit_weeks])
+        for head in config.heads
+        for start in range(0, len(dates), config.refit_weeks)
+    ]
+    paths = [parts / f"{head}-{days[0]}.parquet" for head, days in blocks]
+    missing = [(path, *block) for path, block in zip(paths, blocks, strict=True) if not path.exists()]
+    progress(len(blocks) - len(missing), len(blocks))
+    known = {day: replay.known(day) for day in dates}
+    tasks = (
+        delayed(_forecast_block)(
+            path, head, [known[day] for day in days], replay.history, rules=replay.rules, config=config
+        )
+        for path, head, days in sorted(missing, key=lambda block: config.heads.index(block[1]), reverse=True)
+    )  # the longest first, so that no process is left alone with one at the end
+    for done, (path, found) in enumerate(as_finished(tasks, jobs), len(blocks) - len(missing) + 1):
+        write_parquet(path, found)
+        progress(done, len(blocks))
+    return pl.concat([pl.read_parquet(path) for path in paths])
+
+
+def _forecast_block(
+    path: Path, name: HeadName, known: list[Known], history: History | None, *, rules: Rules, config: HubConfig
+) -> tuple[Path, pl.DataFrame]:
+    """One head, fitted on what was known for the first of some reference dates: its forecasts for all of them."""
+    examples = learn_from(known[0].counts, history, known[0].population, rules, config)
+    head = fit_head(name, examples, rules, config)
+    found = pl.concat([forecast(head, moment, rules, config) for moment in known])
+    return path, found.select(pl.lit(name).alias("model"), pl.all())
+
+
+def replay_pool(
+    forecasts: pl.DataFrame, replay: Replay, config: HubConfig
+) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
+    """The pool of the heads, its weights for each date fitted on the dates before whose outcome was known by then.
+
+    Returns:
+        Forecasts in the same columns, model `POOL`, and the weights by reference date.
+    """
+    dates, _ = replay.dates
+    known = {
+        day: truth(replay.known(day).settled(), replay.locations, [past for past in dates if past < day], replay.rules)
+        for day in dates
+    }
+    return pool_forward(forecasts, known, replay.rules, config)
+
+
+def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: Rules, config: HubConfig) -> dict[str, Any]:
     """All models' scores: on what each forecast, on what all well-covered ones forecast, and in pairs with ours."""
-    scored = score_forecasts(forecasts, happened, replay.rules)
+    scored = score_forecasts(forecasts, happened, rules)
     default = PREFIX + POOL
     compared = differences(scored, default, resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=config.seed)
+    boards = {"models": scored, "common": common(scored, happened)}
     return {
-        "models": _table(leaderboard(scored, happened, replay.rules)),
-        "common": _table(leaderboard(common(scored, happened), happened, replay.rules)),
+        **{
+            name: {row.pop("model"): row for row in leaderboard(part, happened, rules).iter_rows(named=True)}
+            for name, part in boards.items()
+        },
         "default": default,
         "no_skill": [PREFIX + head for head in config.heads if head == "climatology"],
         "ours": [PREFIX + head for head in (*config.heads, POOL)],
         "differences": {
-            row["peer"]: {"mean": row["difference"], "low": row["low"], "high": row["high"]}
-            | {key: row[key] for key in ("n", "dates")}
+            row["peer"]: {"mean": row["difference"]} | {key: row[key] for key in ("low", "high", "n", "dates")}
             for row in compared.iter_rows(named=True)
         },
     }
@@ -117,8 +173,10 @@ def account(forecasts: pl.DataFrame, happened: pl.DataFrame, replay: Replay, con
 
 def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: HubConfig) -> dict[str, Any]:
     """What was replayed, what was left out, what was known."""
-    rules = replay.rules
+    rules, notes = replay.rules, replay.notes
     seen = SEEN.get((rules.hub, rules.season))
+    if skipped:
+        notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
     return {
         "hub": rules.hub,
         "season": rules.season,
@@ -127,36 +185,17 @@ def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: H
         "dates": [str(moment.reference_date) for moment in known],
         "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
         "caveats": [] if seen is None else [seen],
-        "notes": _notes(replay, skipped),
-        "fits": [_fit(moment, replay, config) for moment in known[:: config.refit_weeks]],
+        "notes": notes,
+        "fits": [
+            {
+                "origin": str(moment.reference_date),
+                "through": str(moment.counts.dates[-2].astype("datetime64[D]")),
+                "examples": len(learn_from(moment.counts, replay.history, moment.population, rules, config).asked),
+            }
+            for moment in known[:: config.refit_weeks]
+        ],
         "revisions": [
             {"reference_date": str(moment.reference_date), "factors": np.exp(moment.revisions).tolist()}
             for moment in known
         ],
     }
-
-
-def _table(board: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    return {row.pop("model"): row for row in board.iter_rows(named=True)}
-
-
-def _notes(replay: Replay, skipped: list[Skipped]) -> list[str]:
-    notes = [*replay.versions.notes, *(replay.history.notes if replay.history else ())]
-    if replay.rules.note:
-        notes.append(replay.rules.note)
-    if skipped:
-        notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
-    return notes
-
-
-def _fit(known: Known, replay: Replay, config: HubConfig) -> dict[str, Any]:
-    examples = examples_of(known, replay.history, replay.rules, config)
-    last = known.counts.dates[-2].astype("datetime64[D]").astype(date)
-    return {"origin": str(known.reference_date), "through": str(last), "examples": len(examples.asked)}
-
-
-def _shown(known: Known) -> pl.DataFrame:
-    """What was known of the last weeks: reference_date, target_end_date, location, value."""
-    counts = known.counts
-    frame = table_of(counts._replace(dates=counts.dates[-SHOWN_WEEKS:], values=counts.values[:, -SHOWN_WEEKS:]))
-    return frame.select(pl.lit(known.reference_date).alias("reference_date"), pl.all())

@@ -4,9 +4,8 @@ Counts of the last weeks are revised, and so are old ones. A forecast made in th
 nothing else, so every reader of a version names its moment.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +13,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from twofold.counts.panel import Panel, counted
+from twofold.counts.panel import counted
 from twofold.engine.errors import DataError, InputError
-from twofold.hub.rules import WEEK, Rules
+from twofold.hub.rules import WEEK
 from twofold.hub.tables import Kind, read_sheet
 
 COLUMNS: dict[str, Kind] = {"as_of": "time", "target_end_date": "date", "location": "text", "value": "number"}
@@ -49,11 +48,7 @@ class Versions:
         return _last(self.changes.filter(pl.col("as_of") <= _zoned(time)))
 
     def before(self, deadline: datetime) -> pl.DataFrame:
-        """The last version published before a deadline: all that a forecast for it may use.
-
-        Returns:
-            As `as_of`.
-        """
+        """The last version published before a deadline, all that a forecast for it may use; columns as of `as_of`."""
         return _last(self.changes.filter(pl.col("as_of") < _zoned(deadline)))
 
     def until(self, deadline: datetime) -> "Versions":
@@ -83,19 +78,16 @@ class Versions:
         return first.sort("location", "target_end_date")
 
 
-class Skipped(NamedTuple):
-    """A reference date for which no forecast can be made, and why."""
-
-    reference_date: date
-    reason: str
-
-
 class Grid(NamedTuple):
     """A version as a matrix: locations sorted, weeks in order (their last days), cases; NaN where there is no value."""
 
     locations: tuple[str, ...]
     dates: np.ndarray
     values: Float[np.ndarray, "locations weeks"]
+
+    def part(self, weeks: slice | np.ndarray) -> "Grid":
+        """Some of its weeks."""
+        return Grid(self.locations, self.dates[weeks], self.values[:, weeks])
 
 
 def read_versions(path: Path) -> Versions:
@@ -113,48 +105,26 @@ def read_versions(path: Path) -> Versions:
     table = sheet.typed(COLUMNS, may_lack=("value",))
     if table.is_empty():
         raise DataError(f"{sheet.name}: there are columns but no row; a version of the counts is needed")
-    negative = table["value"].fill_null(0.0) < 0
-    if negative.any():
-        row = int(negative.arg_true()[0])
-        raise DataError(f"{sheet.place(row, 'value')}: cases can't be negative, got {table['value'][row]:g}; mend it")
-    whole, note = _without_contradictions(table)
-    return Versions(whole.sort("as_of", "location", "target_end_date"), () if note is None else (note,))
-
-
-def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:
-    """Parts reference dates into those that can be forecast and those that can't.
-
-    Args:
-        versions: all versions.
-        dates: reference dates.
-        rules: deadlines, and how many locations the week before the reference date must hold.
-
-    Returns:
-        Dates to be used, and dates skipped with their reasons.
-    """
-    used, skipped = [], []
-    for day in dates:
-        week, known = day - WEEK, versions.before(rules.deadline(day))
-        there = known.filter(pl.col("target_end_date") == week).height
-        if there >= rules.min_locations:
-            used.append(day)
-        elif known.is_empty():
-            skipped.append(Skipped(day, "no version was published before the deadline"))
-        else:
-            last = max(time for time in versions.times() if time < rules.deadline(day))
-            reason = (
-                f"the last version before the deadline, of {last:%Y-%m-%d %H:%M} UTC, holds "
-                f"{counted(there, 'location')} for the week ending {week}; {rules.min_locations} are needed"
-            )
-            skipped.append(Skipped(day, reason))
-    return used, skipped
+    value = table["value"]
+    sheet.refuse(value.fill_null(0.0) < 0, lambda row: f"cases can't be negative, got {value[row]:g}; mend it", "value")
+    once = table.unique().sort("as_of", "location", "target_end_date", "value")
+    # A hub once published a table with all locations' values under one name, and mended it within minutes: what stood
+    # before is nearer to the truth than any of them.
+    several = once.select("as_of", *_CELL).is_duplicated()
+    wrong = once.filter(several)
+    if wrong.is_empty():
+        return Versions(once)
+    times = ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in wrong["as_of"].unique().sort())
+    cells = wrong.select("as_of", *_CELL).n_unique()
+    note = (
+        f"{counted(cells, 'cell')} with several values in one version (published {times} UTC) left out; what was known "
+        "before stands until the next version."
+    )
+    return Versions(once.filter(~several), (note,))
 
 
 def grid_of(version: pl.DataFrame) -> Grid:
-    """One version as a matrix: what a forecaster reads that can do with gaps.
-
-    Args:
-        version: target_end_date, location, value; as `Versions.before` gives it; not empty.
+    """One version, not empty, as a matrix: what a forecaster reads that can do with gaps.
 
     Raises:
         InputError: when two weeks are not whole weeks apart.
@@ -179,56 +149,9 @@ def table_of(grid: Grid) -> pl.DataFrame:
     return pl.DataFrame(table).drop_nans("value").with_columns(pl.col("target_end_date").cast(pl.Date))
 
 
-def panel_of(version: pl.DataFrame, since: date | None = None) -> Panel:
-    """One version as a panel of new cases by location and week, for everything that works on panels.
-
-    A panel has no gaps, so a location that lacks a week is left out, and the panel's notes name it.
-
-    Args:
-        version: target_end_date, location, value; as `Versions.as_of` gives it; not empty.
-        since: last day of the first week taken; by default the first one of the version.
-
-    Raises:
-        InputError: when no location has every week, or a value is a fraction.
-    """
-    grid = grid_of(version if since is None else version.filter(pl.col("target_end_date") >= since))
-    lacks = np.isnan(grid.values).any(axis=1)
-    if lacks.all():
-        raise InputError("no location has a value for every week; give `since` a later week")
-    values = grid.values[~lacks]
-    if (values != np.round(values)).any():
-        raise InputError("cases must be whole numbers, got a fraction; give counts, not rates")
-    names = np.array(grid.locations)
-    panel = Panel(tuple(names[~lacks].tolist()), grid.dates, values.astype(np.int64), "incident")
-    lost = (
-        f"{counted(int(lacks.sum()), 'location')} without a value for every week left out: {', '.join(names[lacks])}."
-    )
-    return panel.noted(lost if lacks.any() else None)
-
-
 def _last(changes: pl.DataFrame) -> pl.DataFrame:
     kept = changes.unique(_CELL, keep="last", maintain_order=True).drop_nulls("value")
     return kept.select(*_CELL, "value").sort("location", "target_end_date")
-
-
-def _without_contradictions(table: pl.DataFrame) -> tuple[pl.DataFrame, str | None]:
-    """The table without repeated rows, and without cells to which one version gives several values.
-
-    A hub once published a table with all locations' values under one name, and mended it within minutes: what stood
-    before is nearer to the truth than any of them.
-    """
-    once = table.unique(maintain_order=True)
-    several = once.select("as_of", *_CELL).is_duplicated()
-    if not several.any():
-        return once, None
-    wrong = once.filter(several)
-    times = ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in wrong["as_of"].unique().sort())
-    cells = wrong.select("as_of", *_CELL).n_unique()
-    note = (
-        f"{counted(cells, 'cell')} with several values in one version (published {times} UTC) left out; what was known "
-        "before stands until the next version."
-    )
-    return once.filter(~several), note
 
 
 def _zoned(time: datetime) -> datetime:

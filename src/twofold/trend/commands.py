@@ -3,14 +3,16 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import polars as pl
 import tyro
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from twofold.counts.config import SourceConfig
 from twofold.counts.load import load_panel, read_frame
@@ -18,17 +20,24 @@ from twofold.counts.panel import Panel
 from twofold.engine.config import short_digest
 from twofold.engine.errors import InputError
 from twofold.engine.flags import parse, word_after
+from twofold.engine.loop import Record
 from twofold.engine.run import claim
 from twofold.engine.terminal import deliver, render
+from twofold.page import numbers
 from twofold.trend.config import TrendConfig
 from twofold.trend.forecast import Forecaster
+from twofold.trend.judge import rescore
 from twofold.trend.original.study import StudyConfig, check_study, execute_study
-from twofold.trend.prepare import prepare
-from twofold.trend.recipes import RECIPES, departures, recipe
+from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
 from twofold.trend.report import page as report
-from twofold.trend.rescore import rescore
+from twofold.trend.report import walk as walk_report
+from twofold.trend.report import wording
 from twofold.trend.run import execute
-from twofold.trend.terminal import format_forecast, progress, score_table, settings_bar, show_scores
+from twofold.trend.train import Journal
+from twofold.trend.walk.account import settle
+from twofold.trend.walk.config import BacktestConfig
+from twofold.trend.walk.schedule import schedule, walk_forward
+from twofold.trend.windows import prepare
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def study(argv: list[str]) -> int:
         if folder.done:
             console.print(f"{out} holds this very study, finished; --overwrite runs it again")
         else:
-            with settings_bar(console) as advance:
+            with count_bar(console, "settings") as advance:
                 execute_study(panel, source, flags.config, folder, advance)
             report.write_study(out)
             folder.finish()
@@ -200,3 +209,148 @@ def _naming(data: Path | None) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{data}: {error}" if data else str(error)) from error
+
+
+DEFAULT_WALK = "walk-next-day"
+WALK_SCORES = "log_score", "brier_skill", "roc_auc"
+
+
+@dataclass(frozen=True)
+class BacktestFlags:
+    """Walks forward through a table of counts: refits on a schedule, and forecasts from what was known at each origin.
+
+    A forecast's origin is the last date that it may see; its target date lies --window.horizon dates later. So
+    `--last 15` on 81 days of new cases (counted from 0) asks about days 66 to 80, from origins 65 to 79: what is
+    asked about day 66 is answered from days 0 to 65. The outcome of a window is learned from once it is known.
+
+    Each refit is saved when it is finished; the same command goes on where an interrupted one stopped, and ends with
+    the same figures.
+    """
+
+    config: Annotated[BacktestConfig, tyro.conf.arg(name="")]
+    data: Path | None = None
+    """Table of counts (CSV, CSV.gz or Parquet); without it the embedded simulated epidemic is used."""
+    out: Path | None = None
+    """Run folder; by default runs/trend/RECIPE-DIGEST."""
+    overwrite: bool = False
+    """Empty the run folder first."""
+
+
+def backtest(argv: list[str]) -> int:
+    """`twofold trend backtest`."""
+    start = walk_recipe(word_after("--recipe", argv) or DEFAULT_WALK)
+    hint = f"Recipes: {', '.join(WALKS)}."
+    flags = parse(BacktestFlags, argv, "trend backtest", default=BacktestFlags(start), hint=hint)
+    panel = load_panel(flags.data, flags.config.source)
+    plan = schedule(panel, flags.config)  # a misfit of data and config is told before any folder is made
+    source = flags.data.name if flags.data else "simulated"
+    out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{short_digest(flags.config, panel.digest())}"
+    console = Console(stderr=True)
+    for note in panel.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    command = ["twofold", "trend", "backtest", *argv]
+    with claim(out, flags.config, panel.digest(), command, overwrite=flags.overwrite) as folder:
+        if folder.done:
+            console.print(f"{out} holds this very walk, finished; --overwrite walks it again")
+        else:
+            with count_bar(console, "refits") as advance:
+                walk_forward(panel, plan, flags.config, out, advance)
+            settle(panel, source, plan, flags.config, folder)
+            walk_report.write(out)
+            folder.finish()
+    found = json.loads((out / "scores.json").read_text())
+    sys.stdout.write(f"{render(_walk_table(found))}Report: {out / 'report.html'}\n")
+    return 0
+
+
+def _walk_table(found: dict[str, Any]) -> Table:
+    """Every model on active windows, best log score first."""
+    walk, windows = found["walk"], found["windows"]["active"]
+    title = (
+        f"{windows['windows']} active windows, target dates {walk['first_target']} to {walk['last_target']} "
+        f"({len(found['skipped'])} origins skipped)"
+    )
+    table = Table("model", *(wording.SCORES[score].label for score in WALK_SCORES), title=title)
+    for name, model in sorted(found["models"].items(), key=lambda item: item[1]["active"]["log_score"] or 0.0):
+        ends = model["intervals"]["active"]
+        table.add_row(
+            wording.model(name),
+            *(numbers.with_interval(model["active"][score], ends.get(score)) for score in WALK_SCORES),
+        )
+    return table
+
+
+_KEYS = "accuracy", "roc_auc", "brier_skill", "log_score", "ece"
+
+
+@contextlib.contextmanager
+def progress(console: Console, config: TrendConfig) -> Iterator[Journal]:
+    """A bar for each network, filled epoch by epoch; nothing where nobody watches."""
+    shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = *shown, TextColumn("{task.fields[loss]}")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def journal(record: Record) -> None:
+            name = f"{record['stage']} {record['member']}"
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=config.train.epochs, loss="")
+            loss = f"loss {record.get('validation_loss', record['train_loss']):.4f}"
+            bars.update(tasks[name], completed=record["epoch"], loss=loss)
+
+        yield journal
+
+
+@contextlib.contextmanager
+def count_bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of settings or refits done; nothing where nobody watches."""
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def format_forecast(table: pl.DataFrame, form: Literal["table", "csv", "json"]) -> str:
+    """A forecast's table as text."""
+    if form == "csv":
+        return table.write_csv()
+    if form == "json":
+        return table.write_json() + "\n"
+    rows = Table("region", "P(up)", "in C", "last date", "target date", "last count", title="Probability of rising")
+    for row in table.iter_rows(named=True):
+        cells = row["region"], f"{row['probability']:.3f}", "yes" if row["in_c"] else "no"
+        rows.add_row(*cells, str(row["origin"]), str(row["target_date"]), str(row["last_value"]))
+    return render(rows)
+
+
+def score_table(title: str, blocks: dict[str, Any]) -> Table:
+    """The main scores of several models, the log score with its interval; all others' stand in the report.
+
+    Args:
+        title: of the table.
+        blocks: by model, blocks of `scores.json`'s form.
+    """
+    table = Table("model", "windows", "accuracy", "ROC AUC", "Brier skill", "log score", "interval", "ECE", title=title)
+    for part in ("test", "test_active"):
+        for name, block in blocks.items():
+            accuracy, auc, skill, log, ece = (_figure(block[part][key]) for key in _KEYS)
+            interval = (block["intervals"][part] or {}).get("log_score")
+            between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
+            table.add_row(name, "all" if part == "test" else "active", accuracy, auc, skill, log, between, ece)
+        table.add_section()
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def show_scores(scores: dict[str, Any], out: Path) -> None:
+    """Prints the verdict, the headline beside the baselines, and where the report lies."""
+    blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
+    split, windows = scores["split"], scores["windows"]
+    title = (
+        f"{split['kind']} split: {windows['test']} test windows, origins {split['test_first']} to {split['test_last']}"
+    )
+    sys.stdout.write(render(score_table(title, blocks)))
+    sys.stdout.write(f"{scores['verdict']['sentence']}\nReport: {out / 'report.html'}\n")

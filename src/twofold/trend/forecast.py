@@ -24,14 +24,14 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.trees import read_trees, save_trees
-from twofold.trend.baseline import Baseline, Estimator, Rates
+from twofold.trend.baselines import Baseline, Estimator, Rates
 from twofold.trend.calibrate import Calibration, apply_calibration
 from twofold.trend.config import TrendConfig
-from twofold.trend.ensemble import Ensemble, Fitted, pool
 from twofold.trend.features import FeatureFit, apply_features
+from twofold.trend.fit import Ensemble, Fitted, pool
 from twofold.trend.model import Recurrent
-from twofold.trend.prepare import Prepared
 from twofold.trend.train import Trained
+from twofold.trend.windows import Prepared
 
 NETWORKS, TREES, KEY = "model.safetensors", "model.skops", "model"
 

@@ -9,8 +9,8 @@ from sklearn.inspection import permutation_importance
 
 from twofold.engine.seed import numpy_generator, seed_for
 from twofold.scoring.binary import log_score
-from twofold.trend.ensemble import Ensemble, pool
 from twofold.trend.features import Inputs
+from twofold.trend.fit import Ensemble, pool
 
 MOST_WINDOWS = 3000
 REPEATS = 5

@@ -8,7 +8,13 @@ from twofold.counts.panel import Panel
 from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.recurrent import CELLS
 from twofold.engine.run import RunFolder
-from twofold.trend.account import (
+from twofold.trend.baselines import BASELINES, fit_baseline
+from twofold.trend.calibrate import apply_calibration
+from twofold.trend.config import TrendConfig
+from twofold.trend.fit import Fitted, fit_stages, pool, pool_networks
+from twofold.trend.forecast import Forecaster
+from twofold.trend.importance import importance
+from twofold.trend.judge import (
     Predictions,
     describe_data,
     describe_model,
@@ -18,15 +24,9 @@ from twofold.trend.account import (
     prediction_table,
     score_models,
 )
-from twofold.trend.baseline import BASELINES, fit_baseline
-from twofold.trend.calibrate import apply_calibration
-from twofold.trend.config import TrendConfig
-from twofold.trend.ensemble import Fitted, fit_stages, pool, pool_networks
-from twofold.trend.forecast import Forecaster
-from twofold.trend.importance import importance
-from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import departures
 from twofold.trend.train import Journal
+from twofold.trend.windows import Prepared, prepare
 
 
 def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, journal: Journal) -> None:

@@ -13,18 +13,17 @@ from hub.season_small import (
     asked,
     examples,
     head,
-    history,
-    one_thread,  # noqa: F401
+    learned,
     replay,
 )
 from twofold.hub.config import HubConfig
+from twofold.hub.heads import forecast
 from twofold.hub.heads.climatology import Climatology
-from twofold.hub.heads.heads import examples_of, forecast
 from twofold.hub.heads.logistic import Logistic
 from twofold.hub.heads.network import Networks
 from twofold.hub.heads.pmf import pmf_of
 from twofold.hub.heads.trees import Trees
-from twofold.hub.known import Known
+from twofold.hub.season import Known
 
 KNOWN = replay().known(FIRST)
 
@@ -65,8 +64,7 @@ def test_forecasts_start_from_the_expected_counts_and_learn_from_the_published()
     other = Known(FIRST, KNOWN.counts, doubled, KNOWN.population, KNOWN.revisions)
     found, before = (forecast(head("trees"), known, RULES, CONFIG) for known in (other, KNOWN))
     assert found["probability"].to_list() != before["probability"].to_list()
-    learned = examples_of(other, history(), RULES, CONFIG)
-    assert learned.asked.inputs.tobytes() == examples().asked.inputs.tobytes()
+    assert learned(other).asked.inputs.tobytes() == examples().asked.inputs.tobytes()
 
 
 @pytest.mark.parametrize(

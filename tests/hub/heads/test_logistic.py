@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hub.season_small import RULES, asked, examples, one_thread  # noqa: F401
+from hub.season_small import RULES, asked, examples
 from twofold.hub.examples import Asked, Examples
 from twofold.hub.heads.logistic import Logistic, fit_logistic
 from twofold.hub.heads.pmf import growth_needed

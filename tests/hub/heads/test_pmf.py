@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hub.season_small import ALL_HEADS, CONFIG, LOCATIONS, RULES, asked, head, one_thread  # noqa: F401
-from twofold.hub.heads.pmf import Head, certain_below_zero, growth_needed, growth_of, pmf_of
+from hub.season_small import ALL_HEADS, CONFIG, LOCATIONS, RULES, asked, head
+from twofold.hub.heads.pmf import Head, certain_below_zero, growth_needed, pmf_of
 
 N, HORIZONS, CUTS = 7, 4, 4
 ROUNDING = 1e-6  # networks compute in single precision
@@ -78,7 +78,7 @@ def test_growth_needed_by_hand() -> None:
     base, tau = np.array([9.0, 0.0]), np.array([[[-20.0, -9, 0, 90]], [[-1, 0, 0.5, 3]]])
     expected = [[[-np.log(10), -np.log(10), 0, np.log(10)]], [[0, 0, np.log(1.5), np.log(4)]]]
     np.testing.assert_allclose(growth_needed(base, tau), expected)
-    np.testing.assert_allclose(growth_of(base, np.array([[90.0], [np.nan]])), [[np.log(10)], [np.nan]])
+    np.testing.assert_allclose(growth_needed(base, np.array([[[90.0]], [[np.nan]]])), [[[np.log(10)]], [[np.nan]]])
 
 
 def test_a_count_can_not_fall_below_zero() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.season_small import RULES, asked, examples, head, one_thread  # noqa: F401
+from hub.season_small import RULES, asked, examples, head
 from twofold.hub.config import TreesConfig
 from twofold.hub.examples import Asked, Examples
 from twofold.hub.growth import NAMES

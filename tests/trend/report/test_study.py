@@ -6,9 +6,9 @@ import pytest
 from page.reading import Page, check_whole
 from page.reading import read as read_html
 from trend.report.showing import study_folder
-from twofold.trend.original.rows import above, gain
 from twofold.trend.report import page as report
 from twofold.trend.report import study_sections
+from twofold.trend.report.original_rows import above, gain
 
 
 @pytest.fixture(scope="module")

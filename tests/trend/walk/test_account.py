@@ -14,8 +14,8 @@ from trend.walk.small import quick_walk, walked
 from twofold.engine.errors import InputError
 from twofold.scoring.binary import scores
 from twofold.scoring.bootstrap import compare
-from twofold.trend.label import label
 from twofold.trend.walk.models import MODELS
+from twofold.trend.windows import label
 
 CONFIG = quick_walk(walk={"last": 6})
 

@@ -6,8 +6,8 @@ import pytest
 from trend.small import epidemic
 from trend.walk.small import quick_walk
 from twofold.counts.panel import Panel
-from twofold.trend.baseline import Estimator, Rates
-from twofold.trend.ensemble import Ensemble
+from twofold.trend.baselines import Estimator, Rates
+from twofold.trend.fit import Ensemble
 from twofold.trend.walk.models import MODELS, fit_members, forecast_members
 from twofold.trend.walk.schedule import prepare_refit, schedule
 

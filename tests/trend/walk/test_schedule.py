@@ -17,11 +17,10 @@ from trend.small import epidemic
 from trend.walk.small import quick_walk, unwatched, walked
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
-from twofold.trend.screen import fit_screen
 from twofold.trend.walk import schedule as backtest
 from twofold.trend.walk.config import BacktestConfig
 from twofold.trend.walk.schedule import known_at, prepare_refit, read_refits, schedule, walk_forward
-from twofold.trend.window import slide
+from twofold.trend.windows import fit_screen, slide
 
 DATES = 50
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from twofold.hub.examples import Asked, Examples
 from twofold.hub.growth import NAMES
-from twofold.hub.heads.pmf import certain_below_zero, growth_needed, growth_of
+from twofold.hub.heads.pmf import certain_below_zero, growth_needed
 
 WEEKS_AROUND = 2.0
 """Weeks of a season before and after the asked one whose changes are taken."""
@@ -17,7 +17,7 @@ _SEASON_WEEK = NAMES.index("season_week")
 
 @dataclass(frozen=True)
 class Climatology:
-    """The changes of past seasons; a head, see `change_pmf.Head`.
+    """The changes of past seasons; a head, see `pmf.Head`.
 
     Attributes:
         week: of the season, from 1 August, of each example.
@@ -48,4 +48,5 @@ class Climatology:
 
 def fit_climatology(examples: Examples) -> Climatology:
     """Climatology of the examples."""
-    return Climatology(examples.week, growth_of(examples.asked.base, examples.change), examples.weight)
+    growth = growth_needed(examples.asked.base, examples.change[:, :, None])[:, :, 0]
+    return Climatology(examples.week, growth, examples.weight)

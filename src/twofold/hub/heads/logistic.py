@@ -20,7 +20,7 @@ _ITERATIONS = 300
 
 @dataclass(frozen=True)
 class Logistic:
-    """One fitted classifier a horizon; a head, see `change_pmf.Head`, for the cuts of the season it was fitted for.
+    """One fitted classifier a horizon; a head, see `pmf.Head`, for the cuts of the season it was fitted for.
 
     Attributes:
         classifiers: of the number of cuts exceeded.
@@ -35,7 +35,13 @@ class Logistic:
             found = classifier.predict_proba(_table(asked, needed[:, horizon]))
             above = np.array(classifier.classes_)[:, None] > np.arange(tau.shape[2])
             result[:, horizon] = found @ above
-        return certain_below_zero(asked.base, tau, _without_empty(tau, result))
+        # Where an outer cut falls on an inner one the category between is empty: what it was given is the outer's.
+        cuts = tau.shape[2]
+        lower, upper = range(cuts // 2 - 1, 0, -1), range(cuts // 2, cuts - 1)
+        for inner, outer in [(k, k - 1) for k in lower] + [(k, k + 1) for k in upper]:
+            alike = tau[:, :, outer] == tau[:, :, inner]
+            result[:, :, outer] = np.where(alike, result[:, :, inner], result[:, :, outer])
+        return certain_below_zero(asked.base, tau, result)
 
 
 def fit_logistic(examples: Examples, rules: Rules) -> Logistic:
@@ -55,18 +61,6 @@ def fit_logistic(examples: Examples, rules: Rules) -> Logistic:
         with threadpool_limits(1):  # the sum over threads would depend on how many there are
             fitted.append(pipeline.fit(_table(examples.asked, needed[:, horizon])[known], exceeded[known], **weights))
     return Logistic(tuple(fitted))
-
-
-def _without_empty(
-    tau: Float[np.ndarray, "n horizons cuts"], above: Float[np.ndarray, "n horizons cuts"]
-) -> Float[np.ndarray, "n horizons cuts"]:
-    """Where an outer cut falls on an inner one the category between is empty, and what it was given is the outer's."""
-    result, cuts = above.copy(), tau.shape[2]
-    outwards = [(k, k + 1) for k in reversed(range(cuts // 2 - 1))] + [(k, k - 1) for k in range(cuts // 2 + 1, cuts)]
-    for outer, inner in outwards:
-        alike = tau[:, :, outer] == tau[:, :, inner]
-        result[:, :, outer] = np.where(alike, result[:, :, inner], result[:, :, outer])
-    return result
 
 
 def _table(asked: Asked, needed: Float[np.ndarray, "n cuts"]) -> Float[np.ndarray, "n columns"]:

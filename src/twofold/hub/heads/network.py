@@ -8,11 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from twofold.engine.loop import Loss, Plan, Step, TrainState, fit, shuffled
 from twofold.engine.recurrent import Cell, dropout, recurrent_layer, seeded_weights
 from twofold.hub.config import NetworkConfig
-from twofold.hub.examples import Asked
+from twofold.hub.examples import Asked, Examples
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
+from twofold.hub.rules import Rules
 
 GROWTH_UNIT = 0.3
 """The size of a usual log growth over a few weeks; the network's outputs count in it."""
@@ -24,6 +26,9 @@ over the three of admissions since 2022, of which one came early and one rose tw
 """
 _FARTHEST = 4.0  # standard deviations at which an input is cut off
 _SHARPEST, _WIDEST = -4.0, 3.0  # logarithms of the least and the largest scale, in half units of growth
+_STRETCHED = 0.2, 1.8  # the cuts are seen stretched, too, so that the distribution is learned between them
+_CERTAIN = 1e-5
+_CLIP_NORM = 1.0
 
 
 class MixtureNetwork(nn.Module):
@@ -31,28 +36,16 @@ class MixtureNetwork(nn.Module):
 
     Source:
         Bishop (1994), Mixture density networks, with logistics for their closed distribution function.
-
-    Args:
-        inputs: inputs a week.
-        horizons: horizons that are forecast.
-        cell: recurrent cell.
-        config: sizes and dropout.
     """
 
-    def __init__(self, inputs: int, horizons: int, cell: Cell, config: NetworkConfig) -> None:
+    def __init__(self, horizons: int, cell: Cell, config: NetworkConfig) -> None:
         super().__init__()
-        self.enter = nn.Linear(inputs, config.hidden)
+        self.enter = nn.Linear(len(READ), config.hidden)
         self.layer = recurrent_layer(cell, config.hidden, config.hidden)
         self.head = nn.Linear(config.hidden, horizons * 3 * config.components)
         self.shape = (horizons, 3, config.components)
         self.dropout = config.dropout
         self.register_buffer("spread", torch.linspace(-1.0, 1.0, config.components), persistent=False)
-
-    @classmethod
-    def seeded(cls, inputs: int, horizons: int, cell: Cell, *, config: NetworkConfig, seed: int) -> "MixtureNetwork":
-        """A network whose first weights depend on the seed alone."""
-        with seeded_weights(seed):
-            return cls(inputs, horizons, cell, config)
 
     def forward(
         self,
@@ -60,13 +53,7 @@ class MixtureNetwork(nn.Module):
         needed: Float[Tensor, "n horizons cuts"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, "n horizons cuts"]:
-        """P(log growth > needed).
-
-        Args:
-            sequence: scaled inputs of the last weeks.
-            needed: log growth to exceed.
-            generator: draws the dropout in training.
-        """
+        """P(log growth > needed), from the scaled inputs of the last weeks; dropout draws from the generator."""
         drop = functools.partial(dropout, share=self.dropout, training=self.training, generator=generator)
         hidden = torch.tanh(self.enter(drop(sequence)))
         hidden = self.layer(drop(hidden))[0][:, -1]
@@ -99,7 +86,7 @@ def fit_scaling(inputs: Float[np.ndarray, "n weeks all"]) -> Scaling:
 
 @dataclass(frozen=True)
 class Networks:
-    """Networks of one cell from several seeds; a head, see `change_pmf.Head`.
+    """Networks of one cell from several seeds; a head, see `pmf.Head`.
 
     Attributes:
         cell: their cell.
@@ -120,8 +107,49 @@ class Networks:
         return certain_below_zero(asked.base, tau, np.mean(found, axis=0))
 
 
-def open_network(weights: dict[str, Tensor], cell: Cell, horizons: int, config: NetworkConfig) -> MixtureNetwork:
-    """A network with these weights."""
-    module = MixtureNetwork(len(READ), horizons, cell, config)
-    module.load_state_dict(weights)
-    return module
+def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkConfig, seed: int) -> Networks:
+    """Trains a cell's networks, one a seed: the given one, which is the same for every cell, and those after it.
+
+    The loss is the cross-entropy of "does the change exceed tau?" over the season's cuts and over cuts stretched at
+    random, so that what is learned is the distribution where the score looks at it.
+
+    Raises:
+        NonFiniteLossError: when the loss is no longer finite.
+    """
+    torch.set_num_threads(1)
+    scaling = fit_scaling(examples.asked.inputs)
+    loss = _make_loss(examples, scaling, rules)
+    rows = torch.arange(len(examples.asked))
+    steps = config.epochs * -(-len(rows) // config.batch_size)
+    modules = []
+    for own in range(seed, seed + config.seeds):
+        with seeded_weights(own):
+            module = MixtureNetwork(len(rules.horizons), cell, config)
+        optimiser = torch.optim.AdamW(
+            module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        plan = Plan(config.epochs, config.learning_rate, "cosine", _CLIP_NORM, config.epochs, own, steps)
+        for _ in fit(TrainState(module, optimiser), plan, shuffled(rows, config.batch_size, own), loss):
+            pass
+        modules.append(module)
+    return Networks(cell, scaling, tuple(modules))
+
+
+def _make_loss(examples: Examples, scaling: Scaling, rules: Rules) -> Loss:
+    cuts = torch.from_numpy(examples.asked.cuts(rules))
+    sequence = scaling.apply(examples.asked.inputs)
+    base, change = torch.from_numpy(examples.asked.base), torch.from_numpy(examples.change)
+    weight = torch.from_numpy(np.isfinite(examples.change) * examples.weight[:, None]).float()
+
+    def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        rows = step.rows
+        stretch = torch.empty(len(rows), cuts.shape[1], 1, dtype=cuts.dtype)
+        stretch.uniform_(*_STRETCHED, generator=step.generator)
+        tau = torch.cat([cuts[rows], cuts[rows] * stretch], dim=2)
+        needed = growth_needed(base[rows].numpy(), tau.numpy())
+        found = module(sequence[rows], torch.from_numpy(needed).float(), step.generator)
+        exceeded = (change[rows, :, None] > tau).float()
+        entropy = nn.functional.binary_cross_entropy(found.clamp(_CERTAIN, 1 - _CERTAIN), exceeded, reduction="none")
+        return (entropy.mean(dim=2) * weight[rows]).mean(), {}
+
+    return loss

@@ -31,11 +31,6 @@ def growth_needed(
     return np.log(np.maximum(start + tau, 0.0) + ADDED) - np.log(start + ADDED)
 
 
-def growth_of(base: Float[np.ndarray, "n"], change: Float[np.ndarray, "n horizons"]) -> Float[np.ndarray, "n horizons"]:
-    """The log growth of a change in cases; NaN where that is not known."""
-    return growth_needed(base, change[:, :, None])[:, :, 0]
-
-
 def certain_below_zero(
     base: Float[np.ndarray, "n"],
     tau: Float[np.ndarray, "n horizons cuts"],
@@ -46,13 +41,7 @@ def certain_below_zero(
 
 
 def pmf_of(head: Head, asked: Asked, rules: Rules, floor: float) -> Float[np.ndarray, "n horizons categories"]:
-    """Probabilities of the categories.
-
-    Args:
-        head: fitted.
-        asked: places; bases must be known.
-        rules: cuts of the season.
-        floor: least probability of a category, below 1 / categories.
+    """Probabilities of the categories, for places whose bases are known.
 
     Returns:
         Probabilities that sum to 1, each at least the floor.

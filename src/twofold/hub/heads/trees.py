@@ -22,7 +22,7 @@ _BETWEEN = 0.5, 1.5  # beside the season's cuts one more threshold is drawn betw
 
 @dataclass(frozen=True)
 class Trees:
-    """Fitted classifiers, whose probabilities are averaged; a head, see `change_pmf.Head`.
+    """Fitted classifiers, whose probabilities are averaged; a head, see `pmf.Head`.
 
     Attributes:
         classifiers: of the rows that `_rows` makes.

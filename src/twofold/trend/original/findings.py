@@ -6,11 +6,10 @@ import numpy as np
 
 from twofold.counts.config import SourceConfig
 from twofold.counts.panel import Panel
-from twofold.trend.account import describe_data
 from twofold.trend.config import TrendConfig
-from twofold.trend.prepare import Prepared, prepare
+from twofold.trend.judge import describe_data
 from twofold.trend.recipes import original
-from twofold.trend.screen import correlate, fit_screen
+from twofold.trend.windows import Prepared, correlate, fit_screen, prepare
 
 CHINA = "China"
 _ACCURACIES = "train_accuracy", "test_accuracy"

@@ -21,13 +21,12 @@ from twofold.engine.run import RunFolder
 from twofold.scoring.binary import scores
 from twofold.trend.calibrate import identity
 from twofold.trend.config import ScreenConfig, TrendConfig, WindowConfig
-from twofold.trend.ensemble import Fitted, Stage
+from twofold.trend.fit import Fitted, Stage
 from twofold.trend.forecast import Forecaster
 from twofold.trend.original.findings import CHINA, summarise
-from twofold.trend.prepare import Prepared, prepare
 from twofold.trend.recipes import CELLS, departures, original
-from twofold.trend.screen import fit_screen
 from twofold.trend.train import train_networks
+from twofold.trend.windows import Prepared, fit_screen, prepare
 
 TRIALS: tuple[tuple[str, dict[str, int]], ...] = (
     ("as the original", {}),

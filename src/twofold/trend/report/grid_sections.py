@@ -7,8 +7,8 @@ from twofold.page.album import Album
 from twofold.page.blocks import Column, Section, details, gallery, paragraph, table
 from twofold.page.html import Html, join
 from twofold.page.numbers import count, percent, spread
-from twofold.trend.original.rows import Row, gain, network, seeds, setting
 from twofold.trend.report import figures, study_figures
+from twofold.trend.report.original_rows import Row, gain, network, seeds, setting
 
 
 def one_window(block: Row) -> str:

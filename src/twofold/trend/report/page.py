@@ -11,7 +11,6 @@ from twofold.page.album import Album
 from twofold.page.blocks import Section, badge, callout, details, document, paragraph, settings
 from twofold.page.drawing import style
 from twofold.page.html import Html, join, tag
-from twofold.trend.original.rows import Row
 from twofold.trend.report import (
     curve_sections,
     data_sections,
@@ -24,6 +23,7 @@ from twofold.trend.report import (
     wording,
 )
 from twofold.trend.report.evidence import Evidence
+from twofold.trend.report.original_rows import Row
 
 
 def write(run_folder: Path) -> Path:

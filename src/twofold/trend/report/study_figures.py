@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from twofold.page.drawing import DASHES, HUES, INK, MARKS, PAPER, canvas
-from twofold.trend.original.rows import Row, seeds
+from twofold.trend.report.original_rows import Row, seeds
 
 MEASURES = {
     "above": "accuracy above “always not up”, points",

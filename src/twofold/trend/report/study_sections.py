@@ -6,8 +6,8 @@ from twofold.page import numbers
 from twofold.page.blocks import Column, Section, bullets, callout, cards, paragraph, table
 from twofold.page.html import Html, join, tag
 from twofold.page.numbers import count, percent, spread
-from twofold.trend.original.rows import Row, above, gain, setting
 from twofold.trend.report.grid_sections import one_window
+from twofold.trend.report.original_rows import Row, above, gain, setting
 
 
 def verdict_section(study: Row) -> Section:

@@ -14,13 +14,13 @@ from twofold.engine.run import RunFolder
 from twofold.engine.seed import seed_for
 from twofold.scoring.binary import reliability, scores
 from twofold.scoring.bootstrap import COMPARED, compare, intervals
-from twofold.trend.account import describe_data
 from twofold.trend.calibrate import Calibration
-from twofold.trend.label import label
+from twofold.trend.judge import describe_data
 from twofold.trend.walk.config import BacktestConfig
 from twofold.trend.walk.models import MODELS
 from twofold.trend.walk.pool import walk_pool
 from twofold.trend.walk.schedule import Schedule, known_at, read_refits
+from twofold.trend.windows import label
 
 BASELINES = tuple(name for name in MODELS if name not in CELLS)
 RIVALS = ("pool", *CELLS)

@@ -14,12 +14,12 @@ from sklearn.preprocessing import StandardScaler
 from twofold.counts.panel import Increments
 from twofold.engine.recurrent import CELLS
 from twofold.engine.seed import seed_for
-from twofold.trend.baseline import Baseline, Estimator, fit_baseline
-from twofold.trend.ensemble import Ensemble
+from twofold.trend.baselines import Baseline, Estimator, fit_baseline
 from twofold.trend.features import apply_features, fit_features
+from twofold.trend.fit import Ensemble
 from twofold.trend.train import Task, train_networks
 from twofold.trend.walk.config import BacktestConfig
-from twofold.trend.window import Windows, activity
+from twofold.trend.windows import Windows, activity
 
 MODELS = (*CELLS, "base_rate", "mean_reversion", "logistic", "boosting")
 

@@ -1,7 +1,7 @@
 """Walking forward: at each refit everything is fitted anew, on a panel from which the dates after it were cut off.
 
 Nothing of a refit depends on another, so refits run side by side and in any order; what is learned from one forecast
-for the next (the pool's weights and calibration) is left to `backtest_account`.
+for the next (the pool's weights and calibration) is left to `account`.
 """
 
 import json
@@ -21,10 +21,9 @@ from threadpoolctl import threadpool_limits
 from twofold.counts.panel import MIN_DATES, Increments, Panel
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet
-from twofold.trend.screen import fit_screen
 from twofold.trend.walk.config import BacktestConfig
 from twofold.trend.walk.models import fit_members, forecast_members
-from twofold.trend.window import Windows, possible_origins, slide
+from twofold.trend.windows import Windows, fit_screen, possible_origins, slide
 
 FOLDER = "origins"
 

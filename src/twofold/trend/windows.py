@@ -1,0 +1,461 @@
+"""From a panel to windows and their split: everything that is settled before a model is fitted.
+
+A label says what "up" means, a window is an index over the increments (nothing is copied), the screen chooses the set C
+of regions that move with at least one other, and the split says which windows train, validate, calibrate and test: pure
+date arithmetic, and a count of what leaks. The parts follow each other in time where the split is temporal. A window
+whose label would reach beyond the date at which the next part begins is purged: it is in no part, and counted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64
+
+from twofold.counts.panel import Increments, Panel
+from twofold.engine.errors import InputError
+from twofold.engine.seed import numpy_generator
+from twofold.trend.config import SplitConfig, Target, TrendConfig, WindowConfig
+
+WEEK = 7
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of every origin for which the counts are known.
+
+    Attributes:
+        up: label of each region and origin.
+        tie: both sides of the comparison are equal; such a window is labelled "not up".
+        first: index of the increment that is the first origin; column j belongs to origin `first + j`.
+        lookahead: dates after the origin that the label needs.
+    """
+
+    up: Bool[np.ndarray, "regions origins"]
+    tie: Bool[np.ndarray, "regions origins"]
+    first: int
+    lookahead: int
+
+
+def reach(target: Target, horizon: int) -> tuple[int, int]:
+    """Dates that a label needs before and after its origin.
+
+    Args:
+        target: `next_day`, `mean7` or `sum7`.
+        horizon: dates from the origin to the (first) target date, >= 1.
+
+    Returns:
+        (lookback, lookahead) in dates; the origin itself is not counted.
+    """
+    lookback = 0 if target == "next_day" else WEEK - 1
+    lookahead = horizon + WEEK - 1 if target == "sum7" else horizon
+    return lookback, lookahead
+
+
+def label(counts: Int64[np.ndarray, "regions dates"], target: Target, horizon: int) -> Labels:
+    """Labels all origins of all regions.
+
+    Args:
+        counts: increments.
+        target: `next_day`: x[t+h] > x[t]. `mean7`: the 7-date mean that ends at t+h exceeds the one that ends at t;
+            for h = 1 that is x[t+1] > x[t-6]. `sum7`: the sum of the 7 dates from t+h on exceeds that of the 7 up to t.
+        horizon: h, in dates.
+
+    Returns:
+        The labels; no origin when the series is too short.
+    """
+    lookback, lookahead = reach(target, horizon)
+    width = 1 if target == "next_day" else WEEK
+    origins = max(0, counts.shape[1] - lookback - lookahead)
+    total = np.concatenate([np.zeros((len(counts), 1), dtype=counts.dtype), counts.cumsum(axis=1)], axis=1)
+    sums = total[:, width:] - total[:, :-width]  # sums[:, j] ends at increment j + width - 1
+    now, then = sums[:, :origins], sums[:, lookahead : lookahead + origins]
+    return Labels(then > now, then == now, lookback, lookahead)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows in the order of regions, then origins; a window is the `length` increments that end at its origin.
+
+    Attributes:
+        region: row of the window's region in the panel.
+        origin: index of the increment that is the last the model may see.
+        up: label.
+        tie: both sides of the label's comparison are equal.
+        active: at least one increment in the window is not 0.
+        length: increments in a window.
+        lookahead: dates after the origin that the label needs.
+    """
+
+    region: Int64[np.ndarray, " windows"]
+    origin: Int64[np.ndarray, " windows"]
+    up: Bool[np.ndarray, " windows"]
+    tie: Bool[np.ndarray, " windows"]
+    active: Bool[np.ndarray, " windows"]
+    length: int
+    lookahead: int
+
+    def __len__(self) -> int:
+        return len(self.region)
+
+
+def possible_origins(increments: Increments, config: WindowConfig) -> Int64[np.ndarray, " origins"]:
+    """Indices of the increments that end a window whose label is known; the same for every region.
+
+    Raises:
+        InputError: when the series is too short for one window.
+    """
+    lookback, lookahead = reach(config.target, config.horizon)
+    first = max(config.start + config.length - 1, lookback)
+    stop = increments.counts.shape[1] - lookahead
+    if stop <= first:
+        raise InputError(
+            f"window.length {config.length} from window.start {config.start} with {lookahead} dates ahead needs "
+            f"{first + lookahead + 1} increments, the data has {increments.counts.shape[1]}; take a shorter window"
+        )
+    if config.per_region == "last":
+        return np.array([stop - 1])
+    return np.arange(first, stop, config.stride)
+
+
+def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config: WindowConfig) -> Windows:
+    """Makes the windows of the selected regions.
+
+    Args:
+        increments: of all regions.
+        selected: which regions take part.
+        config: length, start, stride, horizon, target, all or the last window of a region.
+
+    Returns:
+        Every window whose label is known.
+
+    Raises:
+        InputError: when the series is too short for one window, or no region is selected.
+    """
+    labels = label(increments.counts, config.target, config.horizon)
+    origins = possible_origins(increments, config)
+    rows = np.flatnonzero(selected)
+    if len(rows) == 0:
+        raise InputError("no region passes the screen; lower --screen.threshold, or --screen.threshold None keeps all")
+    region, origin = np.repeat(rows, len(origins)), np.tile(origins, len(rows))
+    column = origin - labels.first
+    return Windows(
+        region,
+        origin,
+        up=labels.up[region, column],
+        tie=labels.tie[region, column],
+        active=activity(increments.counts, config.length)[region, origin],
+        length=config.length,
+        lookahead=labels.lookahead,
+    )
+
+
+def activity(counts: Int64[np.ndarray, "regions dates"], length: int) -> Bool[np.ndarray, "regions dates"]:
+    """Whether any of the `length` increments that end at a date is not 0 (fewer at the series' beginning)."""
+    seen = np.concatenate([np.zeros((len(counts), 1), dtype=np.int64), (counts != 0).cumsum(axis=1)], axis=1)
+    starts = np.maximum(np.arange(counts.shape[1]) - length + 1, 0)
+    return seen[:, 1:] > seen[:, starts]
+
+
+def covered(
+    windows: Windows, rows: Int64[np.ndarray, " rows"], shape: tuple[int, ...], ahead: int
+) -> Bool[np.ndarray, "regions dates"]:
+    """Which increments lie in one of the windows.
+
+    Args:
+        windows: all windows.
+        rows: which of them.
+        shape: (regions, dates) of the increments.
+        ahead: dates after the origin that count as the window's, 0 or those of the label.
+    """
+    edges = np.zeros((shape[0], shape[1] + 1), dtype=np.int64)
+    np.add.at(edges, (windows.region[rows], windows.origin[rows] - windows.length + 1), 1)
+    np.add.at(edges, (windows.region[rows], windows.origin[rows] + ahead + 1), -1)
+    return edges.cumsum(axis=1)[:, :-1] > 0
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The set C and what it was chosen from.
+
+    Attributes:
+        correlation: Pearson between regions over the days seen; NaN in rows and columns of constant series.
+        selected: which regions are in C.
+        constant: names of the regions whose series never changes over those days; never in C under a threshold.
+        days: how many of the increments, from the first on, were seen.
+    """
+
+    correlation: Float[np.ndarray, "regions regions"]
+    selected: Bool[np.ndarray, " regions"]
+    constant: tuple[str, ...]
+    days: int
+
+
+def correlate(counts: np.ndarray) -> Float[np.ndarray, "regions regions"]:
+    """Pearson correlation between the rows.
+
+    Args:
+        counts: increments, shape (regions, days).
+
+    Returns:
+        A symmetric matrix; rows and columns of constant series are NaN.
+    """
+    moving = counts.std(axis=1) > 0
+    correlation = np.full((len(counts), len(counts)), np.nan)
+    if moving.any():
+        correlation[np.ix_(moving, moving)] = np.atleast_2d(np.corrcoef(counts[moving]))
+    return correlation
+
+
+def fit_screen(increments: Increments, days: int, threshold: float | None) -> Screen:
+    """Chooses the set C.
+
+    Args:
+        increments: of all regions.
+        days: how many increments from the first on may be seen; the rest is not touched.
+        threshold: a region is in C when its correlation with at least one other exceeds this; None takes every region.
+
+    Returns:
+        The screen; C may be empty.
+    """
+    correlation = correlate(increments.counts[:, :days])
+    moving = ~np.isnan(np.diagonal(correlation))
+    selected = np.ones(len(moving), dtype=bool)
+    if threshold is not None:
+        others = np.where(np.eye(len(moving), dtype=bool), -np.inf, correlation)
+        selected = np.nan_to_num(others, nan=-np.inf).max(axis=1) > threshold
+    constant = tuple(region for region, moves in zip(increments.regions, moving, strict=True) if not moves)
+    return Screen(correlation, selected, constant, days)
+
+
+PARTS = ("train", "validation", "calibration", "test", "purged")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of windows, disjoint, together all.
+
+    Attributes:
+        train: what the weights are fitted on.
+        validation: what stops the training.
+        calibration: what calibrates.
+        test: held out.
+        purged: in no part, since the label reaches into the next one, or the region is held out from training days.
+    """
+
+    train: Int64[np.ndarray, " train"]
+    validation: Int64[np.ndarray, " validation"]
+    calibration: Int64[np.ndarray, " calibration"]
+    test: Int64[np.ndarray, " test"]
+    purged: Int64[np.ndarray, " purged"]
+
+    @property
+    def known(self) -> Int64[np.ndarray, " known"]:
+        """All windows that may be learned from once settings are chosen: train, validation and calibration."""
+        return np.sort(np.concatenate([self.train, self.validation, self.calibration]))
+
+    def names(self, total: int) -> np.ndarray:
+        """The part of each window, by name."""
+        names = np.empty(total, dtype="<U11")
+        for part in PARTS:
+            names[getattr(self, part)] = part
+        return names
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Training windows (validation and calibration counted in) that know something of the test.
+
+    Attributes:
+        train: how many there are.
+        overlap: share a date with a test window of the same region.
+        share_day: share a date with any test window.
+        share_region: belong to a region that is also tested.
+        ahead: hold a date after the first origin that is tested: they know what the test asks for.
+    """
+
+    train: int
+    overlap: int
+    share_day: int
+    share_region: int
+    ahead: int
+
+
+def last_known(origins: Int64[np.ndarray, " origins"], config: SplitConfig, dates: int) -> int:
+    """How many increments, from the first on, may be seen by anything that is fitted.
+
+    Args:
+        origins: possible origins, ascending.
+        config: the split.
+        dates: increments in the data.
+
+    Returns:
+        The first tested origin + 1 for splits in time; all dates for the others, which have no such day.
+    """
+    if config.kind in ("random", "regions"):
+        return dates
+    return _first_held_out(origins, config.test_fraction) + 1
+
+
+def divide(windows: Windows, config: SplitConfig, seed: int) -> Split:
+    """Divides the windows.
+
+    Args:
+        windows: all windows.
+        config: kind and fractions.
+        seed: the run's seed; draws windows or regions.
+
+    Returns:
+        The split.
+
+    Raises:
+        InputError: when a part that was asked for would be empty.
+    """
+    everything = np.arange(len(windows))
+    units = windows.region if config.kind == "regions" else everything
+    if config.kind in ("random", "regions"):
+        rest, test = _draw(units, config.test_fraction, seed, "test")
+        slices = config.calibration_fraction, config.validation_fraction
+        rest_units = units[rest]
+        fit, calibration = _draw(rest_units, slices[0], seed, "calibration")
+        fit, calibration = rest[fit], rest[calibration]
+        train, validation = _draw(units[fit], slices[1] / (1 - slices[0]), seed, "validation")
+        split = _split(fit[train], fit[validation], calibration, test, len(windows))
+    else:
+        split = _divide_in_time(windows, config, seed)
+    _refuse_empty(split, config)
+    return split
+
+
+def _divide_in_time(windows: Windows, config: SplitConfig, seed: int) -> Split:
+    tested = np.ones(len(windows), dtype=bool)
+    if config.kind == "both":
+        tested = np.zeros(len(windows), dtype=bool)
+        tested[_draw(windows.region, config.test_fraction, seed, "test")[1]] = True
+    learned = tested if config.kind == "temporal" else ~tested
+    cut = _first_held_out(np.unique(windows.origin), config.test_fraction)
+    test = tested & (windows.origin >= cut)
+    pool = learned & (windows.origin + windows.lookahead <= cut)
+    span = len(np.unique(windows.origin[pool]))
+    parts: list[np.ndarray] = []
+    for fraction in (config.calibration_fraction, config.validation_fraction):
+        origins = np.unique(windows.origin[pool])
+        take = round(fraction * span)
+        part = pool & (windows.origin >= (origins[-take] if 0 < take < len(origins) else np.iinfo(np.int64).max))
+        if part.any():
+            pool = pool & (windows.origin + windows.lookahead <= windows.origin[part].min())
+        parts.append(np.flatnonzero(part))
+    calibration, validation = parts
+    return _split(np.flatnonzero(pool), validation, calibration, np.flatnonzero(test), len(windows))
+
+
+def _first_held_out(origins: np.ndarray, fraction: float) -> int:
+    return int(origins[-min(max(round(fraction * len(origins)), 1), len(origins))])
+
+
+def _draw(units: np.ndarray, fraction: float, seed: int, purpose: str) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of units kept and held out; equal units stay together."""
+    unique = np.unique(units)
+    order = numpy_generator(seed, f"split {purpose}").permutation(len(unique))
+    keep = int((1 - fraction) * len(unique) + 1e-9)
+    kept = np.isin(units, unique[order[:keep]])
+    return np.flatnonzero(kept), np.flatnonzero(~kept)
+
+
+def _split(train: np.ndarray, validation: np.ndarray, calibration: np.ndarray, test: np.ndarray, total: int) -> Split:
+    used = np.zeros(total, dtype=bool)
+    for part in (train, validation, calibration, test):
+        used[part] = True
+    return Split(train, validation, calibration, test, np.flatnonzero(~used))
+
+
+def _refuse_empty(split: Split, config: SplitConfig) -> None:
+    wanted = {
+        "train": True,
+        "validation": config.validation_fraction > 0,
+        "calibration": config.calibration_fraction > 0,
+        "test": True,
+    }
+    for part, needed in wanted.items():
+        if needed and len(getattr(split, part)) == 0:
+            raise InputError(
+                f"split.kind {config.kind} leaves no window in the {part} part: the data holds too few dates "
+                "or regions; take a shorter --window.length, another --split.kind, or set the part's fraction"
+            )
+
+
+def count_leaks(windows: Windows, split: Split, shape: tuple[int, int]) -> Leaks:
+    """Counts what training and test windows share; a window spans its dates and those of its label.
+
+    Args:
+        windows: all windows.
+        split: the parts.
+        shape: (regions, dates) of the increments.
+
+    Returns:
+        The counts.
+    """
+    known, test = split.known, split.test
+    tested = covered(windows, test, shape, windows.lookahead)
+    first, stop = windows.origin[known] - windows.length + 1, windows.origin[known] + windows.lookahead + 1
+    per_region = np.concatenate([np.zeros((shape[0], 1), dtype=np.int64), tested.cumsum(axis=1)], axis=1)
+    per_day = np.concatenate([[0], tested.any(axis=0).cumsum()])
+    region = windows.region[known]
+    return Leaks(
+        train=len(known),
+        overlap=int((per_region[region, stop] > per_region[region, first]).sum()),
+        share_day=int((per_day[stop] > per_day[first]).sum()),
+        share_region=int(np.isin(region, windows.region[test]).sum()),
+        ahead=int((stop - 1 > windows.origin[test].min()).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What models are fitted on.
+
+    Attributes:
+        increments: of all regions.
+        screen: the set C.
+        windows: of the regions in C.
+        split: the parts.
+        leaks: what training and test windows share.
+    """
+
+    increments: Increments
+    screen: Screen
+    windows: Windows
+    split: Split
+    leaks: Leaks
+
+    @property
+    def in_c(self) -> Bool[np.ndarray, " regions"]:
+        """Which regions are in C."""
+        return self.screen.selected
+
+
+def prepare(panel: Panel, config: TrendConfig) -> Prepared:
+    """Takes increments, chooses C, slides windows and divides them.
+
+    Args:
+        panel: the counts.
+        config: the run.
+
+    Returns:
+        The prepared study; under a split in time nothing but labels and test windows depends on later values.
+
+    Raises:
+        InputError: when the data is too short, no region passes the screen, or the target does not fit the data.
+    """
+    if panel.step_days != 1 and config.window.target != "next_day":
+        raise InputError(
+            f"window.target {config.window.target} sums 7 days, but the data is weekly; next_day compares whole "
+            "weeks there"
+        )
+    increments = panel.increments(config.source.negatives)
+    origins = possible_origins(increments, config.window)
+    dates = len(increments.dates)
+    known = dates if config.screen.days == "all" else last_known(origins, config.split, dates)
+    screen = fit_screen(increments, known, config.screen.threshold)
+    windows = slide(increments, screen.selected, config.window)
+    split = divide(windows, config.split, config.seed)
+    return Prepared(increments, screen, windows, split, count_leaks(windows, split, increments.counts.shape))

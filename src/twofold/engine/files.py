@@ -93,7 +93,9 @@ def table(folder: Path, name: str) -> "pl.DataFrame":
     return pl.read_parquet(required(folder, name))
 
 
-def arrays(folder: Path, name: str) -> dict[str, np.ndarray]:
+def arrays(folder: Path, name: str) -> "dict[str, np.ndarray]":
     """All arrays in one npz file of a folder, by name."""
+    import numpy as np
+
     with np.load(required(folder, name)) as held:
         return dict(held)

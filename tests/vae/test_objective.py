@@ -12,7 +12,7 @@ from torch.distributions import Normal, kl_divergence
 
 from twofold.vae.config import LikelihoodConfig, ObjectiveConfig
 from twofold.vae.likelihood import make_likelihood
-from twofold.vae.objective import beta_now, kl_units, loss_terms, rate, reparameterise
+from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
 
 NUMBERS = st.floats(-8.0, 8.0)
 
@@ -38,13 +38,6 @@ def test_a_small_kl_keeps_its_digits() -> None:
     logvar = torch.tensor([[1e-3]])
 
     assert float(kl_units(torch.zeros(1, 1), logvar)) == pytest.approx(1e-6 / 4, rel=1e-3)
-
-
-def test_rate_is_the_sum_over_units() -> None:
-    mu, logvar = torch.randn(3, 5, generator=generator()), torch.randn(3, 5, generator=generator(1))
-
-    torch.testing.assert_close(rate(mu, logvar), kl_units(mu, logvar).sum(dim=1))
-    assert float(rate(torch.zeros(1, 5), torch.zeros(1, 5))) == 0.0
 
 
 def test_draws_have_the_posteriors_moments_and_pass_gradients() -> None:

@@ -13,11 +13,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from twofold.engine.errors import InputError
-from twofold.engine.files import required
+from twofold.engine.files import table
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split, duplicates
-from twofold.vae.linear import fit_linear, fitting_rows
+from twofold.vae.linear import NUMBERS, fit_linear
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
     Model,
@@ -38,17 +38,14 @@ CLOSE_QUANTILE = 0.05
 def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
     """What the images are, and what became of them."""
     twice = duplicates(images.hashes)
-    repeated = {bytes(images.hashes[row]) for row in np.flatnonzero(twice)}
     count, height, width, channels = images.pixels.shape
     return {
         "images": count,
         "skipped": len(images.skipped),
         "skipped_reasons": dict(Counter(skip.reason for skip in images.skipped).most_common()),
         "duplicates": int(twice.sum()),
-        "duplicate_groups": len(repeated),
-        "train": len(split.train),
-        "validation": len(split.validation),
-        "test": len(split.test),
+        "duplicate_groups": len({bytes(images.hashes[row]) for row in np.flatnonzero(twice)}),
+        **{part: len(rows) for part, rows in vars(split).items()},
         "shape": [count, channels, height, width],
         "fit": config.image.fit,
         "source": images.source,
@@ -57,21 +54,19 @@ def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, 
 
 
 def describe_model(vae: Vae, config: VaeConfig) -> dict[str, Any]:
-    """The network, layer by layer."""
-    table = layers(vae, config.image.channels, config.image.size)
+    """Network, likelihood and loss; beta alone means nothing without the sigma that it is weighed against."""
+    sigma, objective = vae.likelihood.sigma, config.objective
     return {
-        "network": config.model.network,
-        "latent_dim": config.model.latent_dim,
-        "parameters": sum(parameter.numel() for parameter in vae.parameters()),
-        "layers": [asdict(layer) for layer in table],
+        "model": {
+            "network": config.model.network,
+            "latent_dim": config.model.latent_dim,
+            "parameters": sum(parameter.numel() for parameter in vae.parameters()),
+            "layers": [asdict(layer) for layer in layers(vae, config.image.channels, config.image.size)],
+        },
+        "likelihood": {"name": vae.likelihood.name, "is_density": vae.likelihood.is_density, "sigma": sigma},
+        "objective": objective.model_dump(mode="json")
+        | {"effective_weight": None if sigma is None else objective.beta * sigma**2},
     }
-
-
-def describe_objective(vae: Vae, config: VaeConfig) -> dict[str, Any]:
-    """The loss; beta alone means nothing without the sigma that it is weighed against."""
-    sigma = vae.likelihood.sigma
-    effective = None if sigma is None else config.objective.beta * sigma**2
-    return config.objective.model_dump(mode="json") | {"effective_weight": effective}
 
 
 def describe_training(trained: Trained, device: str) -> dict[str, Any]:
@@ -99,23 +94,16 @@ def score_test(
         rows: those to score.
         config: numbers of draws and images, seed.
     """
-    device = next(vae.parameters()).device
+    device, settings = next(vae.parameters()).device, config.score
     block, found = score_plain(vae, images, rows, config, device)
     errors = block.pop("standard_errors")
-    settings = config.score
-    # Evenly spread, so that no part of the names' order is left out.
-    few = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), settings.iw_images)).astype(int))
-    bound, effective = importance_weighted(
-        vae,
-        _batches(images, rows[few], device, at_once=32),
-        settings.iw_samples,
-        torch_generator(config.seed, "importance"),
-        AT_ONCE,
-    )
-    some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), settings.mi_images)).astype(int))
+    few, some = spread(len(rows), settings.iw_images), spread(len(rows), settings.mi_images)
+    batches = _batches(images, rows[few], device, at_once=32)
+    generator = torch_generator(config.seed, "importance")
+    bound, effective = importance_weighted(vae, batches, settings.iw_samples, generator, AT_ONCE)
+    negative_bound, bound_error = mean_and_error(bound)
     told = mutual_information(found.mu[some], found.logvar[some], torch_generator(config.seed, "information"))
     rate = float(found.rate[some].mean())
-    negative_bound, bound_error = mean_and_error(bound)
     block |= {
         "iw_bound_nats": negative_bound,
         "iw_samples": settings.iw_samples,
@@ -137,10 +125,10 @@ def score_test(
 
 
 def rescore(run: Path, vae: Vae, config: VaeConfig, images: Images) -> dict[str, Any]:
-    """Every score on the images that were neither trained on nor stopped the training.
+    """Every score of a finished run's model on the images that neither trained it nor stopped its training.
 
     Args:
-        run: the finished run folder, which lists the images that it saw.
+        run: the run folder, which lists the images that it saw.
         vae: its model.
         config: its config.
         images: others, all of which are scored but those that the run had trained or validated on.
@@ -148,18 +136,17 @@ def rescore(run: Path, vae: Vae, config: VaeConfig, images: Images) -> dict[str,
     Raises:
         InputError: when none is left.
     """
-    known = pl.read_parquet(required(run, "images.parquet")).filter(pl.col("split") != "test")
+    known = table(run, "images.parquet").filter(pl.col("split") != "test")
     seen = np.isin([bytes(each).hex() for each in images.hashes], known["hash"].to_numpy())
     rows = np.flatnonzero(~seen)
     if not len(rows):
         raise InputError(f"{images.source}: all {len(seen):,} images were trained or validated on; give others")
-    test, _ = score_test(vae, images, rows, config)
     return {
         "source": images.source,
         "images": len(rows),
         "seen": int(seen.sum()),
         "skipped": len(images.skipped),
-        "test": test,
+        "test": score_test(vae, images, rows, config)[0],
     }
 
 
@@ -184,7 +171,7 @@ def score_plain(
 def score_linear(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
     """The test's scores of probabilistic PCA with as many components as the network has units, at most."""
     cpu = torch.device("cpu")
-    rows = fitting_rows(split.train, images.pixels[0].size)
+    rows = split.train[spread(len(split.train), max(2, NUMBERS // images.pixels[0].size))]
     train, validation = (as_input(images.pixels[part], cpu) for part in (rows, split.validation[:AT_ONCE]))
     model = fit_linear(train, validation, config.model.latent_dim, config.seed)
     block, _ = score_plain(model, images, split.test, config, cpu)
@@ -206,10 +193,9 @@ def collapsed(kl_units: Float[np.ndarray, " latent"]) -> int:
     return int((kl_units < COLLAPSED_NATS).sum())
 
 
-def train_sample(split: Split) -> Int64[np.ndarray, " rows"]:
-    """As many training images as there are test images, spread evenly."""
-    rows = np.linspace(0, len(split.train) - 1, min(len(split.train), len(split.test))).astype(int)
-    return split.train[np.unique(rows)]
+def spread(number: int, most: int) -> Int64[np.ndarray, " rows"]:
+    """Some of so many rows, evenly spread, so that no part of the names' order is left out; all where they are few."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(int))
 
 
 def _batches(

@@ -71,11 +71,6 @@ def kl_units(mu: Latent, logvar: Latent) -> Latent:
     return 0.5 * (mu.square() + torch.expm1(logvar) - logvar)  # expm1: the small KL of an idle unit keeps its digits
 
 
-def rate(mu: Latent, logvar: Latent) -> Float[Tensor, " batch"]:
-    """KL(q(z|x) || p(z)) of each image, in nats."""
-    return kl_units(mu, logvar).sum(dim=1)
-
-
 def reparameterise(mu: Latent, logvar: Latent, generator: torch.Generator) -> Latent:
     """A draw of z from q(z|x) through which gradients pass.
 
@@ -89,11 +84,7 @@ def reparameterise(mu: Latent, logvar: Latent, generator: torch.Generator) -> La
 
 
 def beta_now(config: ObjectiveConfig, progress: float) -> float:
-    """Weight of the rate at a point of the run: it rises linearly from 0 over the warm-up, then stays.
-
-    Args:
-        config: beta and the warm-up's share of the run.
-        progress: share of the run that is done, in [0, 1].
+    """Weight of the rate when a share `progress` of the run is done: it rises linearly from 0 over the warm-up.
 
     Source:
         Sønderby et al. (2016), Ladder variational autoencoders, NeurIPS (linear warm-up).

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
 from twofold.engine.errors import InputError
 
@@ -152,24 +150,19 @@ def table(betas: Sequence[float]) -> list[Row]:
     bound on the way there.
     """
     covariance = np.diag(np.array(EIGENVALUES))
-    return [_row(beta, terms(covariance, optimum(EIGENVALUES, NOISE, beta), NOISE) if beta else None) for beta in betas]
-
-
-def _row(beta: float, found: Terms | None) -> Row:
-    return {
-        "beta": beta,
-        "distortion_nats": found and found.distortion,
-        "rate_nats": found and found.rate,
-        "mutual_information_nats": found and found.information,
-        "entropy_minus_distortion_nats": found and found.entropy - found.distortion,
-        "holds": found and found.holds,
-    }
-
-
-def sample(n: int, generator: torch.Generator) -> Float64[Tensor, "n dims"]:
-    """Draws from the embedded data set."""
-    deviations = torch.tensor(EIGENVALUES, dtype=torch.float64).sqrt()
-    return deviations * torch.randn(n, len(EIGENVALUES), generator=generator, dtype=torch.float64)
+    rows: list[Row] = []
+    for beta in betas:
+        found = terms(covariance, optimum(EIGENVALUES, NOISE, beta), NOISE) if beta else None
+        row: Row = {
+            "beta": beta,
+            "distortion_nats": found and found.distortion,
+            "rate_nats": found and found.rate,
+            "mutual_information_nats": found and found.information,
+            "entropy_minus_distortion_nats": found and found.entropy - found.distortion,
+            "holds": found and found.holds,
+        }
+        rows.append(row)
+    return rows
 
 
 def _log_det(matrix: Matrix) -> float:

@@ -80,7 +80,13 @@ def train(
         NonFiniteLossError: when the loss is no longer finite.
         KeyboardInterrupt: passed on once the state is saved.
     """
-    state = _fresh(config, device)
+    vae, settings = Vae.seeded(config, seed_for(config.seed, "weights")).to(device), config.train
+    groups = [
+        {"params": [weight for weight in vae.parameters() if weight.ndim > 1]},
+        {"params": [weight for weight in vae.parameters() if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    state = TrainState(vae, optimiser, copy.deepcopy(vae) if settings.ema else None)
     path = checkpoints / "state.safetensors"
     load_state(state, path)
     for record in state.history:
@@ -90,37 +96,30 @@ def train(
 
     def monitor(module: nn.Module) -> Record:
         assert isinstance(module, Vae)
-        seen = {"images": _seen(state.step, len(split.train), config.train)}
+        seen = {"images": _seen(state.step, len(split.train), settings)}
         return seen | watch(module, images, split.validation, config, plan.progress(state.epoch + 1, state.step))
 
     with _interruptible() as interrupted:
-        saves = _Saves()
+        saved, cost = time.monotonic(), 0.0
 
         def pause(state: TrainState) -> bool:
             progress(state.step, plan.steps or 0)
-            return interrupted.is_set() or saves.due()
+            # Saves are rare where one is slow to write.
+            return interrupted.is_set() or time.monotonic() - saved > max(SECONDS_BETWEEN_SAVES, cost / SAVING_SHARE)
 
         while not state.finished(plan):
             for record in fit(state, plan, batches, loss, monitor, pause=pause):
                 journal(record)
-            with saves.timed():
-                save_state(state, path)
+            began = time.monotonic()
+            save_state(state, path)
+            saved = time.monotonic()
+            cost = saved - began
             if interrupted.is_set():
                 raise KeyboardInterrupt
     best_epoch = state.use_best()
     assert isinstance(state.measured, Vae)
-    seen = _seen(state.step, len(split.train), config.train)
+    seen = _seen(state.step, len(split.train), settings)
     return Trained(state.measured.eval(), state.history, best_epoch, seen, state.epoch < plan.epochs)
-
-
-def _fresh(config: VaeConfig, device: torch.device) -> TrainState:
-    vae = Vae.seeded(config, seed_for(config.seed, "weights")).to(device)
-    matrices = [weight for weight in vae.parameters() if weight.ndim > 1]
-    others = [weight for weight in vae.parameters() if weight.ndim <= 1]
-    groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
-    settings = config.train
-    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    return TrainState(vae, optimiser, copy.deepcopy(vae) if settings.ema else None)
 
 
 def _plan(rows: Int64[np.ndarray, " train"], config: VaeConfig) -> tuple[Plan, Callable[[int], Iterable[Tensor]]]:
@@ -198,23 +197,6 @@ def watch(
         "beta_now": beta_now(objective, progress),
         "sigma": vae.likelihood.sigma,
     }
-
-
-class _Saves:
-    """Tells when it is time for another checkpoint: rarely where one is slow to write."""
-
-    def __init__(self) -> None:
-        self._last, self._cost = time.monotonic(), 0.0
-
-    def due(self) -> bool:
-        return time.monotonic() - self._last > max(SECONDS_BETWEEN_SAVES, self._cost / SAVING_SHARE)
-
-    @contextlib.contextmanager
-    def timed(self) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self._last = time.monotonic()
-        self._cost = self._last - began
 
 
 @contextlib.contextmanager

@@ -149,21 +149,16 @@ def layers(vae: Vae, channels: int, size: int) -> list[Layer]:
     signal: Tensor = next(vae.parameters()).new_zeros(1, channels, size, size)
     for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
         for module in network:
-            signal = module(signal)
+            signal, name = module(signal), type(module).__name__
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                kernel = "×".join(map(str, module.kernel_size))
+                name += f" {module.in_channels}→{module.out_channels} {kernel} stride {module.stride[0]}"
+            elif isinstance(module, nn.Linear):
+                name += f" {module.in_features}→{module.out_features}"
             learned = sum(parameter.numel() for parameter in module.parameters())
-            table.append(Layer(part, _name(module), tuple(signal.shape[1:]), learned))
+            table.append(Layer(part, name, tuple(signal.shape[1:]), learned))
         signal = signal[:, : signal.shape[1] // 2]
     return table
-
-
-def _name(module: nn.Module) -> str:
-    kind = type(module).__name__
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        kernel = "×".join(map(str, module.kernel_size))
-        return f"{kind} {module.in_channels}→{module.out_channels} {kernel} stride {module.stride[0]}"
-    if isinstance(module, nn.Linear):
-        return f"{kind} {module.in_features}→{module.out_features}"
-    return kind
 
 
 def save_vae(vae: Vae, config: VaeConfig, folder: Path) -> None:
@@ -174,11 +169,7 @@ def save_vae(vae: Vae, config: VaeConfig, folder: Path) -> None:
 
 
 def open_vae(folder: Path, device: torch.device) -> tuple[Vae, VaeConfig]:
-    """The network of a finished run, in evaluation mode.
-
-    Args:
-        folder: run folder of `twofold vae run`, or of one run of a sweep.
-        device: where it will work.
+    """The network of a finished run, or of one run of a sweep, in evaluation mode.
 
     Raises:
         RunFolderError: when the folder holds no finished vae run, or its model file is not one.

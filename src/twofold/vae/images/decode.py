@@ -150,7 +150,11 @@ def decode(data: bytes | np.ndarray, config: ImageConfig) -> UInt8[np.ndarray, "
     """
     mode = "L" if config.channels == 1 else "RGB"
     try:
-        image = _opened(data, config.size) if isinstance(data, bytes) else _from_row(data)
+        if isinstance(data, bytes):
+            image = _opened(data, config.size)
+        else:
+            _check_size(data.shape[1], data.shape[0])
+            image = Image.fromarray(_eight_bits(data[:, :, 0] if data.shape[2] == 1 else data))
         pixels = np.asarray(_fitted(image, mode, config))
     except Damage:
         raise
@@ -187,11 +191,6 @@ def _upright(image: Image.Image) -> Image.Image:
     except Exception:  # noqa: BLE001  (damaged EXIF, which leaks as much as damaged pixels do, costs no image)
         return image
     return image if turned is None else image.transpose(turned)
-
-
-def _from_row(row: np.ndarray) -> Image.Image:
-    _check_size(row.shape[1], row.shape[0])
-    return Image.fromarray(_eight_bits(row[:, :, 0] if row.shape[2] == 1 else row))
 
 
 def _fitted(image: Image.Image, mode: str, config: ImageConfig) -> Image.Image:

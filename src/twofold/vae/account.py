@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ def describe_model(vae: Vae, config: VaeConfig) -> dict[str, Any]:
             "network": config.model.network,
             "latent_dim": config.model.latent_dim,
             "parameters": sum(parameter.numel() for parameter in vae.parameters()),
-            "layers": [asdict(layer) for layer in layers(vae, config.image.channels, config.image.size)],
+            "layers": layers(vae, config.image.channels, config.image.size),
         },
         "likelihood": {"name": vae.likelihood.name, "is_density": vae.likelihood.is_density, "sigma": sigma},
         "objective": objective.model_dump(mode="json")
@@ -86,14 +85,7 @@ def describe_training(trained: Trained, device: str) -> dict[str, Any]:
 def score_test(
     vae: Vae, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig
 ) -> tuple[dict[str, Any], PerImage]:
-    """Every score on held-out images, and the scores of each image.
-
-    Args:
-        vae: in evaluation mode.
-        images: all images.
-        rows: those to score.
-        config: numbers of draws and images, seed.
-    """
+    """Every score on held-out images, and the scores of each image; the network must be in evaluation mode."""
     device, settings = next(vae.parameters()).device, config.score
     block, found = score_plain(vae, images, rows, config, device)
     errors = block.pop("standard_errors")
@@ -125,16 +117,10 @@ def score_test(
 
 
 def rescore(run: Path, vae: Vae, config: VaeConfig, images: Images) -> dict[str, Any]:
-    """Every score of a finished run's model on the images that neither trained it nor stopped its training.
-
-    Args:
-        run: the run folder, which lists the images that it saw.
-        vae: its model.
-        config: its config.
-        images: others, all of which are scored but those that the run had trained or validated on.
+    """Every score of a finished run's model on those images that neither trained it nor stopped its training.
 
     Raises:
-        InputError: when none is left.
+        InputError: when there are none.
     """
     known = table(run, "images.parquet").filter(pl.col("split") != "test")
     seen = np.isin([bytes(each).hex() for each in images.hashes], known["hash"].to_numpy())

@@ -499,12 +499,7 @@ _SCORES = (
 
 
 def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> Table:
-    """The scores of one or several models, each with its standard error.
-
-    Args:
-        title: of the table.
-        blocks: name -> a block of `scores.json` such as its `test`.
-    """
+    """A column for each block of `scores.json`, such as its `test`: its scores, each with its standard error."""
     table = Table("score", *blocks, title=title)
     for key, label, digits in _SCORES:
         cells = []

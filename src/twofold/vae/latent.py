@@ -21,12 +21,7 @@ Codes = Float32[np.ndarray, "n latent"]
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """The model of a finished run; see `twofold.vae.load`.
-
-    Attributes:
-        vae: the network, in evaluation mode.
-        config: the run that trained it.
-    """
+    """The model of a finished run, in evaluation mode, and the run's config; see `twofold.vae.load`."""
 
     vae: Vae
     config: VaeConfig
@@ -41,7 +36,11 @@ class Autoencoder:
         return cls(*open_vae(run, pick_device(device)))
 
     def encode(self, x: ImageArray) -> Codes:
-        """Means of the posteriors q(z|x).
+        """Means of the posteriors q(z|x); see `posterior`."""
+        return self.posterior(x)[0]
+
+    def posterior(self, x: ImageArray) -> tuple[Codes, Codes]:
+        """Means and log variances of the posteriors q(z|x).
 
         Args:
             x: images of the size and channels that the model was trained on, uint8 or in [0, 1].
@@ -49,10 +48,6 @@ class Autoencoder:
         Raises:
             InputError: when their shape or range is another.
         """
-        return self.posterior(x)[0]
-
-    def posterior(self, x: ImageArray) -> tuple[Codes, Codes]:
-        """Means and log variances of the posteriors q(z|x); as `encode`."""
         image = self.config.image
         if x.ndim != 4 or x.shape[1:] != (image.size, image.size, image.channels) or not len(x):
             wanted = f"[n, {image.size}, {image.size}, {image.channels}]"
@@ -109,13 +104,7 @@ class Autoencoder:
     def traverse(
         self, x: ImageArray, units: list[int], values: Float[np.ndarray, " values"]
     ) -> Float32[np.ndarray, "units values h w c"]:
-        """Images decoded with one unit at a time set to each value, the others left at one image's posterior mean.
-
-        Args:
-            x: one image, as an array of length 1.
-            units: which units.
-            values: what to set them to, in deviations of the prior.
-        """
+        """The code of one image, `x[0]`, decoded with one unit at a time set to each value, in prior deviations."""
         codes = np.tile(self.encode(x)[0], (len(units), len(values), 1))
         for row, unit in enumerate(units):
             codes[row, :, unit] = values

@@ -24,12 +24,7 @@ _SMALLEST = 1e-4  # of a pixel in [0, 1]: noise of images that are all alike
 class LinearModel:
     """p(x|z) = N(Wz + mean, sigma^2 I) with its exact posterior, so that its ELBO is its log likelihood.
 
-    Attributes:
-        mean: of the images.
-        directions: orthonormal, the one with the largest variance first.
-        variances: of the images along each direction.
-        likelihood: a Gaussian with sigma fixed.
-        shape: channels, height and width of an image.
+    The directions are orthonormal, the one with the largest variance first; the variances are the images' along them.
     """
 
     mean: Float[Tensor, " dims"]
@@ -76,7 +71,7 @@ def fit_linear(
     Args:
         train: images in [0, 1] to fit.
         validation: images that choose among the numbers of components.
-        components: as many as the network has units, at most.
+        components: at most.
         seed: of the randomised solver.
 
     Source:

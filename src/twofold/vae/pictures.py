@@ -23,15 +23,7 @@ def pictures(
     mu: Float[np.ndarray, "test latent"],
     kl_units: Float[np.ndarray, " latent"],
 ) -> dict[str, np.ndarray]:
-    """All that `arrays.npz` holds.
-
-    Args:
-        model: the trained network.
-        images: all images.
-        split: the parts.
-        mu: posterior means of the test images, in the order of `split.test`.
-        kl_units: mean KL of each unit on the test images, nats.
-    """
+    """All that `arrays.npz` holds; `mu` and `kl_units` are of the test images, in the order of `split.test`."""
     test = split.test[_by_hash(images, split.test)]
     real = images.pixels[test[:PAIRS]]
     prior = to_pixels(model.sample(SAMPLES, model.config.seed))

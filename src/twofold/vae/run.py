@@ -48,9 +48,9 @@ def execute(
         config: the run.
         folder: held by this process; a training state found there is gone on with.
         labels: what is known of each image, where they are the embedded avatars.
-        journal: called with every epoch's record, for a progress bar.
+        journal: called with every epoch's record.
         progress: called after every step with (steps done, steps in all).
-        baseline: gives the linear baseline's scores.
+        baseline: scores the linear baseline on the test.
 
     Raises:
         InputError: when there are too few images to hold some out.

@@ -85,7 +85,7 @@ class PerImage:
 
 @torch.no_grad()
 def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: torch.Generator) -> PerImage:
-    """Rate, distortion, bits and squared error of every image.
+    """Rate, distortion, bits and squared error of every image by `samples` draws of z each.
 
     Args:
         model: in evaluation mode.

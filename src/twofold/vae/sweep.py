@@ -31,14 +31,7 @@ def execute_runs(
     labels: pl.DataFrame | None,
     watch: Callable[[VaeConfig], tuple[Journal, Progress]],
 ) -> Iterator[RunFolder]:
-    """Trains and scores every run that is not finished yet.
-
-    Args:
-        images: all images.
-        config: the grid.
-        folder: of the sweep, held by this process.
-        labels: what is known of each image, where they are the embedded avatars.
-        watch: gives a run's journal and progress.
+    """Trains and scores every run that is not finished yet, as `execute`; `watch` gives each its journal and progress.
 
     Yields:
         Each run's folder when it has been computed, so that the caller may draw its report; it is finished afterwards.

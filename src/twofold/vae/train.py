@@ -36,21 +36,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network.
-
-    Attributes:
-        vae: holds the averaged weights of the best epoch, in evaluation mode.
-        history: one record an epoch.
-        best_epoch: the epoch of those weights.
-        images_seen: images that training passed through the network, repeats counted.
-        stopped_early: patience ended it before its budget did.
-    """
+    """A network with the averaged weights of its best epoch, in evaluation mode, and how it came to be."""
 
     vae: Vae
     history: list[Record]
+    """One record an epoch."""
     best_epoch: int
     images_seen: int
+    """Images that training passed through the network, repeats counted."""
     stopped_early: bool
+    """Patience ended it before its budget did."""
 
 
 def train(
@@ -169,8 +164,8 @@ def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
         mu, logvar = module.encode(x)
         output = module.decode(reparameterise(mu, logvar, step.generator))
         beta = beta_now(config.objective, step.progress)
-        terms = loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=config.objective.free_nats)
-        return terms.loss, {"rate": terms.rate.detach(), "distortion": terms.distortion.detach()}
+        free_nats = config.objective.free_nats
+        return loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=free_nats)
 
     return loss
 

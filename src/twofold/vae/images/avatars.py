@@ -96,18 +96,10 @@ _AT_ONCE = 64
 def load_avatars(
     config: ImageConfig, *, cache: Path, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Images, pl.DataFrame]:
-    """The avatars that a config asks for, rendered now or taken from the cache.
-
-    Args:
-        config: how many, their seed, size and channels.
-        cache: folder that rendered avatars are kept in.
-        progress: told, while rendering, how many are done, and of how many.
+    """The avatars that a config asks for, rendered now or taken from the cache; as `load_images`.
 
     Returns:
         The images, and a row for each in the same order: `name` and the eight attributes.
-
-    Raises:
-        InputError: when the cache can't be written.
     """
     options = {factor: {word: option.name for word, option in words.items()} for factor, words in FACTORS.items()}
     # One drawing stands for what is fixed: window, clothes, and the library's own files.

@@ -34,30 +34,20 @@ from twofold.vae.images.items import (
 
 
 class Stamp(NamedTuple):
-    """What tells, without reading it, that a source has not changed.
-
-    Attributes:
-        place: its resolved path.
-        fingerprint: hash of the names, sizes, modes and times of change.
-        newest: the latest time of change of a file, in nanoseconds.
-        taken: when the stamp was made, in nanoseconds.
-    """
+    """What tells, without reading it, that a source has not changed: a hash of names, sizes, modes and times."""
 
     place: str
     fingerprint: str
-    newest: int
-    taken: int
+    newest: int  # the latest time of change of a file, in nanoseconds
+    taken: int  # when the stamp was made
 
 
 @dataclass(frozen=True)
 class Source:
     """A folder or file of images.
 
-    Attributes:
-        path: where it lies.
-        stamp: see Stamp.
-        content: reads everything and returns its hash; equal for equal content, wherever it lies.
-        items: opens it; see Entries. The files are sorted by name but for a tar's.
+    `content` reads everything and returns its hash, equal for equal content wherever it lies; `items` opens it: see
+    Entries. The files are sorted by name but for a tar's.
     """
 
     path: Path

@@ -128,12 +128,7 @@ def _settings(config: ImageConfig) -> dict[str, Any]:
 
 
 def write_images(folder: Path, batches: Iterable[Batch], config: ImageConfig) -> tuple[int, list[Skipped]]:
-    """Writes images into a folder, a batch at a time: they may be more than fit into memory.
-
-    Args:
-        folder: empty; the `aside` of `cache.entry`.
-        batches: the images in any order.
-        config: settings that they were made with.
+    """Writes images into an empty folder, batch by batch in any order: they may be more than fit into memory.
 
     Returns:
         How many there were, and what was skipped.
@@ -204,13 +199,7 @@ def read_images(folder: Path, source: str) -> Images:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the images, ascending, disjoint, together all.
-
-    Attributes:
-        train: what the weights are fitted on.
-        validation: what stops the training.
-        test: what is scored.
-    """
+    """Rows of the images, ascending, disjoint, together all: to fit the weights, to stop the training, to be scored."""
 
     train: Int64[np.ndarray, " train"]
     validation: Int64[np.ndarray, " validation"]

@@ -90,11 +90,6 @@ def test_a_size_that_the_stages_do_not_divide_is_refused() -> None:
         tiny(image={"size": 48}, model={"depth": 3})
 
 
-@pytest.fixture(scope="module")
-def model() -> Autoencoder:
-    return Autoencoder(Vae.seeded(tiny(), 3).eval(), tiny())
-
-
 def finished(folder: Path) -> Path:
     (folder / "DONE").write_bytes(b"")
     return folder

@@ -1,7 +1,6 @@
 """The account of a run: every figure that `scores.json` holds."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
 
 from twofold.engine.errors import InputError
 from twofold.engine.files import table
@@ -27,7 +25,7 @@ from twofold.vae.score import (
     mean_and_error,
     mutual_information,
 )
-from twofold.vae.train import AT_ONCE, Trained
+from twofold.vae.train import AT_ONCE, Trained, batches_of
 
 COLLAPSED_NATS = 0.01
 """A unit whose mean rate is below this says nothing of the image."""
@@ -90,7 +88,7 @@ def score_test(
     block, found = score_plain(vae, images, rows, config, device)
     errors = block.pop("standard_errors")
     few, some = spread(len(rows), settings.iw_images), spread(len(rows), settings.mi_images)
-    batches = _batches(images, rows[few], device, at_once=32)
+    batches = batches_of(images, rows[few], device, 32)
     generator = torch_generator(config.seed, "importance")
     bound, effective = importance_weighted(vae, batches, settings.iw_samples, generator, AT_ONCE)
     negative_bound, bound_error = mean_and_error(bound)
@@ -140,7 +138,7 @@ def score_plain(
     model: Model, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig, device: torch.device
 ) -> tuple[dict[str, Any], PerImage]:
     """Rate, distortion, their sum, bits per dim and squared error, each with its standard error."""
-    batches = _batches(images, rows, device)
+    batches = batches_of(images, rows, device, AT_ONCE)
     found = evaluate(model, batches, config.score.samples, torch_generator(config.seed, "score"))
     columns = {
         "rate_nats": found.rate,
@@ -182,10 +180,3 @@ def collapsed(kl_units: Float[np.ndarray, " latent"]) -> int:
 def spread(number: int, most: int) -> Int64[np.ndarray, " rows"]:
     """Some of so many rows, evenly spread, so that no part of the names' order is left out; all where they are few."""
     return np.unique(np.linspace(0, number - 1, min(number, most)).astype(int))
-
-
-def _batches(
-    images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, at_once: int = AT_ONCE
-) -> Iterator[Tensor]:
-    for start in range(0, len(rows), at_once):
-        yield as_input(images.pixels[rows[start : start + at_once]], device)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
 from twofold.engine.seed import seed_for, torch_generator
-from twofold.vae.config import TrainConfig, VaeConfig
+from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
 from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
@@ -42,10 +42,13 @@ class Trained:
     history: list[Record]
     """One record an epoch."""
     best_epoch: int
-    images_seen: int
-    """Images that training passed through the network, repeats counted."""
     stopped_early: bool
     """Patience ended it before its budget did."""
+
+    @property
+    def images_seen(self) -> int:
+        """Images that training passed through the network, repeats counted."""
+        return self.history[-1]["images"]
 
 
 def train(
@@ -91,7 +94,8 @@ def train(
 
     def monitor(module: nn.Module) -> Record:
         assert isinstance(module, Vae)
-        seen = {"images": _seen(state.step, len(split.train), settings)}
+        whole, rest = divmod(state.step, steps_an_epoch(len(split.train), settings.batch_size))
+        seen = {"images": whole * len(split.train) + rest * settings.batch_size}
         return seen | watch(module, images, split.validation, config, plan.progress(state.epoch + 1, state.step))
 
     with _interruptible() as interrupted:
@@ -113,8 +117,7 @@ def train(
                 raise KeyboardInterrupt
     best_epoch = state.use_best()
     assert isinstance(state.measured, Vae)
-    seen = _seen(state.step, len(split.train), settings)
-    return Trained(state.measured.eval(), state.history, best_epoch, seen, state.epoch < plan.epochs)
+    return Trained(state.measured.eval(), state.history, best_epoch, state.epoch < plan.epochs)
 
 
 def _plan(rows: Int64[np.ndarray, " train"], config: VaeConfig) -> tuple[Plan, Callable[[int], Iterable[Tensor]]]:
@@ -150,11 +153,6 @@ def steps_an_epoch(images: int, batch_size: int) -> int:
     return max(1, math.ceil((images - 1) / batch_size))
 
 
-def _seen(steps: int, images: int, settings: TrainConfig) -> int:
-    whole, rest = divmod(steps, steps_an_epoch(images, settings.batch_size))
-    return whole * images + rest * settings.batch_size
-
-
 def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
     """Distortion + beta x rate of a batch, with both beside it."""
 
@@ -170,15 +168,21 @@ def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
     return loss
 
 
+def batches_of(
+    images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, at_once: int
+) -> Iterator[Tensor]:
+    """Some of the images as the network takes them."""
+    for start in range(0, len(rows), at_once):
+        yield as_input(images.pixels[rows[start : start + at_once]], device)
+
+
 def watch(
     vae: Vae, images: Images, rows: Int64[np.ndarray, " validation"], config: VaeConfig, progress: float
 ) -> Record:
     """The loss on validation images, one draw of z each, the same draws after every epoch."""
     generator = torch_generator(config.seed, "validation")
-    device = next(vae.parameters()).device
     distortion, units = 0.0, 0.0
-    for start in range(0, len(rows), AT_ONCE):
-        x = as_input(images.pixels[rows[start : start + AT_ONCE]], device)
+    for x in batches_of(images, rows, next(vae.parameters()).device, AT_ONCE):
         mu, logvar = vae.encode(x)
         output = vae.decode(reparameterise(mu, logvar, generator))
         distortion += float(vae.likelihood.nll(output, x).double().sum()) / len(rows)

@@ -149,18 +149,21 @@ def _fill(
     """Fills a run folder unless it is finished, and returns its path."""
     from twofold.vae.images.load import split_images
 
+    def device() -> str:
+        from twofold.engine.device import describe_device, pick_device
+
+        return describe_device(pick_device(flags.config.train.device))
+
     console = Console(stderr=True)
+    if flags.config.train.device == "cuda":
+        device()  # where no GPU can be used, that is told before images are decoded
     images, labels = read(flags, flags.config.image, console)
     split_images(images.hashes, flags.config.split)  # too few images are told before any folder is made
-
-    from twofold.engine.device import describe_device, pick_device
-
-    device = describe_device(pick_device(flags.config.train.device))
     prefix = "" if what == "run" else f"{what}-"
     out = flags.out or Path("runs/vae") / f"{prefix}{flags.config.recipe}-{short_digest(config, images.digest)}"
     if departure := departures(flags.config):
         _note(console, departure)
-    with claim(out, config, images.digest, command, overwrite=flags.overwrite, device=device) as folder:
+    with claim(out, config, images.digest, command, overwrite=flags.overwrite, device=device()) as folder:
         if folder.done:
             console.print(f"{out} holds this very {what}, finished; --overwrite runs it again")
         else:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from twofold.vae.config import VaeConfig
@@ -54,6 +55,11 @@ def tiny(**groups: Any) -> VaeConfig:
     for name, value in groups.items():
         knobs[name] = knobs.get(name, {}) | value if isinstance(value, dict) else value
     return VaeConfig.model_validate(knobs)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    """A fresh source of noise."""
+    return torch.Generator().manual_seed(seed)
 
 
 def silent(*_: Any) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from twofold.engine.run import claim
-from twofold.vae.account import collapsed, describe_memory, train_sample
+from twofold.vae.account import collapsed, describe_memory, score_linear, spread
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.latent import Autoencoder
@@ -117,11 +117,19 @@ def test_grey_images_run_through(tmp_path: Path) -> None:
     assert scores["data"]["shape"] == [50, 1, 16, 16]
 
 
-def test_a_training_sample_is_as_large_as_the_test_and_spread_over_training() -> None:
-    split = Split(np.arange(0, 100, 2), np.array([1]), np.array([3, 5, 7]))
-    assert train_sample(split).tolist() == [0, 48, 98]
-    few = Split(np.array([2, 4]), np.array([1]), np.array([3, 5, 7]))
-    assert train_sample(few).tolist() == [2, 4]
+@pytest.mark.parametrize(
+    ("number", "most", "rows"),
+    [(50, 3, [0, 24, 49]), (2, 3, [0, 1]), (100, 4, [0, 33, 66, 99]), (5, 5, [0, 1, 2, 3, 4])],
+)
+def test_some_rows_are_spread_evenly(number: int, most: int, rows: list[int]) -> None:
+    assert spread(number, most).tolist() == rows
+
+
+def test_the_baseline_is_fitted_on_no_more_than_memory_holds(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = Split(np.arange(60), np.arange(60, 70), np.arange(70, 86))
+    assert score_linear(images, split, tiny())["fitted_on"] == 60
+    monkeypatch.setattr("twofold.vae.account.NUMBERS", 16 * 16 * 3 * 20)
+    assert score_linear(images, split, tiny())["fitted_on"] == 20
 
 
 def test_samples_that_are_copies_are_told() -> None:

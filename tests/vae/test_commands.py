@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from twofold.cli import main
+from twofold.vae import account, load, sweep
 from vae.small import discs, folder_of
 
 FLAGS = [
@@ -212,8 +215,10 @@ def test_score_of_images_that_were_all_trained_on_is_refused(run: Path, tmp_path
 
 
 def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
-    pictures: Path, tmp_path: Path, capsys: Output
+    pictures: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fit_linear, fitted = account.fit_linear, []
+    monkeypatch.setattr(account, "fit_linear", lambda *given: fitted.append(fit_linear(*given)) or fitted[-1])
     out = tmp_path / "sweep"
     words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS]
     words += ["--betas", "0", "1", "100", "--seeds", "3", "4"]
@@ -239,7 +244,8 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
         *((beta, 4) for beta in (0.0, 1.0, 100.0)),
     ]
     assert all(run["scores"]["test"]["negative_elbo_nats"] for run in sweep["runs"])
-
+    assert len(fitted) == 2, "no beta changes the linear baseline: one fit a seed"
+    assert len({json.dumps(run["scores"]["linear"]) for run in sweep["runs"]}) == 2
     before = state(out)
     assert main(words) == 0
     assert state(out) == before
@@ -248,8 +254,6 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
 def test_an_interrupted_sweep_keeps_what_it_has_done(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twofold.vae import sweep
-
     out = tmp_path / "sweep"
     words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS, "--betas", "1", "2"]
     execute, done = sweep.execute, []
@@ -314,8 +318,6 @@ def test_pictures_are_png_and_arrays_npz(run: Path, pictures: Path, tmp_path: Pa
 
 
 def test_codes_agree_with_the_model_in_python(run: Path, pictures: Path, tmp_path: Path) -> None:
-    from twofold.vae import load
-
     out = tmp_path / "codes.npz"
     assert main(["vae", "encode", str(run), "--images", str(pictures), "--out", str(out)]) == 0
     with np.load(out) as found:
@@ -340,6 +342,22 @@ def test_codes_agree_with_the_model_in_python(run: Path, pictures: Path, tmp_pat
 def test_what_can_not_be_done_is_said(run: Path, pictures: Path, capsys: Output, words: list[str], said: str) -> None:
     command, *others = [str(pictures) if word == "IMAGES" else word for word in words]
     assert said in refused(capsys, "vae", command, str(run), *others)
+
+
+def test_help_and_what_is_wrong_with_words_or_paths_import_nothing_slow() -> None:
+    asked = ("run --help", "sweep --help", "sample --help", "run --images nowhere", "run --recipe x", "encode nowhere")
+    code = f"""
+import contextlib, sys
+from twofold.cli import main
+for words in {asked}:
+    with contextlib.suppress(SystemExit):
+        main(["vae", *words.split()])
+print(*sys.modules)"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "no such file or folder" in ended.stderr
+    loaded = set(ended.stdout.splitlines()[-1].split())
+    assert "twofold.vae.commands" in loaded
+    assert not loaded & {"torch", "sklearn", "matplotlib", "scipy"}
 
 
 @pytest.mark.parametrize("command", ["score", "reconstruct", "sample", "interpolate", "traverse", "encode"])

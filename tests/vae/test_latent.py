@@ -6,13 +6,8 @@ import torch
 
 from twofold.engine.errors import InputError
 from twofold.vae.latent import Autoencoder, between, to_pixels
-from twofold.vae.model import Vae, as_input
-from vae.small import discs, tiny
-
-
-@pytest.fixture(scope="module")
-def model() -> Autoencoder:
-    return Autoencoder(Vae.seeded(tiny(), 3).eval(), tiny())
+from twofold.vae.model import as_input
+from vae.small import discs
 
 
 def test_codes_are_the_posteriors_and_decoding_them_the_likelihoods_mean(model: Autoencoder) -> None:

@@ -49,7 +49,6 @@ def scipy_log_masses(name: str, mean: float, sigma: float) -> np.ndarray:
 @settings(deadline=None)
 def test_256_masses_sum_to_one(name: LikelihoodName, mean: float, sigma: float) -> None:
     likelihood = likelihood_of(name, sigma).double()
-
     assert np.exp(level_masses(likelihood, mean)).sum() == pytest.approx(1.0, abs=1e-9)
 
 
@@ -61,7 +60,6 @@ def test_masses_agree_with_scipy(name: LikelihoodName, mean: float, sigma: float
     assert likelihood.sigma is not None
     expected = scipy_log_masses(name, mean, likelihood.sigma)
     seen = expected > -600.0  # below, scipy's differences underflow; this is what the code is for
-
     np.testing.assert_allclose(level_masses(likelihood, mean)[seen], expected[seen], rtol=1e-6, atol=1e-6)
 
 
@@ -69,9 +67,7 @@ def test_masses_agree_with_scipy(name: LikelihoodName, mean: float, sigma: float
 @pytest.mark.parametrize("sigma", [1e-3, 0.1, 10.0])
 def test_logistic_masses_in_single_precision(mean: float, sigma: float) -> None:
     single_precision = level_masses(likelihood_of("logistic", sigma), mean, torch.float32)
-
     double = level_masses(likelihood_of("logistic", sigma).double(), mean)
-
     np.testing.assert_allclose(single_precision, double, rtol=2e-6, atol=1e-6 / min(sigma, 0.5))
     assert np.exp(single_precision).sum() == pytest.approx(1.0, abs=1e-3)
 
@@ -105,7 +101,6 @@ def test_gradients_of_masses_are_those_of_finite_differences(
     (gradient,) = torch.autograd.grad(likelihood.bin_nll(output, x).sum(), output)
     step = 1e-5
     difference = likelihood.bin_nll(output + step, x) - likelihood.bin_nll(output - step, x)
-
     assert float(gradient) == pytest.approx(float(difference.detach()) / (2 * step), rel=1e-4, abs=1e-4)
 
 
@@ -124,7 +119,6 @@ def test_gaussian_density_integrates_to_one_and_is_scipys(sigma: float) -> None:
 def test_a_wide_gaussians_mass_is_its_density_times_the_bins_width() -> None:
     likelihood, x = likelihood_of("gaussian", 0.2), single(LEVELS[1:-1] / 255)
     output = torch.full_like(x, 0.5)
-
     torch.testing.assert_close(
         likelihood.bin_nll(output, x), likelihood.nll(output, x) + math.log(255), rtol=0.0, atol=1e-3
     )
@@ -136,7 +130,6 @@ def test_bernoulli_is_the_cross_entropy() -> None:
     p = torch.sigmoid(output)
     expected = -(x * p.log() + (1 - x) * (1 - p).log()).sum(dim=(1, 2, 3))
     likelihood = likelihood_of("bernoulli")
-
     torch.testing.assert_close(likelihood.nll(output, x), expected)
     torch.testing.assert_close(likelihood.mean(output), p)
     assert (likelihood.sigma, likelihood.is_density) == (None, False)
@@ -150,14 +143,12 @@ def test_an_image_costs_the_sum_of_its_pixels(name: LikelihoodName) -> None:
     output, x = torch.rand(2, 3, 2, 2, generator=generator), torch.rand(2, 3, 2, 2, generator=generator)
     likelihood = likelihood_of(name)
     pixels = likelihood.nll(output.reshape(-1, 1, 1, 1), x.reshape(-1, 1, 1, 1))
-
     torch.testing.assert_close(likelihood.nll(output, x), pixels.reshape(2, -1).sum(dim=1))
 
 
 @pytest.mark.parametrize("name", ["gaussian", "gaussian_fixed", "logistic"])
 def test_what_is_shown_is_clipped_and_sigma_is_the_configs(name: LikelihoodName) -> None:
     likelihood = likelihood_of(name, 0.25)
-
     assert likelihood.mean(single(np.array([-0.5, 0.5, 1.5]))).flatten().tolist() == [0.0, 0.5, 1.0]
     assert likelihood.name == name
     assert likelihood.sigma == pytest.approx(0.25)
@@ -170,7 +161,6 @@ def test_what_is_shown_is_clipped_and_sigma_is_the_configs(name: LikelihoodName)
 def test_logistic_sigma_is_the_standard_deviation() -> None:
     masses = np.exp(level_masses(likelihood_of("logistic", 0.03).double(), 0.5))
     variance = (masses * (LEVELS / 255 - 0.5) ** 2).sum()
-
     assert variance == pytest.approx(0.03**2 + 1 / (12 * 255**2), rel=1e-3)  # Sheppard's correction for the bins
 
 
@@ -179,7 +169,6 @@ def test_pixels_between_two_levels_go_to_the_nearer_one(name: LikelihoodName) ->
     levels = np.array([100.4, 100.0, 100.6, 101.0]) / 255
     output = torch.full((4, 1, 1, 1), 0.45, dtype=torch.float64)
     nll = likelihood_of(name).bin_nll(output, single(levels)).tolist()
-
     assert nll[0] == nll[1] != nll[2] == nll[3]
 
 
@@ -193,7 +182,6 @@ def test_the_best_sigma_is_the_root_mean_squared_error() -> None:
         likelihood = likelihood_of("gaussian", sigma)
         likelihood.nll(output, x).sum().backward()
         slopes.append(float(next(iter(likelihood.parameters())).grad))
-
     assert slopes[0] == pytest.approx(0.0, abs=0.01)
     assert slopes[1] < -100.0
 
@@ -203,5 +191,4 @@ def test_a_step_of_adam_moves_log_sigma_by_gain_times_the_learning_rate() -> Non
     optimiser = torch.optim.Adam(likelihood.parameters(), lr=1e-3)
     likelihood.nll(single(0.5, torch.float32), single(1.0, torch.float32)).sum().backward()
     optimiser.step()
-
     assert likelihood.sigma == pytest.approx(0.1 * math.exp(GAIN * 1e-3), rel=1e-5)

@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from twofold.vae.linear import fit_linear, fitting_rows
+from twofold.vae.linear import fit_linear
 from twofold.vae.score import evaluate, importance_weighted
 
 
@@ -54,10 +54,3 @@ def test_the_same_seed_gives_the_same_model() -> None:
     one, two = (fit_linear(images(60), images(20, seed=3), 8, seed=5) for _ in range(2))
     assert torch.equal(one.directions, two.directions)
     assert one.likelihood.sigma == two.likelihood.sigma
-
-
-def test_more_than_memory_holds_are_spread_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = np.arange(100, 200)
-    assert fitting_rows(rows, 48).tolist() == rows.tolist()
-    monkeypatch.setattr("twofold.vae.linear.NUMBERS", 48 * 4)
-    assert fitting_rows(rows, 48).tolist() == [100, 133, 166, 199]

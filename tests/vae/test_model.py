@@ -78,9 +78,9 @@ def test_pixels_enter_in_units_of_one_and_channels_last() -> None:
 def test_the_table_of_layers_adds_up(config: VaeConfig) -> None:
     vae = Vae.seeded(config, 0)
     table = layers(vae, config.image.channels, config.image.size)
-    learned = sum(layer.parameters for layer in table)
+    learned = sum(layer["parameters"] for layer in table)
     assert learned + sum(weight.numel() for weight in vae.likelihood.parameters()) == parameters(vae)
-    shapes = {part: [layer.shape for layer in table if layer.part == part] for part in ("encoder", "decoder")}
+    shapes = {part: [layer["shape"] for layer in table if layer["part"] == part] for part in ("encoder", "decoder")}
     assert shapes["encoder"][-1] == (2 * config.model.latent_dim,)
     assert shapes["decoder"][-1] == (config.image.channels, config.image.size, config.image.size)
 
@@ -88,11 +88,6 @@ def test_the_table_of_layers_adds_up(config: VaeConfig) -> None:
 def test_a_size_that_the_stages_do_not_divide_is_refused() -> None:
     with pytest.raises(ValueError, match=r"multiple of 32 for model\.depth 3, got 48"):
         tiny(image={"size": 48}, model={"depth": 3})
-
-
-@pytest.fixture(scope="module")
-def model() -> Autoencoder:
-    return Autoencoder(Vae.seeded(tiny(), 3).eval(), tiny())
 
 
 def finished(folder: Path) -> Path:

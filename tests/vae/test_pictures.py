@@ -15,11 +15,6 @@ Arrays = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def model() -> Autoencoder:
-    return Autoencoder(Vae.seeded(tiny(), 3).eval(), tiny())
-
-
-@pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     return images_of(discs(60), tmp_path_factory.mktemp("images"))
 

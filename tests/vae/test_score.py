@@ -13,14 +13,11 @@ from twofold.engine.errors import InputError
 from twofold.vae import score
 from twofold.vae.config import LikelihoodConfig, LikelihoodName
 from twofold.vae.likelihood import Likelihood, make_likelihood
+from vae.small import generator
 
 SIGMA = 0.2
 GAINS = (0.6, 0.3)  # of the two units; the decoder's columns are orthogonal, so the posterior is independent by unit
 DIMS = 4
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @dataclass
@@ -73,7 +70,6 @@ def test_rate_and_distortion_are_the_closed_forms_in_the_order_of_the_images() -
     x = model.sample(50)
     found = score.evaluate(model, x.split(20), 1000, generator())
     mu, logvar = model.encode(x)
-
     np.testing.assert_allclose(found.mu, mu.numpy())
     np.testing.assert_allclose(found.logvar, logvar.numpy())
     rate = 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
@@ -88,7 +84,6 @@ def test_with_the_exact_posterior_the_elbo_is_the_log_likelihood() -> None:
     model = Linear()
     x = model.sample(200)
     found = score.evaluate(model, [x], 2000, generator())
-
     np.testing.assert_allclose(-found.negative_elbo, model.log_likelihood(x), atol=0.2)
     assert -found.negative_elbo.mean() == pytest.approx(model.log_likelihood(x).mean(), abs=0.01)
 
@@ -97,7 +92,6 @@ def test_bits_are_those_of_the_masses_and_near_the_densitys() -> None:
     model = Linear()
     x = (255 * model.sample(20)).round().clamp(1, 254) / 255
     found = score.evaluate(model, [x], 50, generator())
-
     assert found.bits is not None
     by_density = (found.negative_elbo + DIMS * math.log(255)) / (DIMS * math.log(2))
     np.testing.assert_allclose(found.bits, by_density, atol=0.01)
@@ -105,7 +99,6 @@ def test_bits_are_those_of_the_masses_and_near_the_densitys() -> None:
 
 def test_bernoulli_has_no_bits() -> None:
     model = Linear(name="bernoulli")
-
     assert score.evaluate(model, [model.sample(3).clamp(0, 1)], 1, generator()).bits is None
 
 
@@ -114,7 +107,6 @@ def test_squared_error_is_that_of_the_clipped_mean() -> None:
     x = model.sample(30).clamp(0, 1)
     found = score.evaluate(model, [x], 1, generator())
     expected = (model.decode(model.encode(x)[0]).clamp(0, 1) - x).square().mean(dim=(1, 2, 3))
-
     np.testing.assert_allclose(found.mse, expected.numpy(), atol=1e-9)
 
 
@@ -122,7 +114,6 @@ def test_equal_generators_give_equal_scores_of_single_precision_images() -> None
     model = Linear()
     x = model.sample(10).float()
     first, second = (score.evaluate(model, [x], 3, generator(5)) for _ in range(2))
-
     np.testing.assert_array_equal(first.distortion, second.distortion)
     assert first.distortion.dtype == first.mu.dtype == np.float64
 
@@ -133,7 +124,6 @@ def test_the_importance_weighted_bound_sinks_with_the_draws_towards_the_negative
     draws = (1, 4, 16, 64, 1024)
     bounds = [score.importance_weighted(model, [x], k, generator(k), 400 * 64)[0].mean() for k in draws]
     truth = -model.log_likelihood(x).mean()
-
     assert sorted(bounds, reverse=True) == bounds
     assert bounds[0] - truth > 0.5
     assert bounds[-1] == pytest.approx(truth, abs=0.01)
@@ -145,7 +135,6 @@ def test_one_draw_gives_the_negative_elbo_in_expectation() -> None:
     bound, effective = score.importance_weighted(model, [x], 1, generator(), 4000)
     elbo = expected_distortion(model, x) + score.evaluate(model, [x], 1, generator()).rate
     mean, error = score.mean_and_error(bound - elbo)
-
     assert error is not None
     assert abs(mean) < 4 * error
     assert error < 0.05
@@ -156,7 +145,6 @@ def test_the_exact_posterior_gives_the_log_likelihood_with_every_draw_of_equal_w
     model = Linear()
     x = model.sample(25)
     bound, effective = score.importance_weighted(model, x.split(10), 8, generator(), 20)
-
     np.testing.assert_allclose(bound, -model.log_likelihood(x), rtol=1e-9)
     np.testing.assert_allclose(effective, 8.0)
 
@@ -164,7 +152,6 @@ def test_the_exact_posterior_gives_the_log_likelihood_with_every_draw_of_equal_w
 def test_a_poor_encoder_has_few_effective_draws() -> None:
     model = Linear(stretch=-1.0, widen=-2.0)
     _, effective = score.importance_weighted(model, [model.sample(50)], 64, generator(), 10_000)
-
     assert (effective >= 1.0).all()
     assert effective.mean() < 5.0
 
@@ -175,7 +162,6 @@ def test_chunks_bound_what_is_decoded_at_once_and_change_nothing(chunk: int) -> 
     x = model.sample(9)
     found = score.importance_weighted(model, [x], 33, generator(), chunk)
     expected = score.importance_weighted(whole, [x], 33, generator(), 33 * 9)
-
     assert whole.decoded == [33 * 9]
     assert max(model.decoded) <= max(chunk, len(x))
     assert sum(model.decoded) == 33 * 9
@@ -188,7 +174,6 @@ def test_likelihoods_far_below_what_a_float_can_hold_are_no_problem() -> None:
     x = model.sample(3)
     x[:, 0, 1, 1] += 30.0  # a pixel that no z explains: thousands of nats
     bound, effective = score.importance_weighted(model, [x], 16, generator(), 7)
-
     np.testing.assert_allclose(bound, -model.log_likelihood(x), rtol=1e-9)
     np.testing.assert_allclose(effective, 16.0)
 
@@ -214,7 +199,6 @@ def test_mutual_information_of_the_linear_gaussian_case(
 ) -> None:
     truth = 0.5 * sum(math.log(1 + d**2 / s) for d, s in zip(deviations, noise, strict=True))
     found = score.mutual_information(*encoded(4000, deviations, noise), generator())
-
     assert found.standard_error is not None
     assert found.standard_error < 0.02
     assert found.nats == pytest.approx(truth, abs=4 * found.standard_error)
@@ -223,7 +207,6 @@ def test_mutual_information_of_the_linear_gaussian_case(
 
 def test_an_encoder_that_says_nothing_has_no_information() -> None:
     found = score.mutual_information(np.zeros((50, 3)), np.zeros((50, 3)), generator())
-
     assert found.nats == pytest.approx(0.0, abs=1e-12)
     assert not found.at_cap
 
@@ -232,7 +215,6 @@ def test_an_encoder_that_says_nothing_has_no_information() -> None:
 def test_an_almost_certain_encoder_is_at_the_cap_and_never_above(logvar: float) -> None:
     mu = np.random.default_rng(1).standard_normal((300, 8))
     found = score.mutual_information(mu, np.full(mu.shape, logvar), generator())
-
     assert found.at_cap
     assert 0.99 * math.log(300) < found.nats <= math.log(300)
 
@@ -240,7 +222,6 @@ def test_an_almost_certain_encoder_is_at_the_cap_and_never_above(logvar: float) 
 def test_pairs_of_equal_images_share_their_information() -> None:
     mu = np.repeat(np.arange(10.0), 2)[:, None]
     found = score.mutual_information(mu, np.full(mu.shape, -12.0), generator())
-
     assert found.nats == pytest.approx(math.log(10), abs=1e-6)
     assert not found.at_cap
 
@@ -249,7 +230,6 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = encoded(101, (1.0, 0.5), (0.3, 0.2))
     whole = score.mutual_information(*arrays, generator())
     monkeypatch.setattr(score, "_PAIRS", 7 * 101)
-
     assert score.mutual_information(*arrays, generator()).nats == pytest.approx(whole.nats, rel=1e-12)
 
 
@@ -259,13 +239,11 @@ def test_more_draws_leave_less_to_chance() -> None:
         np.std([score.mutual_information(*arrays, generator(seed), draws=draws).nats for seed in range(30)])
         for draws in (1, 16)
     )
-
     assert many < 0.5 * one
 
 
 def test_active_units_vary_by_more_than_a_hundredth() -> None:
     mu = np.random.default_rng(2).standard_normal((5000, 4)) * np.sqrt([1.0, 0.012, 0.008, 0.0]) + 3.0
-
     assert score.active_units(mu) == 2
     assert score.active_units(mu[:1]) == 0
 

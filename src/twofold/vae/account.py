@@ -1,8 +1,6 @@
 """The account of a run: every figure that `scores.json` holds."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +8,13 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
 
 from twofold.engine.errors import InputError
-from twofold.engine.files import required
+from twofold.engine.files import table
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split, duplicates
-from twofold.vae.linear import fit_linear, fitting_rows
+from twofold.vae.linear import NUMBERS, fit_linear
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
     Model,
@@ -28,7 +25,7 @@ from twofold.vae.score import (
     mean_and_error,
     mutual_information,
 )
-from twofold.vae.train import AT_ONCE, Trained
+from twofold.vae.train import AT_ONCE, Trained, batches_of
 
 COLLAPSED_NATS = 0.01
 """A unit whose mean rate is below this says nothing of the image."""
@@ -38,17 +35,14 @@ CLOSE_QUANTILE = 0.05
 def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
     """What the images are, and what became of them."""
     twice = duplicates(images.hashes)
-    repeated = {bytes(images.hashes[row]) for row in np.flatnonzero(twice)}
     count, height, width, channels = images.pixels.shape
     return {
         "images": count,
         "skipped": len(images.skipped),
         "skipped_reasons": dict(Counter(skip.reason for skip in images.skipped).most_common()),
         "duplicates": int(twice.sum()),
-        "duplicate_groups": len(repeated),
-        "train": len(split.train),
-        "validation": len(split.validation),
-        "test": len(split.test),
+        "duplicate_groups": len({bytes(images.hashes[row]) for row in np.flatnonzero(twice)}),
+        **{part: len(rows) for part, rows in vars(split).items()},
         "shape": [count, channels, height, width],
         "fit": config.image.fit,
         "source": images.source,
@@ -57,21 +51,19 @@ def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, 
 
 
 def describe_model(vae: Vae, config: VaeConfig) -> dict[str, Any]:
-    """The network, layer by layer."""
-    table = layers(vae, config.image.channels, config.image.size)
+    """Network, likelihood and loss; beta alone means nothing without the sigma that it is weighed against."""
+    sigma, objective = vae.likelihood.sigma, config.objective
     return {
-        "network": config.model.network,
-        "latent_dim": config.model.latent_dim,
-        "parameters": sum(parameter.numel() for parameter in vae.parameters()),
-        "layers": [asdict(layer) for layer in table],
+        "model": {
+            "network": config.model.network,
+            "latent_dim": config.model.latent_dim,
+            "parameters": sum(parameter.numel() for parameter in vae.parameters()),
+            "layers": layers(vae, config.image.channels, config.image.size),
+        },
+        "likelihood": {"name": vae.likelihood.name, "is_density": vae.likelihood.is_density, "sigma": sigma},
+        "objective": objective.model_dump(mode="json")
+        | {"effective_weight": None if sigma is None else objective.beta * sigma**2},
     }
-
-
-def describe_objective(vae: Vae, config: VaeConfig) -> dict[str, Any]:
-    """The loss; beta alone means nothing without the sigma that it is weighed against."""
-    sigma = vae.likelihood.sigma
-    effective = None if sigma is None else config.objective.beta * sigma**2
-    return config.objective.model_dump(mode="json") | {"effective_weight": effective}
 
 
 def describe_training(trained: Trained, device: str) -> dict[str, Any]:
@@ -91,31 +83,17 @@ def describe_training(trained: Trained, device: str) -> dict[str, Any]:
 def score_test(
     vae: Vae, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig
 ) -> tuple[dict[str, Any], PerImage]:
-    """Every score on held-out images, and the scores of each image.
-
-    Args:
-        vae: in evaluation mode.
-        images: all images.
-        rows: those to score.
-        config: numbers of draws and images, seed.
-    """
-    device = next(vae.parameters()).device
+    """Every score on held-out images, and the scores of each image; the network must be in evaluation mode."""
+    device, settings = next(vae.parameters()).device, config.score
     block, found = score_plain(vae, images, rows, config, device)
     errors = block.pop("standard_errors")
-    settings = config.score
-    # Evenly spread, so that no part of the names' order is left out.
-    few = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), settings.iw_images)).astype(int))
-    bound, effective = importance_weighted(
-        vae,
-        _batches(images, rows[few], device, at_once=32),
-        settings.iw_samples,
-        torch_generator(config.seed, "importance"),
-        AT_ONCE,
-    )
-    some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), settings.mi_images)).astype(int))
+    few, some = spread(len(rows), settings.iw_images), spread(len(rows), settings.mi_images)
+    batches = batches_of(images, rows[few], device, 32)
+    generator = torch_generator(config.seed, "importance")
+    bound, effective = importance_weighted(vae, batches, settings.iw_samples, generator, AT_ONCE)
+    negative_bound, bound_error = mean_and_error(bound)
     told = mutual_information(found.mu[some], found.logvar[some], torch_generator(config.seed, "information"))
     rate = float(found.rate[some].mean())
-    negative_bound, bound_error = mean_and_error(bound)
     block |= {
         "iw_bound_nats": negative_bound,
         "iw_samples": settings.iw_samples,
@@ -137,29 +115,22 @@ def score_test(
 
 
 def rescore(run: Path, vae: Vae, config: VaeConfig, images: Images) -> dict[str, Any]:
-    """Every score on the images that were neither trained on nor stopped the training.
-
-    Args:
-        run: the finished run folder, which lists the images that it saw.
-        vae: its model.
-        config: its config.
-        images: others, all of which are scored but those that the run had trained or validated on.
+    """Every score of a finished run's model on those images that neither trained it nor stopped its training.
 
     Raises:
-        InputError: when none is left.
+        InputError: when there are none.
     """
-    known = pl.read_parquet(required(run, "images.parquet")).filter(pl.col("split") != "test")
+    known = table(run, "images.parquet").filter(pl.col("split") != "test")
     seen = np.isin([bytes(each).hex() for each in images.hashes], known["hash"].to_numpy())
     rows = np.flatnonzero(~seen)
     if not len(rows):
         raise InputError(f"{images.source}: all {len(seen):,} images were trained or validated on; give others")
-    test, _ = score_test(vae, images, rows, config)
     return {
         "source": images.source,
         "images": len(rows),
         "seen": int(seen.sum()),
         "skipped": len(images.skipped),
-        "test": test,
+        "test": score_test(vae, images, rows, config)[0],
     }
 
 
@@ -167,7 +138,7 @@ def score_plain(
     model: Model, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig, device: torch.device
 ) -> tuple[dict[str, Any], PerImage]:
     """Rate, distortion, their sum, bits per dim and squared error, each with its standard error."""
-    batches = _batches(images, rows, device)
+    batches = batches_of(images, rows, device, AT_ONCE)
     found = evaluate(model, batches, config.score.samples, torch_generator(config.seed, "score"))
     columns = {
         "rate_nats": found.rate,
@@ -184,7 +155,7 @@ def score_plain(
 def score_linear(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
     """The test's scores of probabilistic PCA with as many components as the network has units, at most."""
     cpu = torch.device("cpu")
-    rows = fitting_rows(split.train, images.pixels[0].size)
+    rows = split.train[spread(len(split.train), max(2, NUMBERS // images.pixels[0].size))]
     train, validation = (as_input(images.pixels[part], cpu) for part in (rows, split.validation[:AT_ONCE]))
     model = fit_linear(train, validation, config.model.latent_dim, config.seed)
     block, _ = score_plain(model, images, split.test, config, cpu)
@@ -206,14 +177,6 @@ def collapsed(kl_units: Float[np.ndarray, " latent"]) -> int:
     return int((kl_units < COLLAPSED_NATS).sum())
 
 
-def train_sample(split: Split) -> Int64[np.ndarray, " rows"]:
-    """As many training images as there are test images, spread evenly."""
-    rows = np.linspace(0, len(split.train) - 1, min(len(split.train), len(split.test))).astype(int)
-    return split.train[np.unique(rows)]
-
-
-def _batches(
-    images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, at_once: int = AT_ONCE
-) -> Iterator[Tensor]:
-    for start in range(0, len(rows), at_once):
-        yield as_input(images.pixels[rows[start : start + at_once]], device)
+def spread(number: int, most: int) -> Int64[np.ndarray, " rows"]:
+    """Some of so many rows, evenly spread, so that no part of the names' order is left out; all where they are few."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(int))

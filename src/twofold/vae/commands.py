@@ -1,7 +1,7 @@
 """The study's commands: words in, an exit status out. Only here do computing and showing meet.
 
-What imports torch, scikit-learn or matplotlib is imported by the function that needs it, so that help comes at once,
-and so does what is wrong with a word or a path.
+Whatever is slow to import is imported by the function that needs it: help, and what is wrong with a word or a path,
+come at once.
 """
 
 import contextlib
@@ -10,14 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-import polars as pl
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from twofold.engine.config import Config, explain, short_digest
@@ -27,28 +25,20 @@ from twofold.engine.flags import parse, word_after
 from twofold.engine.run import RunFolder, claim, require_done
 from twofold.engine.terminal import deliver, render
 from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig
-from twofold.vae.images.avatars import load_avatars
-from twofold.vae.images.cache import default_folder
-from twofold.vae.images.load import Images, load_images, split_images
 from twofold.vae.recipes import RECIPES, departures, recipe
 
 if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+    from twofold.vae.images.load import Images
     from twofold.vae.latent import Autoencoder
 
 COLUMNS = 8
 """Images in a row of a picture."""
-Advance = Callable[[int, int], None]
 Journal = Callable[[dict[str, Any]], None]
+Advance = Callable[[int, int], None]
 Watch = Callable[[VaeConfig], tuple[Journal, Advance]]
-_ROWS = (
-    ("rate_nats", "rate (KL), nats an image", 2),
-    ("distortion_nats", "distortion, nats an image", 1),
-    ("negative_elbo_nats", "negative ELBO, nats an image", 1),
-    ("bits_per_dim", "bits per dim", 4),
-    ("iw_bound_nats", "importance-weighted bound, nats", 1),
-    ("mutual_information_nats", "I(x;z), nats", 2),
-    ("mse", "mean squared error", 5),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +76,7 @@ def run(argv: list[str]) -> int:
 def run_study(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report."""
 
-    def fill(folder: RunFolder, images: Images, labels: pl.DataFrame | None, watch: Watch) -> None:
+    def fill(folder: RunFolder, images: "Images", labels: "pl.DataFrame | None", watch: Watch) -> None:
         from twofold.vae.report import run as report
         from twofold.vae.run import execute
 
@@ -129,7 +119,7 @@ def sweep(argv: list[str]) -> int:
     except ValidationError as error:
         raise InputError(f"--{explain(error)}; see `twofold vae sweep --help`") from error
 
-    def fill(folder: RunFolder, images: Images, labels: pl.DataFrame | None, watch: Watch) -> None:
+    def fill(folder: RunFolder, images: "Images", labels: "pl.DataFrame | None", watch: Watch) -> None:
         from twofold.vae.report import run as report
         from twofold.vae.report.sweep import write_sweep
         from twofold.vae.sweep import execute_runs, summarise
@@ -154,25 +144,36 @@ def _fill(
     config: Config,
     what: str,
     command: list[str],
-    fill: Callable[[RunFolder, Images, pl.DataFrame | None, Watch], None],
+    fill: Callable[[RunFolder, "Images", "pl.DataFrame | None", Watch], None],
 ) -> Path:
     """Fills a run folder unless it is finished, and returns its path."""
+    from twofold.vae.images.load import split_images
+
+    def device() -> str:
+        from twofold.engine.device import describe_device, pick_device
+
+        return describe_device(pick_device(flags.config.train.device))
+
     console = Console(stderr=True)
+    if flags.config.train.device == "cuda":
+        device()  # where no GPU can be used, that is told before images are decoded
     images, labels = read(flags, flags.config.image, console)
     split_images(images.hashes, flags.config.split)  # too few images are told before any folder is made
-
-    from twofold.engine.device import describe_device, pick_device
-
-    device = describe_device(pick_device(flags.config.train.device))
     prefix = "" if what == "run" else f"{what}-"
     out = flags.out or Path("runs/vae") / f"{prefix}{flags.config.recipe}-{short_digest(config, images.digest)}"
     if departure := departures(flags.config):
-        console.print(f"note: {departure}", style="yellow", markup=False, highlight=False)
-    with claim(out, config, images.digest, command, overwrite=flags.overwrite, device=device) as folder:
+        _note(console, departure)
+    with claim(out, config, images.digest, command, overwrite=flags.overwrite, device=device()) as folder:
         if folder.done:
             console.print(f"{out} holds this very {what}, finished; --overwrite runs it again")
         else:
-            with training(console) as watch:
+            with _bars(console) as bar:
+
+                def watch(config: VaeConfig) -> tuple[Journal, Advance]:
+                    tell, advance = bar(f"beta {config.objective.beta:g}, seed {config.seed}: steps")
+                    words = "epoch {epoch}, validation loss {validation_loss:,.1f} nats"
+                    return lambda record: tell(words.format(**record)), advance
+
                 fill(folder, images, labels, watch)
             folder.finish()
     return out
@@ -255,21 +256,18 @@ class ReconstructFlags(ImageFlags):
 def reconstruct(argv: list[str]) -> int:
     """`twofold vae reconstruct`."""
     flags = parse(ReconstructFlags, argv, "vae reconstruct")
-    _check_out(flags.out)
+    _check(flags.run, flags.out)
     model, images = _open_with_images(flags)
 
-    from twofold.vae.latent import to_pixels
-    from twofold.vae.report import sheets
+    import numpy as np
 
-    rows = _first(images, flags.number)
-    real = images.pixels[rows]
+    from twofold.vae.latent import to_pixels
+
+    real = images.pixels[: flags.number if flags.number > 0 else None]
     back = to_pixels(model.reconstruct(real))
+    names = np.array(images.names)[: len(real)]
     return _write(
-        flags.out,
-        lambda: sheets.pairs(real, back, COLUMNS // 2),
-        names=np.array(images.names)[rows],
-        real=real,
-        reconstruction=back,
+        flags.out, lambda sheets: sheets.pairs(real, back, COLUMNS // 2), names=names, real=real, reconstruction=back
     )
 
 
@@ -288,16 +286,14 @@ class SampleFlags(ModelFlags):
 def sample(argv: list[str]) -> int:
     """`twofold vae sample`."""
     flags = parse(SampleFlags, argv, "vae sample")
-    _check_out(flags.out)
     _at_least("--number", flags.number, 1)
     _at_least("--seed", flags.seed, 0)
-    require_done(flags.run, "twofold vae run")
+    _check(flags.run, flags.out)
 
     from twofold.vae.latent import Autoencoder, to_pixels
-    from twofold.vae.report import sheets
 
     drawn = to_pixels(Autoencoder.open(flags.run, flags.device).sample(flags.number, flags.seed))
-    return _write(flags.out, lambda: sheets.grid(drawn, COLUMNS), samples=drawn)
+    return _write(flags.out, lambda sheets: sheets.grid(drawn, COLUMNS), samples=drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,23 +313,24 @@ class InterpolateFlags(ImageFlags):
 def interpolate(argv: list[str]) -> int:
     """`twofold vae interpolate`."""
     flags = parse(InterpolateFlags, argv, "vae interpolate")
-    _check_out(flags.out)
     _at_least("--steps", flags.steps, 2)
     if len(flags.between) % 2:
         raise InputError(f"--between takes names in pairs, got {len(flags.between)}")
+    _check(flags.run, flags.out)
     model, images = _open_with_images(flags)
 
-    from twofold.vae.latent import to_pixels
-    from twofold.vae.report import sheets
+    import numpy as np
 
-    rows = _named(images, flags.between) if flags.between else _first(images, 8)
-    if len(rows) < 2:
-        raise InputError(f"--images: a way needs two images, got {len(rows)}")
-    start, end = images.pixels[rows[: len(rows) // 2 * 2 : 2]], images.pixels[rows[1::2]]
+    from twofold.vae.latent import to_pixels
+
+    rows = _rows(images, flags.between) or list(range(len(images.names) // 2 * 2))[:8]
+    if not rows:
+        raise InputError(f"--images: a way needs two images, got {len(images.names)}")
+    start, end = images.pixels[rows[::2]], images.pixels[rows[1::2]]
     ways = to_pixels(model.interpolate(start, end, flags.steps, flags.path))
     framed = np.concatenate([start[:, None], ways, end[:, None]], axis=1)
     heads = ["real", *[f"{step / (flags.steps - 1):.2g}" for step in range(flags.steps)], "real"]
-    return _write(flags.out, lambda: sheets.rows(framed, heads=heads), start=start, end=end, ways=ways)
+    return _write(flags.out, lambda sheets: sheets.rows(framed, heads=heads), start=start, end=end, ways=ways)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,23 +352,26 @@ class TraverseFlags(ImageFlags):
 def traverse(argv: list[str]) -> int:
     """`twofold vae traverse`."""
     flags = parse(TraverseFlags, argv, "vae traverse")
-    _check_out(flags.out)
     _at_least("--steps", flags.steps, 2)
+    _check(flags.run, flags.out)
     model, images = _open_with_images(flags)
 
-    from twofold.vae.latent import to_pixels
-    from twofold.vae.report import sheets
+    import numpy as np
 
-    units = list(flags.units) or _most_active(flags.run)
-    latent = model.config.model.latent_dim
+    from twofold.vae.latent import to_pixels
+
+    units, latent = list(flags.units), model.config.model.latent_dim
+    if not units:
+        with np.load(required(flags.run, "arrays.npz")) as arrays:
+            units = arrays["traverse_units"].tolist()
     if not all(0 <= unit < latent for unit in units):
         raise InputError(f"--units must lie in 0 to {latent - 1} for this model, got {' '.join(map(str, units))}")
-    row = _named(images, (flags.name,)) if flags.name else _first(images, 1)
+    row = _rows(images, (flags.name,)) if flags.name else [0]
     values = np.linspace(-flags.span, flags.span, flags.steps)
     moved = to_pixels(model.traverse(images.pixels[row], units, values))
     labels, heads = [f"unit {unit}" for unit in units], [f"{value:+.2g}" for value in values]
     return _write(
-        flags.out, lambda: sheets.rows(moved, labels, heads), units=np.array(units), values=values, images=moved
+        flags.out, lambda sheets: sheets.rows(moved, labels, heads), units=np.array(units), values=values, images=moved
     )
 
 
@@ -388,14 +388,27 @@ def encode(argv: list[str]) -> int:
     flags = parse(EncodeFlags, argv, "vae encode")
     if flags.out.suffix != ".npz":
         raise InputError(f"--out {flags.out}: must end with .npz")
+    _check(flags.run, flags.out)
     model, images = _open_with_images(flags)
+
+    import numpy as np
+
     mu, logvar = model.posterior(images.pixels)
-    return _write(flags.out, lambda: b"", names=np.array(images.names), mu=mu, logvar=logvar)
+    return _write(flags.out, lambda _: b"", names=np.array(images.names), mu=mu, logvar=logvar)
 
 
-def _open_with_images(flags: ImageFlags) -> tuple["Autoencoder", Images]:
-    require_done(flags.run, "twofold vae run")
+def _at_least(flag: str, value: int, least: int) -> None:
+    if value < least:
+        raise InputError(f"{flag} must be at least {least}, got {value}")
 
+
+def _check(run: Path, out: Path) -> None:
+    if out.suffix not in (".png", ".npz"):
+        raise InputError(f"--out {out}: must end with .png for a picture or .npz for arrays")
+    require_done(run, "twofold vae run")
+
+
+def _open_with_images(flags: ImageFlags) -> tuple["Autoencoder", "Images"]:
     from twofold.vae.latent import Autoencoder
 
     model = Autoencoder.open(flags.run, flags.device)
@@ -405,115 +418,105 @@ def _open_with_images(flags: ImageFlags) -> tuple["Autoencoder", Images]:
     return model, images
 
 
-def _first(images: Images, number: int) -> np.ndarray:
-    return np.arange(min(number, len(images.names)) if number > 0 else len(images.names))
-
-
-def _named(images: Images, names: tuple[str, ...]) -> np.ndarray:
+def _rows(images: "Images", names: tuple[str, ...]) -> list[int]:
     known = {name: row for row, name in enumerate(images.names)}
     missing = [name for name in names if name not in known]
     if missing:
         raise InputError(f"no image is named {missing[0]}; names look like {', '.join(images.names[:3])}")
-    return np.array([known[name] for name in names])
+    return [known[name] for name in names]
 
 
-def _most_active(run: Path) -> list[int]:
-    with np.load(required(run, "arrays.npz")) as arrays:
-        return arrays["traverse_units"].tolist()
-
-
-def _at_least(flag: str, value: int, least: int) -> None:
-    if value < least:
-        raise InputError(f"{flag} must be at least {least}, got {value}")
-
-
-def _check_out(out: Path) -> None:
-    if out.suffix not in (".png", ".npz"):
-        raise InputError(f"--out {out}: must end with .png for a picture or .npz for arrays")
-
-
-def _write(out: Path, draw: Callable[[], bytes], **arrays: np.ndarray) -> int:
+def _write(out: Path, draw: Callable[[ModuleType], bytes], **arrays: "np.ndarray") -> int:
+    """Writes the arrays, or the picture that `draw` makes of them with `report.sheets`."""
     try:
         if out.suffix == ".npz":
             write_arrays(out, **arrays)
         else:
-            write_bytes(out, draw())
+            from twofold.vae.report import sheets
+
+            write_bytes(out, draw(sheets))
     except OSError as error:
         raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
     sys.stdout.write(f"{out}\n")
     return 0
 
 
-def read(source: Source, config: ImageConfig, console: Console) -> tuple[Images, pl.DataFrame | None]:
+def read(source: Source, config: ImageConfig, console: Console) -> tuple["Images", "pl.DataFrame | None"]:
     """The images, decoded once and then from the cache, and the avatars' attributes where they are avatars.
 
     Raises:
         InputError: when there is nothing to read; names file, reason and what to do.
     """
+    from twofold.vae.images.cache import default_folder
+    from twofold.vae.images.load import load_images
+
     folder = source.cache or default_folder()
     if source.images is None:
-        with counting(console, "rendering avatars") as advance:
-            return load_avatars(config, cache=folder, progress=advance)
-    with counting(console, "decoding images") as advance:
+        from twofold.vae.images.avatars import load_avatars
+
+        with _bars(console) as bar:
+            return load_avatars(config, cache=folder, progress=bar("rendering avatars")[1])
+    with _bars(console) as bar:
+        _, advance = bar("decoding images")
         images = load_images(source.images, config, strict=source.strict, cache=folder, progress=advance)
     if images.skipped:
         some = "; ".join(f"{skip.name}: {skip.reason}" for skip in images.skipped[:3])
         more = f"; and {len(images.skipped) - 3:,} more" if len(images.skipped) > 3 else ""
-        skipped = f"note: {len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})"
-        console.print(skipped, style="yellow", markup=False, highlight=False)
+        _note(console, f"{len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})")
     return images, None
 
 
-@contextlib.contextmanager
-def counting(console: Console, what: str) -> Iterator[Advance]:
-    """A bar of things done out of all; nothing where nobody watches."""
-    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, whole: bar.update(task, completed=done, total=whole)
+def _note(console: Console, text: str) -> None:
+    console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
 @contextlib.contextmanager
-def training(console: Console) -> Iterator[Watch]:
-    """A bar for each training, filled step by step, with the validation's loss after each epoch."""
-    shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*shown, TextColumn("{task.fields[loss]}"), console=console, disable=not console.is_terminal) as bars:
+def _bars(console: Console) -> Iterator[Callable[[str], tuple[Callable[[str], None], Advance]]]:
+    """Makes bars, each with a function for the words behind it and one that fills it; nothing where nobody watches."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        def watch(config: VaeConfig) -> tuple[Journal, Advance]:
-            name = f"beta {config.objective.beta:g}, seed {config.seed}: steps"
-            task = bars.add_task(name, total=None, loss="")
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(
+        *columns, TextColumn("{task.fields[words]}"), console=console, disable=not console.is_terminal
+    ) as bars:
 
-            def journal(record: dict[str, Any]) -> None:
-                bars.update(
-                    task, loss=f"epoch {record['epoch']}, validation loss {record['validation_loss']:,.1f} nats"
-                )
+        def bar(what: str) -> tuple[Callable[[str], None], Advance]:
+            task = bars.add_task(what, total=None, words="")
+            return (
+                lambda words: bars.update(task, words=words),
+                lambda done, whole: bars.update(task, completed=done, total=whole),
+            )
 
-            return journal, lambda done, whole: bars.update(task, completed=done, total=whole)
+        yield bar
 
-        yield watch
+
+_SCORES = (
+    ("rate_nats", "rate (KL), nats an image", 2),
+    ("distortion_nats", "distortion, nats an image", 1),
+    ("negative_elbo_nats", "negative ELBO, nats an image", 1),
+    ("bits_per_dim", "bits per dim", 4),
+    ("iw_bound_nats", "importance-weighted bound, nats", 1),
+    ("mutual_information_nats", "I(x;z), nats", 2),
+    ("mse", "mean squared error", 5),
+)
 
 
 def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> Table:
-    """The scores of one or several models, each with its standard error.
-
-    Args:
-        title: of the table.
-        blocks: name -> a block of `scores.json` such as its `test`.
-    """
+    """A column for each block of `scores.json`, such as its `test`: its scores, each with its standard error."""
     table = Table("score", *blocks, title=title)
-    for key, label, digits in _ROWS:
-        table.add_row(label, *(_with_error(block, key, digits) for block in blocks.values()))
+    for key, label, digits in _SCORES:
+        cells = []
+        for block in blocks.values():
+            error = block["standard_errors"].get(key)
+            cells.append(_figure(block.get(key), digits) + ("" if error is None else f" ± {_figure(error, digits)}"))
+        table.add_row(label, *cells)
     table.add_row("active units", *(str(block.get("active_units", "-")) for block in blocks.values()))
     table.add_row("sigma", *(_figure(block.get("sigma"), 4) for block in blocks.values()))
     return table
 
 
 def sweep_table(runs: list[dict[str, Any]]) -> Table:
-    """A row a run of a sweep; the negative ELBO is that of beta = 1 in each.
-
-    Args:
-        runs: the `runs` of `sweep.json`.
-    """
+    """A row for each of the `runs` of `sweep.json`; the negative ELBO is that of beta = 1 in each."""
     heads = "rate", "distortion", "negative ELBO", "bits per dim", "I(x;z)", "active units", "sigma"
     table = Table("beta", "seed", *heads, title="test images, nats; every run on the same ELBO (beta = 1)")
     shown = ("rate_nats", 2), ("distortion_nats", 1), ("negative_elbo_nats", 1), ("bits_per_dim", 4)
@@ -524,11 +527,6 @@ def sweep_table(runs: list[dict[str, Any]]) -> Table:
             f"{run['beta']:g}", str(run["seed"]), *cells, str(test["active_units"]), _figure(test["sigma"], 4)
         )
     return table
-
-
-def _with_error(block: dict[str, Any], key: str, digits: int) -> str:
-    error = block["standard_errors"].get(key)
-    return _figure(block.get(key), digits) + ("" if error is None else f" ± {_figure(error, digits)}")
 
 
 def _figure(value: float | None, digits: int) -> str:

@@ -161,8 +161,9 @@ class SweepConfig(Config):
 
     def runs(self) -> list[VaeConfig]:
         """Each run's config, betas of a seed one after the other."""
-        return [self._run(beta, seed) for seed in self.seeds for beta in self.betas]
-
-    def _run(self, beta: float, seed: int) -> VaeConfig:
-        objective = self.base.objective.model_copy(update={"beta": beta})
-        return self.base.model_copy(update={"objective": objective, "seed": seed})
+        objective = self.base.objective
+        return [
+            self.base.model_copy(update={"objective": objective.model_copy(update={"beta": beta}), "seed": seed})
+            for seed in self.seeds
+            for beta in self.betas
+        ]

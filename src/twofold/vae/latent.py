@@ -1,13 +1,11 @@
 """A trained autoencoder in use: images to latent codes and back, with numpy arrays on both sides."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
-from torch import Tensor
 
 from twofold.engine.device import DeviceName, pick_device
 from twofold.engine.errors import InputError
@@ -23,12 +21,7 @@ Codes = Float32[np.ndarray, "n latent"]
 
 @dataclass(frozen=True)
 class Autoencoder:
-    """The model of a finished run; see `twofold.vae.load`.
-
-    Attributes:
-        vae: the network, in evaluation mode.
-        config: the run that trained it.
-    """
+    """The model of a finished run, in evaluation mode, and the run's config; see `twofold.vae.load`."""
 
     vae: Vae
     config: VaeConfig
@@ -43,7 +36,11 @@ class Autoencoder:
         return cls(*open_vae(run, pick_device(device)))
 
     def encode(self, x: ImageArray) -> Codes:
-        """Means of the posteriors q(z|x).
+        """Means of the posteriors q(z|x); see `posterior`."""
+        return self.posterior(x)[0]
+
+    def posterior(self, x: ImageArray) -> tuple[Codes, Codes]:
+        """Means and log variances of the posteriors q(z|x).
 
         Args:
             x: images of the size and channels that the model was trained on, uint8 or in [0, 1].
@@ -51,12 +48,21 @@ class Autoencoder:
         Raises:
             InputError: when their shape or range is another.
         """
-        return self.posterior(x)[0]
-
-    def posterior(self, x: ImageArray) -> tuple[Codes, Codes]:
-        """Means and log variances of the posteriors q(z|x); as `encode`."""
-        pixels = self._checked(x)
-        found = [[part.cpu().numpy() for part in self.vae.encode(chunk)] for chunk in self._chunks(pixels)]
+        image = self.config.image
+        if x.ndim != 4 or x.shape[1:] != (image.size, image.size, image.channels) or not len(x):
+            wanted = f"[n, {image.size}, {image.size}, {image.channels}]"
+            raise InputError(f"images must have the shape {wanted} with n > 0, got {list(x.shape)}")
+        if x.dtype != np.uint8 and not (np.min(x) >= 0 and np.max(x) <= 1):
+            raise InputError(f"images that are no uint8 must lie in [0, 1], got {np.min(x)} to {np.max(x)}")
+        found = []
+        for start in range(0, len(x), AT_ONCE):
+            part = x[start : start + AT_ONCE]
+            if part.dtype == np.uint8:
+                batch = as_input(part, self._device)
+            else:
+                batch = torch.from_numpy(np.asarray(part, np.float32)).to(self._device).permute(0, 3, 1, 2)
+            with torch.no_grad():
+                found.append([values.cpu().numpy() for values in self.vae.encode(batch)])
         mu, logvar = zip(*found, strict=True)
         return np.concatenate(mu), np.concatenate(logvar)
 
@@ -86,14 +92,10 @@ class Autoencoder:
     def interpolate(
         self, start: ImageArray, end: ImageArray, steps: int, path: PathName = "linear"
     ) -> Float32[np.ndarray, "n steps h w c"]:
-        """Images decoded along the way between the posterior means of two images each.
+        """Images decoded along the way between the posterior means of two images each, both ends among the steps.
 
-        Args:
-            start: images at the beginnings.
-            end: as many at the ends.
-            steps: images along each way, both ends counted.
-            path: `linear`, or `spherical` along the great circle, where a high-dimensional normal has its mass (White
-                2016, Sampling Generative Networks).
+        A `spherical` path follows the great circle, where a high-dimensional normal has its mass (White 2016, Sampling
+        Generative Networks).
         """
         codes = between(self.encode(start), self.encode(end), steps, path)
         flat = self.decode(codes.reshape(-1, codes.shape[-1]))
@@ -102,13 +104,7 @@ class Autoencoder:
     def traverse(
         self, x: ImageArray, units: list[int], values: Float[np.ndarray, " values"]
     ) -> Float32[np.ndarray, "units values h w c"]:
-        """Images decoded with one unit at a time set to each value, the others left at one image's posterior mean.
-
-        Args:
-            x: one image, as an array of length 1.
-            units: which units.
-            values: what to set them to, in deviations of the prior.
-        """
+        """The code of one image, `x[0]`, decoded with one unit at a time set to each value, in prior deviations."""
         codes = np.tile(self.encode(x)[0], (len(units), len(values), 1))
         for row, unit in enumerate(units):
             codes[row, :, unit] = values
@@ -118,25 +114,6 @@ class Autoencoder:
     @property
     def _device(self) -> torch.device:
         return next(self.vae.parameters()).device
-
-    def _checked(self, x: ImageArray) -> np.ndarray:
-        image = self.config.image
-        shape = (image.size, image.size, image.channels)
-        if x.ndim != 4 or x.shape[1:] != shape or not len(x):
-            wanted = ", ".join(map(str, shape))
-            raise InputError(f"images must have the shape [n, {wanted}] with n > 0, got {list(x.shape)}")
-        if x.dtype != np.uint8 and not (np.min(x) >= 0 and np.max(x) <= 1):
-            raise InputError(f"images that are no uint8 must lie in [0, 1], got {np.min(x)} to {np.max(x)}")
-        return x
-
-    def _chunks(self, pixels: np.ndarray) -> Iterator[Tensor]:
-        with torch.no_grad():
-            for start in range(0, len(pixels), AT_ONCE):
-                part = pixels[start : start + AT_ONCE]
-                if part.dtype == np.uint8:
-                    yield as_input(part, self._device)
-                else:
-                    yield torch.from_numpy(np.asarray(part, np.float32)).to(self._device).permute(0, 3, 1, 2)
 
 
 def between(start: Codes, end: Codes, steps: int, path: PathName) -> Float32[np.ndarray, "n steps latent"]:

@@ -28,15 +28,11 @@ Nats = Float[Tensor, " batch"]
 
 
 class Likelihood(nn.Module, ABC):
-    """p(x|z) as a function of a decoder's output and the pixels in [0, 1], independent between pixels.
-
-    Attributes:
-        name: its name in the config.
-        is_density: whether `nll` is that of a density of pixels in [0, 1], which may be below 0.
-    """
+    """p(x|z) as a function of a decoder's output and the pixels in [0, 1], independent between pixels."""
 
     name: LikelihoodName
     is_density: ClassVar[bool] = False
+    """Whether `nll` is that of a density of pixels in [0, 1], which may be below 0."""
 
     @abstractmethod
     def nll(self, output: Pixels, x: Pixels) -> Nats:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from sklearn.decomposition import PCA
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from twofold.vae.likelihood import Likelihood, make_likelihood
 from twofold.vae.score import evaluate
 
 NUMBERS = 10**8
-"""Pixels times channels of all images that it is fitted on, at most: 400 MB in float32."""
+"""Pixels times channels of all images that it should be fitted on, at most: 400 MB in float32."""
 _PASSES = 2  # of the randomised solver; more moved no score by a nat
 _JUDGED = 256
 _SMALLEST = 1e-4  # of a pixel in [0, 1]: noise of images that are all alike
@@ -24,12 +24,7 @@ _SMALLEST = 1e-4  # of a pixel in [0, 1]: noise of images that are all alike
 class LinearModel:
     """p(x|z) = N(Wz + mean, sigma^2 I) with its exact posterior, so that its ELBO is its log likelihood.
 
-    Attributes:
-        mean: of the images.
-        directions: orthonormal, the one with the largest variance first.
-        variances: of the images along each direction.
-        likelihood: a Gaussian with sigma fixed.
-        shape: channels, height and width of an image.
+    The directions are orthonormal, the one with the largest variance first; the variances are the images' along them.
     """
 
     mean: Float[Tensor, " dims"]
@@ -76,7 +71,7 @@ def fit_linear(
     Args:
         train: images in [0, 1] to fit.
         validation: images that choose among the numbers of components.
-        components: as many as the network has units, at most.
+        components: at most.
         seed: of the randomised solver.
 
     Source:
@@ -89,30 +84,23 @@ def fit_linear(
     with np.errstate(invalid="ignore"):  # images that are all alike have shares of no variance
         pca = PCA(most, **solver).fit(flat)
     total = float(flat.var(axis=0, ddof=1, dtype=np.float64).sum())
-    tried = [_model(pca, most // 2**halving, total, tuple(train.shape[1:])) for halving in range(most.bit_length())]
-    return min(tried, key=lambda model: _cost(model, validation[:_JUDGED]))
-
-
-def _cost(model: LinearModel, images: Float[Tensor, "n channels h w"]) -> float:
-    return float(evaluate(model, [images], 1, torch.Generator().manual_seed(0)).negative_elbo.mean())
-
-
-def _model(pca: PCA, components: int, total: float, shape: tuple[int, ...]) -> LinearModel:
     directions, mean = np.asarray(pca.components_), np.asarray(pca.mean_)
-    variances = pca.explained_variance_[:components].astype(np.float64)
-    left = (total - variances.sum()) / (directions.shape[1] - components)
-    sigma = max(float(np.sqrt(max(left, 0.0))), _SMALLEST)
-    channels, height, width = shape
-    return LinearModel(
-        torch.from_numpy(mean).float(),
-        torch.from_numpy(directions[:components]).float(),
-        torch.from_numpy(np.maximum(variances, sigma**2)).float(),
-        make_likelihood(LikelihoodConfig(name="gaussian_fixed", sigma=sigma)),
-        (channels, height, width),
-    )
+    channels, height, width = train.shape[1:]
 
+    def model(components: int) -> LinearModel:
+        variances = pca.explained_variance_[:components].astype(np.float64)
+        left = (total - variances.sum()) / (directions.shape[1] - components)
+        sigma = max(float(np.sqrt(max(left, 0.0))), _SMALLEST)
+        return LinearModel(
+            torch.from_numpy(mean).float(),
+            torch.from_numpy(directions[:components]).float(),
+            torch.from_numpy(np.maximum(variances, sigma**2)).float(),
+            make_likelihood(LikelihoodConfig(name="gaussian_fixed", sigma=sigma)),
+            (channels, height, width),
+        )
 
-def fitting_rows(rows: Int64[np.ndarray, " train"], numbers_an_image: int) -> Int64[np.ndarray, " some"]:
-    """Training rows, evenly spread where all would take too much memory."""
-    most = max(2, NUMBERS // numbers_an_image)
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
+    def cost(model: LinearModel) -> float:
+        found = evaluate(model, [validation[:_JUDGED]], 1, torch.Generator().manual_seed(0))
+        return float(found.negative_elbo.mean())
+
+    return min((model(most // 2**halving) for halving in range(most.bit_length())), key=cost)

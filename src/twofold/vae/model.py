@@ -2,8 +2,8 @@
 
 import itertools
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,46 +124,29 @@ def as_input(pixels: UInt8[np.ndarray, "batch h w channels"], device: torch.devi
     return torch.from_numpy(owned).to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A row of the table of layers.
-
-    Attributes:
-        part: `encoder` or `decoder`.
-        layer: what it is, such as "Conv2d 3→32 4×4 stride 2".
-        shape: of what comes out of it, without the batch.
-        parameters: numbers that it learns.
-    """
-
-    part: str
-    layer: str
-    shape: tuple[int, ...]
-    parameters: int
-
-
 @torch.no_grad()
-def layers(vae: Vae, channels: int, size: int) -> list[Layer]:
-    """Every layer in the order in which data passes, with shapes seen by passing one blank image."""
-    table: list[Layer] = []
+def layers(vae: Vae, channels: int, size: int) -> list[dict[str, Any]]:
+    """Every layer in the order in which data passes, with shapes seen by passing one blank image.
+
+    Returns:
+        For each its `part` (`encoder` or `decoder`), what `layer` it is, such as "Conv2d 3→32 4×4 stride 2", the
+        `shape` of what comes out of it, without the batch, and the number of `parameters` that it learns.
+    """
+    table = []
     vae.eval()
     signal: Tensor = next(vae.parameters()).new_zeros(1, channels, size, size)
     for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
         for module in network:
-            signal = module(signal)
+            signal, name = module(signal), type(module).__name__
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                kernel = "×".join(map(str, module.kernel_size))
+                name += f" {module.in_channels}→{module.out_channels} {kernel} stride {module.stride[0]}"
+            elif isinstance(module, nn.Linear):
+                name += f" {module.in_features}→{module.out_features}"
             learned = sum(parameter.numel() for parameter in module.parameters())
-            table.append(Layer(part, _name(module), tuple(signal.shape[1:]), learned))
+            table.append({"part": part, "layer": name, "shape": tuple(signal.shape[1:]), "parameters": learned})
         signal = signal[:, : signal.shape[1] // 2]
     return table
-
-
-def _name(module: nn.Module) -> str:
-    kind = type(module).__name__
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        kernel = "×".join(map(str, module.kernel_size))
-        return f"{kind} {module.in_channels}→{module.out_channels} {kernel} stride {module.stride[0]}"
-    if isinstance(module, nn.Linear):
-        return f"{kind} {module.in_features}→{module.out_features}"
-    return kind
 
 
 def save_vae(vae: Vae, config: VaeConfig, folder: Path) -> None:
@@ -174,11 +157,7 @@ def save_vae(vae: Vae, config: VaeConfig, folder: Path) -> None:
 
 
 def open_vae(folder: Path, device: torch.device) -> tuple[Vae, VaeConfig]:
-    """The network of a finished run, in evaluation mode.
-
-    Args:
-        folder: run folder of `twofold vae run`, or of one run of a sweep.
-        device: where it will work.
+    """The network of a finished run, or of one run of a sweep, in evaluation mode.
 
     Raises:
         RunFolderError: when the folder holds no finished vae run, or its model file is not one.

@@ -1,7 +1,5 @@
 """The loss: distortion + beta x rate, in nats an image."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,21 +8,6 @@ from twofold.vae.config import ObjectiveConfig
 from twofold.vae.likelihood import Likelihood
 
 Latent = Float[Tensor, "batch latent"]
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a batch gives.
-
-    Attributes:
-        loss: distortion + beta x rate, where each unit's rate counts at least its free nats.
-        rate: mean KL(q(z|x) || p(z)) of the batch, as it is.
-        distortion: mean negative log likelihood of the batch.
-    """
-
-    loss: Float[Tensor, ""]
-    rate: Float[Tensor, ""]
-    distortion: Float[Tensor, ""]
 
 
 def loss_terms(
@@ -36,8 +19,8 @@ def loss_terms(
     *,
     beta: float,
     free_nats: float,
-) -> Terms:
-    """The loss of a batch, and its two terms.
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """The loss of a batch, and beside it the means of its `rate` and `distortion` as they are.
 
     With one draw of z an image the loss is unbiased but for the free nats, which look at the batch's mean: a unit
     that carries less than its free nats on the batch's average has no gradient from the rate.
@@ -59,7 +42,7 @@ def loss_terms(
     units = kl_units(mu, logvar).mean(dim=0)
     distortion = likelihood.nll(output, x).mean()
     loss = distortion + beta * units.clamp(min=free_nats).sum()
-    return Terms(loss, units.sum().detach(), distortion.detach())
+    return loss, {"rate": units.sum().detach(), "distortion": distortion.detach()}
 
 
 def kl_units(mu: Latent, logvar: Latent) -> Latent:
@@ -69,11 +52,6 @@ def kl_units(mu: Latent, logvar: Latent) -> Latent:
         Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, appendix B.
     """
     return 0.5 * (mu.square() + torch.expm1(logvar) - logvar)  # expm1: the small KL of an idle unit keeps its digits
-
-
-def rate(mu: Latent, logvar: Latent) -> Float[Tensor, " batch"]:
-    """KL(q(z|x) || p(z)) of each image, in nats."""
-    return kl_units(mu, logvar).sum(dim=1)
 
 
 def reparameterise(mu: Latent, logvar: Latent, generator: torch.Generator) -> Latent:
@@ -89,11 +67,7 @@ def reparameterise(mu: Latent, logvar: Latent, generator: torch.Generator) -> La
 
 
 def beta_now(config: ObjectiveConfig, progress: float) -> float:
-    """Weight of the rate at a point of the run: it rises linearly from 0 over the warm-up, then stays.
-
-    Args:
-        config: beta and the warm-up's share of the run.
-        progress: share of the run that is done, in [0, 1].
+    """Weight of the rate when a share `progress` of the run is done: it rises linearly from 0 over the warm-up.
 
     Source:
         Sønderby et al. (2016), Ladder variational autoencoders, NeurIPS (linear warm-up).

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from sklearn.decomposition import PCA
 
+from twofold.vae.config import PathName
 from twofold.vae.images.load import Images, Split
 from twofold.vae.latent import Autoencoder, to_pixels
 
@@ -22,15 +23,7 @@ def pictures(
     mu: Float[np.ndarray, "test latent"],
     kl_units: Float[np.ndarray, " latent"],
 ) -> dict[str, np.ndarray]:
-    """All that `arrays.npz` holds.
-
-    Args:
-        model: the trained network.
-        images: all images.
-        split: the parts.
-        mu: posterior means of the test images, in the order of `split.test`.
-        kl_units: mean KL of each unit on the test images, nats.
-    """
+    """All that `arrays.npz` holds; `mu` and `kl_units` are of the test images, in the order of `split.test`."""
     test = split.test[_by_hash(images, split.test)]
     real = images.pixels[test[:PAIRS]]
     prior = to_pixels(model.sample(SAMPLES, model.config.seed))
@@ -59,15 +52,10 @@ def _by_hash(images: Images, rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarr
 def _ways(model: Autoencoder, chosen: UInt8[np.ndarray, "n h w c"]) -> dict[str, np.ndarray]:
     pairs = len(chosen) // 2
     start, end = chosen[: 2 * pairs : 2], chosen[1 : 2 * pairs : 2]
-    ends = np.stack([start, end], axis=1)
-    if not pairs:
-        nothing = np.zeros((0, STEPS, *chosen.shape[1:]), np.uint8)
-        return {"ends": ends, "linear": nothing, "spherical": nothing}
-    return {
-        "ends": ends,
-        "linear": to_pixels(model.interpolate(start, end, STEPS, "linear")),
-        "spherical": to_pixels(model.interpolate(start, end, STEPS, "spherical")),
-    }
+    paths: tuple[PathName, ...] = ("linear", "spherical")
+    nothing = np.zeros((0, STEPS, *chosen.shape[1:]), np.uint8)
+    ways = {path: to_pixels(model.interpolate(start, end, STEPS, path)) if pairs else nothing for path in paths}
+    return {"ends": np.stack([start, end], axis=1), **ways}
 
 
 def _nearest(
@@ -100,9 +88,8 @@ def _map(images: Images, test: Int64[np.ndarray, " test"], mu: Float[np.ndarray,
     """The posterior means on their two main directions, with thumbnails."""
     shown = np.sort(_by_hash(images, test)[:ON_MAP])
     if min(mu.shape) < 2 or not mu.var(axis=0).sum():
-        flat = np.zeros((len(shown), 2))
-        flat[:, 0] = mu[shown, 0]
-        xy, explained = flat, np.array([1.0, 0.0])
+        xy, explained = np.zeros((len(shown), 2)), np.array([1.0, 0.0])
+        xy[:, 0] = mu[shown, 0]
     else:
         pca = PCA(2, random_state=0).fit(mu)
         xy, explained = pca.transform(mu[shown]), pca.explained_variance_ratio_

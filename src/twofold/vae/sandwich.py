@@ -10,12 +10,10 @@ Source:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float64
-from torch import Tensor
 
 from twofold.engine.errors import InputError
 
@@ -31,13 +29,7 @@ Matrix = Float64[np.ndarray, "rows columns"]
 
 @dataclass(frozen=True)
 class Linear:
-    """Encoder q(z|x) = N(V x, diag(s)) and decoder p(x|z) = N(W z, sigma^2 I).
-
-    Attributes:
-        encoder: V.
-        noise: s, the variance of each unit, above 0.
-        decoder: W.
-    """
+    """Encoder q(z|x) = N(V x, diag(s)) and decoder p(x|z) = N(W z, sigma^2 I): V, s (above 0) and W."""
 
     encoder: Float64[np.ndarray, "latent dims"]
     noise: Float64[np.ndarray, " latent"]
@@ -46,14 +38,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Terms:
-    """The four quantities, in nats a data point.
-
-    Attributes:
-        entropy: H, differential entropy of the data.
-        distortion: D, mean of -log p(x|z) over data and encoder.
-        information: I(x;z) under the encoder.
-        rate: R, mean of KL(q(z|x) || N(0, I)).
-    """
+    """In nats a data point: H of the data, D = E[-log p(x|z)], I(x;z) by the encoder, R = E[KL(q(z|x) || N(0, I))]."""
 
     entropy: float
     distortion: float
@@ -67,24 +52,10 @@ class Terms:
         return lower <= self.information + TOLERANCE and self.information <= self.rate + TOLERANCE
 
 
-class Row(TypedDict):
-    """The optimum for one beta, in nats; None for beta = 0, which has none."""
-
-    beta: float
-    distortion_nats: float | None
-    rate_nats: float | None
-    mutual_information_nats: float | None
-    entropy_minus_distortion_nats: float | None
-    holds: bool | None
-
-
 def terms(covariance: Matrix, linear: Linear, sigma2: float) -> Terms:
     """Exact H, D, I and R of any linear encoder and decoder; none of them needs to be any good.
 
-    Args:
-        covariance: of the data, whose mean is 0.
-        linear: encoder and decoder.
-        sigma2: variance of the decoder, in squared units of the data.
+    The data's mean is 0 and sigma2 the variance of the decoder, in squared units of the data.
 
     Raises:
         InputError: when a variance is not above 0 or the covariance is not positive definite: H, I or R is infinite.
@@ -123,11 +94,6 @@ def optimum(eigenvalues: Sequence[float], sigma2: float, beta: float) -> Linear:
     This is reverse water-filling, so (R, D) lies on the data's rate-distortion function, whose slope is dD/dR = -beta;
     and the aggregated posterior is the prior, so that I = R at every optimum.
 
-    Args:
-        eigenvalues: variances of the data, above 0.
-        sigma2: variance of the decoder.
-        beta: weight of the rate, above 0.
-
     Raises:
         InputError: when beta is not above 0: without a price on the rate the best encoder has no noise, and R and I
             are infinite.
@@ -145,31 +111,26 @@ def optimum(eigenvalues: Sequence[float], sigma2: float, beta: float) -> Linear:
     return Linear(np.diag(w / variances), water / variances, np.diag(w))
 
 
-def table(betas: Sequence[float]) -> list[Row]:
+def table(betas: Sequence[float]) -> list[dict[str, Any]]:
     """The optimum on the embedded data set for each beta.
 
     The row of a beta of 0 has no figures and no verdict: its infimum is reached by no encoder, and R and I grow without
     bound on the way there.
     """
-    covariance = np.diag(np.array(EIGENVALUES))
-    return [_row(beta, terms(covariance, optimum(EIGENVALUES, NOISE, beta), NOISE) if beta else None) for beta in betas]
-
-
-def _row(beta: float, found: Terms | None) -> Row:
-    return {
-        "beta": beta,
-        "distortion_nats": found and found.distortion,
-        "rate_nats": found and found.rate,
-        "mutual_information_nats": found and found.information,
-        "entropy_minus_distortion_nats": found and found.entropy - found.distortion,
-        "holds": found and found.holds,
-    }
-
-
-def sample(n: int, generator: torch.Generator) -> Float64[Tensor, "n dims"]:
-    """Draws from the embedded data set."""
-    deviations = torch.tensor(EIGENVALUES, dtype=torch.float64).sqrt()
-    return deviations * torch.randn(n, len(EIGENVALUES), generator=generator, dtype=torch.float64)
+    rows = []
+    for beta in betas:
+        found = terms(np.diag(EIGENVALUES), optimum(EIGENVALUES, NOISE, beta), NOISE) if beta else None
+        rows.append(
+            {
+                "beta": beta,
+                "distortion_nats": found and found.distortion,
+                "rate_nats": found and found.rate,
+                "mutual_information_nats": found and found.information,
+                "entropy_minus_distortion_nats": found and found.entropy - found.distortion,
+                "holds": found and found.holds,
+            }
+        )
+    return rows
 
 
 def _log_det(matrix: Matrix) -> float:

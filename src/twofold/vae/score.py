@@ -83,8 +83,9 @@ class PerImage:
         return self.rate + self.distortion
 
 
+@torch.no_grad()
 def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: torch.Generator) -> PerImage:
-    """Rate, distortion, bits and squared error of every image.
+    """Rate, distortion, bits and squared error of every image by `samples` draws of z each.
 
     Args:
         model: in evaluation mode.
@@ -95,31 +96,28 @@ def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: t
     Raises:
         InputError: when there is no image.
     """
-    parts = [_evaluate_batch(model, x, samples, generator) for x in batches]
+    likelihood, parts = model.likelihood, []
+    for x in batches:
+        mu, logvar = (values.double() for values in model.encode(x))
+        kl = kl_units(mu, logvar)
+        sums = {name: x.new_zeros(len(x), dtype=torch.float64) for name in ("distortion", "mse", "bits")}
+        for _ in range(samples):
+            output = model.decode(reparameterise(mu, logvar, generator).to(x))
+            sums["distortion"] += likelihood.nll(output, x)
+            sums["mse"] += (likelihood.mean(output) - x).square().flatten(1).mean(dim=1)
+            if likelihood.name != "bernoulli":
+                sums["bits"] += likelihood.bin_nll(output, x)
+        means = {name: total / samples for name, total in sums.items()}
+        means["bits"] = bits_per_dim(means["bits"] + kl.sum(dim=1), x[0].numel())
+        parts.append({"rate": kl.sum(dim=1), "mu": mu, "logvar": logvar, "kl": kl, **means})
     if not parts:
         raise InputError("there is no image to score; give more images, or hold out a larger share of them")
     columns = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
-    return PerImage(kl_units=columns.pop("kl").mean(axis=0), bits=columns.pop("bits", None), **columns)
+    kl, bits = columns.pop("kl").mean(axis=0), columns.pop("bits")
+    return PerImage(kl_units=kl, bits=None if likelihood.name == "bernoulli" else bits, **columns)
 
 
 @torch.no_grad()
-def _evaluate_batch(model: Model, x: Images, samples: int, generator: torch.Generator) -> dict[str, Tensor]:
-    mu, logvar = (values.double() for values in model.encode(x))
-    likelihood, dims = model.likelihood, x[0].numel()
-    kl = kl_units(mu, logvar)
-    sums = {name: x.new_zeros(len(x), dtype=torch.float64) for name in ("distortion", "bins", "mse")}
-    for _ in range(samples):
-        output = model.decode(reparameterise(mu, logvar, generator).to(x))
-        sums["distortion"] += likelihood.nll(output, x)
-        sums["mse"] += (likelihood.mean(output) - x).square().flatten(1).mean(dim=1)
-        if likelihood.name != "bernoulli":
-            sums["bins"] += likelihood.bin_nll(output, x)
-    means = {name: total / samples for name, total in sums.items()}
-    bins = means.pop("bins")
-    columns = {"rate": kl.sum(dim=1), "mu": mu, "logvar": logvar, "kl": kl, **means}
-    return columns if likelihood.name == "bernoulli" else columns | {"bits": bits_per_dim(bins + kl.sum(dim=1), dims)}
-
-
 def importance_weighted(
     model: Model, batches: Iterable[Tensor], samples: int, generator: torch.Generator, chunk: int
 ) -> tuple[Float64[np.ndarray, " images"], Float64[np.ndarray, " images"]]:
@@ -147,36 +145,31 @@ def importance_weighted(
         Burda, Grosse & Salakhutdinov (2016), Importance weighted autoencoders, ICLR, equation 8; Kong, Liu & Wong
         (1994), Sequential imputations and Bayesian missing data problems, JASA 89(425) (effective sample size).
     """
-    parts = [_importance_batch(model, x, samples, generator, chunk) for x in batches]
+    parts = []
+    for x in batches:
+        mu, logvar = (values.double() for values in model.encode(x))
+        at_once = max(1, chunk // len(x))
+        total = x.new_full((len(x),), -math.inf, dtype=torch.float64)  # log of the sum of the weights so far
+        squares = total.clone()  # and of the sum of their squares
+        for start in range(0, samples, at_once):
+            # One draw at a time: a generator fills one large tensor and several small ones with different numbers.
+            draws = [reparameterise(mu, logvar, generator) for _ in range(min(at_once, samples - start))]
+            weights = _log_weights(model, x, mu, logvar, torch.stack(draws))
+            total = torch.logaddexp(total, weights.logsumexp(dim=0))
+            squares = torch.logaddexp(squares, (2 * weights).logsumexp(dim=0))
+        parts.append((math.log(samples) - total, torch.exp(2 * total - squares)))
     if not parts:
         raise InputError("there is no image to take the importance-weighted bound on; hold out a larger share of them")
     bound, effective = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
     return bound, effective
 
 
-@torch.no_grad()
-def _importance_batch(
-    model: Model, x: Images, samples: int, generator: torch.Generator, chunk: int
-) -> tuple[Tensor, Tensor]:
-    mu, logvar = (values.double() for values in model.encode(x))
-    at_once = max(1, chunk // len(x))
-    total = x.new_full((len(x),), -math.inf, dtype=torch.float64)  # log of the sum of the weights so far
-    squares = total.clone()  # and of the sum of their squares
-    for start in range(0, samples, at_once):
-        # One draw at a time: a generator fills one large tensor and several small ones with different numbers.
-        draws = [reparameterise(mu, logvar, generator) for _ in range(min(at_once, samples - start))]
-        weights = _log_weights(model, x, mu, logvar, torch.stack(draws))
-        total = torch.logaddexp(total, weights.logsumexp(dim=0))
-        squares = torch.logaddexp(squares, (2 * weights).logsumexp(dim=0))
-    return math.log(samples) - total, torch.exp(2 * total - squares)
-
-
 def _log_weights(
     model: Model, x: Images, mu: Tensor, logvar: Tensor, z: Float64[Tensor, "draws batch latent"]
 ) -> Float64[Tensor, "draws batch"]:
     """Log p(x|z) + log p(z) - log q(z|x) of each draw."""
-    repeated = x.expand(len(z), *x.shape).flatten(0, 1)
     output = model.decode(z.flatten(0, 1).to(x))
+    repeated = x.expand(len(z), *x.shape).flatten(0, 1)
     distortion = model.likelihood.nll(output, repeated).double().unflatten(0, z.shape[:2])
     standard = (z - mu) * torch.exp(-0.5 * logvar)
     return -distortion + 0.5 * (standard.square() + logvar - z.square()).sum(dim=2)
@@ -209,11 +202,7 @@ def mutual_information(
     1.09 of 4,096 images: nearly every z names its image, which would look the same for any larger I, so the estimate
     counts as at its cap.
 
-    Args:
-        mu: mean of q(z|x) for each image.
-        logvar: its log variance.
-        generator: draws z, on the CPU.
-        draws: draws of z an image.
+    The generator draws z on the CPU, `draws` times an image.
 
     Source:
         Hoffman & Johnson (2016), ELBO surgery, NIPS workshop on approximate Bayesian inference (index-code mutual

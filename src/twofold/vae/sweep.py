@@ -10,8 +10,9 @@ import polars as pl
 
 from twofold.engine.files import write_json
 from twofold.engine.run import RunFolder, claim
+from twofold.vae.account import score_linear
 from twofold.vae.config import SweepConfig, VaeConfig
-from twofold.vae.images.load import Images
+from twofold.vae.images.load import Images, Split
 from twofold.vae.run import execute
 from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, table
 from twofold.vae.train import Journal, Progress
@@ -30,25 +31,25 @@ def execute_runs(
     labels: pl.DataFrame | None,
     watch: Callable[[VaeConfig], tuple[Journal, Progress]],
 ) -> Iterator[RunFolder]:
-    """Trains and scores every run that is not finished yet.
-
-    Args:
-        images: all images.
-        config: the grid.
-        folder: of the sweep, held by this process.
-        labels: what is known of each image, where they are the embedded avatars.
-        watch: gives a run's journal and progress.
+    """Trains and scores every run that is not finished yet, as `execute`; `watch` gives each its journal and progress.
 
     Yields:
         Each run's folder when it has been computed, so that the caller may draw its report; it is finished afterwards.
     """
+    fitted: dict[int, dict[str, Any]] = {}
+
+    def baseline(images: Images, split: Split, run: VaeConfig) -> dict[str, Any]:
+        """The linear baseline, which no beta changes, is fitted once a seed."""
+        if run.seed not in fitted:
+            fitted[run.seed] = score_linear(images, split, run)
+        return fitted[run.seed]
+
     for each in config.runs():
-        path = folder.path / "runs" / run_name(each)
-        about = folder.manifest
+        path, about = folder.path / "runs" / run_name(each), folder.manifest
         with claim(path, each, images.digest, about["command"], device=about["device"]) as run:
             if not run.done:
                 journal, progress = watch(each)
-                execute(images, each, run, labels=labels, journal=journal, progress=progress)
+                execute(images, each, run, labels=labels, journal=journal, progress=progress, baseline=baseline)
                 yield run
                 run.finish()
 
@@ -57,18 +58,21 @@ def summarise(config: SweepConfig, folder: Path) -> None:
     """Writes `sweep.json` from the finished runs' scores, and the closed-form check of H - D <= I <= R beside them."""
     runs = []
     for each in config.runs():
-        name = run_name(each)
-        scores = json.loads((folder / "runs" / name / "scores.json").read_text())
-        runs.append({"beta": each.objective.beta, "seed": each.seed, "folder": f"runs/{name}", "scores": scores})
-    first: dict[str, Any] = runs[0]["scores"]
-    shared = {key: first[key] for key in ("recipe", "departures", "embedded", "data", "likelihood")}
-    shared["likelihood"] = {key: first["likelihood"][key] for key in ("name", "is_density")}
-    grid = {"betas": list(config.betas), "seeds": list(config.seeds)}
-    sandwich = {
-        "dimensions": len(EIGENVALUES),
-        "eigenvalues": list(EIGENVALUES),
-        "noise": NOISE,
-        "entropy_nats": entropy(np.diag(EIGENVALUES)),
-        "rows": table(config.betas),
+        path = f"runs/{run_name(each)}"
+        scores = json.loads((folder / path / "scores.json").read_text())
+        runs.append({"beta": each.objective.beta, "seed": each.seed, "folder": path, "scores": scores})
+    first = runs[0]["scores"]
+    sweep = {key: first[key] for key in ("recipe", "departures", "embedded", "data")} | {
+        "likelihood": {key: first["likelihood"][key] for key in ("name", "is_density")},
+        "betas": list(config.betas),
+        "seeds": list(config.seeds),
+        "runs": runs,
+        "sandwich": {
+            "dimensions": len(EIGENVALUES),
+            "eigenvalues": list(EIGENVALUES),
+            "noise": NOISE,
+            "entropy_nats": entropy(np.diag(EIGENVALUES)),
+            "rows": table(config.betas),
+        },
     }
-    write_json(folder / "sweep.json", shared | grid | {"runs": runs, "sandwich": sandwich})
+    write_json(folder / "sweep.json", sweep)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
 from twofold.engine.seed import seed_for, torch_generator
-from twofold.vae.config import TrainConfig, VaeConfig
+from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
 from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
@@ -36,21 +36,19 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network.
-
-    Attributes:
-        vae: holds the averaged weights of the best epoch, in evaluation mode.
-        history: one record an epoch.
-        best_epoch: the epoch of those weights.
-        images_seen: images that training passed through the network, repeats counted.
-        stopped_early: patience ended it before its budget did.
-    """
+    """A network with the averaged weights of its best epoch, in evaluation mode, and how it came to be."""
 
     vae: Vae
     history: list[Record]
+    """One record an epoch."""
     best_epoch: int
-    images_seen: int
     stopped_early: bool
+    """Patience ended it before its budget did."""
+
+    @property
+    def images_seen(self) -> int:
+        """Images that training passed through the network, repeats counted."""
+        return self.history[-1]["images"]
 
 
 def train(
@@ -80,7 +78,13 @@ def train(
         NonFiniteLossError: when the loss is no longer finite.
         KeyboardInterrupt: passed on once the state is saved.
     """
-    state = _fresh(config, device)
+    vae, settings = Vae.seeded(config, seed_for(config.seed, "weights")).to(device), config.train
+    groups = [
+        {"params": [weight for weight in vae.parameters() if weight.ndim > 1]},
+        {"params": [weight for weight in vae.parameters() if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    state = TrainState(vae, optimiser, copy.deepcopy(vae) if settings.ema else None)
     path = checkpoints / "state.safetensors"
     load_state(state, path)
     for record in state.history:
@@ -90,37 +94,30 @@ def train(
 
     def monitor(module: nn.Module) -> Record:
         assert isinstance(module, Vae)
-        seen = {"images": _seen(state.step, len(split.train), config.train)}
+        whole, rest = divmod(state.step, steps_an_epoch(len(split.train), settings.batch_size))
+        seen = {"images": whole * len(split.train) + rest * settings.batch_size}
         return seen | watch(module, images, split.validation, config, plan.progress(state.epoch + 1, state.step))
 
     with _interruptible() as interrupted:
-        saves = _Saves()
+        saved, cost = time.monotonic(), 0.0
 
         def pause(state: TrainState) -> bool:
             progress(state.step, plan.steps or 0)
-            return interrupted.is_set() or saves.due()
+            # Saves are rare where one is slow to write.
+            return interrupted.is_set() or time.monotonic() - saved > max(SECONDS_BETWEEN_SAVES, cost / SAVING_SHARE)
 
         while not state.finished(plan):
             for record in fit(state, plan, batches, loss, monitor, pause=pause):
                 journal(record)
-            with saves.timed():
-                save_state(state, path)
+            began = time.monotonic()
+            save_state(state, path)
+            saved = time.monotonic()
+            cost = saved - began
             if interrupted.is_set():
                 raise KeyboardInterrupt
     best_epoch = state.use_best()
     assert isinstance(state.measured, Vae)
-    seen = _seen(state.step, len(split.train), config.train)
-    return Trained(state.measured.eval(), state.history, best_epoch, seen, state.epoch < plan.epochs)
-
-
-def _fresh(config: VaeConfig, device: torch.device) -> TrainState:
-    vae = Vae.seeded(config, seed_for(config.seed, "weights")).to(device)
-    matrices = [weight for weight in vae.parameters() if weight.ndim > 1]
-    others = [weight for weight in vae.parameters() if weight.ndim <= 1]
-    groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
-    settings = config.train
-    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    return TrainState(vae, optimiser, copy.deepcopy(vae) if settings.ema else None)
+    return Trained(state.measured.eval(), state.history, best_epoch, state.epoch < plan.epochs)
 
 
 def _plan(rows: Int64[np.ndarray, " train"], config: VaeConfig) -> tuple[Plan, Callable[[int], Iterable[Tensor]]]:
@@ -156,11 +153,6 @@ def steps_an_epoch(images: int, batch_size: int) -> int:
     return max(1, math.ceil((images - 1) / batch_size))
 
 
-def _seen(steps: int, images: int, settings: TrainConfig) -> int:
-    whole, rest = divmod(steps, steps_an_epoch(images, settings.batch_size))
-    return whole * images + rest * settings.batch_size
-
-
 def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
     """Distortion + beta x rate of a batch, with both beside it."""
 
@@ -170,10 +162,18 @@ def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
         mu, logvar = module.encode(x)
         output = module.decode(reparameterise(mu, logvar, step.generator))
         beta = beta_now(config.objective, step.progress)
-        terms = loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=config.objective.free_nats)
-        return terms.loss, {"rate": terms.rate.detach(), "distortion": terms.distortion.detach()}
+        free_nats = config.objective.free_nats
+        return loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=free_nats)
 
     return loss
+
+
+def batches_of(
+    images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, at_once: int
+) -> Iterator[Tensor]:
+    """Some of the images as the network takes them."""
+    for start in range(0, len(rows), at_once):
+        yield as_input(images.pixels[rows[start : start + at_once]], device)
 
 
 def watch(
@@ -181,10 +181,8 @@ def watch(
 ) -> Record:
     """The loss on validation images, one draw of z each, the same draws after every epoch."""
     generator = torch_generator(config.seed, "validation")
-    device = next(vae.parameters()).device
     distortion, units = 0.0, 0.0
-    for start in range(0, len(rows), AT_ONCE):
-        x = as_input(images.pixels[rows[start : start + AT_ONCE]], device)
+    for x in batches_of(images, rows, next(vae.parameters()).device, AT_ONCE):
         mu, logvar = vae.encode(x)
         output = vae.decode(reparameterise(mu, logvar, generator))
         distortion += float(vae.likelihood.nll(output, x).double().sum()) / len(rows)
@@ -198,23 +196,6 @@ def watch(
         "beta_now": beta_now(objective, progress),
         "sigma": vae.likelihood.sigma,
     }
-
-
-class _Saves:
-    """Tells when it is time for another checkpoint: rarely where one is slow to write."""
-
-    def __init__(self) -> None:
-        self._last, self._cost = time.monotonic(), 0.0
-
-    def due(self) -> bool:
-        return time.monotonic() - self._last > max(SECONDS_BETWEEN_SAVES, self._cost / SAVING_SHARE)
-
-    @contextlib.contextmanager
-    def timed(self) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self._last = time.monotonic()
-        self._cost = self._last - began
 
 
 @contextlib.contextmanager

@@ -58,7 +58,6 @@ def tarred(path: Path, members, mode: str = "w") -> Path:
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_is_sorted_by_name(tmp_path, method):
     path = zipped(tmp_path / "a.zip", [("folder/", b""), *FILES.items()], method)
-
     assert read(zip_items(path)) == sorted(FILES.items())
 
 
@@ -67,14 +66,12 @@ def test_a_tar_keeps_its_order(tmp_path, mode):
     folder = tarfile.TarInfo("folder")
     folder.type = tarfile.DIRTYPE
     path = tarred(tmp_path / "a.tar", [(folder, b""), *FILES.items()], mode)
-
     assert read(tar_items(path)) == list(FILES.items())
 
 
 def test_names_that_leave_the_folder_are_only_names(tmp_path):
     members = [("../../up.png", png(1)), ("/root.png", png(2))]
     before = set(tmp_path.parent.iterdir())
-
     assert read(zip_items(zipped(tmp_path / "a.zip", members))) == members
     assert read(tar_items(tarred(tmp_path / "a.tar", members))) == members
     assert set(tmp_path.parent.iterdir()) == before
@@ -88,7 +85,6 @@ def test_a_folder_that_holds_data_is_a_file(tmp_path):
 def test_of_two_members_of_a_name_the_first_is_read(tmp_path):
     members = [("a.png", png(1)), ("a.png", png(2)), ("a.png", png(3))]
     expected = [("a.png", png(1)), *[("a.png", "second file of this name in the archive")] * 2]
-
     assert read(zip_items(zipped(tmp_path / "a.zip", members))) == expected
     assert read(tar_items(tarred(tmp_path / "a.tar", members))) == expected
 
@@ -116,9 +112,7 @@ def edited(path: Path, at: int, in_directory: int, value: bytes) -> Path:
 )
 def test_a_bad_member_costs_itself_alone(tmp_path, at, in_directory, value, reason):
     path = zipped(tmp_path / "a.zip", [("a.png", png(1)), ("b.png", png(2))])
-
     found = dict(read(zip_items(edited(path, at, in_directory, value))))
-
     assert found.pop("b.png") == png(2)
     assert list(found.values()) == [reason or png(1)]
 
@@ -128,7 +122,6 @@ def test_damage_to_the_data_is_found_by_the_checksum(tmp_path):
     data = bytearray(path.read_bytes())
     data[60] ^= 1
     path.write_bytes(data)
-
     assert read(zip_items(path)) == [("a.png", "damaged within the archive"), ("b.png", png(2))]
 
 
@@ -153,7 +146,6 @@ def test_links_pipes_and_devices_within_archives(tmp_path):
 def test_a_zip_without_its_directory_is_refused(tmp_path, cut):
     path = zipped(tmp_path / "a.zip", FILES.items())
     path.write_bytes(path.read_bytes()[:-cut])
-
     with pytest.raises(DataError, match=r"a\.zip: the zip's directory is missing or damaged; copy or"):
         read(zip_items(path))
 
@@ -168,7 +160,6 @@ def test_a_directory_that_swallows_members_is_refused(tmp_path):
     path.write_bytes(data)
     with zipfile.ZipFile(path) as archive:
         assert len(archive.infolist()) == 2
-
     with pytest.raises(DataError, match="directory is missing or damaged"):
         read(zip_items(path))
 
@@ -178,7 +169,6 @@ def test_a_comment_and_a_beginning_of_something_else_do_no_harm(tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = b"a long comment" * 100
     path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
-
     assert read(zip_items(path)) == sorted(FILES.items())
 
 
@@ -188,7 +178,6 @@ def test_a_number_of_files_that_stands_elsewhere_is_no_damage(tmp_path):
     data = bytearray(path.read_bytes())
     data[-12:-10] = b"\xff\xff"
     path.write_bytes(data)
-
     assert read(zip_items(path)) == sorted(FILES.items())
 
 
@@ -205,9 +194,7 @@ def test_of_a_cut_tar_the_readable_part_is_kept(tmp_path, mode):
     path = tarred(tmp_path / "a.tar", members, mode)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-
     found = read(tar_items(path))
-
     assert found[-1] == (ARCHIVE_END, "damaged: what follows was not read, or its checksum is wrong")
     kept = [entry for entry in found if isinstance(entry[1], bytes)]
     assert kept == members[: len(kept)]
@@ -218,7 +205,6 @@ def test_of_a_cut_tar_the_readable_part_is_kept(tmp_path, mode):
 def test_a_tar_cut_between_two_members_says_so(tmp_path):
     path = tarred(tmp_path / "a.tar", FILES.items())
     path.write_bytes(blocks(path))
-
     assert [name for name, _ in read(tar_items(path))] == [*FILES, ARCHIVE_END]
 
 
@@ -229,7 +215,6 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path, header):
         at = archive.getmembers()[1].offset
     data = path.read_bytes()
     path.write_bytes(data[:at] + header + data[at + 512 :])
-
     assert [name for name, _ in read(tar_items(path))] == ["b.png", ARCHIVE_END]
 
 
@@ -238,7 +223,6 @@ def test_a_wrong_checksum_of_a_compressed_tar_is_told(tmp_path):
     data = bytearray(path.read_bytes())
     data[-6] ^= 1
     path.write_bytes(data)
-
     assert [name for name, _ in read(tar_items(path))] == [*FILES, ARCHIVE_END]
 
 
@@ -249,12 +233,10 @@ def test_a_header_that_claims_gigabytes_takes_no_memory(tmp_path, kind):
     path = tmp_path / "a.tar"
     tarred(path, FILES.items())
     path.write_bytes(blocks(path) + claim.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
-
     tracemalloc.start()
     found = read(tar_items(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-
     assert [name for name, _ in found] == [*FILES, ARCHIVE_END]
     assert peak < 20e6
 
@@ -264,7 +246,6 @@ def test_members_longer_than_any_image_are_not_read(tmp_path, monkeypatch):
     zip_path, tar_path = zipped(tmp_path / "a.zip", members), tarred(tmp_path / "a.tar", members)
     monkeypatch.setattr("twofold.vae.images.items.MAX_BYTES", 2 * 2**20)
     monkeypatch.setattr("twofold.vae.images.archives.MAX_BYTES", 2 * 2**20)
-
     assert read(zip_items(zip_path)) == [("big", "too large: more than 2 MiB"), ("small", b"x")]
     assert read(tar_items(tar_path)) == [("big", "too large: more than 2 MiB"), ("small", b"x")]
 
@@ -272,6 +253,5 @@ def test_members_longer_than_any_image_are_not_read(tmp_path, monkeypatch):
 def test_no_tar_at_all_is_refused(tmp_path):
     path = tmp_path / "a.tar"
     path.write_bytes(b"nothing like it" * 100)
-
     with pytest.raises(DataError, match=r"a\.tar: can't be opened as a tar; copy or download it again"):
         read(tar_items(path))

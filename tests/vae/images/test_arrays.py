@@ -47,7 +47,6 @@ def saved(path: Path, array: np.ndarray, **options) -> Path:
 )
 def test_every_shape_and_type(tmp_path, array, rows):
     names, found = read(saved(tmp_path / "a.npy", array))
-
     np.testing.assert_array_equal(found, rows)
     assert found.dtype == rows.dtype.newbyteorder("=")
     assert names == [f"{i:0{len(str(len(rows) - 1))}d}" for i in range(len(rows))]
@@ -58,14 +57,12 @@ def test_every_shape_and_type(tmp_path, array, rows):
 def test_npz_with_one_array_or_one_named_images(tmp_path, save):
     save(tmp_path / "one.npz", anything=RGB)
     save(tmp_path / "named.npz", images=RGB, labels=np.arange(12))
-
     for name in ("one", "named"):
         np.testing.assert_array_equal(read(tmp_path / f"{name}.npz")[1], RGB)
 
 
 def test_npz_with_several_arrays_names_them(tmp_path):
     np.savez(tmp_path / "a.npz", x=RGB, y=RGB)
-
     with pytest.raises(DataError, match=r"a\.npz: must hold one array, or one named 'images'; it holds 'x', 'y'"):
         read(tmp_path / "a.npz")
 
@@ -86,7 +83,6 @@ def test_nothing_is_unpickled(tmp_path, suffix, monkeypatch):
         saved(path, objects, allow_pickle=True)
     bare = tmp_path / f"bare.{suffix}"
     bare.write_bytes(pickle.dumps(Evil()))
-
     with pytest.raises(DataError, match="holds Python objects, whose reading could run any code; save it as uint8"):
         read(path)
     with pytest.raises(DataError):
@@ -119,7 +115,6 @@ def test_nothing_is_unpickled(tmp_path, suffix, monkeypatch):
 )
 def test_what_breaks_a_rule_is_refused_by_name(tmp_path, array, message):
     path = saved(tmp_path / "a.npy", array)
-
     with pytest.raises(DataError, match=rf"a\.npy(: |, ){message}"):
         read(path)
 
@@ -127,7 +122,6 @@ def test_what_breaks_a_rule_is_refused_by_name(tmp_path, array, message):
 def test_a_file_of_another_length_than_its_header_says(tmp_path):
     path = saved(tmp_path / "a.npy", RGB)
     whole = path.read_bytes()
-
     for data in (whole[:-1], whole + b"\0", whole.replace(b"(12, 5", b"(13, 5")):
         path.write_bytes(data)
         with pytest.raises(DataError, match=r"is cut or damaged: \d+ bytes instead of \d+; save it again"):
@@ -140,7 +134,6 @@ def test_a_file_of_another_length_than_its_header_says(tmp_path):
 def test_a_damaged_header(tmp_path, data):
     path = tmp_path / "a.npy"
     path.write_bytes(data)
-
     with pytest.raises(DataError, match=r"is no array that numpy\.save writes, or damaged; save it again"):
         read(path)
 
@@ -154,7 +147,6 @@ def test_damaged_data_of_an_npz(tmp_path):
     data = bytearray(path.read_bytes())
     data[500] ^= 1
     path.write_bytes(data)
-
     with pytest.raises(DataError, match=r"damaged.*; save it again"):
         read(path)
 
@@ -165,21 +157,18 @@ def test_an_encrypted_npz(tmp_path):
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(data)
-
     with pytest.raises(DataError, match=r"a\.npy can't be read; save it again with numpy\.savez"):
         read(path)
 
 
 def test_images_longer_than_any_are_refused_before_they_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(arrays, "MAX_BYTES", 100)
-
     with pytest.raises(DataError, match="each image takes 105 bytes; at most 100 are read"):
         read(saved(tmp_path / "a.npy", RGB))
 
 
 def test_rows_are_read_one_by_one(tmp_path):
     path = saved(tmp_path / "a.npy", np.zeros((1000, 10, 10), dtype=np.uint8))
-
     with array_items(path) as (_, entries):
         next(entries)
         path.write_bytes(path.read_bytes()[:-50_000])

@@ -24,7 +24,6 @@ def never(_: Path) -> None:
 
 def test_an_entry_is_built_once(tmp_path):
     first = entry(tmp_path, "key", build)
-
     assert (first / "data").read_bytes() == b"x" * 1000
     assert entry(tmp_path, "key", never) == first
     assert not list((tmp_path / "aside").iterdir())
@@ -61,9 +60,7 @@ def other_manifest(final: Path) -> None:
 @pytest.mark.parametrize("harm", [cut, flipped, gone, no_manifest, bad_manifest, other_manifest])
 def test_a_damaged_entry_is_made_again(tmp_path, harm):
     harm(entry(tmp_path, "key", build))
-
     again = entry(tmp_path, "key", build)
-
     assert (again / "data").read_bytes() == b"x" * 1000
     assert (again / "about.json").read_text() == "{}"
     assert entry(tmp_path, "key", never) == again
@@ -121,7 +118,6 @@ def test_a_cache_that_can_only_be_read_still_serves_what_it_has(tmp_path, monkey
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", read_only)
-
     assert entry(tmp_path, "key", never) == final
     with pytest.raises(InputError, match="the cache can't be written there"):
         entry(tmp_path, "other", build)
@@ -129,7 +125,6 @@ def test_a_cache_that_can_only_be_read_still_serves_what_it_has(tmp_path, monkey
 
 def test_a_cache_that_is_a_file_names_the_way_out(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-
     with pytest.raises(
         InputError, match=r"file: the cache can't be written there \(.*\); make room or .* with --cache"
     ):
@@ -149,7 +144,6 @@ def test_the_default_folder(monkeypatch):
     monkeypatch.setenv("TWOFOLD_CACHE", "/mine")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     monkeypatch.setenv("HOME", "/home/me")
-
     assert default_folder() == Path("/mine")
     monkeypatch.setenv("TWOFOLD_CACHE", "")
     assert default_folder() == Path("/xdg/twofold")
@@ -163,7 +157,6 @@ OLD = Stamp("/a/b.zip", "print", newest=100 * SECOND, taken=102 * SECOND)
 
 def test_a_source_is_recalled_while_its_stamp_stays(tmp_path):
     remember(tmp_path, OLD, "content")
-
     assert recall(tmp_path, OLD) == "content"
     assert recall(tmp_path, OLD._replace(fingerprint="other")) is None
     assert recall(tmp_path, OLD._replace(place="/a/c.zip")) is None
@@ -184,13 +177,10 @@ def test_a_damaged_note_is_no_note(tmp_path, text):
     (note,) = (tmp_path / "index").iterdir()
     assert json.loads(note.read_text())["content"] == "content"
     note.write_text(text, encoding="latin-1")
-
     assert recall(tmp_path, OLD) is None
 
 
 def test_notes_that_can_not_be_written_are_left_out(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-
     remember(tmp_path / "file", OLD, "content")
-
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]

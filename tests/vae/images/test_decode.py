@@ -137,10 +137,8 @@ LOSSLESS: dict[str, tuple[bytes, np.ndarray]] = {
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_lossless_formats_in_every_mode(name, channels):
     data, expected = LOSSLESS[name]
-
     with pillow_quiet():
         pixels = decode(data, config(channels))
-
     assert pixels.shape == (SIZE, SIZE, channels)
     assert pixels.dtype == np.uint8
     expected = np.asarray(expected, dtype=float)
@@ -151,14 +149,12 @@ def test_lossless_formats_in_every_mode(name, channels):
 @pytest.mark.parametrize("name", ["png-rgb", "png-palette", "webp-rgb", "gif", "bmp-rgb", "tiff-lzw"])
 def test_what_needs_no_conversion_is_exact(name):
     data, expected = LOSSLESS[name]
-
     np.testing.assert_array_equal(decode(data, config()), expected)
 
 
 @pytest.mark.parametrize("value", [0, 127, 128, 129, 257, 32896, 65407, 65535])
 def test_16_bits_are_scaled_to_the_nearest_of_8(value):
     data = encoded(of(np.full((SIZE, SIZE), value, dtype=np.uint16)), "PNG")
-
     assert (decode(data, config(1)) == round(value / 257)).all()
 
 
@@ -179,7 +175,6 @@ def test_jpeg_in_every_mode(mode, tolerance):
         data, expected = encoded(of(picture[..., 0]), "JPEG", quality=98), grey3(picture[..., 0])
     else:
         data, expected = encoded(of(picture), "JPEG", quality=98, subsampling=0), picture
-
     assert np.abs(decode(data, config()).astype(float) - expected).max() <= tolerance
 
 
@@ -203,14 +198,12 @@ def test_exif_orientation_is_applied(orientation, kind):
     options = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
     # One row more than the size: the crop, too, must see the image upright.
     data = encoded(of(smooth(SIZE + 1, SIZE)), kind, exif=exif, **options)
-
     turned = TURNS[orientation](smooth(SIZE + 1, SIZE))[:SIZE, :SIZE]
     assert np.abs(decode(data, config()).astype(int) - turned).max() <= (6 if kind == "JPEG" else 0)
 
 
 def test_damaged_exif_costs_no_image():
     data = encoded(of(RGB), "JPEG", exif=b"Exif\0\0II*\0" + b"\xff" * 30)
-
     with pillow_quiet():
         assert decode(data, config()).shape == (SIZE, SIZE, 3)
 
@@ -218,16 +211,13 @@ def test_damaged_exif_costs_no_image():
 def test_crop_takes_the_middle():
     wide = RNG.integers(0, 256, size=(SIZE, SIZE + 9, 3), dtype=np.uint8)
     tall = RNG.integers(0, 256, size=(SIZE + 4, SIZE, 3), dtype=np.uint8)
-
     np.testing.assert_array_equal(decode(encoded(of(wide), "PNG"), config()), wide[:, 4 : 4 + SIZE])
     np.testing.assert_array_equal(decode(encoded(of(tall), "PNG"), config()), tall[2 : 2 + SIZE])
 
 
 def test_pad_keeps_all_and_fills_with_white():
     wide = RNG.integers(0, 200, size=(SIZE // 2, SIZE, 3), dtype=np.uint8)
-
     padded = decode(encoded(of(wide), "PNG"), config(fit="pad"))
-
     quarter = SIZE // 4
     np.testing.assert_array_equal(padded[quarter:-quarter], wide)
     assert (padded[:quarter] == 255).all()
@@ -236,24 +226,19 @@ def test_pad_keeps_all_and_fills_with_white():
 
 def test_pad_keeps_the_proportions_when_it_shrinks():
     tall = np.zeros((20 * SIZE, 5 * SIZE), dtype=np.uint8)
-
     padded = decode(encoded(of(tall), "PNG"), config(1, "pad"))[..., 0]
-
     assert (padded == 0).sum() == SIZE * SIZE // 4
     assert (padded[0] == 0).sum() == SIZE // 4
 
 
 def test_stretch_keeps_all():
     ramp = np.tile(np.arange(SIZE, dtype=np.uint8) * 15, (3, 1))
-
     stretched = decode(encoded(of(ramp), "PNG"), config(1, "stretch"))[..., 0]
-
     assert np.abs(stretched.astype(int) - ramp[0]).max() <= 1
 
 
 def test_an_extreme_shape_still_gives_an_image():
     line = np.zeros((1, 5000), dtype=np.uint8)
-
     for fit in ("crop", "pad", "stretch"):
         assert decode(encoded(of(line), "PNG"), config(1, fit)).shape == (SIZE, SIZE, 1)
 
@@ -261,18 +246,14 @@ def test_an_extreme_shape_still_gives_an_image():
 def test_shrinking_does_not_alias():
     """A fine chequerboard becomes grey: every other filter would make moiré of it."""
     board = (np.indices((37 * SIZE // 4, 37 * SIZE // 4)).sum(axis=0) % 2 * 255).astype(np.uint8)
-
     small = decode(encoded(of(board), "PNG"), config(1)).astype(float)
-
     assert np.abs(small - 127.5).max() < 8
 
 
 def test_a_large_jpeg_decoded_at_part_of_its_size_looks_the_same():
     picture = smooth(50 * SIZE, 60 * SIZE)
-
     fast = decode(encoded(of(picture), "JPEG", quality=95), config())
     exact = decode(encoded(of(picture), "PNG"), config())
-
     assert np.abs(fast.astype(int) - exact).max() <= 4
 
 
@@ -281,7 +262,6 @@ def test_an_image_of_the_right_size_is_not_resized(monkeypatch):
         raise AssertionError
 
     monkeypatch.setattr(Image.Image, "resize", resize)
-
     decode(encoded(of(RGB), "PNG"), config())
 
 
@@ -299,7 +279,6 @@ def test_an_image_of_the_right_size_is_not_resized(monkeypatch):
 )
 def test_rows_of_arrays(row, expected, channels):
     pixels = decode(row, config(channels)).astype(float)
-
     wanted = np.asarray(expected, dtype=float)
     assert np.abs(pixels - (wanted if channels == 3 else luma(wanted))).max() <= 1.01
 
@@ -338,7 +317,6 @@ REASONS = [
 def test_every_damage_is_told(data, reason):
     with pytest.raises(Damage) as caught, pillow_quiet():
         decode(data, config())
-
     assert str(caught.value) == reason
 
 
@@ -350,7 +328,6 @@ def test_whatever_pillow_leaks_is_the_files_damage(monkeypatch, error):
         raise error
 
     monkeypatch.setitem(module._READERS, "PNG", leaks)
-
     with pytest.raises(Damage, match=r"^damaged|^too large for the memory$"):
         decode(PNG, config())
 
@@ -370,19 +347,16 @@ def test_a_large_image_is_refused_before_it_is_decoded(monkeypatch):
         raise AssertionError
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
-
     with pytest.raises(Damage, match="too large"):
         decode(png_of_size(30_000, 30_000), config())
 
 
 def test_pillows_global_state_stays():
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)
-
     with pillow_quiet():
         for data, _ in REASONS:
             with pytest.raises(Damage):
                 decode(data, config())
-
     assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)) == before
 
 
@@ -401,9 +375,7 @@ def test_order_and_skips_are_kept():
         for i in range(250)
     ]
     entries.insert(100, Skipped("odd", "not a regular file"))
-
     batches = list(decoded(entries, config(1)))
-
     names = [name for batch in batches for name in batch.names]
     assert names == [entry.name for entry in entries if isinstance(entry, Item) and int(entry.name) % 7]
     assert np.concatenate([batch.pixels for batch in batches])[:, 0, 0, 0].tolist() == [int(name) for name in names]
@@ -424,14 +396,12 @@ def test_a_source_larger_than_memory_is_taken_chunk_by_chunk():
     batches = decoded(endless(), config())
     sizes = [len(next(batches).names) for _ in range(3)]
     batches.close()
-
     assert max(sizes) <= 64
     assert taken <= 64 * (3 + 2 * 8 + 1)
 
 
 def test_large_files_make_short_chunks():
     big = Item("big", 3 * 2**20, lambda: PNG)
-
     assert [len(batch.names) for batch in decoded([big] * 4, config())] == [2, 2]
 
 
@@ -439,13 +409,11 @@ def test_closing_ends_the_threads():
     batches = decoded((item(str(i), PNG) for i in range(5000)), config())
     next(batches)
     batches.close()
-
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
 def test_hashes_tell_pixels_and_shapes_apart():
     flat = np.arange(48, dtype=np.uint8)
-
     one, other = pixel_hash(flat.reshape(4, 4, 3)), pixel_hash(flat.reshape(4, 12, 1))
     assert len(one) == 16
     assert one != other

@@ -36,9 +36,7 @@ def read(source: Source) -> dict[str, bytes | str]:
 def test_a_folder_is_read_to_any_depth_in_the_order_of_names(tmp_path):
     for name in ("b.png", "a/z/1.png", "a.png", "A.png"):
         png(tmp_path / name)
-
     found = read(open_source(tmp_path))
-
     assert list(found) == ["A.png", "a.png", "a/z/1.png", "b.png"]
     assert found["b.png"] == (tmp_path / "b.png").read_bytes()
 
@@ -46,9 +44,7 @@ def test_a_folder_is_read_to_any_depth_in_the_order_of_names(tmp_path):
 def test_hidden_and_system_files_are_listed(tmp_path):
     for name in (".hidden.png", ".git/a.png", "__MACOSX/b.png", "deep/Thumbs.db", "deep/c.png"):
         png(tmp_path / name)
-
     found = read(open_source(tmp_path))
-
     assert found.pop("deep/c.png") == (tmp_path / "deep/c.png").read_bytes()
     assert len(found) == 4
     assert set(found.values()) == {"hidden or system file"}
@@ -60,7 +56,6 @@ def test_links_are_followed_to_files_and_never_in_circles(tmp_path):
     (tmp_path / "broken.png").symlink_to(tmp_path / "nothing")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     (tmp_path / "round").symlink_to(tmp_path)
-
     assert read(open_source(tmp_path)) == {
         "broken.png": "broken link",
         "link.png": real.read_bytes(),
@@ -75,10 +70,8 @@ def test_a_pipe_does_not_block(tmp_path):
     png(tmp_path / "a.png")
     found = {}
     reading = threading.Thread(target=lambda: found.update(read(open_source(tmp_path))), daemon=True)
-
     reading.start()
     reading.join(timeout=10)
-
     assert found["pipe.png"] == "not a regular file"
     with pytest.raises(DataError, match="neither a file nor a folder"):
         open_source(tmp_path / "pipe.png")
@@ -104,7 +97,6 @@ def test_files_and_folders_without_permission_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     monkeypatch.setattr(os, "scandir", refuse_folder)
     found = read(open_source(tmp_path))
-
     assert found.pop("open.png").startswith(b"\x89PNG")
     assert found == {"closed/": "no permission to read it", "secret.png": "no permission to read it"}
 
@@ -113,7 +105,6 @@ def test_a_file_that_goes_away_is_told(tmp_path):
     png(tmp_path / "a.png")
     source = open_source(tmp_path)
     (tmp_path / "a.png").unlink()
-
     assert read(source) == {"a.png": "can't be read (No such file or directory)"}
 
 
@@ -122,7 +113,6 @@ def test_a_file_longer_than_any_image_is_not_even_opened(tmp_path, monkeypatch):
         file.truncate(items.MAX_BYTES + 1)
     source = open_source(tmp_path)
     monkeypatch.setattr(Path, "open", None)
-
     assert read(source) == {"long.png": "too large: more than 256 MiB"}
 
 
@@ -131,16 +121,13 @@ def test_a_file_that_grows_is_not_read_to_its_end(tmp_path, monkeypatch):
     source = open_source(tmp_path)
     path.write_bytes(b"x" * 2000)
     monkeypatch.setattr(items, "MAX_BYTES", 1024)
-
     assert read(source) == {"a.png": "too large: more than 0 MiB"}
 
 
 def test_names_of_no_encoding_can_be_written_down(tmp_path):
     path = png(tmp_path / "a.png")
     path.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
-
     (name,) = read(open_source(tmp_path))
-
     assert name == "caf\\udce9.png"
     assert name.encode("utf-8")
 
@@ -150,7 +137,6 @@ def test_many_open_files_are_not_needed(tmp_path):
         png(tmp_path / f"{i}.png")
     before = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
     read(open_source(tmp_path))
-
     assert before == (len(list(Path("/proc/self/fd").iterdir())) if before else 0)
 
 
@@ -167,10 +153,8 @@ def test_many_open_files_are_not_needed(tmp_path):
 def test_other_files_are_refused_with_a_way_out(tmp_path, name, data, message):
     path = tmp_path / name
     path.write_bytes(data)
-
     with pytest.raises(DataError) as caught:
         open_source(path)
-
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
@@ -206,9 +190,7 @@ def test_every_change_in_a_folder_changes_its_stamp(tmp_path, change):
     (tmp_path / "a.png").chmod(0o640)
     before = open_source(tmp_path).stamp
     assert open_source(tmp_path).stamp.fingerprint == before.fingerprint
-
     change(tmp_path)
-
     assert open_source(tmp_path).stamp.fingerprint != before.fingerprint
 
 
@@ -218,9 +200,7 @@ def test_stamps_of_files_tell_their_time_and_size(tmp_path):
     before = open_source(path).stamp
     assert before.newest == path.stat().st_mtime_ns
     assert before.place == str(path.resolve())
-
     change_time(path)
-
     assert open_source(path).stamp.fingerprint != before.fingerprint
 
 
@@ -230,18 +210,14 @@ def test_content_depends_on_names_and_bytes_and_nothing_else(tmp_path):
     png(tmp_path / "other-name/b.png", 1)
     png(tmp_path / "other-bytes/a.png", 2)
     change_time(tmp_path / "two/a.png")
-
     contents = {name: open_source(tmp_path / name).content() for name in ("one", "two", "other-name", "other-bytes")}
-
     assert contents["one"] == contents["two"]
     assert len(set(contents.values())) == 3
 
 
 def test_items_say_their_size(tmp_path):
     path = png(tmp_path / "a.png")
-
     with open_source(tmp_path).items() as (_, entries):
         (entry,) = entries
-
     assert isinstance(entry, Item)
     assert entry.size == path.stat().st_size

@@ -74,7 +74,6 @@ def row_of(name: str) -> int:
 def test_folder_zip_and_tar_hold_the_same_images(tmp_path):
     folder = folder_of(tmp_path / "set")
     sources = [folder, zip_of(tmp_path / "a.zip", folder), tar_of(tmp_path / "a.tar.gz", folder)]
-
     for path in sources:
         images, decoded = load(path, tmp_path / "cache")
         assert decoded == len(PIXELS)
@@ -87,16 +86,13 @@ def test_folder_zip_and_tar_hold_the_same_images(tmp_path):
 
 def test_an_array_is_a_source_too(tmp_path):
     np.save(tmp_path / "a.npy", PIXELS)
-
     images, _ = load(tmp_path / "a.npy", tmp_path / "cache")
-
     assert images.names[:2] == ("00", "01")
     np.testing.assert_array_equal(images.pixels, PIXELS)
 
 
 def test_pixels_are_mapped_and_can_not_be_changed(tmp_path):
     images, _ = load(folder_of(tmp_path / "set"), tmp_path / "cache")
-
     assert isinstance(images.pixels, np.memmap)
     assert images.pixels.dtype == np.uint8
     with pytest.raises(ValueError, match="read-only"):
@@ -115,7 +111,6 @@ def test_opening_again_reads_no_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "open", spy)
     second, decoded = load(folder, tmp_path / "cache")
-
     assert decoded == 0
     assert second.digest == first.digest
     np.testing.assert_array_equal(second.pixels, first.pixels)
@@ -127,9 +122,7 @@ def test_files_that_changed_a_moment_ago_are_read_but_not_decoded_again(tmp_path
     read = []
     opened = Path.open
     monkeypatch.setattr(Path, "open", lambda path, *a, **o: (read.append(path), opened(path, *a, **o))[1])
-
     _, decoded = load(folder, tmp_path / "cache")
-
     assert decoded == 0
     assert len([path for path in read if folder in path.parents]) == len(PIXELS)
 
@@ -141,9 +134,7 @@ def test_a_file_changed_within_its_time_stamp_is_seen(tmp_path):
     load(tmp_path / "a.npy", tmp_path / "cache")
     np.save(tmp_path / "a.npy", PIXELS[::-1])
     os.utime(tmp_path / "a.npy", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-
     images, _ = load(tmp_path / "a.npy", tmp_path / "cache")
-
     np.testing.assert_array_equal(images.pixels, PIXELS[::-1])
 
 
@@ -151,9 +142,7 @@ def test_the_same_content_elsewhere_is_not_decoded_again(tmp_path):
     one = folder_of(tmp_path / "one")
     load(one, tmp_path / "cache")
     one.rename(tmp_path / "two")
-
     images, decoded = load(tmp_path / "two", tmp_path / "cache")
-
     assert decoded == 0
     assert images.source == "two"
 
@@ -162,10 +151,8 @@ def test_the_same_content_elsewhere_is_not_decoded_again(tmp_path):
 def test_other_settings_are_another_entry(tmp_path, change):
     folder = folder_of(tmp_path / "set")
     first, _ = load(folder, tmp_path / "cache")
-
     config = SMALL.model_copy(update=change)
     second, decoded = load(folder, tmp_path / "cache", config=config)
-
     assert decoded == len(PIXELS)
     assert second.digest != first.digest
     assert second.pixels.shape == (len(PIXELS), config.size, config.size, config.channels)
@@ -175,7 +162,6 @@ def test_another_layout_of_the_cache_is_another_entry(tmp_path, monkeypatch):
     folder = folder_of(tmp_path / "set")
     load(folder, tmp_path / "cache")
     monkeypatch.setattr(module, "FORMAT", module.FORMAT + 1)
-
     assert load(folder, tmp_path / "cache")[1] == len(PIXELS)
 
 
@@ -183,9 +169,7 @@ def test_the_digest_does_not_know_names(tmp_path):
     folder_of(tmp_path / "one")
     folder_of(tmp_path / "two", PIXELS[::-1])
     folder_of(tmp_path / "three", PIXELS[:-1])
-
     digests = [load(tmp_path / name, tmp_path / "cache")[0].digest for name in ("one", "two", "three")]
-
     assert digests[0] == digests[1] != digests[2]
     assert len(digests[0]) == 64
 
@@ -194,9 +178,7 @@ def test_duplicates_are_kept_and_found(tmp_path):
     folder = folder_of(tmp_path / "set")
     Image.fromarray(PIXELS[1]).save(folder / "zz-copy.bmp")
     Image.fromarray(PIXELS[1]).save(folder / "zz-second.tiff")
-
     images, _ = load(folder, tmp_path / "cache")
-
     assert len(images.names) == len(PIXELS) + 2
     repeated = duplicates(images.hashes)
     assert [images.names[i] for i in np.flatnonzero(repeated)] == ["zz-copy.bmp", "zz-second.tiff"]
@@ -217,7 +199,6 @@ def test_skipped_files_are_listed_from_the_cache_too(tmp_path):
         Skipped("a.txt", "not an image"),
         Skipped("b.png", "truncated"),
     )
-
     for _ in range(2):
         images, _ = load(folder, tmp_path / "cache", strict=False)
         assert images.skipped == expected
@@ -226,7 +207,6 @@ def test_skipped_files_are_listed_from_the_cache_too(tmp_path):
 
 def test_strict_refuses_the_first_of_them_decoded_or_cached(tmp_path):
     folder = damaged(tmp_path)
-
     for _ in range(2):
         with pytest.raises(DataError) as caught:
             load(folder, tmp_path / "cache")
@@ -239,7 +219,6 @@ def test_strict_refuses_the_first_of_them_decoded_or_cached(tmp_path):
 def test_strict_is_not_about_hidden_files(tmp_path):
     folder = folder_of(tmp_path / "set", PIXELS[:3])
     (folder / ".DS_Store").write_bytes(b"x")
-
     assert len(load(folder, tmp_path / "cache")[0].skipped) == 1
 
 
@@ -252,7 +231,6 @@ def test_a_folder_without_an_image_says_what_was_in_it(tmp_path):
         load(folder, tmp_path / "cache")
     for name in ("a.txt", "b.txt", "c.png"):
         (folder / name).write_bytes(b"" if name == "c.png" else b"text")
-
     with pytest.raises(DataError, match="can be read; of 3 skipped: 2 not an image, 1 empty file; PNG"):
         load(folder, tmp_path / "cache")
 
@@ -271,9 +249,7 @@ def test_a_source_that_changes_while_it_is_read_is_refused(tmp_path):
 def test_progress_counts_to_the_end(tmp_path):
     folder = folder_of(tmp_path / "set", np.repeat(PIXELS, 5, axis=0))
     told = []
-
     load_images(folder, SMALL, strict=True, cache=tmp_path / "cache", progress=lambda *count: told.append(count))
-
     assert told == [(64, 150), (128, 150), (150, 150)]
 
 
@@ -302,7 +278,6 @@ def test_images_are_written_batch_by_batch_in_any_order(tmp_path, monkeypatch):
 
     count, _ = write_images(tmp_path, batches(), SMALL)
     images = read_images(tmp_path, "here")
-
     assert count == 30
     assert most <= 3
     assert images.names == tuple(f"{n:02d}" for n in range(30))
@@ -325,9 +300,7 @@ def test_a_damaged_entry_is_decoded_again(tmp_path, harm):
     load(folder, tmp_path / "cache")
     (final,) = (tmp_path / "cache" / "entries").iterdir()
     harm(final)
-
     images, decoded = load(folder, tmp_path / "cache")
-
     assert decoded == len(PIXELS)
     assert len(images.pixels) == len(PIXELS)
 
@@ -428,7 +401,6 @@ def test_a_disk_without_room_names_the_way_out(tmp_path):
 
 def test_a_cache_that_is_no_folder_names_the_way_out(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-
     with pytest.raises(InputError, match="file: the cache can't be written there"):
         load(folder_of(tmp_path / "set"), tmp_path / "file")
 
@@ -436,7 +408,6 @@ def test_a_cache_that_is_no_folder_names_the_way_out(tmp_path):
 @pytest.mark.realdata
 def test_all_faces(data_folder, tmp_path):
     images, decoded = load(data_folder / "faces-64.zip", tmp_path, config=ImageConfig())
-
     assert decoded == 21_551
     assert images.pixels.shape == (21_551, 64, 64, 3)
     assert images.skipped == ()
@@ -462,7 +433,6 @@ def parts(split: Split, total: int) -> list[str]:
 def test_every_image_is_in_the_part_that_its_hash_says():
     hashes = hashes_of(range(500))
     found = parts(split_images(hashes, SplitConfig(test_fraction=0.2, validation_fraction=0.3)), 500)
-
     for row, part in zip(hashes, found, strict=True):
         u = int.from_bytes(hashlib.blake2b(b"twofold split" + row.tobytes()).digest()[:8], "big") / 2**64
         assert part == ("test" if u < 0.2 else "validation" if u < 0.5 else "train")
@@ -472,10 +442,8 @@ def test_every_image_is_in_the_part_that_its_hash_says():
 @given(st.sets(st.integers(0, 10_000), min_size=120, max_size=200), st.sets(st.integers(10_001, 20_000), max_size=100))
 def test_adding_files_moves_none(old, new):
     before, after = sorted(old), sorted(old | new, key=lambda number: number % 977)
-
     first = dict(zip(before, parts(split_images(hashes_of(before), SplitConfig()), len(before)), strict=True))
     second = dict(zip(after, parts(split_images(hashes_of(after), SplitConfig()), len(after)), strict=True))
-
     assert first == {number: second[number] for number in before}
 
 
@@ -484,20 +452,17 @@ def test_adding_files_moves_none(old, new):
 def test_duplicates_share_a_part(numbers):
     numbers = [*numbers, *range(100)]
     found = parts(split_images(hashes_of(numbers), SplitConfig()), len(numbers))
-
     assert len({(number, part) for number, part in zip(numbers, found, strict=True)}) == len(set(numbers))
 
 
 def test_shares_are_about_those_asked_for():
     split = split_images(hashes_of(range(20_000)), SplitConfig(validation_fraction=0.05, test_fraction=0.15))
-
     assert len(split.test) == pytest.approx(3000, rel=0.06)
     assert len(split.validation) == pytest.approx(1000, rel=0.1)
 
 
 def test_rows_are_ascending():
     split = split_images(hashes_of(range(300)), SplitConfig())
-
     assert all((np.diff(getattr(split, part)) > 0).all() for part in PARTS)
 
 

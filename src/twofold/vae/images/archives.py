@@ -58,19 +58,16 @@ def opened_zip(path: Path) -> zipfile.ZipFile:
     """The zip, open; raises a DataError as `zip_items` does."""
     try:
         archive = zipfile.ZipFile(path)
-        if _promised(path) not in (_MANY, len(archive.infolist()) % 2**16):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            tail = file.read()
+        # So many files (modulo 2**16) the end of the directory speaks of: zipfile takes fewer for granted.
+        promised = int.from_bytes(tail[tail.rindex(b"PK\x05\x06") :][10:12], "little")
+        if promised not in (_MANY, len(archive.infolist()) % 2**16):
             raise Damage("other files than promised")
     except Exception as error:  # a damaged directory leaks errors of struct, of encodings, of seeking
         raise DataError(f"{path}: the zip's directory is missing or damaged; copy or download it again") from error
     return archive
-
-
-def _promised(path: Path) -> int:
-    """How many files (modulo 2**16) the end of the directory speaks of: zipfile takes fewer for granted."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        tail = file.read()
-    return int.from_bytes(tail[tail.rindex(b"PK\x05\x06") :][10:12], "little")
 
 
 def _zip_members(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Iterator[Item | Skipped]:
@@ -116,18 +113,14 @@ def tar_items(path: Path) -> Iterator[Entries]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            stream = _Bounded(stack.enter_context(_decompressed(path)))
+            with path.open("rb") as file:
+                head = file.read(6)
+            kind = next((kind for kind, mark in COMPRESSED.items() if head.startswith(mark)), None)
+            stream = _Bounded(stack.enter_context(_OPENERS[kind](path) if kind else path.open("rb")))
             tar = stack.enter_context(tarfile.open(fileobj=cast(Any, stream), mode="r:"))
         except Exception as error:  # of zlib, lzma, struct, of tarfile
             raise DataError(f"{path}: can't be opened as a tar; copy or download it again") from error
         yield 0, _tar_members(tar, stream)
-
-
-def _decompressed(path: Path) -> io.BufferedIOBase:
-    with path.open("rb") as file:
-        head = file.read(6)
-    kind = next((kind for kind, mark in COMPRESSED.items() if head.startswith(mark)), None)
-    return _OPENERS[kind](path) if kind else path.open("rb")
 
 
 class _Bounded:
@@ -165,14 +158,16 @@ def _tar_members(tar: tarfile.TarFile, stream: _Bounded) -> Iterator[Item | Skip
             except Exception:
                 yield Skipped(name, "truncated or damaged within the archive")
                 raise
-            yield Item(name, len(data), partial(_same, data))
-        _check_end(stream)
+            yield Item(name, len(data), lambda data=data: data)
+        # Tarfile takes a damaged header for the end, too: the last one must be zero, and nothing but zeros may follow.
+        # Reading on also checks the sum at the end of a compressed file.
+        if stream.last != bytes(_BLOCK):
+            raise Damage("no end mark")
+        while block := stream.read(2**20):
+            if block.count(0) != len(block):
+                raise Damage("data after the end")
     except Exception:  # noqa: BLE001  (of zlib, lzma, struct, of tarfile; what came before is good)
         yield Skipped(ARCHIVE_END, "damaged: what follows was not read, or its checksum is wrong")
-
-
-def _same(data: bytes) -> bytes:
-    return data
 
 
 def _tar_refusal(member: tarfile.TarInfo) -> str | None:
@@ -183,15 +178,3 @@ def _tar_refusal(member: tarfile.TarInfo) -> str | None:
     if not member.isreg():
         return "not a regular file"
     return f"too large: more than {MAX_BYTES // 2**20} MiB" if member.size > MAX_BYTES else None
-
-
-def _check_end(stream: _Bounded) -> None:
-    """Raises unless the last header is zero and nothing but zeros follow: tarfile takes a damaged one for the end, too.
-
-    Reading on also checks the sum at the end of a compressed file.
-    """
-    if stream.last != bytes(_BLOCK):
-        raise Damage("no end mark")
-    while block := stream.read(2**20):
-        if block.count(0) != len(block):
-            raise Damage("data after the end")

@@ -5,7 +5,6 @@ import io
 import math
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -89,25 +88,17 @@ def _header(path: Path, stream: io.BufferedIOBase) -> _Header:
 def _rows(path: Path, stream: io.BufferedIOBase, header: _Header, size: int) -> Iterator[Item]:
     digits = len(str(header.shape[0] - 1))
     for i in range(header.shape[0]):
-        row = np.frombuffer(_row_bytes(path, stream, size), dtype=header.dtype).reshape(header.shape[1:])
+        try:
+            data = stream.read(size)
+        except Exception as error:  # of zlib, of the checksum, of the disk
+            raise DataError(f"{path}: is cut or damaged ({error}); save it again") from error
+        if len(data) < size:
+            raise DataError(f"{path}: is cut or damaged; save it again")
+        row = np.frombuffer(data, dtype=header.dtype).reshape(header.shape[1:])
         if header.dtype.kind == "f" and (wrong := row[~((row >= 0) & (row <= 1))]).size:
             raise DataError(
                 f"{path}, image {i} (counted from 0): the value {wrong[0]} is outside [0, 1]; scale the floats, or "
                 "save them as uint8"
             )
         pixels = row.transpose(1, 2, 0) if header.channels_first else row.reshape(*row.shape[:2], -1)
-        yield Item(f"{i:0{digits}d}", size, partial(_same, pixels))
-
-
-def _same(pixels: np.ndarray) -> np.ndarray:
-    return pixels
-
-
-def _row_bytes(path: Path, stream: io.BufferedIOBase, size: int) -> bytes:
-    try:
-        data = stream.read(size)
-    except Exception as error:  # of zlib, of the checksum, of the disk
-        raise DataError(f"{path}: is cut or damaged ({error}); save it again") from error
-    if len(data) < size:
-        raise DataError(f"{path}: is cut or damaged; save it again")
-    return data
+        yield Item(f"{i:0{digits}d}", size, lambda pixels=pixels: pixels)

@@ -13,25 +13,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
-import python_avatars
+import python_avatars as pa
 import resvg_py
 from jaxtyping import UInt8
 from PIL import Image
-from python_avatars import (
-    AccessoryType,
-    Avatar,
-    AvatarStyle,
-    ClothingColor,
-    ClothingType,
-    EyebrowType,
-    EyeType,
-    FacialHairType,
-    HairColor,
-    HairType,
-    MouthType,
-    NoseType,
-    SkinColor,
-)
 
 from twofold.engine.files import write_parquet
 from twofold.engine.seed import numpy_generator
@@ -45,103 +30,58 @@ from twofold.vae.images.load import FORMAT, Images, read_images, write_images
 # writes its own declaration, would then declare it twice (the world map of the trend study).
 ElementTree.register_namespace("svg", "http://www.w3.org/2000/svg")
 
+# fmt: off
 FACTORS: dict[str, dict[str, Any]] = {
     "skin": {
-        "pale": SkinColor.PALE,
-        "light": SkinColor.LIGHT,
-        "yellow": SkinColor.YELLOW,
-        "tanned": SkinColor.TANNED,
-        "brown": SkinColor.BROWN,
-        "dark brown": SkinColor.DARK_BROWN,
-        "black": SkinColor.BLACK,
+        "pale": pa.SkinColor.PALE, "light": pa.SkinColor.LIGHT, "yellow": pa.SkinColor.YELLOW,
+        "tanned": pa.SkinColor.TANNED, "brown": pa.SkinColor.BROWN, "dark brown": pa.SkinColor.DARK_BROWN,
+        "black": pa.SkinColor.BLACK,
     },
     "hair": {
-        "bob": HairType.BOB,
-        "fringe": HairType.MIA_WALLACE,
-        "long": HairType.LONG_NOT_TOO_LONG,
-        "straight": HairType.STRAIGHT_STRAND,
-        "curls": HairType.CURLY,
-        "spikes": HairType.SHORT_DREADS_2,
-        "bunches": HairType.DREADLOCKS,
-        "braids": HairType.TWIST_LONG_HAIR,
-        "cornrows": HairType.CORNROWS,
-        "short flat": HairType.SHORT_FLAT,
-        "short round": HairType.SHORT_ROUND,
-        "short curly": HairType.SHORT_CURLY,
-        "short waved": HairType.SHORT_WAVED,
-        "short dreads": HairType.SHORT_DREADS_1,
-        "tuft": HairType.FRIZZLE,
-        "cropped": HairType.CAESAR,
+        "bob": pa.HairType.BOB, "fringe": pa.HairType.MIA_WALLACE, "long": pa.HairType.LONG_NOT_TOO_LONG,
+        "straight": pa.HairType.STRAIGHT_STRAND, "curls": pa.HairType.CURLY, "spikes": pa.HairType.SHORT_DREADS_2,
+        "bunches": pa.HairType.DREADLOCKS, "braids": pa.HairType.TWIST_LONG_HAIR, "cornrows": pa.HairType.CORNROWS,
+        "short flat": pa.HairType.SHORT_FLAT, "short round": pa.HairType.SHORT_ROUND,
+        "short curly": pa.HairType.SHORT_CURLY, "short waved": pa.HairType.SHORT_WAVED,
+        "short dreads": pa.HairType.SHORT_DREADS_1, "tuft": pa.HairType.FRIZZLE, "cropped": pa.HairType.CAESAR,
     },
     "hair_colour": {
-        "black": HairColor.BLACK,
-        "dark brown": HairColor.BROWN_DARK,
-        "brown": HairColor.BROWN,
-        "auburn": HairColor.AUBURN,
-        "red": HairColor.RED,
-        "blonde": HairColor.BLONDE,
-        "golden": HairColor.BLONDE_GOLDEN,
-        "platinum": HairColor.PLATINUM,
-        "silver": HairColor.SILVER_GRAY,
-        "pink": HairColor.PASTEL_PINK,
+        "black": pa.HairColor.BLACK, "dark brown": pa.HairColor.BROWN_DARK, "brown": pa.HairColor.BROWN,
+        "auburn": pa.HairColor.AUBURN, "red": pa.HairColor.RED, "blonde": pa.HairColor.BLONDE,
+        "golden": pa.HairColor.BLONDE_GOLDEN, "platinum": pa.HairColor.PLATINUM, "silver": pa.HairColor.SILVER_GRAY,
+        "pink": pa.HairColor.PASTEL_PINK,
     },
     "eyes": {
-        "plain": EyeType.DEFAULT,
-        "closed": EyeType.CLOSED,
-        "crying": EyeType.CRY,
-        "rolling": EyeType.EYE_ROLL,
-        "happy": EyeType.HAPPY,
-        "hearts": EyeType.HEART,
-        "sideways": EyeType.SIDE,
-        "squinting": EyeType.SQUINT,
-        "wide": EyeType.SURPRISED,
-        "winking": EyeType.WINK,
-        "winking wide": EyeType.WINK_WACKY,
-        "crossed out": EyeType.X_DIZZY,
+        "plain": pa.EyeType.DEFAULT, "closed": pa.EyeType.CLOSED, "crying": pa.EyeType.CRY,
+        "rolling": pa.EyeType.EYE_ROLL, "happy": pa.EyeType.HAPPY, "hearts": pa.EyeType.HEART,
+        "sideways": pa.EyeType.SIDE, "squinting": pa.EyeType.SQUINT, "wide": pa.EyeType.SURPRISED,
+        "winking": pa.EyeType.WINK, "winking wide": pa.EyeType.WINK_WACKY, "crossed out": pa.EyeType.X_DIZZY,
     },
     "brows": {
-        "plain": EyebrowType.DEFAULT_NATURAL,
-        "angry": EyebrowType.ANGRY_NATURAL,
-        "flat": EyebrowType.FLAT_NATURAL,
-        "frowning": EyebrowType.FROWN_NATURAL,
-        "raised": EyebrowType.RAISED_EXCITED_NATURAL,
-        "sad": EyebrowType.SAD_CONCERNED_NATURAL,
-        "joined": EyebrowType.UNIBROW_NATURAL,
-        "uneven": EyebrowType.UP_DOWN_NATURAL,
+        "plain": pa.EyebrowType.DEFAULT_NATURAL, "angry": pa.EyebrowType.ANGRY_NATURAL,
+        "flat": pa.EyebrowType.FLAT_NATURAL, "frowning": pa.EyebrowType.FROWN_NATURAL,
+        "raised": pa.EyebrowType.RAISED_EXCITED_NATURAL, "sad": pa.EyebrowType.SAD_CONCERNED_NATURAL,
+        "joined": pa.EyebrowType.UNIBROW_NATURAL, "uneven": pa.EyebrowType.UP_DOWN_NATURAL,
     },
     "mouth": {
-        "open": MouthType.DEFAULT,
-        "smiling": MouthType.SMILE,
-        "slightly smiling": MouthType.TWINKLE,
-        "laughing": MouthType.BIG_SMILE,
-        "serious": MouthType.SERIOUS,
-        "sad": MouthType.SAD,
-        "doubting": MouthType.DISBELIEF,
-        "concerned": MouthType.CONCERNED,
-        "screaming": MouthType.SCREAM_OPEN,
-        "teeth": MouthType.GRIMACE,
-        "tongue": MouthType.TONGUE,
-        "eating": MouthType.EATING,
+        "open": pa.MouthType.DEFAULT, "smiling": pa.MouthType.SMILE, "slightly smiling": pa.MouthType.TWINKLE,
+        "laughing": pa.MouthType.BIG_SMILE, "serious": pa.MouthType.SERIOUS, "sad": pa.MouthType.SAD,
+        "doubting": pa.MouthType.DISBELIEF, "concerned": pa.MouthType.CONCERNED,
+        "screaming": pa.MouthType.SCREAM_OPEN, "teeth": pa.MouthType.GRIMACE, "tongue": pa.MouthType.TONGUE,
+        "eating": pa.MouthType.EATING,
     },
     "accessory": {
-        "none": AccessoryType.NONE,
-        "light frames": AccessoryType.PRESCRIPTION_1,
-        "dark frames": AccessoryType.PRESCRIPTION_2,
-        "round frames": AccessoryType.ROUND,
+        "none": pa.AccessoryType.NONE, "light frames": pa.AccessoryType.PRESCRIPTION_1,
+        "dark frames": pa.AccessoryType.PRESCRIPTION_2, "round frames": pa.AccessoryType.ROUND,
     },
     "clothing_colour": {
-        "black": ClothingColor.BLACK,
-        "grey": ClothingColor.GRAY_02,
-        "navy": ClothingColor.BLUE_03,
-        "blue": ClothingColor.BLUE_02,
-        "sky blue": ClothingColor.BLUE_01,
-        "pale blue": ClothingColor.PASTEL_BLUE,
-        "pale green": ClothingColor.PASTEL_GREEN,
-        "pale yellow": ClothingColor.PASTEL_YELLOW,
-        "pink": ClothingColor.PINK,
-        "red": ClothingColor.RED,
+        "black": pa.ClothingColor.BLACK, "grey": pa.ClothingColor.GRAY_02, "navy": pa.ClothingColor.BLUE_03,
+        "blue": pa.ClothingColor.BLUE_02, "sky blue": pa.ClothingColor.BLUE_01,
+        "pale blue": pa.ClothingColor.PASTEL_BLUE, "pale green": pa.ClothingColor.PASTEL_GREEN,
+        "pale yellow": pa.ClothingColor.PASTEL_YELLOW, "pink": pa.ClothingColor.PINK, "red": pa.ClothingColor.RED,
     },
 }
+# fmt: on
 """Attribute -> its options in plain words -> what the drawing library calls them."""
 
 Attributes = Mapping[str, str]
@@ -156,52 +96,38 @@ _AT_ONCE = 64
 def load_avatars(
     config: ImageConfig, *, cache: Path, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Images, pl.DataFrame]:
-    """The avatars that a config asks for, rendered now or taken from the cache.
-
-    Args:
-        config: how many, their seed, size and channels.
-        cache: folder that rendered avatars are kept in.
-        progress: told, while rendering, how many are done, and of how many.
+    """The avatars that a config asks for, rendered now or taken from the cache; as `load_images`.
 
     Returns:
         The images, and a row for each in the same order: `name` and the eight attributes.
-
-    Raises:
-        InputError: when the cache can't be written.
     """
     options = {factor: {word: option.name for word, option in words.items()} for factor, words in FACTORS.items()}
     # One drawing stands for what is fixed: window, clothes, and the library's own files.
     fixed = _drawing({factor: next(iter(words)) for factor, words in FACTORS.items()}, config.size)
-    made_by = python_avatars.__version__, resvg_py.__resvg_version__
+    made_by = pa.__version__, resvg_py.__resvg_version__
     key = fingerprint(["avatars", FORMAT, config.model_dump(), made_by, options, fixed])
-    folder = entry(cache, key, lambda aside: _build(aside, config, progress))
+
+    def build(aside: Path) -> None:
+        drawn = draw(config.avatar_seed, config.avatars)
+        names = [f"avatar-{index:05}" for index in range(len(drawn))]
+
+        def batches() -> Iterator[Batch]:
+            for start in range(0, len(drawn), _AT_ONCE):
+                part = slice(start, start + _AT_ONCE)
+                pixels = [render(each, config.size, config.channels) for each in drawn[part]]
+                yield batch_of(names[part], np.stack(pixels))
+                if progress:
+                    progress(min(start + _AT_ONCE, len(drawn)), len(drawn))
+
+        write_images(aside, batches(), config)
+        write_parquet(aside / "labels.parquet", pl.DataFrame({"name": names}).hstack(pl.DataFrame(drawn)))
+
+    folder = entry(cache, key, build)
     return read_images(folder, "avatars"), pl.read_parquet(folder / "labels.parquet")
 
 
-def _build(aside: Path, config: ImageConfig, progress: Callable[[int, int], None] | None) -> None:
-    drawn = draw(config.avatar_seed, config.avatars)
-    names = [f"avatar-{index:05}" for index in range(len(drawn))]
-    write_images(aside, _batches(names, drawn, config, progress), config)
-    write_parquet(aside / "labels.parquet", pl.DataFrame({"name": names}).hstack(pl.DataFrame(drawn)))
-
-
-def _batches(
-    names: list[str], drawn: list[dict[str, str]], config: ImageConfig, progress: Callable[[int, int], None] | None
-) -> Iterator[Batch]:
-    for start in range(0, len(drawn), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        yield batch_of(names[part], np.stack([render(each, config.size, config.channels) for each in drawn[part]]))
-        if progress:
-            progress(min(start + _AT_ONCE, len(drawn)), len(drawn))
-
-
 def draw(seed: int, count: int) -> list[dict[str, str]]:
-    """Attributes drawn independently and uniformly; those of an avatar do not depend on how many are asked for.
-
-    Args:
-        seed: equal seeds give equal avatars.
-        count: how many.
-    """
+    """Attributes drawn independently and uniformly; those of an avatar do not depend on how many are asked for."""
     chances = numpy_generator(seed, "avatars").random((count, len(FACTORS)))
     options = [list(words) for words in FACTORS.values()]
     return [
@@ -211,12 +137,7 @@ def draw(seed: int, count: int) -> list[dict[str, str]]:
 
 
 def render(attributes: Attributes, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
-    """Pixels of one avatar on white.
-
-    Args:
-        attributes: one option of each factor.
-        size: height and width in pixels.
-        channels: 1 (grey) or 3 (RGB).
+    """Pixels of one avatar on white, grey (1 channel) or RGB (3).
 
     Raises:
         KeyError: when a factor is missing or has no such option.
@@ -230,8 +151,8 @@ def render(attributes: Attributes, size: int, channels: int) -> UInt8[np.ndarray
 def _drawing(attributes: Attributes, size: int) -> str:
     """The avatar as SVG that shows the window only, so that it is drawn at its final size and never resized."""
     chosen = {factor: words[attributes[factor]] for factor, words in FACTORS.items()}
-    avatar = Avatar(
-        style=AvatarStyle.TRANSPARENT,
+    avatar = pa.Avatar(
+        style=pa.AvatarStyle.TRANSPARENT,
         skin_color=chosen["skin"],
         top=chosen["hair"],
         hair_color=chosen["hair_colour"],
@@ -240,9 +161,9 @@ def _drawing(attributes: Attributes, size: int) -> str:
         mouth=chosen["mouth"],
         accessory=chosen["accessory"],
         clothing_color=chosen["clothing_colour"],
-        clothing=ClothingType.SHIRT_CREW_NECK,
-        facial_hair=FacialHairType.NONE,
-        nose=NoseType.DEFAULT,
+        clothing=pa.ClothingType.SHIRT_CREW_NECK,
+        facial_hair=pa.FacialHairType.NONE,
+        nose=pa.NoseType.DEFAULT,
     )
     root = ElementTree.fromstring(avatar.render())
     root.attrib |= {"width": str(size), "height": str(size), "viewBox": " ".join(map(str, _WINDOW))}

@@ -45,7 +45,7 @@ def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     Raises:
         InputError: when the cache can't be written.
     """
-    final = folder / "entries" / key
+    final, aside = folder / "entries" / key, folder / "aside" / key
     if _whole(final):
         return final
     try:
@@ -54,7 +54,14 @@ def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
             _remove_dead(folder, key)
             if not _whole(final):
                 shutil.rmtree(final, ignore_errors=True)
-                _make(final, folder / "aside" / key, build)
+                final.parent.mkdir(exist_ok=True)
+                aside.mkdir(parents=True)
+                try:
+                    build(aside)
+                    write_json(aside / MANIFEST, {path.name: _facts(path) for path in sorted(aside.iterdir())})
+                    aside.replace(final)
+                finally:
+                    shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise InputError(
             f"{folder}: the cache can't be written there ({error.strerror or error}); make room or give another folder "
@@ -65,18 +72,6 @@ def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
 
 def _lock(folder: Path, key: str) -> Path:
     return folder / "locks" / f"{key}.lock"
-
-
-def _make(final: Path, aside: Path, build: Callable[[Path], None]) -> None:
-    final.parent.mkdir(exist_ok=True)
-    aside.mkdir(parents=True)
-    try:
-        build(aside)
-        write_json(aside / MANIFEST, {path.name: _facts(path) for path in sorted(aside.iterdir())})
-        aside.replace(final)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
 
 
 def _facts(path: Path) -> list[int | str]:

@@ -47,14 +47,7 @@ _THREADS = 8  # at most: each may hold an image of MAX_PIXELS
 
 @dataclass(frozen=True)
 class Batch:
-    """Some images of a source, in its order.
-
-    Attributes:
-        names: their names.
-        pixels: the images.
-        hashes: see `pixel_hash`.
-        skipped: the files in between that gave none.
-    """
+    """Some images of a source, in its order, and the files in between that gave none."""
 
     names: tuple[str, ...]
     pixels: UInt8[np.ndarray, "k h w c"]
@@ -78,12 +71,7 @@ def pixel_hash(pixels: UInt8[np.ndarray, "h w c"]) -> bytes:
 def decoded(entries: Iterable[Item | Skipped], config: ImageConfig) -> Generator[Batch, None, None]:
     """Decodes files in threads (Pillow lets go of the interpreter while it decodes).
 
-    Args:
-        entries: the files; taken one by one in this thread, a few chunks ahead of what was yielded.
-        config: size, channels and fit.
-
-    Yields:
-        The images, chunk by chunk, in the order of `entries`.
+    The files are taken one by one in this thread, a few chunks ahead of the images, which come chunk by chunk in order.
     """
     workers = min(_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     pending: deque[Future[Batch]] = deque()
@@ -142,15 +130,18 @@ def decode(data: bytes | np.ndarray, config: ImageConfig) -> UInt8[np.ndarray, "
         config: size, channels and fit.
 
     Returns:
-        `config.size` square, `config.channels` deep. Alpha is laid on white, deeper pixels are scaled to 8 bits, a
-        colour profile is not applied.
+        Pixels with alpha laid on white and deeper ones scaled to 8 bits; a colour profile is not applied.
 
     Raises:
         Damage: whatever is wrong with the file.
     """
     mode = "L" if config.channels == 1 else "RGB"
     try:
-        image = _opened(data, config.size) if isinstance(data, bytes) else _from_row(data)
+        if isinstance(data, bytes):
+            image = _opened(data, config.size)
+        else:
+            _check_size(data.shape[1], data.shape[0])
+            image = Image.fromarray(_eight_bits(data[:, :, 0] if data.shape[2] == 1 else data))
         pixels = np.asarray(_fitted(image, mode, config))
     except Damage:
         raise
@@ -187,11 +178,6 @@ def _upright(image: Image.Image) -> Image.Image:
     except Exception:  # noqa: BLE001  (damaged EXIF, which leaks as much as damaged pixels do, costs no image)
         return image
     return image if turned is None else image.transpose(turned)
-
-
-def _from_row(row: np.ndarray) -> Image.Image:
-    _check_size(row.shape[1], row.shape[0])
-    return Image.fromarray(_eight_bits(row[:, :, 0] if row.shape[2] == 1 else row))
 
 
 def _fitted(image: Image.Image, mode: str, config: ImageConfig) -> Image.Image:

@@ -34,30 +34,20 @@ from twofold.vae.images.items import (
 
 
 class Stamp(NamedTuple):
-    """What tells, without reading it, that a source has not changed.
-
-    Attributes:
-        place: its resolved path.
-        fingerprint: hash of the names, sizes, modes and times of change.
-        newest: the latest time of change of a file, in nanoseconds.
-        taken: when the stamp was made, in nanoseconds.
-    """
+    """What tells, without reading it, that a source has not changed: a hash of names, sizes, modes and times."""
 
     place: str
     fingerprint: str
-    newest: int
-    taken: int
+    newest: int  # the latest time of change of a file, in nanoseconds
+    taken: int  # when the stamp was made
 
 
 @dataclass(frozen=True)
 class Source:
     """A folder or file of images.
 
-    Attributes:
-        path: where it lies.
-        stamp: see Stamp.
-        content: reads everything and returns its hash; equal for equal content, wherever it lies.
-        items: opens it; see Entries. The files are sorted by name but for a tar's.
+    `content` reads everything and returns its hash, equal for equal content wherever it lies; `items` opens it: see
+    Entries. The files are sorted by name but for a tar's.
     """
 
     path: Path
@@ -93,7 +83,15 @@ def open_source(path: Path) -> Source:
     kind, items = _kind(path, head)
     place = str(path.resolve())
     stamp = Stamp(place, fingerprint([kind, status.st_size, status.st_mtime_ns]), status.st_mtime_ns, taken)
-    return Source(path, stamp, partial(_file_content, path, kind), partial(items, path))
+
+    def content() -> str:
+        try:
+            with path.open("rb") as file:
+                return f"{kind}:{hashlib.file_digest(file, hashlib.blake2b).hexdigest()}"
+        except OSError as error:
+            raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
+
+    return Source(path, stamp, content, partial(items, path))
 
 
 def _kind(path: Path, head: bytes) -> tuple[str, Callable[[Path], AbstractContextManager[Entries]]]:
@@ -113,14 +111,6 @@ def _kind(path: Path, head: bytes) -> tuple[str, Callable[[Path], AbstractContex
     raise DataError(f"{path}: is no folder, zip, tar, npy or npz; put the images into a folder and give that")
 
 
-def _file_content(path: Path, kind: str) -> str:
-    try:
-        with path.open("rb") as file:
-            return f"{kind}:{hashlib.file_digest(file, hashlib.blake2b).hexdigest()}"
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
-
-
 class _File(NamedTuple):
     name: str
     path: str
@@ -134,7 +124,22 @@ def _folder(root: Path, taken: int) -> Source:
     facts = [[e.name, e.size, e.changed, e.mode] if isinstance(e, _File) else [e.name, e.reason] for e in found]
     newest = max((entry.changed for entry in found if isinstance(entry, _File)), default=0)
     stamp = Stamp(str(root.resolve()), fingerprint(facts), newest, taken)
-    return Source(root, stamp, partial(_folder_content, found), partial(_folder_items, found))
+
+    def content() -> str:
+        digest = hashlib.blake2b()
+        for entry in found:
+            try:
+                content = hashlib.blake2b(_read(entry)).hexdigest() if isinstance(entry, _File) else entry.reason
+            except Damage as damage:
+                content = str(damage)
+            digest.update(json.dumps([entry.name, content]).encode())
+        return f"folder:{digest.hexdigest()}"
+
+    @contextlib.contextmanager
+    def items() -> Iterator[Entries]:
+        yield len(found), (e if isinstance(e, Skipped) else Item(e.name, e.size, partial(_read, e)) for e in found)
+
+    return Source(root, stamp, content, items)
 
 
 def _walk(root: Path) -> Iterator[_File | Skipped]:
@@ -172,23 +177,6 @@ def _listed(entry: os.DirEntry[str], name: str) -> _File | Skipped:
 
 def _cannot_read(error: OSError) -> str:
     return "no permission to read it" if isinstance(error, PermissionError) else f"can't be read ({error.strerror})"
-
-
-def _folder_content(found: list[_File | Skipped]) -> str:
-    digest = hashlib.blake2b()
-    for entry in found:
-        try:
-            content = hashlib.blake2b(_read(entry)).hexdigest() if isinstance(entry, _File) else entry.reason
-        except Damage as damage:
-            content = str(damage)
-        digest.update(json.dumps([entry.name, content]).encode())
-    return f"folder:{digest.hexdigest()}"
-
-
-@contextlib.contextmanager
-def _folder_items(found: list[_File | Skipped]) -> Iterator[Entries]:
-    items = (e if isinstance(e, Skipped) else Item(e.name, e.size, partial(_read, e)) for e in found)
-    yield len(found), items
 
 
 def _read(file: _File) -> bytes:

@@ -34,12 +34,7 @@ class Damage(Exception):  # noqa: N818  (it never leaves the decoding: it become
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that gave no image.
-
-    Attributes:
-        name: its path within the source.
-        reason: why, in a few words.
-    """
+    """A file that gave no image: its path within the source, and why, in a few words."""
 
     name: str
     reason: str

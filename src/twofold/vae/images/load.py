@@ -1,4 +1,4 @@
-"""Images in memory, mapped from the cache: preprocessed once, sorted by name, with a list of what was skipped."""
+"""Images in memory, mapped from the cache: preprocessed once, sorted by name; which were skipped, and which train."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
 from twofold.engine.config import canonical
 from twofold.engine.errors import DataError, InputError
@@ -20,7 +20,7 @@ from twofold.engine.files import write_bytes, write_json
 from twofold.vae.config import ImageConfig, SplitConfig
 from twofold.vae.images.cache import entry, recall, remember
 from twofold.vae.images.decode import Batch, decoded, pillow_quiet
-from twofold.vae.images.files import Source, open_source
+from twofold.vae.images.files import open_source
 from twofold.vae.images.items import FORMATS, HIDDEN, Skipped, fingerprint
 
 FORMAT = 1
@@ -79,11 +79,35 @@ def load_images(
     if content is None:
         content = source.content()
         remember(cache, source.stamp, content)
-    settings = _settings(config)
-    folder = entry(cache, fingerprint([content, settings]), lambda aside: _build(aside, source, config, progress))
-    images = read_images(folder, path.resolve().name)
-    if strict:
-        _refuse(images.skipped, path)
+
+    def build(aside: Path) -> None:
+        with pillow_quiet(), source.items() as (total, entries), closing(decoded(entries, config)) as batches:
+
+            def counted() -> Iterator[Batch]:
+                done = 0
+                for batch in batches:
+                    done += len(batch.names) + len(batch.skipped)
+                    if progress:
+                        progress(done, total)
+                    yield batch
+
+            kept, skipped = write_images(aside, counted(), config)
+        if not kept:
+            reasons = ", ".join(
+                f"{n} {reason}" for reason, n in Counter(item.reason for item in skipped).most_common(3)
+            )
+            found = f"; of {len(skipped)} skipped: {reasons}" if skipped else ""
+            raise DataError(f"{path}: holds no image that can be read{found}; {FORMATS}")
+        if open_source(path).stamp.fingerprint != source.stamp.fingerprint:
+            raise DataError(f"{path}: changed while it was read; run again when nothing writes there")
+
+    images = read_images(entry(cache, fingerprint([content, _settings(config)]), build), path.resolve().name)
+    bad = [item for item in images.skipped if item.reason != HIDDEN]
+    if strict and bad:
+        more = f" ({len(bad)} such files)" if len(bad) > 1 else ""
+        raise DataError(
+            f"{path}, {bad[0].name}: {bad[0].reason}{more}; mend or remove it, or run without --strict to skip it"
+        )
     return images
 
 
@@ -103,42 +127,8 @@ def _settings(config: ImageConfig) -> dict[str, Any]:
     return {"format": FORMAT, "size": config.size, "channels": config.channels, "fit": config.fit}
 
 
-def _refuse(skipped: tuple[Skipped, ...], path: Path) -> None:
-    bad = [item for item in skipped if item.reason != HIDDEN]
-    if bad:
-        more = f" ({len(bad)} such files)" if len(bad) > 1 else ""
-        raise DataError(
-            f"{path}, {bad[0].name}: {bad[0].reason}{more}; mend or remove it, or run without --strict to skip it"
-        )
-
-
-def _build(aside: Path, source: Source, config: ImageConfig, progress: Callable[[int, int], None] | None) -> None:
-    with pillow_quiet(), source.items() as (total, entries), closing(decoded(entries, config)) as batches:
-        kept, skipped = write_images(aside, _counted(batches, total, progress), config)
-    if not kept:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(item.reason for item in skipped).most_common(3))
-        found = f"; of {len(skipped)} skipped: {reasons}" if skipped else ""
-        raise DataError(f"{source.path}: holds no image that can be read{found}; {FORMATS}")
-    if open_source(source.path).stamp.fingerprint != source.stamp.fingerprint:
-        raise DataError(f"{source.path}: changed while it was read; run again when nothing writes there")
-
-
-def _counted(batches: Iterator[Batch], total: int, progress: Callable[[int, int], None] | None) -> Iterator[Batch]:
-    done = 0
-    for batch in batches:
-        done += len(batch.names) + len(batch.skipped)
-        if progress:
-            progress(done, total)
-        yield batch
-
-
 def write_images(folder: Path, batches: Iterable[Batch], config: ImageConfig) -> tuple[int, list[Skipped]]:
-    """Writes images into a folder, a batch at a time: they may be more than fit into memory.
-
-    Args:
-        folder: empty; the `aside` of `cache.entry`.
-        batches: the images in any order.
-        config: settings that they were made with.
+    """Writes images into an empty folder, batch by batch in any order: they may be more than fit into memory.
 
     Returns:
         How many there were, and what was skipped.
@@ -163,7 +153,16 @@ def write_images(folder: Path, batches: Iterable[Batch], config: ImageConfig) ->
     order = sorted(range(len(names)), key=names.__getitem__)
     if order != list(range(len(names))):
         _reorder(folder / "pixels.npy", np.array(order))
-    _write_about(folder, [names[i] for i in order], hashes[order], skipped, config)
+    buffer = io.BytesIO()
+    np.save(buffer, hashes[order])
+    write_bytes(folder / "hashes.npy", buffer.getvalue())
+    ordered = hashes[np.lexsort(hashes.T[::-1])].tobytes()
+    about = {
+        "names": [names[i] for i in order],
+        "skipped": [asdict(item) for item in sorted(skipped, key=lambda item: item.name)],
+        "digest": hashlib.sha256(canonical(_settings(config)).encode() + ordered).hexdigest(),
+    }
+    write_json(folder / "images.json", about)
     return len(names), skipped
 
 
@@ -185,28 +184,8 @@ def _reorder(path: Path, order: np.ndarray) -> None:
     aside.replace(path)
 
 
-def _write_about(
-    folder: Path, names: list[str], hashes: np.ndarray, skipped: list[Skipped], config: ImageConfig
-) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, hashes)
-    write_bytes(folder / "hashes.npy", buffer.getvalue())
-    ordered = hashes[np.lexsort(hashes.T[::-1])].tobytes()
-    about = {
-        "names": names,
-        "skipped": [asdict(item) for item in sorted(skipped, key=lambda item: item.name)],
-        "digest": hashlib.sha256(canonical(_settings(config)).encode() + ordered).hexdigest(),
-    }
-    write_json(folder / "images.json", about)
-
-
 def read_images(folder: Path, source: str) -> Images:
-    """Maps the images that `write_images` wrote.
-
-    Args:
-        folder: what `cache.entry` returned.
-        source: name of where they come from.
-    """
+    """Maps the images that `write_images` wrote into an entry of the cache; `source` names where they come from."""
     about = json.loads((folder / "images.json").read_text(encoding="utf-8"))
     return Images(
         pixels=np.load(folder / "pixels.npy", mmap_mode="r"),
@@ -220,13 +199,7 @@ def read_images(folder: Path, source: str) -> Images:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the images, ascending, disjoint, together all.
-
-    Attributes:
-        train: what the weights are fitted on.
-        validation: what stops the training.
-        test: what is scored.
-    """
+    """Rows of the images, ascending, disjoint, together all: to fit the weights, to stop the training, to be scored."""
 
     train: Int64[np.ndarray, " train"]
     validation: Int64[np.ndarray, " validation"]
@@ -234,19 +207,16 @@ class Split:
 
 
 def split_images(hashes: UInt8[np.ndarray, "n 16"], config: SplitConfig) -> Split:
-    """Divides the images.
+    """Divides the images by a hash of their hashes, since those themselves may have served to choose or sort the files.
 
-    Args:
-        hashes: one an image; see `images.Images`.
-        config: expected shares of the parts.
-
-    Returns:
-        The split; the shares it has are near to those expected, the nearer the more images there are.
+    So adding files moves none of the others to another part, and images with the same pixels are always in the same
+    part. The shares are near to those that the config expects, the nearer the more images there are.
 
     Raises:
         InputError: when a part is empty.
     """
-    u = _uniform(hashes)
+    digests = b"".join(hashlib.blake2b(_SALT + row.tobytes()).digest()[:8] for row in hashes)
+    u = np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2**64  # in [0, 1]
     held_out = config.test_fraction + config.validation_fraction
     test, validation = u < config.test_fraction, (u >= config.test_fraction) & (u < held_out)
     split = Split(np.flatnonzero(u >= held_out), np.flatnonzero(validation), np.flatnonzero(test))
@@ -258,9 +228,3 @@ def split_images(hashes: UInt8[np.ndarray, "n 16"], config: SplitConfig) -> Spli
                 "--split.validation-fraction or --split.test-fraction"
             )
     return split
-
-
-def _uniform(hashes: UInt8[np.ndarray, "n 16"]) -> Float64[np.ndarray, " n"]:
-    """A number in [0, 1] for each hash; salted, since the hash itself may have served to choose or sort the files."""
-    digests = b"".join(hashlib.blake2b(_SALT + row.tobytes()).digest()[:8] for row in hashes)
-    return np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2**64

@@ -141,7 +141,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert len(list((out / "parts").iterdir())) == 2
     assert not (out / "DONE").exists()
     assert not (out / "scores.json").exists()
-    monkeypatch.setattr("twofold.hub.report.page.write", lambda folder: None)
+    monkeypatch.setattr("twofold.hub.report.view.write", lambda folder: None)
     assert main(words("backtest", files, out)) == 0
     for name in ("predictions.parquet", "scores.json"):
         assert (out / name).read_bytes() == (replayed / name).read_bytes()
@@ -158,7 +158,7 @@ def test_without_out_the_folder_is_named_after_hub_season_and_all_that_is_read(
         (folder.path / "scores.json").write_bytes((replayed / "scores.json").read_bytes())
 
     monkeypatch.setattr("twofold.hub.run.execute", put)
-    monkeypatch.setattr("twofold.hub.report.page.write", lambda folder: None)
+    monkeypatch.setattr("twofold.hub.report.view.write", lambda folder: None)
     for changed in ({}, {"history": None}, {"peers": None}, {}):
         assert main(words("backtest", files, None, **changed)) == 0
     names = [path.as_posix() for path in executed]

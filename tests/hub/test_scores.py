@@ -18,12 +18,12 @@ from twofold.hub.scores import (
     leaderboard,
     mean_scores,
     relative_skill,
-    rise_reliability,
     score_forecasts,
 )
 from twofold.hub.season import usable
 from twofold.hub.tables import UNIT, read_forecasts, read_locations
 from twofold.hub.vintages import read_versions
+from twofold.scoring.binary import reliability
 
 WEEKS = 10
 TRUTH = truth_of(7, WEEKS)
@@ -64,7 +64,8 @@ def test_the_leaderboard_counts_coverage_and_ranks_by_relative_skill() -> None:
     assert rows[RULES.baseline]["relative_rps"] == 1.0
     assert board["relative_rps"].is_sorted()
     assert rows["whole"]["rps"] == pytest.approx(scored.filter(pl.col("model") == "whole")["rps"].mean())
-    bins = rise_reliability(scored, "whole")
+    own = scored.filter(pl.col("model") == "whole")
+    bins = reliability(own["rise"].to_numpy(), own["rose"].to_numpy())
     by_bins = sum(b["windows"] * abs(b["mean_probability"] - b["share_up"]) for b in bins) / TRUTH.height
     assert rows["whole"]["ece"] == pytest.approx(by_bins)
 

@@ -46,3 +46,22 @@ def test_points_and_counts() -> None:
     assert numbers.points(0.061) == "+6.1 pp"
     assert numbers.points(-0.001) == "−0.1 pp"
     assert numbers.count(-1500) == "−1,500"
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (182.34, 1.213, "182.3 ± 1.2"),
+        (-17134.62, 38.4, "−17,135 ± 38"),
+        (0.00371, 0.000082, "0.003710 ± 0.000082"),
+        (5.3, 0.0, "5.300"),
+        (5.3, None, "5.300"),
+        (4.043051267804361, 3e-11, "4.043"),
+        (0.0, None, "0"),
+        (None, None, "–"),
+        (float("nan"), 1.0, "–"),
+        (5.3, float("inf"), "5.300"),
+    ],
+)
+def test_a_figure_is_rounded_to_what_its_error_allows(value: float | None, error: float | None, text: str) -> None:
+    assert numbers.measured(value, error) == text

@@ -19,6 +19,7 @@ PAGE = """
 {{ page.definitions([(name, name)]) }}{{ page.badge(name) }}{{ page.card(name, name, name, name) }}
 {{ page.settings({name: name}) }}
 {% call page.table(name) %}<thead><tr>{{ page.column(name, hint=name) }}</tr></thead>{% endcall %}
+{% call page.grid(name, [name, name]) %}<tr>{{ page.numbers(name, name) }}</tr>{% endcall %}
 {% endcall %}
 {% endblock %}
 """
@@ -41,7 +42,7 @@ def test_text_is_escaped_wherever_it_stands(render) -> None:
     evil = "<script>alert('1')</script> & \"quotes\""
     page = check_whole(render(PAGE, name=evil))
     assert evil in page.text
-    assert page.cells.count(evil) == 3
+    assert page.cells.count(evil) == 7
 
 
 def test_sections_make_the_contents(render) -> None:

@@ -1,5 +1,6 @@
 """Small panels and quick configs for tests: a few regions that rise and fall together."""
 
+import string
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from twofold.trend.config import Input, TrendConfig
 
 SEQUENCE_INPUTS: tuple[Input, ...] = ("raw", "log1p", "change", "log_diff", "against_mean", "cross_region")
 EVERY_INPUT: tuple[Input, ...] = (*SEQUENCE_INPUTS, "weekday", "history")
-NAMES = tuple(f"region {letter}" for letter in "abcdefghijkl")
+NAMES = tuple(f"region {letter}" for letter in string.ascii_lowercase)
 
 
 def increments_of(counts: Any, start: str = "2020-01-01", step: int = 1) -> Increments:

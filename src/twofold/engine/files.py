@@ -91,3 +91,11 @@ def table(folder: Path, name: str) -> "pl.DataFrame":
     import polars as pl
 
     return pl.read_parquet(required(folder, name))
+
+
+def arrays(folder: Path, name: str) -> "dict[str, np.ndarray]":
+    """The arrays in one npz file of a folder, by name."""
+    import numpy as np
+
+    with np.load(required(folder, name)) as held:
+        return dict(held)

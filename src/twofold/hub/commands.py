@@ -86,7 +86,7 @@ def backtest(argv: list[str]) -> int:
     replay = _replay(read_versions(flags.vintages), flags.locations, flags.history, rules)
     peers = None if flags.peers is None else read_forecasts(flags.peers)
 
-    from twofold.hub.report import page
+    from twofold.hub.report import view
     from twofold.hub.run import check, execute
 
     check(replay, peers)  # before any folder is made
@@ -108,7 +108,7 @@ def backtest(argv: list[str]) -> int:
         with counting(console, "fits") as advance:
             execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
 
-    out = fill(job, compute, page.write)
+    out = fill(job, compute, view.write)
     sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0

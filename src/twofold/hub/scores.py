@@ -13,7 +13,7 @@ import polars as pl
 from twofold.engine.errors import DataError, InputError
 from twofold.hub.rules import Rules
 from twofold.hub.tables import UNIT
-from twofold.scoring.binary import ReliabilityBin, ece, reliability
+from twofold.scoring.binary import ece
 from twofold.scoring.bootstrap import draw_days
 from twofold.scoring.categories import PAGES, fault_of, rise, rose
 
@@ -91,12 +91,6 @@ def common(scored: pl.DataFrame, truth: pl.DataFrame, coverage: float = COVERED)
     covered = scored.filter(pl.col("model").is_in(made.implode()))
     shared = covered.group_by(UNIT).len().filter(pl.col("len") == made.len())
     return covered.join(shared.select(UNIT), on=UNIT, how="semi")
-
-
-def rise_reliability(scored: pl.DataFrame, model: str) -> list[ReliabilityBin]:
-    """The reliability table of a model's P(rise); see `scoring.binary.reliability`."""
-    own = scored.filter(pl.col("model") == model)
-    return reliability(own["rise"].to_numpy(), own["rose"].to_numpy())
 
 
 def relative_skill(scored: pl.DataFrame, baseline: str, score: str = "rps") -> pl.DataFrame:

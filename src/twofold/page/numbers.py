@@ -153,3 +153,81 @@ def date(iso: str) -> str:
         True
     """
     return iso.replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
+def plural(number: int, one: str) -> str:
+    """A count and what it counts.
+
+    Example:
+        >>> plural(1, "unit"), plural(2000, "unit")
+        ('1 unit', '2,000 units')
+    """
+    return f"{count(number)} {one if number == 1 else one + 's'}"
+
+
+def plain(value: float) -> str:
+    """A figure that was chosen, as it was chosen.
+
+    Example:
+        >>> plain(1.0), plain(0.25)
+        ('1', '0.25')
+    """
+    return f"{value:g}".replace("-", MINUS)
+
+
+def significant(value: float | None, digits: int = 4) -> str:
+    """A figure to some significant digits.
+
+    Example:
+        >>> significant(-17134.6), significant(5.3181), significant(0.00376, 2)
+        ('−17,135', '5.318', '0.0038')
+    """
+    if value is None or not math.isfinite(value) or value == 0:
+        return score(value, 0)
+    return score(value, _decimals(value, digits))
+
+
+UNSEEN = 1e-5
+"""Share of a figure below which its standard error is not written."""
+
+
+def with_error(value: float | None, error: float | None) -> tuple[str, str]:
+    """A figure and "± its standard error", both to the error's second significant digit.
+
+    Returns:
+        The figure, and what follows it: empty where the error is unknown, or nothing beside the figure (as that of an
+        information at its cap).
+
+    Example:
+        >>> with_error(-17134.62, 38.4), with_error(0.47, None)
+        (('−17,135', '± 38'), ('0.4700', ''))
+    """
+    if value is None or error is None or not math.isfinite(value) or not UNSEEN * abs(value) < error < math.inf:
+        return significant(value), ""
+    digits = _decimals(error, 2)
+    return score(value, digits), f"± {score(error, digits)}"
+
+
+def measured(value: float | None, error: float | None) -> str:
+    """A figure with its standard error, in one piece.
+
+    Example:
+        >>> measured(182.34, 1.213)
+        '182.3 ± 1.2'
+    """
+    return " ".join(with_error(value, error)).strip()
+
+
+def _decimals(value: float, digits: int) -> int:
+    """Decimal places that show some significant digits, seven at most."""
+    return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 7)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row.
+
+    Example:
+        >>> listed(["a"]), listed(["a", "b", "c"])
+        ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -55,6 +55,12 @@ def _environment() -> jinja2.Environment:
         numbers.spread,
         numbers.settings,
         numbers.date,
+        numbers.plural,
+        numbers.plain,
+        numbers.significant,
+        numbers.with_error,
+        numbers.measured,
+        numbers.listed,
     )
     environment.filters |= {function.__name__: function for function in written}
     return environment

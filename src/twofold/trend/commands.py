@@ -29,7 +29,8 @@ from twofold.trend.forecast import Forecaster
 from twofold.trend.judge import rescore
 from twofold.trend.original.study import StudyConfig, check_study, execute_study
 from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
-from twofold.trend.report import page as report
+from twofold.trend.report import original as original_report
+from twofold.trend.report import run as run_report
 from twofold.trend.report import walk as walk_report
 from twofold.trend.report import wording
 from twofold.trend.run import execute
@@ -79,7 +80,7 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
         else:
             with progress(console, flags.config) as journal:
                 execute(panel, source, flags.config, folder, journal)
-            report.write(out)
+            run_report.write(out)
             folder.finish()
     show_scores(json.loads((out / "scores.json").read_text()), out)
     return 0
@@ -118,7 +119,7 @@ def study(argv: list[str]) -> int:
         else:
             with count_bar(console, "settings") as advance:
                 execute_study(panel, source, flags.config, folder, advance)
-            report.write_study(out)
+            original_report.write(out)
             folder.finish()
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0

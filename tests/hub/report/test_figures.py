@@ -3,8 +3,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from twofold.hub.report import figures as hub_figures
-from twofold.hub.report import series as hub_series
+from twofold.hub.report import figures
 from twofold.hub.report.wording import shades
 from twofold.page.drawing import HUES, MUTED, style, to_svg
 
@@ -19,7 +18,7 @@ def _bin(mean: float, share: float, windows: int) -> dict[str, float]:
 def test_by_date_draws_each_model_s_line_with_its_gaps() -> None:
     values = np.array([0.1, np.nan, 0.3, 0.2, 0.2, 0.1])
     with style():
-        figure = hub_figures.by_date(DATES, {"ours": values, "<theirs>": values + 1}, np.full(6, 12), np.full(6, 1e4))
+        figure = figures.by_date(DATES, {"ours": values, "<theirs>": values + 1}, np.full(6, 12), np.full(6, 1e4))
         drawn = to_svg(figure)
     top, counts, cases = figure.axes
     np.testing.assert_array_equal(np.asarray(top.lines[0].get_ydata()), values)
@@ -33,13 +32,13 @@ def test_by_date_draws_each_model_s_line_with_its_gaps() -> None:
 
 def test_the_forest_has_the_worst_on_top_and_marks_what_is_clear() -> None:
     rows = [
-        ("better", -0.2, -0.3, -0.1),
-        ("worse", 0.2, 0.1, 0.3),
-        ("unclear", 0.05, -0.1, 0.2),
-        ("short", -0.1, None, None),
+        ("better", {"mean": -0.2, "low": -0.3, "high": -0.1}),
+        ("worse", {"mean": 0.2, "low": 0.1, "high": 0.3}),
+        ("unclear", {"mean": 0.05, "low": -0.1, "high": 0.2}),
+        ("short", {"mean": -0.1, "low": None, "high": None}),
     ]
     with style():
-        axes = hub_figures.forest(rows).axes[0]
+        axes = figures.forest(rows).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["better", "short", "unclear", "worse"]
     marks = {line.get_marker(): line.get_color() for line in axes.lines if line.get_marker() != "None"}
     assert marks == {"s": HUES[0], "o": MUTED, "D": HUES[1]}
@@ -50,9 +49,9 @@ def test_the_forest_has_the_worst_on_top_and_marks_what_is_clear() -> None:
 
 
 def test_reliability_draws_no_point_of_few_forecasts_but_counts_them() -> None:
-    bins = [_bin(0.05, 0.1, 500), _bin(0.95, 0.0, hub_figures.FEW - 1)]
+    bins = [_bin(0.05, 0.1, 500), _bin(0.95, 0.0, figures.FEW - 1)]
     with style():
-        curve, bars = hub_figures.rise_reliability({"ours": bins}).axes
+        curve, bars = figures.rise_reliability({"ours": bins}).axes
     assert list(curve.lines[1].get_xdata()) == [0.05] and list(curve.lines[1].get_ydata()) == [0.1]
     assert [patch.get_height() for patch in bars.patches] == [500, 9]  # pyright: ignore[reportAttributeAccessIssue]
     assert curve.get_ylabel() == "share that rose" and bars.get_xlabel().startswith("P(rise)")
@@ -62,7 +61,7 @@ def test_reliability_draws_no_point_of_few_forecasts_but_counts_them() -> None:
 def test_every_category_has_its_panel_in_its_colour(categories: tuple[str, ...]) -> None:
     bins = [[_bin(0.1 * k + 0.05, 0.5, 100)] for k in range(len(categories))]
     with style():
-        axes = hub_figures.category_reliability(categories, {"ours": bins, "theirs": bins}).axes
+        axes = figures.category_reliability(categories, {"ours": bins, "theirs": bins}).axes
     panels, bars = axes[: len(categories)], axes[len(categories) :]
     assert [panel.get_title(loc="left") for panel in panels] == [name.replace("_", " ") for name in categories]
     assert [len(panel.lines) for panel in panels] == [3] * len(categories)
@@ -73,14 +72,14 @@ def test_every_category_has_its_panel_in_its_colour(categories: tuple[str, ...])
 
 def test_weights_are_stacked_to_one() -> None:
     with style():
-        axes = hub_figures.weights(DATES, {"a": np.full(6, 0.25), "b": np.full(6, 0.75)}).axes[0]
+        axes = figures.weights(DATES, {"a": np.full(6, 0.25), "b": np.full(6, 0.75)}).axes[0]
     tops = [patch.get_y() + patch.get_height() for patch in axes.patches]  # pyright: ignore[reportAttributeAccessIssue]
     assert tops == pytest.approx([0.25] * 6 + [1.0] * 6)
 
 
 def test_by_horizon_starts_at_zero_and_names_its_units() -> None:
     with style():
-        axes = hub_figures.by_horizon([0, 1, 2], {"ours": np.array([0.2, 0.3, 0.4])}, "RPS").axes[0]
+        axes = figures.by_horizon([0, 1, 2], {"ours": np.array([0.2, 0.3, 0.4])}, "RPS").axes[0]
     assert axes.get_ylim()[0] == 0 and "weeks" in axes.get_xlabel() and axes.get_ylabel() == "RPS"
 
 
@@ -89,7 +88,7 @@ def test_a_place_shows_counts_probabilities_and_outcomes_with_gaps() -> None:
     pmf[2] = np.nan
     observed = np.array([0, 4, -1, 2, 2, 3])
     with style():
-        figure = hub_series.place(
+        figure = figures.place(
             (DATES, np.arange(6.0)), (DATES[:5], np.arange(5.0)),
             dates=DATES, pmf=pmf, observed=observed, categories=CATEGORIES, name="A place",
         )  # fmt: skip
@@ -108,12 +107,12 @@ def test_a_place_shows_counts_probabilities_and_outcomes_with_gaps() -> None:
 def test_revisions_draw_what_each_deadline_knew() -> None:
     known = [(DATES[:3], np.array([1.0, 2.0, 3.0])), (DATES[1:4], np.array([2.5, 3.5, 4.5]))]
     with style():
-        axes = hub_series.revisions((DATES, np.arange(6.0)), known, "A place").axes[0]
+        axes = figures.revisions((DATES, np.arange(6.0)), known, "A place").axes[0]
     assert [list(line.get_ydata()) for line in axes.lines[1:]] == [[1, 2, 3], [3], [2.5, 3.5, 4.5], [4.5]]
 
 
 def test_the_key_names_every_category() -> None:
     with style():
-        legend = hub_series.key(CATEGORIES).axes[0].get_legend()
+        legend = figures.key(CATEGORIES).axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [name.replace("_", " ") for name in CATEGORIES]

@@ -13,7 +13,7 @@ from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
 from twofold.engine.run import claim
 from twofold.trend.original.study import TRIALS, StudyConfig, all_settings, check_study, execute_study
-from twofold.trend.report import page as report
+from twofold.trend.report import original
 
 TINY = StudyConfig(epochs=1, seeds=1, lengths=(7,), starts=(0,), jobs=1)
 
@@ -107,7 +107,7 @@ def timeless(folder: Path) -> dict:
 
 
 def test_the_report_of_a_real_study_is_written(folder):
-    page = report.write_study(folder).read_text()
+    page = original.write(folder).read_text()
 
     assert "China" in page
     assert "Always answering" in page

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from sklearn.metrics import roc_auc_score
 
-from twofold.page.drawing import HUES, day_numbers, style
-from twofold.trend.report import figures, heatmaps, series, study_figures
+from twofold.page.drawing import HUES, day_numbers, style, to_svg
+from twofold.trend.report import figures
 
 RANDOM = np.random.default_rng(5)
 LABEL = RANDOM.random(3000) < 0.3
@@ -36,18 +37,18 @@ GROUPS = [
     {"group": name, "log_score_increase": value, "low": value - 0.01, "high": value + 0.01}
     for name, value in (("cross_region", 0.01), ("against_mean", 0.05), ("log1p", -0.002))
 ]
+DATES = ["2020-03-29", "2020-03-30", "2020-03-31"]
 DAYS = day_numbers([dt.date(2022, 12, 30) + dt.timedelta(day) for day in range(60)])
 COUNTS = RANDOM.poisson(123456, 60).astype(float)
 CORRELATION = np.corrcoef(RANDOM.normal(size=(10, 40)) + RANDOM.normal(size=40))
-ROWS = [
-    {"cell": "gru", "layers": 1, "length": length, "start": 0, "test_accuracy": [0.80, 0.81],
-     "majority": [0.744, 0.745], "test_auc": [0.85, 0.8621]} for length in (3, 7, 14)
-]  # fmt: skip
-NETWORKS = {"RNN": ROWS, "RNN, 2 layers": ROWS, "LSTM": ROWS, "GRU": ROWS}
+LENGTHS = {
+    name: [(length, [0.85, 0.8621]) for length in (3, 7, 14)] for name in ("RNN", "RNN, 2 layers", "LSTM", "GRU")
+}
+STARTS = {name: [(start, [5.6, 6.5]) for start in (0, 40)] for name in LENGTHS}
 
 
 def _region() -> Figure:
-    return series.region(
+    return figures.region(
         DAYS,
         COUNTS,
         targets=DAYS[-15:],
@@ -58,7 +59,7 @@ def _region() -> Figure:
 
 
 def _totals() -> Figure:
-    return series.totals(DAYS, COUNTS, {"train": (DAYS[0], DAYS[30]), "test": (DAYS[40], DAYS[-1])}, "day")
+    return figures.totals(DAYS, COUNTS, {"train": (DAYS[0], DAYS[30]), "test": (DAYS[40], DAYS[-1])}, "day")
 
 
 DRAWN = {
@@ -78,14 +79,12 @@ DRAWN = {
         },
         "log_score",
     ),
-    "heatmap": lambda: heatmaps.heatmap(CORRELATION, np.arange(10) < 5, "in the order of the file"),
-    "heatmap_named": lambda: heatmaps.heatmap_named(CORRELATION, ["Saint Vincent and the Grenadines"] * 10),
+    "heatmap": lambda: figures.heatmap(CORRELATION, np.arange(10) < 5, "in the order of the file"),
+    "heatmap_named": lambda: figures.heatmap_named(CORRELATION, ["Saint Vincent and the Grenadines"] * 10),
     "region": _region,
     "totals": _totals,
-    "by_length": lambda: study_figures.by_length(NETWORKS, "test_auc"),
-    "by_start": lambda: study_figures.by_start(
-        {name: [ROWS[1], ROWS[1] | {"start": 40}] for name in NETWORKS}, "above"
-    ),
+    "by_length": lambda: figures.effect(LENGTHS, "length", "ROC AUC on test windows"),
+    "by_start": lambda: figures.effect(STARTS, "start", "accuracy above “always not up”, points", zero=True),
 }
 
 
@@ -139,7 +138,7 @@ def test_clustering_keeps_every_region_and_puts_the_undefined_last(size: int, un
     correlation = np.corrcoef(np.random.default_rng(seed).normal(size=(size, 30)))
     correlation[:undefined] = np.nan
     correlation[:, :undefined] = np.nan
-    order = heatmaps.clustered(correlation)
+    order = figures.clustered(correlation)
     assert sorted(order) == list(range(size))
     assert sorted(order[size - undefined :]) == list(range(undefined))
 
@@ -147,7 +146,7 @@ def test_clustering_keeps_every_region_and_puts_the_undefined_last(size: int, un
 def test_clustering_sets_alike_regions_side_by_side() -> None:
     group = np.array([0, 1, 2] * 4)
     noise = RANDOM.normal(0, 0.1, (12, 60))
-    order = heatmaps.clustered(np.corrcoef(RANDOM.normal(size=(3, 60))[group] + noise))
+    order = figures.clustered(np.corrcoef(RANDOM.normal(size=(3, 60))[group] + noise))
     assert np.count_nonzero(np.diff(group[order])) == 2
 
 
@@ -188,3 +187,24 @@ def test_a_region_shows_each_test_window_by_its_outcome() -> None:
     assert list(up.get_xdata()) == list(DAYS[-15:][LABEL[:15]])
     assert list(down.get_ydata()) == list(GUESS["ensemble"][:15][~LABEL[:15]])
     assert (up.get_color(), down.get_color()) == (HUES[1], HUES[0])
+
+
+def test_a_line_a_model_with_gaps_where_undefined() -> None:
+    with style():
+        figure = figures.by_target(DATES, {"pool": [0.2, None, 0.3], "logistic": [0.1, 0.2, 0.3]}, "brier_score")
+        drawn = to_svg(figure)
+    lines = figure.axes[0].get_lines()
+    assert [line.get_label() for line in lines] == ["Pool", "Logistic regression"]
+    heights = [float(value) for value in lines[0].get_ydata()]
+    assert heights[0] == 0.2 and heights[1] != heights[1] and heights[2] == 0.3
+    assert "lower is better" in figure.axes[0].get_ylabel() and "target date" in drawn
+
+
+def test_steps_of_what_was_known() -> None:
+    with style():
+        figure = figures.known_by_origin(DATES, [100, 104, 110], [900, 950, 1000])
+        to_svg(figure)
+    top, bottom = figure.axes
+    assert [float(value) for value in top.get_lines()[0].get_ydata()] == [100, 104, 110]
+    assert [float(value) for value in bottom.get_lines()[0].get_ydata()] == [900, 950, 1000]
+    assert str(num2date(bottom.get_xlim()[1]).year) == "2020"

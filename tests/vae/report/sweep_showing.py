@@ -10,10 +10,58 @@ from typing import Any
 import numpy as np
 
 from twofold.engine.files import write_arrays
+from twofold.vae.report.plane import Weight, weights
 from vae.report.showing import TRAITS, change, faces, run_folder
 
 NO_PRICE = 0.002
 """A run with beta = 0 is drawn as if it had paid this much for a nat."""
+CAP = 5.0
+"""Nats of information that the runs of `scores` can show at most."""
+
+
+def scores(rate: float, distortion: float, **changes: Any) -> dict[str, Any]:
+    """As much of scores.json as judgements read; `changes` are of the test images' scores, or named here."""
+    test = {
+        "rate_nats": rate, "distortion_nats": distortion, "negative_elbo_nats": rate + distortion,
+        "iw_negative_elbo_nats": rate + distortion, "iw_bound_nats": rate + distortion - 2, "latent_dim": 16,
+        "active_units": 9, "sigma": 0.1, "mutual_information_nats": 3.0, "mi_rate_nats": rate, "mi_cap_nats": CAP,
+        "mi_at_cap": False, "standard_errors": {"negative_elbo_nats": 3.0, "mutual_information_nats": 0.1},
+    }  # fmt: skip
+    test |= {key: value for key, value in changes.items() if key in test}
+    trained_on = {"negative_elbo_nats": changes.get("trained_on", rate + distortion)}
+    weight = None if test["sigma"] is None else changes.get("effective_weight", 0.01)
+    return {
+        "test": test, "train_sample": trained_on | {"standard_errors": {"negative_elbo_nats": 4.0}},
+        "data": {"shape": [10, 3, 8, 8]}, "objective": {"effective_weight": weight}, "kl_units_collapsed": 7,
+        "likelihood": {"name": changes.get("likelihood", "gaussian")},
+    }  # fmt: skip
+
+
+def grid(*runs: tuple[float, dict[str, Any]]) -> list[Weight]:
+    """Weights and their runs' scores as the weights of a sweep."""
+    return weights([{"beta": beta, "scores": run} for beta, run in runs])
+
+
+def course(
+    rates: Sequence[float], distortions: Sequence[float], betas: Sequence[float] = (0.0, 1.0, 100.0)
+) -> list[Weight]:
+    """One run a weight."""
+    return grid(*((beta, scores(r, d)) for beta, r, d in zip(betas, rates, distortions, strict=True)))
+
+
+def weight(beta: float, *points: tuple[float, float]) -> Weight:
+    """A weight by the rate and distortion of each seed."""
+    return Weight(beta, tuple(scores(*point) for point in points))
+
+
+USUAL = course((900.0, 60.0, 3.0), (-200.0, -100.0, 2000.0))
+REVERSED = course((3.0, 60.0, 900.0), (2000.0, -100.0, -200.0))
+SEVERAL = [
+    weight(0.0, (290.0, -200.0), (300.0, -198.0)),
+    weight(1.0, (60.0, -100.0), (62.0, -102.0)),
+    weight(100.0, (3.0, 2000.0), (3.0, 2010.0)),
+]
+"""Two seeds a weight."""
 
 
 def sweep_folder(

@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from twofold.page.drawing import style
+from twofold.page.drawing import style, to_svg
 from twofold.vae.report import figures
+from twofold.vae.report.plane import Weight
+from vae.report.sweep_showing import SEVERAL, exact, weight
 
 RANDOM = np.random.default_rng(5)
 
@@ -27,6 +31,7 @@ def _records(epochs: int, scale: float = 1.0) -> list[dict[str, float | None]]:
 PAIRS = [(part, term) for part in ("train", "validation") for term in ("rate", "distortion", "loss")]
 KL = np.concatenate([RANDOM.gamma(0.5, 5, 60), np.full(68, 1e-7)])
 ROWS = [("Information I", 5.318, 0.012), ("Rate R", 182.3, None), ("Cap of I, log N", 5.318, None)]
+LINES = {"R": [[900.0, 910.0], [60.0, 61.0], [3.0, 3.1]], "I(x;z)": [[4.9, 4.8], [4.5, 4.6], [2.0, 2.1]]}
 DRAWN = {
     "negative_elbo": lambda: figures.course(_records(40), "negative_elbo", 33),
     "one_epoch": lambda: figures.course(_records(1), "loss", 1),
@@ -39,6 +44,13 @@ DRAWN = {
     "dots": lambda: figures.dots([("Trained on", -16806.2, 39.0), ("Test", -16676.0, None)], "negative ELBO, nats"),
     "distances": lambda: figures.distances(RANDOM.gamma(30, 0.004, 256), RANDOM.gamma(30, 0.004, 16), 0.09),
     "distances_same": lambda: figures.distances(np.full(3, 0.1), np.full(2, 0.1), 0.1),
+    "by_beta": lambda: figures.by_beta([0.0, 1.0, 100.0], LINES, "nats an image", cap=5.0),
+    "by_beta_one": lambda: figures.by_beta([1.0], {"active units": [[9.0]]}, "active units", top=16.0),
+    "sandwich": lambda: figures.sandwich(exact([0.5, 1.0, 8.0, 100.0])["rows"]),
+    "courses": lambda: figures.courses(_records(40), "beta 0.5"),
+    "elbo_courses": lambda: figures.elbo_courses({f"beta {k}": _records(12, 1 + k) for k in range(7)}, "training"),
+    "plane": lambda: figures.rate_distortion(SEVERAL, True),
+    "height": lambda: figures.height(SEVERAL, True),
 }
 
 
@@ -75,8 +87,8 @@ def test_every_text_lies_in_the_figure_and_on_no_other(name: str) -> None:
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_axis_is_labelled(name: str) -> None:
-    axes = _drawn(name).axes[0]
-    assert axes.get_xlabel() and (axes.get_ylabel() or axes.get_yticklabels()[0].get_text())
+    axes = _drawn(name).axes
+    assert axes[-1].get_xlabel() and all(each.get_ylabel() or each.get_yticklabels()[0].get_text() for each in axes)
 
 
 def test_the_negative_elbo_is_rate_and_distortion_whatever_the_loss_was() -> None:
@@ -134,3 +146,64 @@ def test_every_test_image_and_every_sample_is_in_the_picture_of_distances() -> N
     marks, line = axes.get_lines()
     assert list(marks.get_xdata()) == list(samples) and set(line.get_xdata()) == {0.09}
     assert axes.get_xlim()[0] <= samples.min()
+
+
+def _texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize("draw", [figures.rate_distortion, figures.height])
+@pytest.mark.parametrize("grid", [SEVERAL, SEVERAL[1:2], [weight(1.0, (0.0, 5.0)), weight(2.0, (0.0, 5.0))]])
+def test_every_weight_is_named(draw: Any, grid: Sequence[Weight]) -> None:
+    with style():
+        figure = draw(grid, True)
+        assert {each.name for each in grid} <= set(_texts(figure))
+        assert "nan" not in to_svg(figure).lower()
+
+
+def test_long_secants_have_their_slope_beside_them() -> None:
+    with style():
+        texts = _texts(figures.rate_distortion(SEVERAL, True))
+    assert "−0.42" in texts and "−36.31" in texts
+
+
+def test_what_the_bound_leaves_out_is_shaded_only_where_it_means_something() -> None:
+    with style():
+        shaded, plain = (figures.rate_distortion(SEVERAL, each).axes[0].collections for each in (True, False))
+    assert len(shaded) == 1 and not plain
+
+
+def test_names_never_cover_one_another() -> None:
+    crowd = [weight(float(beta), (50.0 + beta / 10, -100.0)) for beta in range(5)] + [weight(9.0, (900.0, 900.0))]
+    with style():
+        figure = figures.rate_distortion(crowd, True)
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert 2 <= len(boxes) <= 6
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+
+
+def test_a_rate_without_a_price_that_runs_away_does_not_press_the_others_together() -> None:
+    far = [weight(0.0, (42_000.0, 6_200.0)), weight(1.0, (156.0, 6_400.0)), weight(100.0, (1.5, 7_400.0))]
+    with style():
+        figure = figures.rate_distortion(far, True)
+        assert set(_texts(figure)) >= {"beta 1", "beta 100"}
+        assert "beta 0" not in _texts(figure)
+        assert figure.axes[0].get_xlim()[1] < 300
+        assert {"beta 0", "beta 1", "beta 100"} <= set(_texts(figures.height(far, True)))
+
+
+def test_a_name_stands_beside_its_own_point() -> None:
+    near = [weight(1.0, (156.0, 6_400.0)), weight(2.0, (150.0, 6_500.0)), weight(100.0, (1.5, 7_400.0))]
+    with style():
+        figure = figures.rate_distortion(near, True)
+        axes = figure.axes[0]
+        places = {
+            each.name: axes.transData.transform((each.mean("rate_nats"), each.mean("distortion_nats"))) for each in near
+        }
+        for text in axes.texts:
+            if text.get_text() in places:
+                corner = axes.transData.transform(text.xy) + np.array(text.xyann) * figure.dpi / 72
+                nearest = min(places, key=lambda name: float(np.hypot(*(places[name] - corner))))
+                assert nearest == text.get_text()

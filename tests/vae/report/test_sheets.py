@@ -35,7 +35,7 @@ def cut(sheet: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarra
 @pytest.mark.parametrize("scale", [1, 3])
 def test_grid_puts_each_pixel_in_reading_order(channels: int, scale: int) -> None:
     tiles = images(7, channels=channels)
-    sheet = read(sheets.grid(tiles, columns=3, scale=scale, gap=2))
+    sheet = read(sheets.grid(tiles, columns=3, scale=scale))
     assert sheet.shape == (3 * 5 * scale + 4, 3 * 4 * scale + 4, 3)
     for index, tile in enumerate(tiles):
         x, y = index % 3 * (4 * scale + 2), index // 3 * (5 * scale + 2)
@@ -72,8 +72,6 @@ def test_strip_pairs_stand_one_above_the_other_over_their_label() -> None:
         np.testing.assert_array_equal(cut(sheet, x, y, 40, 20), top[index])
         np.testing.assert_array_equal(cut(sheet, x, y + 20 + GAP, 40, 20), bottom[index])
         assert cut(sheet, x, y + 40 + GAP, 40, LINE).min() < 100, "the label is dark"
-    plain = read(sheets.strip_pairs(top, bottom, columns=3))
-    assert plain.shape == (2 * 20 + GAP, 2 * pitch_x + 40, 3)
 
 
 def test_rows_are_strips_with_labels_left_and_heads_above() -> None:

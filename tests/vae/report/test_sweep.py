@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from page.reading import Page, check_whole
-from page.reading import read as read_html
 from twofold.engine.errors import RunFolderError
-from twofold.vae.report import plane_sections, sweep_pictures, sweep_sections
 from twofold.vae.report.plane import weights
-from twofold.vae.report.sweep import write_sweep
+from twofold.vae.report.sweep import smaller, write_sweep
 from vae.report.sweep_showing import sweep_folder
 
 SECTIONS = [
@@ -53,8 +51,6 @@ def _summary(folder: Path) -> dict[str, Any]:
 def _row(page: Page, name: str, cells: int, after: str | None = None) -> list[str]:
     at = page.cells.index(name, page.cells.index(after) if after else 0)
     return page.cells[at : at + cells]
-
-    return read_html(body())
 
 
 def test_the_page_is_whole(folder: Path, original: Path) -> None:
@@ -184,13 +180,9 @@ def test_too_few_test_images_have_no_way_between_them(tmp_path: Path) -> None:
 def test_large_images_are_made_smaller_by_their_means() -> None:
     large = np.zeros((2, 256, 256, 3), np.uint8)
     large[:, ::2] = 100
-    arrays: dict[str, np.ndarray] = dict.fromkeys(
-        ("real", "reconstruction", "prior", "ends", "linear", "spherical"), large
-    )
-    smaller = sweep_pictures.shown(arrays)["real"]
-    assert smaller.shape == (2, 128, 128, 3) and (smaller == 50).all()
+    assert smaller(large).shape == (2, 128, 128, 3) and (smaller(large) == 50).all()
     same = np.zeros((4, 11, 64, 64, 1), np.uint8)
-    assert sweep_pictures.shown(arrays | {"linear": same})["linear"] is same
+    assert smaller(same) is same
 
 
 def test_names_and_sources_are_shown_as_they_are(original: Path) -> None:
@@ -215,19 +207,30 @@ def test_shared_settings_hold_neither_beta_nor_seed(folder: Path) -> None:
     assert "objective.warmup" in cells and "objective.beta" not in cells and "seed" not in cells
 
 
-def test_free_nats_are_told_beside_the_slopes(folder: Path) -> None:
-    summary = _summary(folder)
+def test_free_nats_are_told_beside_the_slopes(folder: Path, tmp_path: Path) -> None:
+    made = sweep_folder(tmp_path, betas=(1, 2), test=20)
+    summary = _summary(made)
     for run in summary["runs"]:
-        run["scores"]["objective"]["free_nats"] = 0.5
-    grid = weights(summary["runs"])
-    assert "free nats" in "".join(plane_sections._slopes(grid, summary))
-    assert "free nats" not in "".join(plane_sections._slopes(weights(_summary(folder)["runs"]), _summary(folder)))
+        run["scores"]["objective"] |= {"free_nats": 0.5, "warmup": 0.1}
+    (made / "sweep.json").write_text(json.dumps(summary))
+    text = _page_of(made).text
+    assert "These runs had free nats" in text
+    assert "warm-up of beta over 10\u00a0% of the run; 0.5 free nats a unit" in text
+    assert "free nats" not in _page(folder).text
 
 
 def test_the_verdict_warns_of_a_collapse(original: Path, folder: Path) -> None:
-    collapsed = sweep_sections.verdict_section(weights(_summary(original)["runs"])).body
-    assert "callout warning" in collapsed
-    assert "callout warning" not in sweep_sections.verdict_section(weights(_summary(folder)["runs"])).body
+    assert 'class="callout warning" role="note"><p class="lead"' in (original / "report.html").read_text()
+    assert 'class="callout plain" role="note"><p class="lead"' in (folder / "report.html").read_text()
+
+
+def test_a_run_away_is_named_beside_the_plane(tmp_path: Path) -> None:
+    made = sweep_folder(tmp_path, betas=(0, 1, 100), test=20)
+    summary = _summary(made)
+    test = summary["runs"][0]["scores"]["test"]
+    test |= {"rate_nats": 42_000.0, "negative_elbo_nats": 42_000.0 + test["distortion_nats"]}
+    (made / "sweep.json").write_text(json.dumps(summary))
+    assert "Beta 0 lies far outside, at R 42,000 and D" in _page_of(made).text
 
 
 @pytest.mark.parametrize("name", ["sweep.json", "runs/beta-1-seed-0/arrays.npz", "runs/beta-1-seed-0/metrics.jsonl"])

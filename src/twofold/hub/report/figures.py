@@ -1,4 +1,4 @@
-"""Pictures of how well a hub's models forecast: by date, by horizon, beside each peer, calibration, weights."""
+"""Figures of a hub's page: scores by date and horizon, differences, calibration, weights, and the series of places."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,17 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
+from twofold.hub.report.judgements import reading
 from twofold.hub.report.wording import category, shades, shortened
 from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, PAPER, canvas, day_numbers
 
 Record = Mapping[str, Any]
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")
-
-
+_HALF = 3.5
+"""Days from the middle of a week's bar to its end."""
 FEW = 10
 """Bins of a reliability diagram with fewer forecasts are counted, but no point is drawn: it would be chance."""
 
@@ -47,8 +49,8 @@ def by_date(
         axes.set_ylabel(label, fontsize=8)
         axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        _dates(axes, dates, labelled=place == 1)
-    _dates(top, dates, labelled=False)
+        _ticks_on_dates(axes, dates, labelled=place == 1)
+    _ticks_on_dates(top, dates, labelled=False)
     figure.axes[-1].set_xlabel("reference date")
     return figure
 
@@ -71,24 +73,23 @@ def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "
     return figure
 
 
-def forest(rows: Sequence[tuple[str, float, float | None, float | None]]) -> Figure:
+def forest(rows: Sequence[tuple[str, Record]]) -> Figure:
     """Differences of mean RPS to each peer with their intervals, the peer that we lose to most on top.
 
     Args:
-        rows: peer, difference (below 0: we are better), ends of its interval.
+        rows: peer and difference (`mean`, below 0: we are better; `low` and `high`, the ends of its interval).
     """
-    ordered = sorted(rows, key=lambda row: row[1])
-    height = 0.75 + 0.24 * max(len(ordered), 2)
-    figure, axes = canvas(5.4, height, (1.95, 0.15, 0.55, 0.1))
+    ordered = sorted(rows, key=lambda row: row[1]["mean"])
+    figure, axes = canvas(5.4, 0.75 + 0.24 * max(len(ordered), 2), (1.95, 0.15, 0.55, 0.1))
     axes.axvline(0, color=INK, linewidth=1)
-    for row, (_, value, low, high) in enumerate(ordered):
-        clear = low is not None and high is not None and (low > 0 or high < 0)
-        colour = MUTED if not clear else HUES[0] if value < 0 else HUES[1]
-        if low is not None and high is not None:
-            axes.plot([low, high], [row, row], color=colour, linewidth=2)
-        mark = "o" if not clear else "s" if value < 0 else "D"
-        axes.plot([value], [row], marker=mark, markersize=5, color=colour, markerfacecolor=colour if clear else PAPER)
-    axes.set_yticks(range(len(ordered)), [shortened(name) for name, *_ in ordered], fontsize=8)
+    for row, (_, found) in enumerate(ordered):
+        read = reading(found)
+        colour, mark = {"better": (HUES[0], "s"), "worse": (HUES[1], "D"), "unclear": (MUTED, "o")}[read]
+        if found["low"] is not None and found["high"] is not None:
+            axes.plot([found["low"], found["high"]], [row, row], color=colour, linewidth=2)
+        filled = PAPER if read == "unclear" else colour
+        axes.plot([found["mean"]], [row], marker=mark, markersize=5, color=colour, markerfacecolor=filled)
+    axes.set_yticks(range(len(ordered)), [shortened(name) for name, _ in ordered], fontsize=8)
     axes.set(ylim=(-0.6, len(ordered) - 0.4), xlabel="difference of RPS; left of 0 the default is better")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     return figure
@@ -101,13 +102,12 @@ def rise_reliability(models: Mapping[str, Sequence[Record]]) -> Figure:
         models: name -> its bins (`mean_probability`, `share_up`, `windows`, `low`, `high`).
     """
     figure, axes = canvas(4.6, 4.5, (0.75, 0.15, 1.4, 0.5))
-    _diagonal(axes)
-    for index, (name, bins) in enumerate(models.items()):
-        _curve(axes, bins, index, shortened(name))
-    axes.set(xlim=(0, 1), ylim=(0, 1.01), ylabel="share that rose")
+    _curves(axes, models)
+    axes.set_ylabel("share that rose")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.12, 1.0), ncols=2, columnspacing=1.0, handlelength=2.6)
     below = figure.add_axes((axes.get_position().x0, 0.5 / 4.5, axes.get_position().width, 0.65 / 4.5))
-    _bars(below, next(iter(models.values())))
+    bins = next(iter(models.values()))
+    _bars(below, bins, HUES[0], max(each["windows"] for each in bins))
     below.set(xlabel="P(rise) that was given", ylabel="forecasts\n(log)")
     return figure
 
@@ -120,30 +120,24 @@ def category_reliability(categories: Sequence[str], models: Mapping[str, Sequenc
         models: name -> the bins of each category.
     """
     width, own = 9.2, next(iter(models.values()))
+    most = max(each["windows"] for bins in own for each in bins)
     figure, axes = canvas(width, 3.2, (0.7, width - 2.3, 1.15, 0.55))
     box = axes.get_position()
     panels = [axes, *(figure.add_axes((box.x0 + k * 1.72 / width, *box.bounds[1:])) for k in range(1, len(categories)))]
     for k, (panel, name) in enumerate(zip(panels, categories, strict=True)):
-        _diagonal(panel)
-        for index, (model, bins) in enumerate(models.items()):
-            _curve(panel, bins[k], index, shortened(model))
-        panel.set(xlim=(0, 1), ylim=(0, 1.01), title=category(name))
+        _curves(panel, {model: bins[k] for model, bins in models.items()})
+        panel.set_title(category(name))
         below = figure.add_axes((panel.get_position().x0, 0.5 / 3.2, box.width, 0.42 / 3.2))
-        _bars(below, own[k], shades(categories)[k], max(each["windows"] for bins in own for each in bins))
+        _bars(below, own[k], shades(categories)[k], most)
         below.set_xlabel("probability")
-        _sparse_ticks(panel, below, first=k == 0)
+        for each in (panel, below):  # few labels, since panels stand close; the heights of the left one hold for all
+            each.set_xticks([0.2, 0.4, 0.6, 0.8], [".2", ".4", ".6", ".8"], fontsize=8)
+            if k:
+                each.set_yticklabels([])
     axes.set_ylabel("share that happened", fontsize=8)
     figure.axes[len(panels)].set_ylabel("forecasts\n(log)", fontsize=8)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.2, 1.15), ncols=4, handlelength=2.6)
     return figure
-
-
-def _sparse_ticks(*panels: Axes, first: bool) -> None:
-    """Few labels, since panels stand close together; the left one's heights hold for all."""
-    for axes in panels:
-        axes.set_xticks([0.2, 0.4, 0.6, 0.8], [".2", ".4", ".6", ".8"], fontsize=8)
-        if not first:
-            axes.set_yticklabels([])
 
 
 def weights(dates: Sequence[dt.date], models: Mapping[str, Float[np.ndarray, "dates"]]) -> Figure:
@@ -166,28 +160,116 @@ def weights(dates: Sequence[dt.date], models: Mapping[str, Float[np.ndarray, "da
         floor = floor + values
     axes.set(ylabel="weight in the pool", xlabel="reference date", ylim=(0, 1))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
-    _dates(axes, dates, labelled=True)
+    _ticks_on_dates(axes, dates, labelled=True)
     return figure
 
 
-def _diagonal(axes: Axes) -> None:
+def place(
+    counted: tuple[Sequence[dt.date], Float[np.ndarray, "weeks"]],
+    known: tuple[Sequence[dt.date], Float[np.ndarray, "deadlines"]],
+    *,
+    dates: Sequence[dt.date],
+    pmf: Float[np.ndarray, "dates categories"],
+    observed: Int[np.ndarray, "dates"],
+    categories: Sequence[str],
+    name: str,
+) -> Figure:
+    """One place: counts above, below them the probabilities of each category and, as a strip, what happened.
+
+    Args:
+        counted: last days of weeks, and their counts in the newest version.
+        known: last days of weeks, and their counts as they were known at the deadline.
+        dates: reference dates, a week apart or more.
+        pmf: probabilities; NaN where no forecast was made.
+        observed: index of the category that happened, -1 where none is known.
+        categories: names, from falling to rising.
+        name: the place's.
+    """
+    figure, top = canvas(3.7, 2.75, (0.72, 0.12, 1.32, 0.28))
+    box = top.get_position()
+    bottom = figure.add_axes((box.x0, 0.52 / 2.75, box.width, 0.68 / 2.75))
+    strip = figure.add_axes((box.x0, 0.32 / 2.75, box.width, 0.13 / 2.75))
+    top.plot(day_numbers(list(counted[0])), counted[1], color=INK, linewidth=1.2)
+    top.plot(day_numbers(list(known[0])), known[1], "o", color=HUES[1], markersize=3, markerfacecolor="none")
+    top.set(title=shortened(name, 38), ylim=(0, None))
+    top.set_ylabel("count a week", fontsize=8)
+    top.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    top.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    days = day_numbers(list(dates))
+    # Steps rather than bars: five outlines instead of some hundred, for a page of many panels.
+    x = np.repeat(days, 2) + np.tile([-_HALF, _HALF], len(days))
+    tops = np.concatenate([np.zeros((len(days), 1)), pmf.cumsum(axis=1)], axis=1)
+    there = np.repeat(~np.isnan(pmf).any(axis=1), 2)
+    for k, colour in enumerate(shades(categories)):
+        low, high = (np.repeat(np.nan_to_num(tops[:, j]), 2) for j in (k, k + 1))
+        bottom.fill_between(x, low, high, where=there.tolist(), facecolor=colour, edgecolor="none", linewidth=0)
+        spans = [(day - _HALF, 2 * _HALF) for day in days[observed == k]]
+        strip.broken_barh(spans, (0, 1), facecolor=colour, edgecolor=PAPER, linewidth=0.3)
+    bottom.set(ylim=(0, 1), ylabel="given")
+    bottom.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    bottom.grid(False)
+    strip.set(ylim=(0, 1), yticks=[])
+    strip.set_ylabel("was", rotation=0, ha="right", va="center", fontsize=8)
+    strip.grid(False)
+    for axes in (top, bottom, strip):
+        _even_ticks(axes, dates, labelled=axes is strip, ticks=3)
+    return figure
+
+
+def revisions(
+    counted: tuple[Sequence[dt.date], Float[np.ndarray, "weeks"]],
+    known: Sequence[tuple[Sequence[dt.date], Float[np.ndarray, "known"]]],
+    name: str,
+) -> Figure:
+    """What was known at each deadline, as a thin line each, beside what the counts became.
+
+    Args:
+        counted: last days of weeks, and their counts in the newest version.
+        known: for each reference date, last days of weeks and their counts as known at its deadline.
+        name: the place's.
+    """
+    figure, axes = canvas(9.2, 3.0, (0.75, 0.15, 0.5, 0.5))
+    axes.plot(day_numbers(list(counted[0])), counted[1], color=INK, linewidth=1.8, label="the newest version")
+    for index, (days, values) in enumerate(known):
+        axes.plot(day_numbers(list(days)), values, color=HUES[1], linewidth=0.7, alpha=0.8)
+        label = "as known at a deadline: its last 8 weeks, the newest of them a dot" if index == 0 else None
+        axes.plot(day_numbers([days[-1]]), values[-1:], "o", color=HUES[1], markersize=3.5, label=label)
+    axes.set(ylabel="count a week", xlabel="last day of the week", ylim=(0, None))
+    axes.set_title(shortened(name, 60), pad=16)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2)
+    _even_ticks(axes, counted[0], labelled=True, ticks=7)
+    return figure
+
+
+def key(categories: Sequence[str]) -> Figure:
+    """The colours of the categories, once for all small panels."""
+    figure, axes = canvas(5.2, 0.32, (0.02, 0.02, 0.02, 0.02))
+    patches = [Patch(facecolor=c, edgecolor=MUTED, linewidth=0.5) for c in shades(categories)]
+    look: dict[str, Any] = {"fontsize": 8, "columnspacing": 1.0, "handlelength": 1.4, "handletextpad": 0.5}
+    axes.legend(patches, [category(name) for name in categories], loc="center left", ncols=5, **look)
+    axes.set_axis_off()
+    return figure
+
+
+def _curves(axes: Axes, models: Mapping[str, Sequence[Record]]) -> None:
+    """What happened against what was given, a line a model, beside the diagonal."""
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1)
+    for index, (name, every_bin) in enumerate(models.items()):
+        bins = [each for each in every_bin if each["windows"] >= FEW]
+        x, y = ([each[key] for each in bins] for key in ("mean_probability", "share_up"))
+        axes.plot(x, y, marker=MARKS[index], markersize=4, label=shortened(name), **_line(index))
+    axes.set(xlim=(0, 1), ylim=(0, 1.01))
 
 
-def _curve(axes: Axes, every_bin: Sequence[Record], index: int, label: str) -> None:
-    bins = [each for each in every_bin if each["windows"] >= FEW]
-    x, y = ([each[key] for each in bins] for key in ("mean_probability", "share_up"))
-    axes.plot(x, y, marker=MARKS[index], markersize=4, label=label, **_line(index))
-
-
-def _bars(axes: Axes, bins: Sequence[Record], colour: str = HUES[0], most: int | None = None) -> None:
+def _bars(axes: Axes, bins: Sequence[Record], colour: str, most: int) -> None:
+    """Forecasts in each bin, up to the most that one holds."""
     lows, widths = [each["low"] for each in bins], [each["high"] - each["low"] for each in bins]
     heights = [each["windows"] for each in bins]
     axes.bar(lows, heights, widths, align="edge", color=colour, edgecolor=MUTED, linewidth=0.5)
-    top = 3 * (max(heights) if most is None else most)
-    axes.set(xlim=(0, 1), yscale="log", ylim=(0.7, top))
-    powers = [10**power for power in range(0, 9, 3) if 10**power <= top]
-    axes.set_yticks(powers, [_short(power) for power in powers])
+    axes.set(xlim=(0, 1), yscale="log", ylim=(0.7, 3 * most))
+    powers = {power: label for power, label in ((1, "1"), (1000, "1k"), (10**6, "1000000")) if power <= 3 * most}
+    axes.set_yticks(list(powers), list(powers.values()))
     axes.yaxis.set_minor_locator(NullLocator())
 
 
@@ -195,15 +277,21 @@ def _line(index: int) -> dict[str, Any]:
     return {"color": HUES[index % len(HUES)], "linestyle": DASHES[index % len(DASHES)]}
 
 
-def _short(count: int) -> str:
-    return f"{count // 1000}k" if 1000 <= count < 1_000_000 else f"{count}"
-
-
-def _dates(axes: Axes, dates: Sequence[dt.date], *, labelled: bool, ticks: int = 7) -> None:
-    """Ticks on reference dates themselves, at most so many."""
-    step = -(-len(dates) // ticks)
-    shown = list(dates)[::step]
+def _ticks_on_dates(axes: Axes, dates: Sequence[dt.date], *, labelled: bool) -> None:
+    """Ticks on reference dates themselves, at most seven."""
+    shown = list(dates)[:: -(-len(dates) // 7)]
     labels = [f"{day.day} {day:%b %Y}" for day in shown] if labelled else [""] * len(shown)
-    days = day_numbers([dates[0], dates[-1]])
     axes.set_xticks(day_numbers(shown), labels, fontsize=8)
+    days = day_numbers([dates[0], dates[-1]])
     axes.set_xlim(days[0] - 5, days[1] + 5)
+
+
+def _even_ticks(axes: Axes, dates: Sequence[dt.date], *, labelled: bool, ticks: int) -> None:
+    """So many ticks, evenly spaced, none at an end."""
+    span = (dates[-1] - dates[0]).days
+    shown = [dates[0] + dt.timedelta(round(span * (step + 0.5) / ticks)) for step in range(ticks)]
+    labels = [f"{day.day} {day:%b %y}" for day in shown] if labelled else [""] * ticks
+    axes.set_xticks(day_numbers(shown), labels, fontsize=8)
+    ends = day_numbers([dates[0], dates[-1]])
+    axes.set_xlim(ends[0] - _HALF, ends[1] + _HALF)
+    axes.grid(axis="x", color=LINE, linewidth=0.4)

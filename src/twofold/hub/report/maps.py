@@ -1,114 +1,181 @@
-"""Maps of a hub's season: the probabilities of rising and falling, what happened, and relative skill by state."""
+"""Maps of the United States: what was given for rising and falling, what happened, and relative skill by state.
+
+Each place has a colour, small ones stand as a labelled square too. Places are named by FIPS code, or US, as FluSight
+names them.
+"""
 
 import datetime as dt
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib import resources
+from typing import Any, NamedTuple
 
-import polars as pl
-
-from twofold.hub.report.evidence import HubEvidence
-from twofold.hub.report.us_map import BLANK, Shade, us_map
 from twofold.hub.report.wording import FALLING, RISING, SKILL, category, horizon, shades
-from twofold.page import numbers
-from twofold.page.album import Album, inline_svg
-from twofold.page.blocks import figure, gallery, paragraph
-from twofold.page.html import Html, join, tag
+from twofold.page.colours import LIGHT
+from twofold.page.numbers import count, percent, score
 
+BLANK = "#a9b1ba"
+"""Colour of a place without a value; darker than the palest of any scale."""
+_NONE = (BLANK, "no forecast")
 _SHARES = (0.1, 0.3, 0.5, 0.7)
 """Lower ends of all classes of a probability but the first."""
 _SHARE_WORDS = ("below 10 %", "10 to 30 %", "30 to 50 %", "50 to 70 %", "above 70 %")
 _RATIOS = (0.85, 0.95, 1.05, 1.15)
 _RATIO_WORDS = ("below 0.85", "0.85 to 0.95", "0.95 to 1.05", "1.05 to 1.15", "above 1.15")
-_NONE = (BLANK, "no forecast")
+_SQUARES = {"11": "DC", "72": "PR", "US": "US"}
+"""Places that the map shows as a square: too small for it, outside it, or all of it."""
+_SIDE, _LEFT, _TOP = 44, 912, 395
+_COLUMNS = 3
+_STROKE = f'stroke="{LIGHT["muted"]}" stroke-width="1" stroke-linejoin="round"'
+_FONT = 'style="font-family: &#x27;DejaVu Sans&#x27;, sans-serif"'
 
 
-def day_maps(evidence: HubEvidence, album: Album, phase: str, day: dt.date) -> list[Html]:
-    """Three maps of one reference date: P(rise), P(fall), and the category that happened.
+class Shade(NamedTuple):
+    """How a place looks on the map.
+
+    Attributes:
+        colour: its fill.
+        words: shown when it is pointed at.
+    """
+
+    colour: str
+    words: str
+
+
+class Outlines(NamedTuple):
+    """Shapes of the states in one projection (Albers, with Alaska and Hawaii moved).
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        shapes: FIPS code -> SVG path.
+    """
+
+    width: int
+    height: int
+    shapes: dict[str, str]
+
+
+@cache
+def outlines() -> Outlines:
+    """The shapes that come with the package.
+
+    Source:
+        U.S. Census Bureau, by way of us-atlas; see bench/development/us_states.py.
+    """
+    found = json.loads((resources.files("twofold.hub.report") / "us_states.json").read_text(encoding="utf-8"))
+    return Outlines(found["width"], found["height"], found["shapes"])
+
+
+def drawable(locations: Iterable[str]) -> list[str]:
+    """The locations that the map can show, as a shape or a square, in their order.
+
+    Example:
+        >>> drawable(["01", "72", "XX"])
+        ['01', '72']
+    """
+    return [name for name in locations if name in outlines().shapes or name in _SQUARES]
+
+
+@dataclass(frozen=True)
+class UsMap:
+    """A map of the United States.
+
+    Attributes:
+        title: what is shown.
+        shades: location -> its look; those that can't be drawn are left out, states without one are grey.
+        legend: colours and what they mean.
+        text_size: pixels of a map 975 pixels wide; a small map needs large letters.
+    """
+
+    title: str
+    shades: Mapping[str, Shade]
+    legend: Sequence[tuple[str, str]]
+    text_size: int = 30
+
+    def svg(self) -> str:
+        """An SVG file that fetches nothing."""
+        width, height, shapes = outlines()
+        size, line = self.text_size, round(1.5 * self.text_size)
+        looks = {code: (each.colour, f"<title>{escape(each.words)}</title>") for code, each in self.shades.items()}
+        states, squares, legend = "", "", ""
+        for code, path in shapes.items():
+            colour, words = looks.get(code, (BLANK, ""))
+            states += f'<path d="{path}" fill="{colour}">{words}</path>'
+        for index, code in enumerate(code for code in _SQUARES if code in looks):
+            (colour, words), y = looks[code], _TOP + round(1.35 * _SIDE) * index
+            box = f'<rect x="{_LEFT}" y="{y}" width="{_SIDE}" height="{_SIDE}" fill="{colour}" {_STROKE}>{words}</rect>'
+            anchor = f'<text x="{_LEFT - 8}" y="{y + _SIDE // 2 + size // 3}" text-anchor="end"'
+            squares += f'{box}{anchor} font-size="{size}" fill="{LIGHT["ink"]}">{_SQUARES[code]}</text>'
+        for index, (colour, words) in enumerate(self.legend):
+            x = 8 + round((width - 8) / _COLUMNS) * (index % _COLUMNS)
+            y = height + 8 + line * (index // _COLUMNS)
+            box = f'<rect x="{x}" y="{y}" width="{round(1.3 * size)}" height="{size}" fill="{colour}" {_STROKE}></rect>'
+            anchor = f'<text x="{x + round(1.6 * size)}" y="{y + round(0.86 * size)}"'
+            legend += f'{box}{anchor} font-size="{size}" fill="{LIGHT["ink"]}">{escape(words)}</text>'
+        whole = height + round(-(-len(self.legend) // _COLUMNS) * 1.5 * size) + 12
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {whole}"><title>{escape(self.title)}</title>'
+            f"\n<g {_STROKE}>{states}</g>\n<g {_FONT}>{squares}</g>\n<g {_FONT}>{legend}</g></svg>"
+        )
+
+
+def given(
+    word: str,
+    shares: Mapping[str, float],
+    weeks: int,
+    day: dt.date,
+    name_of: Callable[[str], str],
+) -> UsMap:
+    """The probability that was given to rising or to falling.
 
     Args:
-        evidence: the run.
-        album: saves the maps.
-        phase: what of the season the date stands for.
+        word: rise or fall.
+        shares: location -> probability.
+        weeks: horizon.
         day: reference date.
+        name_of: location -> its name.
     """
-    here = (pl.col("reference_date") == day) & (pl.col("horizon") == evidence.horizon)
-    rows = evidence.pmf(evidence.default).filter(here)
-    middle, pmf = len(evidence.rules.categories) // 2, evidence.probabilities(rows)
-    places, slug = rows["location"].to_list(), phase.lower().replace(" ", "-")
-    rise = dict(zip(places, pmf[:, middle + 1 :].sum(axis=1).tolist(), strict=True))
-    fall = dict(zip(places, pmf[:, :middle].sum(axis=1).tolist(), strict=True))
-    return [
-        _share_map(evidence, album, (slug, day), rise, ("rise", RISING)),
-        _share_map(evidence, album, (slug, day), fall, ("fall", FALLING)),
-        _outcome_map(evidence, album, (slug, day), evidence.truth.filter(here)),
-    ]
-
-
-def _share_map(
-    evidence: HubEvidence,
-    album: Album,
-    when: tuple[str, dt.date],
-    places: dict[str, float],
-    what: tuple[str, tuple[str, ...]],
-) -> Html:
-    word, colours = what
-    looks = {}
-    for name, p in places.items():
-        words = f"{evidence.name_of(name)}: P({word}) {numbers.percent(p, 0)}"
-        looks[name] = Shade(colours[sum(p >= end for end in _SHARES)], words)
-    title = f"P({word}) given for {horizon(evidence.horizon)}, reference date {when[1]}"
-    legend = [*zip(colours, _SHARE_WORDS, strict=True), _NONE]
-    return _add(album, f"map-{when[0]}-{word}", us_map(looks, legend, title), title)
-
-
-def _outcome_map(evidence: HubEvidence, album: Album, when: tuple[str, dt.date], truth: pl.DataFrame) -> Html:
-    names = evidence.rules.categories
+    colours = {"rise": RISING, "fall": FALLING}[word]
     looks = {
-        place: Shade(shades(names)[k], f"{evidence.name_of(place)}: {category(names[k])}")
-        for place, k in truth.select("location", "observed").iter_rows()
+        place: Shade(colours[sum(p >= end for end in _SHARES)], f"{name_of(place)}: P({word}) {percent(p, 0)}")
+        for place, p in shares.items()
     }
-    legend = [(colour, category(name)) for colour, name in zip(shades(names), names, strict=True)]
-    title = f"What happened, reference date {when[1]}"
-    return _add(album, f"map-{when[0]}-happened", us_map(looks, [*legend, _NONE], title), title)
+    title = f"P({word}) given for {horizon(weeks)}, reference date {day}"
+    return UsMap(title, looks, [*zip(colours, _SHARE_WORDS, strict=True), _NONE])
 
 
-def skill_maps(evidence: HubEvidence, album: Album) -> list[Html]:
-    """The default's RPS over that of the hub's ensemble and of the best peer, by place; nothing without either."""
-    rivals = {"ensemble": evidence.ensemble, "peer": evidence.best_peer}
-    drawn = [_skill_map(evidence, album, word, name) for word, name in rivals.items() if name is not None]
-    if not drawn:
-        return []
-    words = paragraph(
-        "Violet: the default is better; orange: worse. A place has few independent weeks, so a neighbouring shade may "
-        "well be chance."
-    )
-    return [tag("h3", "Where it wins and loses"), words, gallery(drawn)]
+def happened(
+    observed: Mapping[str, int], categories: Sequence[str], day: dt.date, name_of: Callable[[str], str]
+) -> UsMap:
+    """The category that happened.
+
+    Args:
+        observed: location -> index of the category.
+        categories: names, from falling to rising.
+        day: reference date.
+        name_of: location -> its name.
+    """
+    colours, words = shades(categories), [category(name) for name in categories]
+    looks = {place: Shade(colours[k], f"{name_of(place)}: {words[k]}") for place, k in observed.items()}
+    return UsMap(f"What happened, reference date {day}", looks, [*zip(colours, words, strict=True), _NONE])
 
 
-def _skill_map(evidence: HubEvidence, album: Album, word: str, rival: str) -> Html:
-    rows = evidence.beside(rival, ["location"]).filter(pl.col("theirs") > 0)
-    looks = {row["location"]: _ratio(evidence, row) for row in rows.iter_rows(named=True)}
-    title = f"RPS of {evidence.default} over that of {rival}, by place"
-    lost = f"Worse in {numbers.count(int((rows['difference'] > 0).sum()))} of {numbers.count(rows.height)} places."
-    legend = [*zip(SKILL, _RATIO_WORDS, strict=True), _NONE]
-    return _add(album, f"map-skill-{word}", us_map(looks, legend, title, 24), title, lost)
+def skill(model: str, rival: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str]) -> UsMap:
+    """A model's RPS over that of a rival, by place.
 
-
-def place_words(evidence: HubEvidence, location: str) -> Html:
-    """A place that no map shows: its name and its relative RPS against the hub's ensemble."""
-    name = evidence.name_of(location)
-    if evidence.ensemble is None:
-        return join([name])
-    found = evidence.beside(evidence.ensemble, ["location"]).filter(pl.col("location") == location)
-    ratio = found["ours"][0] / found["theirs"][0] if found.height and found["theirs"][0] > 0 else None
-    return join([f"{name}: RPS over the ensemble's ", tag("strong", numbers.score(ratio, 2))])
-
-
-def _add(album: Album, name: str, drawn: str, title: str, more: str = "") -> Html:
-    album.save(f"figures/{name}.svg", drawn.encode())
-    return figure(inline_svg(drawn, name, f"Map of the United States: {title}."), f"{title}. {more}".strip())
-
-
-def _ratio(evidence: HubEvidence, row: dict[str, Any]) -> Shade:
-    ratio = row["ours"] / row["theirs"]
-    words = f"{evidence.name_of(row['location'])}: {numbers.score(ratio, 2)} on {numbers.count(row['n'])} forecasts"
-    return Shade(SKILL[sum(ratio >= end for end in _RATIOS)], words)
+    Args:
+        model: its name.
+        rival: its name.
+        rows: location -> `ratio`, and `n`, the forecasts that it is over.
+        name_of: location -> its name.
+    """
+    looks = {}
+    for place, row in rows.items():
+        words = f"{name_of(place)}: {score(row['ratio'], 2)} on {count(row['n'])} forecasts"
+        looks[place] = Shade(SKILL[sum(row["ratio"] >= end for end in _RATIOS)], words)
+    title = f"RPS of {model} over that of {rival}, by place"
+    return UsMap(title, looks, [*zip(SKILL, _RATIO_WORDS, strict=True), _NONE], 24)

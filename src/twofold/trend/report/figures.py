@@ -1,23 +1,128 @@
-"""Pictures of how well a run predicts: curves, calibration, errors, importance, comparisons."""
+"""Pictures of the trend study: counts, learning, scores, calibration, walks, correlations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib.dates as mdates
 import numpy as np
-from jaxtyping import Bool, Float
+import polars as pl
+from jaxtyping import Bool, Float, Int
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
+from twofold.page.album import Album
 from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, ON_DARK, ON_LIGHT, PAPER, canvas
 from twofold.trend.report import wording
 
+PARTS = {
+    "train": (HUES[0], ""),
+    "validation": (HUES[4], "...."),
+    "calibration": (HUES[2], "////"),
+    "test": (HUES[1], "\\\\\\\\"),
+}
+"""Colour and hatching of each part of a split in time, in its order."""
 _SMALL = (4.4, 4.1, (0.62, 0.15, 1.15, 0.3))
 _POINTS = 250
 """Points that a curve is thinned to: more can't be told apart at this size."""
+_FAST_ENOUGH = 400
+"""Up to so many regions the best order of the leaves is searched for; it takes a cubic time."""
 
 Record = Mapping[str, Any]
+
+
+def totals(
+    dates: Float[np.ndarray, " T"], counts: Float[np.ndarray, " T"], spans: dict[str, tuple[float, float]], unit: str
+) -> Figure:
+    """New cases of all regions together, and which part of the data each split holds.
+
+    Args:
+        dates: matplotlib day numbers.
+        counts: summed increments.
+        spans: split -> first and last target date, as day numbers; empty where splits are not stretches of time.
+        unit: "day" or "week".
+    """
+    figure, axes = canvas(9.2, 2.9, (0.75, 0.15, 0.4, 0.45))
+    axes.plot(dates, counts, color=INK, linewidth=1.3)
+    for split, (first, last) in spans.items():
+        hue, hatch = PARTS[split]
+        axes.axvspan(first - 0.5, last + 0.5, facecolor=hue, alpha=0.16, hatch=hatch, label=split, linewidth=0)
+    axes.set_ylabel(f"new cases a {unit}, all regions")
+    axes.set_xlim(dates[0], dates[-1] + 0.5)
+    axes.yaxis.set_major_formatter(FuncFormatter(_short))
+    _date_axis(axes)
+    if spans:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4)
+    return figure
+
+
+def region(
+    dates: Float[np.ndarray, " T"],
+    counts: Float[np.ndarray, " T"],
+    *,
+    targets: Float[np.ndarray, " n"],
+    probability: Float[np.ndarray, " n"],
+    went_up: Bool[np.ndarray, " n"],
+    name: str,
+) -> Figure:
+    """One region: new cases as bars, below them the probability of up at each test window's target date.
+
+    Args:
+        dates: matplotlib day numbers of the increments.
+        counts: increments.
+        targets: day numbers of the test windows' target dates.
+        probability: the headline model's probability of up.
+        went_up: what happened: a filled triangle for up, an open circle for not up.
+        name: the region's.
+    """
+    figure, top = canvas(3.7, 2.75, (0.6, 0.12, 1.22, 0.28))
+    bottom = _below(top, 0.36 / 2.75, 0.78 / 2.75)
+    step = float(np.min(np.diff(dates))) if len(dates) > 1 else 1.0
+    top.fill_between(
+        np.repeat(dates, 2) + np.tile([-step / 2, step / 2], len(dates)), np.repeat(counts, 2), color=HUES[5]
+    )
+    top.set_title(name if len(name) <= 38 else name[:37] + "…")
+    top.set_ylabel("new cases")
+    top.yaxis.set_major_locator(MaxNLocator(3))
+    top.yaxis.set_major_formatter(FuncFormatter(_short))
+    bottom.axhline(0.5, color=MUTED, linewidth=0.8)
+    bottom.plot(targets[went_up], probability[went_up], "^", color=HUES[1], markersize=4.5)
+    bottom.plot(targets[~went_up], probability[~went_up], "o", color=HUES[0], markersize=3.8, markerfacecolor="none")
+    bottom.set(ylim=(-0.05, 1.05), ylabel="P(up)")
+    bottom.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
+    for axes in (top, bottom):
+        axes.set_xlim(dates[0] - step / 2, dates[-1] + 1.5 * step)
+        _date_axis(axes, 3)
+    top.set_xticklabels([])
+    return figure
+
+
+def _below(above: Axes, bottom: float, height: float | None = None) -> Axes:
+    """Axes of the same width under others, by default of the same height; in shares of the figure's height."""
+    box = above.get_position()
+    return above.figure.add_axes((box.x0, bottom, box.width, box.height if height is None else height))
+
+
+def _date_axis(axes: Axes, ticks: int = 7) -> None:
+    low, high = axes.get_xlim()
+    # whole dates at an even distance: faster than matplotlib's own date locator, and never too many
+    places = np.unique(np.round(np.linspace(low + 0.05 * (high - low), high - 0.09 * (high - low), ticks)))
+    pattern = "%d %b %Y" if ticks > 4 else "%d %b %y"
+    labels = [mdates.num2date(place).strftime(pattern).lstrip("0") for place in places]
+    axes.set_xticks(places, labels, fontsize=8)
+    axes.grid(axis="x", color=LINE, linewidth=0.4)
+
+
+def _short(value: float, _: int) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{letter}".replace("-", "−")
+    return f"{value:g}".replace("-", "−")
 
 
 def learning(records: Sequence[Record], member: str) -> Figure:
@@ -28,10 +133,19 @@ def learning(records: Sequence[Record], member: str) -> Figure:
         member: its name.
     """
     figure, top = canvas(4.4, 4.6, (0.65, 0.15, 2.6, 0.3))
-    box = top.get_position()
-    bottom = figure.add_axes((box.x0, 0.5 / 4.6, box.width, box.height))
-    for axes, quantity, label in ((top, "loss", "loss, nats a window"), (bottom, "accuracy", "accuracy, %")):
-        _curves(axes, records, quantity)
+    bottom = _below(top, 0.5 / 4.6)
+    for axes, quantity, label, scale in (
+        (top, "loss", "loss, nats a window", 1),
+        (bottom, "accuracy", "accuracy, %", 100),
+    ):
+        for index, part in enumerate(("train", "validation", "test")):
+            key = f"{part}_{quantity}"
+            known = [(record["epoch"], record[key]) for record in records if record.get(key) is not None]
+            if known:
+                epochs, values = zip(*known, strict=True)
+                marker = MARKS[index] if len(known) <= 30 else None
+                values = scale * np.asarray(values, float)
+                axes.plot(epochs, values, label=part, marker=marker, markersize=3, **_line(index))
         axes.set_ylabel(label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     top.set_title(member)
@@ -39,21 +153,6 @@ def learning(records: Sequence[Record], member: str) -> Figure:
     top.legend(loc="best")
     bottom.set_xlabel("epoch")
     return figure
-
-
-def _curves(axes: Axes, records: Sequence[Record], quantity: str) -> None:
-    scale = 100 if quantity == "accuracy" else 1
-    for index, part in enumerate(("train", "validation", "test")):
-        known = [(record["epoch"], record[f"{part}_{quantity}"]) for record in records if _has(record, part, quantity)]
-        if known:
-            epochs, values = zip(*known, strict=True)
-            marker = MARKS[index] if len(known) <= 30 else None
-            style = {"color": HUES[index], "linestyle": DASHES[index], "marker": marker, "markersize": 3}
-            axes.plot(epochs, scale * np.asarray(values, float), label=part, **style)
-
-
-def _has(record: Record, part: str, quantity: str) -> bool:
-    return record.get(f"{part}_{quantity}") is not None
 
 
 def roc(label: Bool[np.ndarray, " n"], probabilities: Mapping[str, Float[np.ndarray, " n"]], title: str) -> Figure:
@@ -91,8 +190,8 @@ def precision_recall(
     return figure
 
 
-def _legend_below(axes: Axes) -> None:
-    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=2, columnspacing=1.2, handlelength=2.8)
+def _legend_below(axes: Axes, at: float = -0.17) -> None:
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, at), ncols=2, columnspacing=1.2, handlelength=2.8)
 
 
 def _thin(length: int) -> np.ndarray:
@@ -119,26 +218,19 @@ def reliability(models: Mapping[str, Sequence[Record]], title: str) -> Figure:
     figure, axes = canvas(4.4, 4.4, (0.62, 0.15, 1.45, 0.3))
     for index, (name, bins) in enumerate(models.items()):
         known = [each for each in bins if each["windows"] and each["mean_probability"] is not None]
-        x = [each["mean_probability"] for each in known]
-        y = [each["share_up"] for each in known]
-        axes.plot(x, y, marker=MARKS[index], markersize=4, label=wording.model(name), **_line(index))
+        given, happened = ([each[key] for each in known] for key in ("mean_probability", "share_up"))
+        axes.plot(given, happened, marker=MARKS[index], markersize=4, label=wording.model(name), **_line(index))
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="perfect")
     _unit_square(axes, "", "share that went up", title)
     axes.legend(loc="upper left")
-    _histogram(figure, axes, next(iter(models.values())))
+    first = next(iter(models.values()))
+    below = _below(axes, 0.5 / 4.4, 0.65 / 4.4)
+    lows, windows = ([each[key] for each in first] for key in ("low", "windows"))
+    widths = [each["high"] - each["low"] for each in first]
+    below.bar(lows, windows, widths, align="edge", color=HUES[0], edgecolor=PAPER, linewidth=0.5)
+    below.set(xlim=(0, 1), xlabel="probability of up", ylabel="windows")
+    below.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     return figure
-
-
-def _histogram(figure: Figure, above: Axes, bins: Sequence[Record]) -> None:
-    box = above.get_position()
-    axes = figure.add_axes((box.x0, 0.5 / 4.4, box.width, 0.65 / 4.4))
-    lows = [each["low"] for each in bins]
-    widths = [each["high"] - each["low"] for each in bins]
-    axes.bar(
-        lows, [each["windows"] for each in bins], widths, align="edge", color=HUES[0], edgecolor=PAPER, linewidth=0.5
-    )
-    axes.set(xlim=(0, 1), xlabel="probability of up", ylabel="windows")
-    axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
 
 
 def confusion(label: Bool[np.ndarray, " n"], called: Bool[np.ndarray, " n"], title: str) -> Figure:
@@ -172,17 +264,16 @@ def importance(groups: Sequence[Record]) -> Figure:
 
 def comparisons(pairs: Sequence[Record], title: str) -> Figure:
     """Differences of log score, model minus baseline, with intervals; left of the line the model is better."""
-    rows = [
-        f"{wording.model(pair['model'])}\nagainst {_lower(wording.model(pair['against']))}" for pair in reversed(pairs)
-    ]
+    rows = []
+    for pair in reversed(pairs):
+        against = wording.model(pair["against"])
+        if not against[1:2].isupper():  # an acronym stays as it is
+            against = against[:1].lower() + against[1:]
+        rows.append(f"{wording.model(pair['model'])}\nagainst {against}")
     values = [(pair["difference"], pair["low"], pair["high"]) for pair in reversed(pairs)]
     figure = _forest(rows, values, "difference of log score, nats", 1.75, step=0.36)
     figure.axes[0].set_title(title)
     return figure
-
-
-def _lower(text: str) -> str:
-    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def scores_at_a_glance(rows: Mapping[str, tuple[float | None, Sequence[float | None] | None]], score: str) -> Figure:
@@ -230,4 +321,183 @@ def _forest(
     axes.set(ylim=(-0.6, len(names) - 0.4), xlabel=x)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", color=LINE, linewidth=0.3)
+    return figure
+
+
+def by_target(dates: Sequence[str], values: Mapping[str, Sequence[float | None]], score: str) -> Figure:
+    """One score against the target date, a line a model; a date on which it is undefined is a gap.
+
+    Args:
+        dates: target dates, ascending.
+        values: model's name -> one value a date.
+        score: the score's key.
+    """
+    figure, axes = canvas(8.6, 3.8, (0.72, 0.2, 0.95, 0.2))
+    days = np.array(dates, dtype="datetime64[D]")
+    for index, (name, line) in enumerate(values.items()):
+        marker = MARKS[index % len(MARKS)] if len(dates) <= 40 else None
+        heights = np.array(line, dtype=float)  # None becomes NaN
+        axes.plot(days, heights, marker=marker, markersize=4, label=wording.model(name), **_line(index))
+    words = wording.SCORES[score]
+    axes.set_ylabel(f"{words.label} ({'higher' if words.higher else 'lower'} is better)")
+    _iso_dates(axes, "target date")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=6, columnspacing=1.2, handlelength=2.8)
+    return figure
+
+
+def known_by_origin(dates: Sequence[str], regions: Sequence[int], learned: Sequence[int]) -> Figure:
+    """Regions in C above windows learned from, by origin.
+
+    Args:
+        dates: origins, ascending.
+        regions: in C.
+        learned: windows that the models of the origin learned from.
+    """
+    figure, top = canvas(8.6, 3.9, (0.72, 0.2, 2.2, 0.2))
+    bottom = _below(top, 0.5 / 3.9)
+    for axes, values, label in ((top, regions, "regions in C"), (bottom, learned, "windows learned from")):
+        axes.step(np.array(dates, dtype="datetime64[D]"), np.asarray(values, dtype=float), where="post", color=HUES[0])
+        axes.set_ylabel(label)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        _iso_dates(axes, "origin" if axes is bottom else "")
+    top.tick_params(labelbottom=False)
+    return figure
+
+
+def _iso_dates(axes: Axes, label: str) -> None:
+    axes.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=7))
+    axes.xaxis.set_major_formatter(mdates.DateFormatter("%Y-%m-%d"))
+    axes.set_xlabel(label)
+
+
+def draw_correlation(album: Album, correlation: Float[np.ndarray, "R R"], tomorrow: pl.DataFrame) -> list[str]:
+    """Draws the correlation of all regions in file order and clustered, and of the first ten with numbers.
+
+    Args:
+        album: takes `heatmap-all`, `heatmap-clustered` and `heatmap-first`.
+        correlation: Pearson's r in the order of the file, NaN where undefined.
+        tomorrow: columns region and in_c, in the same order.
+
+    Returns:
+        The regions in the clustered order.
+    """
+    names, in_c, order = tomorrow["region"].to_list(), tomorrow["in_c"].to_numpy(), clustered(correlation)
+    album.draw("heatmap-all", heatmap(correlation, in_c, "in the order of the file"))
+    album.draw("heatmap-clustered", heatmap(correlation[np.ix_(order, order)], in_c[order], "clustered"))
+    album.draw("heatmap-first", heatmap_named(correlation[:10, :10], names[:10]))
+    return [names[index] for index in order]
+
+
+def clustered(correlation: Float[np.ndarray, "R R"]) -> Int[np.ndarray, " R"]:
+    """An order of the regions that sets alike ones side by side: average linkage on 1 - r.
+
+    Regions without a correlation (constant series) come last, in their own order.
+
+    Args:
+        correlation: Pearson's r, NaN rows and columns where undefined.
+    """
+    defined = np.flatnonzero(~np.isnan(np.diag(correlation)))
+    undefined = np.flatnonzero(np.isnan(np.diag(correlation)))
+    if len(defined) < 3:
+        return np.concatenate([defined, undefined])
+    distance = np.clip(1.0 - np.nan_to_num(correlation[np.ix_(defined, defined)]), 0.0, 2.0)
+    np.fill_diagonal(distance, 0.0)
+    pairs = squareform((distance + distance.T) / 2, checks=False)
+    tree = linkage(pairs, method="average", optimal_ordering=len(defined) <= _FAST_ENOUGH)
+    return np.concatenate([defined[leaves_list(tree)], undefined])
+
+
+def heatmap(correlation: Float[np.ndarray, "R R"], in_c: Bool[np.ndarray, " R"], order: str) -> Figure:
+    """All regions against all, with a strip along the left side that marks the set C.
+
+    Args:
+        correlation: Pearson's r in the order to draw, NaN where undefined (grey).
+        in_c: which regions are in C, in the same order.
+        order: names the order, for the axes.
+    """
+    figure, axes = canvas(4.7, 4.15, (0.72, 0.88, 0.5, 0.15))
+    image = _image(axes, correlation)
+    axes.set_xlabel(f"region, {order}")
+    axes.set_ylabel(f"region, {order}", labelpad=11)
+    box = axes.get_position()
+    strip = figure.add_axes((box.x0 - 0.026, box.y0, 0.018, box.height))
+    marks = np.where(in_c, 1.0, np.nan)[:, None]
+    strip.imshow(marks, aspect="auto", cmap=ListedColormap([HUES[3]]), interpolation="none")
+    strip.set_axis_off()
+    axes.tick_params(axis="y", pad=11)
+    _bar(figure, axes, image)
+    return figure
+
+
+def heatmap_named(correlation: Float[np.ndarray, "R R"], names: list[str]) -> Figure:
+    """A few regions against each other, with names and numbers."""
+    figure, axes = canvas(6.4, 5.4, (1.75, 1.05, 1.35, 0.15))
+    image = _image(axes, correlation)
+    short = [name if len(name) <= 20 else name[:19] + "…" for name in names]
+    axes.set_xticks(range(len(names)), short, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), short)
+    for row, column in np.ndindex(correlation.shape):
+        value = correlation[row, column]
+        dark = not np.isnan(value) and abs(value) > 0.65
+        text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+        axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ON_DARK if dark else ON_LIGHT)
+    _bar(figure, axes, image)
+    return figure
+
+
+def _image(axes: Axes, correlation: np.ndarray):
+    colours = colormaps["RdBu_r"].with_extremes(bad="#8c959f")
+    axes.grid(False)
+    return axes.imshow(correlation, vmin=-1, vmax=1, cmap=colours, interpolation="none")
+
+
+def _bar(figure: Figure, axes: Axes, image) -> None:
+    box = axes.get_position()
+    side = figure.add_axes((box.x1 + 0.03, box.y0, 0.03, box.height))
+    bar = figure.colorbar(image, cax=side, ticks=[-1, -0.5, 0, 0.5, 1])
+    bar.set_label("Pearson correlation of increments", color=INK)
+    bar.outline.set_edgecolor(LINE)  # pyright: ignore[reportCallIssue]
+    side.tick_params(color=MUTED)
+
+
+def effect(
+    networks: Mapping[str, Sequence[tuple[int, Sequence[float]]]], varied: str, label: str, *, zero: bool = False
+) -> Figure:
+    """What the length of the window or its start changes: a line through the means (open), a filled mark a seed.
+
+    Args:
+        networks: network's name -> (length or start, a value a seed), ascending.
+        varied: `length`, drawn to scale, or `start`, whose few values stand side by side.
+        label: of the values' axis.
+        zero: a line at 0.
+    """
+    figure, axes = canvas(4.4, 3.9, (0.78, 0.15, 0.95, 0.3))
+    found = sorted({at for points in networks.values() for at, _ in points})
+    for index, (name, points) in enumerate(networks.items()):
+        shift = (0.22 if varied == "length" else 0.05) * (index - (len(networks) - 1) / 2)
+        known = [((at if varied == "length" else found.index(at)) + shift, values) for at, values in points if values]
+        hue, mark = HUES[index % len(HUES)], MARKS[index % len(MARKS)]
+        axes.plot(
+            [place for place, _ in known],
+            [float(np.mean(values)) for _, values in known],
+            marker=mark,
+            markersize=7,
+            markerfacecolor=PAPER,
+            label=name,
+            **_line(index),
+        )
+        for place, values in known:
+            axes.plot([place] * len(values), values, mark, color=hue, markersize=3.5, alpha=0.8, markeredgewidth=0)
+    if varied == "length":
+        axes.set_xticks(found)
+        axes.set_xlabel("length of the window L, days")
+    else:
+        axes.set_xticks(range(len(found)), [f"from day {start}" for start in found])
+        axes.set_xlim(-0.4, len(found) - 0.6)
+        axes.set_xlabel("first day that a window may hold")
+    if zero:
+        axes.axhline(0, color=INK, linewidth=1)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.set_ylabel(label)
+    _legend_below(axes, -0.19)
     return figure

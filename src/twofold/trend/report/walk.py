@@ -9,9 +9,8 @@ from typing import Any
 from twofold.engine.files import saver, text, write_text
 from twofold.page.album import Album
 from twofold.page.drawing import style
-from twofold.page.numbers import score as written
 from twofold.page.template import render
-from twofold.trend.report import figures, walk_figures, wording
+from twofold.trend.report import figures, wording
 
 Row = dict[str, Any]
 
@@ -44,7 +43,7 @@ def write(folder: Path) -> Path:
         walk=scores["walk"],
         pool=scores["models"]["pool"],
         unit=wording.unit(scores["data"]["step_days"]),
-        level=f"{written(100 * config['score']['level'], 0)}\N{NO-BREAK SPACE}%",
+        level=wording.level(config["score"]["level"]),
         words=wording,
     )
     target = folder / "report.html"
@@ -132,9 +131,9 @@ def _draw(view: WalkView, album: Album) -> None:
         album.draw("comparisons", figures.comparisons(view.drawn, "active windows"))
     for score in view.BY_DATE:
         lines = {name: [row["scores"][name][score] for row in view.scored_dates] for name in view.BY_DATE_MODELS}
-        album.draw(f"by-target-{score.replace('_', '-')}", walk_figures.by_target(dates, lines, score))
+        album.draw(f"by-target-{score.replace('_', '-')}", figures.by_target(dates, lines, score))
     for group in view.RELIABILITY:
         bins = {name: view.scores["reliability"][name] for name in group}
         album.draw(f"reliability-{group[0]}", figures.reliability(bins, "active windows"))
     origins = [row["origin"] for row in view.scores["by_origin"]]
-    album.draw("known", walk_figures.known(origins, view.regions, view.learned))
+    album.draw("known", figures.known_by_origin(origins, view.regions, view.learned))

@@ -118,3 +118,13 @@ def unit(step_days: int) -> str:
         'week'
     """
     return {1: "day", 7: "week"}.get(step_days, f"{step_days}-day step")
+
+
+def level(share: float) -> str:
+    r"""The level of intervals.
+
+    Example:
+        >>> level(0.9)
+        '90\xa0%'
+    """
+    return f"{100 * share:g}\u00a0%"

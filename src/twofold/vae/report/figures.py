@@ -1,7 +1,8 @@
-"""Drawings of a run's figures: learning curves, units of the code, information, distances. Images are `sheets`'s."""
+"""Drawings of the figures of a run and of a sweep. Images are `sheets`'s."""
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, canvas
+from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, PAPER, canvas
+from twofold.page.numbers import MINUS, score
+from twofold.vae.report.plane import Weight, best, runaways, secants
 
 KL_SHOWN = 1e-4
 """Nats: a unit's KL below this is drawn at it; a logarithmic axis has no 0."""
@@ -25,7 +28,12 @@ _LABELS = {
 _MANY = 30
 """Epochs up to which each has its mark."""
 
+_LONG = 40.0
+"""Points of paper that a secant must span to have its slope written beside it."""
+
 Record = Mapping[str, Any]
+Row = tuple[str, float, float | None]
+"""Name, figure, and its standard error where that is known."""
 
 
 def course(records: Sequence[Record], quantity: str, best_epoch: int) -> Figure:
@@ -43,10 +51,10 @@ def course(records: Sequence[Record], quantity: str, best_epoch: int) -> Figure:
         marker = MARKS[index] if len(records) <= _MANY else None
         axes.plot([record["epoch"] for record in records], values, marker=marker, markersize=3, label=part, **style)
     axes.axvline(best_epoch, color=MUTED, linewidth=1, label="epoch kept")
-    _frame(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
+    framed(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
     axes.set(xlabel="epoch", ylabel=_LABELS[quantity])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(_grouped))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=1.2)
     return figure
 
@@ -70,14 +78,16 @@ def framed_from(records: Sequence[Record]) -> int:
     return 1 + max(len(records) // 10, int(len(records) >= 4))
 
 
-def _frame(axes: Axes, values: Sequence[float]) -> None:
+def framed(axes: Axes, values: Sequence[float]) -> None:
+    """Frames a vertical axis about some values, with a little room."""
     low, high = min(values), max(values)
     room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
     axes.set_ylim(low - room, high + room)
 
 
-def _grouped(value: float, _: int) -> str:
-    return f"{value:,g}".replace("-", "−") if abs(value) < 1e6 else f"{value:.3g}".replace("-", "−")
+def grouped(value: float | int, _: int) -> str:
+    """A tick's label, with thousands separators below a million."""
+    return (f"{value:,g}" if abs(value) < 1e6 else f"{value:.3g}").replace("-", MINUS)
 
 
 def kl_by_unit(kl: Float[np.ndarray, " latent"], floor: float) -> Figure:
@@ -107,7 +117,7 @@ def kl_by_unit(kl: Float[np.ndarray, " latent"], floor: float) -> Figure:
     return figure
 
 
-def bars(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
+def bars(rows: Sequence[Row], x: str) -> Figure:
     """Figures with a bar from 0 each and, where known, the span of two standard errors.
 
     Args:
@@ -120,31 +130,32 @@ def bars(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
         if error is not None:
             axes.plot([value - 2 * error, value + 2 * error], [row, row], color=INK, linewidth=1.6)
         axes.annotate(
-            f"{value:,.4g}".replace("-", "−"), (max(value + 2 * (error or 0), 0), row), (4, 0),
+            f"{value:,.4g}".replace("-", MINUS), (max(value + 2 * (error or 0), 0), row), (4, 0),
             textcoords="offset points", va="center", fontsize=8,
         )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
-    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
+    _named(axes, rows, x)
     axes.axvline(0, color=INK, linewidth=1)
     axes.grid(axis="y", linewidth=0)
     return figure
 
 
-def dots(rows: Sequence[tuple[str, float, float | None]], x: str) -> Figure:
+def dots(rows: Sequence[Row], x: str) -> Figure:
     """Dots with spans of two standard errors, one a row, the first on top; arguments as for `bars`."""
     figure, axes = canvas(4.4, 0.95 + 0.3 * max(len(rows), 2), (1.15, 0.2, 0.5, 0.15))
     for row, (_, value, error) in enumerate(rows):
         if error is not None:
             axes.plot([value - 2 * error, value + 2 * error], [row, row], color=HUES[0], linewidth=2)
         axes.plot([value], [row], marker="o", markersize=5, color=HUES[0])
+    _named(axes, rows, x)
+    axes.grid(axis="y", color=LINE, linewidth=0.3)
+    return figure
+
+
+def _named(axes: Axes, rows: Sequence[Row], x: str) -> None:
     axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
     axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=x)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(_grouped))
-    axes.grid(axis="y", color=LINE, linewidth=0.3)
-    return figure
+    axes.xaxis.set_major_formatter(FuncFormatter(grouped))
 
 
 def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " samples"], quantile: float) -> Figure:
@@ -164,3 +175,236 @@ def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " sam
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=1.0, handlelength=1.6)
     return figure
+
+
+def by_beta(
+    betas: Sequence[float],
+    lines: Mapping[str, Sequence[Sequence[float]]],
+    label: str,
+    *,
+    cap: float | None = None,
+    top: float | None = None,
+) -> Figure:
+    """Measures against the weight, evenly spaced whatever the weights are: a line joins the means over seeds.
+
+    Args:
+        betas: the weights.
+        lines: a line's name -> for each weight its values, one a seed; of several each is a small filled mark beside
+            the open one of their mean.
+        label: of the axis, with its unit.
+        cap: a level that I(x;z) can't exceed; the axis is then logarithmic above 1, for the rate lies far above it.
+        top: the most that there can be; the axis then goes from 0 to it.
+    """
+    legend = len(lines) > 1 or cap is not None
+    figure, axes = canvas(4.4, 3.4 if legend else 3.1, (0.85, 0.15, 0.85 if legend else 0.55, 0.15))
+    for index, (name, values) in enumerate(lines.items()):
+        known = [(place, each) for place, each in enumerate(values) if each]
+        several = any(len(each) > 1 for _, each in known)
+        means = [float(np.mean(each)) for _, each in known]
+        style = {"color": HUES[index], "linestyle": DASHES[index], "marker": MARKS[index], "markersize": 6}
+        style |= {"markerfacecolor": PAPER if several else HUES[index], "label": name if legend else None}
+        axes.plot([place for place, _ in known], means, **style)
+        for place, each in known if several else ():
+            axes.plot([place] * len(each), each, MARKS[index], color=HUES[index], markersize=3, markeredgewidth=0)
+    _weights_across(axes, betas, label)
+    if top is not None:
+        axes.set_ylim(0, 1.06 * top)
+    if cap is not None:
+        axes.axhline(cap, color=MUTED, linewidth=1, label="cap of I(x;z)")
+        axes.set_yscale("symlog", linthresh=1.0)
+        axes.set_ylim(-0.1, 2 * max(value for values in lines.values() for each in values for value in (*each, cap)))
+        axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+    if legend:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=3, columnspacing=1.2, handlelength=2.8)
+    return figure
+
+
+def _weights_across(axes: Axes, betas: Sequence[float], label: str) -> None:
+    axes.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
+    axes.set_xlim(-0.4, len(betas) - 0.6)
+    axes.set(xlabel="beta, the weight of the rate", ylabel=label)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+
+
+def sandwich(rows: Sequence[Record]) -> Figure:
+    """H - D, I and R of the exact case against the weight; where two are one, the open mark lies around the filled one.
+
+    Args:
+        rows: those of `sandwich` in sweep.json that have figures.
+    """
+    figure, axes = canvas(4.8, 3.8, (0.75, 0.15, 0.85, 0.15))
+    looks = (
+        ("rate_nats", "R, the rate", {"marker": "o", "markersize": 9, "markerfacecolor": "none"}),
+        ("mutual_information_nats", "I(x;z)", {"marker": "o", "markersize": 4}),
+        ("entropy_minus_distortion_nats", "H − D", {"marker": "s", "markersize": 4}),
+    )
+    for index, (key, name, look) in enumerate(looks):
+        values = [row[key] for row in rows]
+        axes.plot(range(len(rows)), values, color=HUES[index], linestyle=DASHES[index], label=name, **look)
+    axes.axhline(0, color=INK, linewidth=1)
+    _weights_across(axes, [row["beta"] for row in rows], "nats a data point")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.16), ncols=3, columnspacing=1.2, handlelength=2.8)
+    return figure
+
+
+def courses(records: Sequence[Record], title: str) -> Figure:
+    """A run's own loss above the two parts of it, by epoch, for training and validation.
+
+    Args:
+        records: the lines of metrics.jsonl.
+        title: says which run.
+    """
+    figure, top = canvas(4.4, 5.6, (0.85, 0.15, 3.9, 0.3))
+    box = top.get_position()
+    stacked = [figure.add_axes((box.x0, bottom / 5.6, box.width, box.height)) for bottom in (2.2, 0.5)]
+    labels = {"loss": "loss, nats", "rate": "rate, nats", "distortion": "distortion, nats"}
+    for axes, (quantity, label) in zip((top, *stacked), labels.items(), strict=True):
+        lines = by_part(records, quantity)
+        for index, (part, values) in enumerate(lines.items()):
+            epochs = [record["epoch"] for record in records]
+            axes.plot(epochs, values, color=HUES[index], linestyle=DASHES[index], label=part)
+        framed(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+        axes.set_ylabel(label)
+    for axes in (top, stacked[0]):
+        axes.tick_params(labelbottom=False)
+    top.set_title(title)
+    top.legend(loc="best")
+    stacked[-1].set_xlabel("epoch")
+    return figure
+
+
+def elbo_courses(runs: Mapping[str, Sequence[Record]], part: str) -> Figure:
+    """The negative ELBO with beta = 1 of every weight's run by epoch, above the lowest of all.
+
+    Args:
+        runs: a run's name -> the lines of its metrics.jsonl.
+        part: `training` or `validation`.
+    """
+    rows = math.ceil(len(runs) / 3)  # of the legend
+    figure, axes = canvas(4.8, 3.8 + 0.18 * rows, (0.95, 0.15, 0.6 + 0.18 * rows, 0.3))
+    courses = {name: by_part(records, "negative_elbo")[part] for name, records in runs.items()}
+    lowest = min(value for values in courses.values() for value in values)
+    for index, (name, values) in enumerate(courses.items()):
+        style = {"color": HUES[index % len(HUES)], "linestyle": DASHES[index % len(DASHES)]}
+        axes.plot([record["epoch"] for record in runs[name]], [v - lowest for v in values], label=name, **style)
+    # Weights of 1 and 100 lie thousands of nats apart; a straight axis would press all good runs into one line.
+    axes.set_yscale("symlog", linthresh=10.0)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+    axes.set(xlabel="epoch", ylabel="above the lowest of all, nats (log above 10)")
+    axes.set_title(f"{part} images")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.14), ncols=3, columnspacing=1.2, handlelength=2.8)
+    return figure
+
+
+def rate_distortion(grid: Sequence[Weight], shaded: bool) -> Figure:
+    """Rate against distortion on even axes, where the best bound is a straight line of slope -1.
+
+    A small mark is a seed, an open one the mean over seeds; secants join the means of neighbouring weights. Runaways
+    are left out.
+
+    Args:
+        grid: the weights, smallest first.
+        shaded: shade what lies below the best bound.
+    """
+    figure, axes = canvas(4.8, 4.4, (0.85, 0.4, 0.5, 0.2))
+    bound, far = best(grid).bound, runaways(grid)
+    grid = [weight for weight in grid if weight not in far]
+    rates, distortions = ([v for each in grid for v in each.each(key)] for key in ("rate_nats", "distortion_nats"))
+    right = 1.15 * max(rates) + 1
+    low, high = min(*distortions, bound - max(rates)), max(*distortions, bound)
+    axes.set(xlim=(-0.04 * right, right), ylim=(low - 0.08 * (high - low), high + 0.08 * (high - low)))
+    line = np.array([0.0, right])
+    axes.plot(line, bound - line, color=INK, linestyle=DASHES[1], linewidth=1.2)
+    if shaded:
+        axes.fill_between(line, bound - line, axes.get_ylim()[0], color=LINE, alpha=0.6, linewidth=0)
+    writer = _runs(axes, grid, [weight.each("distortion_nats") for weight in grid], linewidth=1.2)
+    for secant, (left, after) in zip(secants(grid), pairwise(writer.points), strict=True):
+        if secant.slope is not None and writer.distance(left, after) > _LONG:
+            middle = ((left[0] + after[0]) / 2, (left[1] + after[1]) / 2)
+            writer.beside(middle, score(secant.slope, 2), MUTED)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set(xlabel="rate R, nats an image", ylabel="distortion D, nats an image")
+    return figure
+
+
+def height(grid: Sequence[Weight], shaded: bool) -> Figure:
+    """The same points as their height D + R above the best bound, on logarithmic axes that part the small rates.
+
+    Args:
+        grid: the weights, smallest first.
+        shaded: shade what lies below the best bound.
+    """
+    figure, axes = canvas(4.8, 4.4, (0.85, 0.4, 0.5, 0.2))
+    bound = best(grid).bound
+    above = [[value - bound for value in weight.each("negative_elbo_nats")] for weight in grid]
+    rates = [rate for weight in grid for rate in weight.each("rate_nats")]
+    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set_yscale("symlog", linthresh=10.0)
+    left = -0.1 if min(rates) < 1 else 0.5 * min(rates)
+    axes.set(xlim=(left, 2.5 * max(rates) + 1), ylim=(-4, 2 * max(map(max, above)) + 10))
+    axes.axhline(0, color=INK, linestyle=DASHES[1], linewidth=1.2)
+    if shaded:
+        axes.axhspan(axes.get_ylim()[0], 0, color=LINE, alpha=0.6, linewidth=0)
+    _runs(axes, grid, above, linewidth=1, linestyle=(0, (1, 2)))
+    axes.set(
+        xlabel="rate R, nats an image (logarithmic above 1)", ylabel="D + R above the best bound, nats (log above 10)"
+    )
+    return figure
+
+
+def _runs(axes: Axes, grid: Sequence[Weight], heights: Sequence[Sequence[float]], **line: Any) -> "_Writer":
+    """Marks runs by rate and height, with a line through the weights' means and their names beside these."""
+    means = [(weight.mean("rate_nats"), float(np.mean(up))) for weight, up in zip(grid, heights, strict=True)]
+    axes.plot(*zip(*means, strict=True), color=HUES[0], **line)
+    writer = _Writer(axes, means)
+    for weight, up, middle in zip(grid, heights, means, strict=True):
+        several = len(up) > 1
+        axes.plot(*middle, "o", color=HUES[0], markersize=7.5, markerfacecolor=PAPER if several else HUES[0])
+        if several:
+            axes.plot(weight.each("rate_nats"), up, "o", color=HUES[0], markersize=3.5, alpha=0.8, markeredgewidth=0)
+        writer.beside(middle, weight.name, INK)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(grouped))
+    return writer
+
+
+class _Writer:
+    """Writes beside points, each text where it covers no point and no earlier text; none where there is no room."""
+
+    def __init__(self, axes: Axes, points: Sequence[tuple[float, float]]) -> None:
+        self.axes, self.points = axes, points
+        self.taken = [(x - 4.0, y - 4.0, x + 4.0, y + 4.0) for x, y in map(self._place, points)]
+
+    def distance(self, one: tuple[float, float], other: tuple[float, float]) -> float:
+        """How far two points lie apart on paper, in points."""
+        return float(np.hypot(*(self._place(one) - self._place(other))))
+
+    def beside(self, point: tuple[float, float], text: str, colour: str) -> None:
+        """Writes a line of text on the first free side of a point, which is in data coordinates."""
+        x, y = self._place(point)
+        wide, tall = 5.0 * len(text), 9.0
+        for right, up in ((6, 4), (6, -12), (-6 - wide, -12), (-6 - wide, 4), (6, 14), (-6 - wide, -22)):
+            box = (x + right, y + up, x + right + wide, y + up + tall)
+            if self._free(box):
+                self.taken.append(box)
+                self.axes.annotate(text, point, (right, up), textcoords="offset points", fontsize=8, color=colour)
+                return
+
+    def _place(self, point: tuple[float, float]) -> Float[np.ndarray, "2"]:
+        return self.axes.transData.transform(point) * 72 / self.axes.figure.dpi  # in points, as offsets are
+
+    def _free(self, box: tuple[float, float, float, float]) -> bool:
+        frame = self.axes.get_window_extent()
+        scale = 72 / self.axes.figure.dpi
+        if box[0] < frame.x0 * scale or box[2] > frame.x1 * scale + 12 or box[1] < frame.y0 * scale:
+            return False
+        return not any(
+            box[0] < right and left < box[2] and box[1] < top and bottom < box[3]
+            for left, bottom, right, top in self.taken
+        )

@@ -1,15 +1,22 @@
-"""The report of a run: a folder's files in, pictures and one self-contained page out."""
+"""The page of a run: a folder's files in, pictures and one self-contained report.html out."""
 
+import json
+import math
+import shlex
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from twofold import __version__
-from twofold.engine.files import saver, write_text
+import numpy as np
+import polars as pl
+
+from twofold.engine.files import arrays, saver, table, text, write_text
 from twofold.page.album import Album
-from twofold.page.blocks import Section, badge, callout, document, paragraph
 from twofold.page.drawing import style
-from twofold.page.html import Html, join, tag
-from twofold.vae.report import data_sections, evidence, meaning, picture_sections, score_sections, wording
-from twofold.vae.report.evidence import Evidence
+from twofold.page.numbers import percent, plain, score, significant
+from twofold.page.template import render
+from twofold.vae.report import figures, judgements, sheets, wording
 
 
 def write(run_folder: Path) -> Path:
@@ -26,63 +33,238 @@ def write(run_folder: Path) -> Path:
     Raises:
         RunFolderError: when a file of the run is missing.
     """
-    found = evidence.read(run_folder)
+    view = read(run_folder)
+    album = Album(saver(run_folder))
     with style():
-        sections = _sections(found, Album(saver(run_folder)))
-    page = document(_title(found), _lead(found), sections, _footer(found))
+        shown = _draw(view, album)
+    page = render(
+        "vae/report/run.html.j2",
+        album,
+        view=view,
+        scores=view.scores,
+        data=view.scores["data"],
+        test=view.scores["test"],
+        shown=shown,
+        words=wording,
+        judge=judgements,
+    )
     target = run_folder / "report.html"
     write_text(target, page)
     return target
 
 
-def _sections(found: Evidence, album: Album) -> list[Section]:
-    return [
-        score_sections.glance_section(found),
-        data_sections.images_section(found, album),
-        data_sections.network_section(found),
-        score_sections.learning_section(found, album),
-        picture_sections.reconstructions_section(found, album),
-        picture_sections.samples_section(found, album),
-        picture_sections.interpolations_section(found, album),
-        picture_sections.latent_section(found, album),
-        score_sections.scores_section(found, album),
-        meaning.meaning_section(found),
-        meaning.repeat_section(found),
-    ]
+@dataclass(frozen=True)
+class RunView:
+    """The files of a finished computation, and what the template shows of them.
+
+    Attributes:
+        scores: scores.json.
+        config: config.json.
+        metrics: the lines of metrics.jsonl, one an epoch.
+        arrays: arrays.npz: pictures (uint8, [.., h, w, c]) and the figures behind them.
+        skipped: skipped.json: name and reason of each file that gave no image.
+        images: a row an image: name, hash, split, duplicate.
+        labels: a row an avatar: what it wears; None where the images are somebody's own.
+        manifest: manifest.json; empty where the folder was copied without it.
+    """
+
+    scores: dict[str, Any]
+    config: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    arrays: dict[str, np.ndarray]
+    skipped: list[dict[str, str]]
+    images: pl.DataFrame
+    labels: pl.DataFrame | None
+    manifest: dict[str, Any]
+
+    LISTED = 500
+    """Names that a list holds at most; the run folder's files hold them all."""
+
+    @property
+    def flaws(self) -> list[str]:
+        """Findings to be known before any picture is looked at; a collapse stands in the verdict."""
+        found = {
+            "linear": judgements.against_linear(self.scores).judged == "more",
+            "overfitting": judgements.overfitting(self.scores).judged == "more",
+            "memorisation": judgements.memorised(self.scores),
+        }
+        return [name for name, there in found.items() if there]
+
+    @property
+    def values(self) -> int:
+        """Values of one image: channels x height x width."""
+        return math.prod(self.scores["data"]["shape"][1:])
+
+    @property
+    def levels(self) -> float:
+        """Sigma in levels of an 8-bit value."""
+        return 255 * self.scores["test"]["sigma"]
+
+    @property
+    def off(self) -> float:
+        """Root mean square error of reconstructions, in levels of an 8-bit value."""
+        return 255 * math.sqrt(self.scores["test"]["mse"])
+
+    @property
+    def told_apart(self) -> float:
+        """Images that a code of this rate can tell apart."""
+        return math.exp(self.scores["test"]["rate_nats"])
+
+    @property
+    def narrowed(self) -> float:
+        """Images that remain once a draw of the code is known."""
+        test = self.scores["test"]
+        return math.exp(test["mi_cap_nats"] - test["mutual_information_nats"])
+
+    @property
+    def gain(self) -> float:
+        """What importance weighting takes off the negative ELBO, on the same images, nats."""
+        test = self.scores["test"]
+        return test["iw_negative_elbo_nats"] - test["iw_bound_nats"]
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why files were skipped, and how many, the most frequent first."""
+        return sorted(self.scores["data"]["skipped_reasons"].items(), key=lambda pair: (-pair[1], pair[0]))
+
+    @property
+    def duplicates(self) -> list[str]:
+        """Names of the images with the pixels of an earlier one."""
+        return self.images.filter("duplicate")["name"].to_list()
+
+    @property
+    def worn(self) -> dict[str, list[tuple[Any, float]]]:
+        """What the avatars vary in: the values of each attribute with their shares, the most frequent first."""
+        assert self.labels is not None
+        shares = {}
+        for values in self.labels.drop("name"):
+            tally = Counter(values.to_list())
+            ranked = sorted(tally, key=lambda value: (-tally[value], str(value)))
+            shares[values.name] = [(value, tally[value] / len(self.labels)) for value in ranked]
+        return shares
+
+    @property
+    def unlayered(self) -> int:
+        """Parameters that belong to no layer."""
+        model = self.scores["model"]
+        return model["parameters"] - sum(layer["parameters"] for layer in model["layers"])
+
+    @property
+    def framed_from(self) -> int:
+        """The first epoch that the learning curves' axes must show."""
+        return figures.framed_from(self.metrics)
+
+    @property
+    def courses(self) -> list[str]:
+        """Quantities worth a learning curve: the loss where it is not the negative ELBO, sigma where it moves."""
+        objective = self.scores["objective"]
+        own_loss = objective["beta"] != 1 or objective["warmup"] or objective["free_nats"]
+        moves = len({record["sigma"] for record in self.metrics}) > 1
+        return ["negative_elbo", "rate", "distortion"] + ["loss"] * bool(own_loss) + ["sigma"] * moves
+
+    def kept(self, quantity: str) -> dict[str, float]:
+        """A quantity at the epoch whose weights are kept, of training and validation."""
+        best = self.scores["training"]["best_epoch"]
+        return {part: values[best - 1] for part, values in figures.by_part(self.metrics, quantity).items()}
+
+    @property
+    def parts(self) -> list[figures.Row]:
+        """Negative ELBO of the images of each part of the split, with its standard error."""
+        key = "negative_elbo_nats"
+        blocks = [(name, self.scores[name]) for name in ("train_sample", "validation", "test")]
+        return [(wording.BLOCKS[name], block[key], block["standard_errors"][key]) for name, block in blocks]
+
+    @property
+    def account(self) -> list[figures.Row]:
+        """Information and rate of the same images, and the most that so few can show."""
+        test, key = self.scores["test"], "mutual_information_nats"
+        return [
+            ("Information I", test[key], test["standard_errors"][key]),
+            ("Rate R", test["mi_rate_nats"], None),
+            ("Cap of I, log N", test["mi_cap_nats"], None),
+        ]
+
+    @property
+    def close(self) -> float:
+        """The distance to the nearest training image that all but 5 % of the test images exceed."""
+        return float(np.quantile(self.arrays["test_distance"], 0.05))
+
+    def compares(self, block: str, key: str) -> bool:
+        """Whether a score may stand beside the run's: the linear model's nats are those of a density."""
+        nats = key in ("negative_elbo_nats", "distortion_nats")
+        return block != "linear" or not nats or self.scores["likelihood"]["is_density"]
+
+    def side(self, block: str, key: str) -> str:
+        """What stands before a score that the cap of I turns into a bound."""
+        capped = block == "test" and self.scores["test"]["mi_at_cap"]
+        return {"mutual_information_nats": "≥ ", "marginal_kl_nats": "≤ "}.get(key, "") if capped else ""
+
+    @property
+    def command(self) -> str | None:
+        """The command of the run, as a shell takes it."""
+        return shlex.join(self.manifest["command"]) if "command" in self.manifest else None
+
+    @property
+    def versions(self) -> list[tuple[str, str]]:
+        """Packages and their versions, by name."""
+        return sorted(self.manifest.get("versions", {}).items())
 
 
-def _title(found: Evidence) -> str:
-    images, _, height, width = found.scores["data"]["shape"]
-    kind = "avatar" if found.scores["embedded"] else "image"
-    return f"A variational autoencoder on {wording.plural(images, kind)} of {width}\u00a0×\u00a0{height}"
+def read(folder: Path) -> RunView:
+    """Reads the files that the page shows.
 
+    Args:
+        folder: run folder whose computation is complete.
 
-def _lead(found: Evidence) -> Html:
-    scores = found.scores
-    badges = [
-        badge(f"recipe {scores['recipe']}"),
-        badge(f"seed {scores['seed']}"),
-        badge(f"beta {wording.setting(scores['objective']['beta'])}"),
-        badge(f"likelihood {scores['likelihood']['name']}"),
-    ]
-    parts = [paragraph(*badges)]
-    if scores["embedded"]:
-        parts.append(callout(paragraph(tag("strong", data_sections.RENDERED)), kind="warning"))
-    if scores["departures"]:
-        where = tag("a", "The network", href="#network")
-        parts.append(callout(paragraph("This run repeats the original study, with departures: see ", where, ".")))
-    units = wording.plural(scores["model"]["latent_dim"], "number")
-    parts.append(
-        paragraph(
-            f"An encoder squeezes each image into {units}, the code; a decoder draws the image again from them. From "
-            "random codes the decoder makes images that never were. This page says how well it does both, and what its "
-            "figures mean."
-        )
+    Raises:
+        RunFolderError: when one of the files is missing.
+    """
+    scores = json.loads(text(folder, "scores.json"))
+    return RunView(
+        scores=scores,
+        config=json.loads(text(folder, "config.json")),
+        metrics=[json.loads(line) for line in text(folder, "metrics.jsonl").splitlines()],
+        arrays=arrays(folder, "arrays.npz"),
+        skipped=json.loads(text(folder, "skipped.json")),
+        images=table(folder, "images.parquet"),
+        labels=table(folder, "labels.parquet") if scores["embedded"] else None,
+        manifest=json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {},
     )
-    return join(parts)
 
 
-def _footer(found: Evidence) -> Html:
-    digest = tag("code", found.scores["data"]["digest"])
-    made = paragraph(f"twofold {__version__}; digest of the images ", digest, ".")
-    return join([made, paragraph("This page loads nothing from elsewhere.")])
+def _draw(view: RunView, album: Album) -> dict[str, int]:
+    """Draws everything; returns how many images each sheet has room for."""
+    held, best = view.arrays, view.scores["training"]["best_epoch"]
+    for quantity in view.courses:
+        album.draw(f"learning-{quantity.replace('_', '-')}", figures.course(view.metrics, quantity, best))
+    album.draw("parts", figures.dots(view.parts, "negative ELBO, nats an image"))
+    album.draw("information", figures.bars(view.account, "nats"))
+    album.draw("kl-units", figures.kl_by_unit(held["kl_units"].astype(float), judgements.UNIT_FLOOR))
+    distances = held["test_distance"].astype(float), held["nearest_distance"].astype(float)
+    album.draw("nearest-distances", figures.distances(*distances, view.close))
+
+    at = sheets.layout(held["sheet"])
+    sheets.hang(album, "samples", sheets.grid(held["sheet"][: at.shown], at.columns, at.scale))
+    pairs = sheets.layout(held["real"], beside=2, gap=sheets.WIDE_GAP)
+    real, made = (held[name][: pairs.shown] for name in ("real", "reconstruction"))
+    sheets.hang(album, "reconstructions", sheets.pairs(real, made, pairs.columns, pairs.scale))
+    prior = sheets.layout(held["prior"])
+    sheets.hang(album, "prior-samples", sheets.grid(held["prior"][: prior.shown], prior.columns, prior.scale))
+    near = sheets.layout(held["nearest"], above=2, gap=sheets.WIDE_GAP // 2)
+    top, bottom, apart = (held[name][: near.shown] for name in ("prior", "nearest", "nearest_distance"))
+    texts = [score(float(distance)) for distance in apart]
+    sheets.hang(album, "nearest", sheets.strip_pairs(top, bottom, texts, near.columns, near.scale))
+
+    if len(held["linear"]):
+        paths = ("linear", "spherical")
+        names = [f"{pair + 1}, {path}" for pair in range(len(held["linear"])) for path in paths]
+        between = np.stack([held[path] for path in paths], axis=1).reshape(len(names), *held["linear"].shape[1:])
+        sheets.hang(album, "interpolations", sheets.ways(held["ends"].repeat(2, axis=0), between, names))
+    units = [f"unit {unit}, {significant(float(held['kl_units'][unit]), 3)} nats" for unit in held["traverse_units"]]
+    values = [plain(float(value)) for value in held["traverse_values"]]
+    strips = held["traverse"]
+    sheets.hang(album, "traversals", sheets.rows(strips, units, values, sheets.enlarged(strips.shape[3])))
+    directions = zip(("first", "second"), held["map_explained"], strict=True)
+    x, y = (f"{name} direction, {percent(float(share), 0)}" for name, share in directions)
+    sheets.hang(album, "map", sheets.scatter(held["map_thumbs"], held["map_xy"].astype(float), 900, labels=(x, y)))
+    return {"samples": at.shown, "reconstructions": pairs.shown, "prior": prior.shown, "nearest": near.shown}

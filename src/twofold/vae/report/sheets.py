@@ -1,8 +1,13 @@
-"""Sheets of images: arrays in, PNG bytes out, the same bytes each time, on white paper."""
+"""Sheets of images on white paper, the same bytes each time, and how they hang on a page.
+
+Everywhere `columns` says how many images or pairs stand in a row, of which the last may hold fewer, and `scale` makes
+each pixel a square of that side.
+"""
 
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +16,8 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from twofold.page.album import Album
+from twofold.page.album import size as png_size
 from twofold.page.colours import LIGHT
 
 Tiles = UInt8[np.ndarray, "n h w c"]
@@ -24,63 +31,82 @@ WIDE_GAP = 10
 """Pixels of paper between two pairs."""
 LINE = 16
 """Height of a line of text, in pixels."""
+PAGE = 1112
+"""Width of a report's text on a wide screen, in CSS pixels."""
+SMALL = 64
+"""Images of fewer pixels are enlarged to about this."""
 _LETTERS = 12
 """Size of the letters, in pixels."""
 
 
-def grid(images: Tiles, columns: int, scale: int = 1, gap: int = GAP) -> bytes:
-    """Images in reading order.
+def hang(album: Album, name: str, png: bytes) -> None:
+    """Puts a sheet into the album at its own size, or as wide as the page where it is wider."""
+    album.place(name, png, scale=min(1.0, PAGE / png_size(png)[0]))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How images stand on a sheet that fits the page; those after the first `shown` are left out."""
+
+    shown: int
+    columns: int
+    scale: int
+
+
+def layout(images: Tiles, beside: int = 1, above: int = 1, gap: int = GAP) -> Layout:
+    """Lays images out: all, or as many whole rows as leave the sheet no higher than the page is wide.
 
     Args:
-        images: at least one.
-        columns: how many stand in a row; the last row may hold fewer.
-        scale: each pixel becomes a square of that side.
-        gap: pixels of paper between two images.
+        images: of this size, at least one.
+        beside: how many stand close together in each cell, side by side.
+        above: the same, one above the other.
+        gap: pixels of paper between two columns of cells.
+
+    Example:
+        >>> layout(np.zeros((64, 64, 64, 3), np.uint8)), layout(np.zeros((64, 256, 256, 3), np.uint8))
+        (Layout(shown=64, columns=16, scale=1), Layout(shown=16, columns=4, scale=1))
     """
+    scale = enlarged(images.shape[2])
+    width = beside * (scale * images.shape[2] + GAP) - GAP
+    columns = max(1, (PAGE + gap) // (width + gap))
+    rows_ = max(1, PAGE // (above * scale * images.shape[1]))
+    return Layout(min(len(images), columns * rows_), columns, scale)
+
+
+def enlarged(width: int) -> int:
+    """By how much images of a width are enlarged: each pixel becomes a square of that side.
+
+    Example:
+        >>> enlarged(16), enlarged(64), enlarged(256)
+        (4, 1, 1)
+    """
+    return max(1, SMALL // width)
+
+
+def grid(images: Tiles, columns: int, scale: int = 1, gap: int = GAP) -> bytes:
+    """Images in reading order, with so many pixels of paper between two columns."""
     paper = _Paper()
     for index, tile in enumerate(_enlarged(images, scale)):
         height, width = tile.shape[:2]
-        paper.place(tile, index % columns * (width + gap), index // columns * (height + gap))
+        paper.place(tile, index % columns * (width + gap), index // columns * (height + GAP))
     return paper.png()
 
 
 def pairs(real: Tiles, reconstruction: Tiles, columns: int, scale: int = 1) -> bytes:
-    """Each original with its reconstruction on its right, so that columns of one stand beside columns of the other.
+    """Each original with its reconstruction on its right, so that columns of one stand beside columns of the other."""
+    left, right = _enlarged(real, scale), _enlarged(reconstruction, scale)
+    white = np.full_like(left[:, :, :1], 255).repeat(GAP, axis=2)
+    return grid(np.concatenate([left, white, right], axis=2), columns, gap=WIDE_GAP)
 
-    Args:
-        real: the originals.
-        reconstruction: one for each, in their order.
-        columns: how many pairs stand in a row.
-        scale: each pixel becomes a square of that side.
-    """
+
+def strip_pairs(top: Tiles, bottom: Tiles, labels: Sequence[str], columns: int, scale: int = 1) -> bytes:
+    """Each image, such as a sample, above the one it is compared with, and a short text below both."""
     paper = _Paper()
-    for index, (left, right) in enumerate(zip(_enlarged(real, scale), _enlarged(reconstruction, scale), strict=True)):
-        height, width = left.shape[:2]
-        x, y = index % columns * (2 * width + GAP + WIDE_GAP), index // columns * (height + GAP)
-        paper.place(left, x, y)
-        paper.place(right, x + width + GAP, y)
-    return paper.png()
-
-
-def strip_pairs(
-    top: Tiles, bottom: Tiles, labels: Sequence[str] | None = None, columns: int = 8, scale: int = 1
-) -> bytes:
-    """Each image above the one it is compared with, such as a sample above its nearest training image.
-
-    Args:
-        top: the upper images.
-        bottom: one for each, in their order.
-        labels: a short text under each pair.
-        columns: how many pairs stand in a row.
-        scale: each pixel becomes a square of that side.
-    """
-    paper = _Paper()
-    texts = labels or [""] * len(top)
-    pairs_ = zip(_enlarged(top, scale), _enlarged(bottom, scale), texts, strict=True)
+    pairs_ = zip(_enlarged(top, scale), _enlarged(bottom, scale), labels, strict=True)
     for index, (upper, lower, text) in enumerate(pairs_):
         height, width = upper.shape[:2]
-        x = index % columns * (max(width, _widest(texts)) + WIDE_GAP // 2)
-        y = index // columns * (2 * height + GAP + WIDE_GAP + (LINE if labels else 0))
+        x = index % columns * (max(width, _widest(labels)) + WIDE_GAP // 2)
+        y = index // columns * (2 * height + GAP + WIDE_GAP + LINE)
         paper.place(upper, x, y)
         paper.place(lower, x, y + height + GAP)
         paper.write(text, x + _indent(text, width), y + 2 * height + GAP)
@@ -93,13 +119,9 @@ def rows(
     heads: Sequence[str] | None = None,
     scale: int = 1,
 ) -> bytes:
-    """One strip a row: paths through the latent space, traversals of its units.
+    """One strip of images a row, such as a path through the latent space.
 
-    Args:
-        images: k strips of t images.
-        labels: what each row is, written on its left.
-        heads: what each column is, written above it.
-        scale: each pixel becomes a square of that side.
+    `labels` say what each row is, on its left, and `heads` what each column is, above it.
     """
     paper = _Paper()
     count, steps, height, width = (*images.shape[:2], scale * images.shape[2], scale * images.shape[3])
@@ -117,6 +139,12 @@ def rows(
     return paper.png()
 
 
+def ways(ends: UInt8[np.ndarray, "k 2 h w c"], between: UInt8[np.ndarray, "k t h w c"], labels: Sequence[str]) -> bytes:
+    """Ways from one real image to another, each with its label: the decoded images between the two real ones."""
+    heads = ["real", *(f"{share:.0%}".replace("%", " %") for share in np.linspace(0, 1, between.shape[1])), "real"]
+    return rows(np.concatenate([ends[:, :1], between, ends[:, 1:]], axis=1), labels, heads, enlarged(ends.shape[3]))
+
+
 def scatter(
     thumbs: Tiles, xy: Float[np.ndarray, "n 2"], size: int = 960, scale: int = 2, labels: tuple[str, str] = ("", "")
 ) -> bytes:
@@ -129,7 +157,7 @@ def scatter(
         thumbs: small images.
         xy: a point for each; y points upwards.
         size: width of the plane in pixels, or its height where the points reach further up than across.
-        scale: each pixel becomes a square of that side.
+        scale: see above.
         labels: what x and y are, written under the plane on the right and above it on the left.
     """
     paper = _Paper()

@@ -1,21 +1,36 @@
-"""The report of a sweep: its summary and its runs' files in, pictures and one self-contained page out."""
+"""The page of a sweep: its summary and its runs' files in, pictures and one self-contained report.html out."""
 
 import json
+import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twofold import __version__
-from twofold.engine.files import saver, write_text
-from twofold.page import numbers
+import numpy as np
+from jaxtyping import UInt8
+
+from twofold.engine.files import arrays, saver, text, write_text
 from twofold.page.album import Album
-from twofold.page.blocks import Section, badge, callout, definitions, details, document, paragraph, settings
 from twofold.page.drawing import style
-from twofold.page.html import Html, join, tag
-from twofold.vae.report import data_sections, evidence, plane_sections, sweep_pictures, sweep_sections, wording
-from twofold.vae.report.plane import Weight, weights
-from twofold.vae.report.sweep_sections import Summary
+from twofold.page.template import render
+from twofold.vae.report import figures, judgements, plane, sheets, wording
+from twofold.vae.report.plane import Weight
+from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP
+
+NARROW = 340
+"""Width in CSS pixels of a sheet that stands beside two others on a wide screen."""
+LABELS = 90
+"""Pixels that the names of the weights take beside a sheet."""
+ROWS = 6
+"""Rows of a sheet of pairs at most."""
+WAYS = 2
+"""Pairs of real images that interpolations are shown between; each run's own report has all."""
+MOST = 128
+"""Width in pixels that images have here at most: many stand side by side, and each run's own report has them whole."""
+SHOWN = ("real", "reconstruction", "prior", "ends", "linear", "spherical")
+"""Pictures of a run that stand beside those of others."""
 
 
 def write_sweep(folder: Path) -> Path:
@@ -32,119 +47,169 @@ def write_sweep(folder: Path) -> Path:
     Raises:
         RunFolderError: when a file of the sweep or of a run is missing.
     """
-    summary = json.loads(evidence.text(folder, "sweep.json"))
-    grid = weights(summary["runs"])
+    summary = json.loads(text(folder, "sweep.json"))
+    grid = plane.weights(summary["runs"])
+    first = [next(folder / run["folder"] for run in summary["runs"] if run["beta"] == each.beta) for each in grid]
+    view = SweepView(
+        grid,
+        [[json.loads(line) for line in text(run, "metrics.jsonl").splitlines()] for run in first],
+        [{name: smaller(held[name]) for name in SHOWN} for held in (arrays(run, "arrays.npz") for run in first)],
+    )
+    manifest = json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {}
+    config = json.loads(text(first[0], "config.json"))
+    del config["objective"]["beta"], config["seed"]
+    album = Album(saver(folder))
     with style():
-        sections = _sections(folder, summary, grid, Album(saver(folder)))
-    page = document(_title(summary), _lead(summary), sections, _footer(summary))
+        shown = _draw(view, summary, album)
+    page = render(
+        "vae/report/sweep.html.j2",
+        album,
+        view=view,
+        grid=grid,
+        summary=summary,
+        shown=shown,
+        shared=config,
+        command=shlex.join(manifest["command"]) if "command" in manifest else None,
+        plane=plane,
+        words=wording,
+        judge=judgements,
+    )
     target = folder / "report.html"
     write_text(target, page)
     return target
 
 
-def _sections(folder: Path, summary: Summary, grid: list[Weight], album: Album) -> list[Section]:
-    first = _first_seed(folder, summary, grid)
-    metrics = {name: _records(run) for name, run in first.items()}
-    arrays = {name: sweep_pictures.shown(evidence.arrays(run)) for name, run in first.items()}
-    return [
-        sweep_sections.verdict_section(grid),
-        sweep_sections.table_section(grid, summary, album),
-        sweep_pictures.courses_section(grid, metrics, album),
-        sweep_pictures.reconstructions_section(grid, arrays, album),
-        sweep_pictures.samples_section(grid, arrays, album),
-        sweep_pictures.interpolations_section(arrays, album),
-        plane_sections.plane_section(grid, summary, album),
-        plane_sections.inequality_section(grid, summary, album),
-        sweep_sections.claims_section(grid, summary),
-        _images_section(summary),
-        _repeat_section(folder, summary, next(iter(first.values()))),
-    ]
+def smaller(images: UInt8[np.ndarray, "*some side side c"]) -> UInt8[np.ndarray, "*some less less c"]:
+    """Large images by the means of blocks of pixels, so that many can stand side by side; others as they are."""
+    *some, side, _, channels = images.shape
+    block = next(size for size in range(1, side + 1) if side % size == 0 and side // size <= MOST)
+    less = side // block
+    if block == 1:
+        return images
+    return images.reshape(*some, less, block, less, block, channels).mean(axis=(-4, -2)).round().astype(np.uint8)
 
 
-def _first_seed(folder: Path, summary: Summary, grid: list[Weight]) -> dict[str, Path]:
-    """Each weight's name -> the run folder of its first seed."""
-    folders: dict[float, Path] = {}
-    for run in summary["runs"]:
-        folders.setdefault(run["beta"], folder / run["folder"])
-    return {weight.name: folders[weight.beta] for weight in grid}
+@dataclass(frozen=True)
+class SweepView:
+    """What the template shows of the runs, those of the first seed where only one is shown.
+
+    Attributes:
+        grid: the weights, smallest first.
+        metrics: for each weight the lines of metrics.jsonl.
+        arrays: for each weight its pictures, made `smaller`.
+    """
+
+    grid: Sequence[Weight]
+    metrics: Sequence[Sequence[Mapping[str, Any]]]
+    arrays: Sequence[Mapping[str, np.ndarray]]
+
+    EFFECTS = (
+        ("Rate and information", "nats an image",
+         {"R": ("rate_nats", "test"), "I(x;z)": ("mutual_information_nats", "test")}),
+        ("Distortion", "distortion D, nats an image", {"D": ("distortion_nats", "test")}),
+        ("Negative ELBO (beta = 1)", "negative ELBO, nats an image",
+         {part: ("negative_elbo_nats", block) for part, block in
+          (("test images", "test"), ("images trained on", "train_sample"))}),
+        ("Active units", "active units", {"active units": ("active_units", "test")}),
+    )  # fmt: skip
+    """Pictures of measures by weight: title, axis, and a line's name -> score and block of scores.json."""
+
+    @property
+    def names(self) -> list[str]:
+        """What the weights are called."""
+        return [weight.name for weight in self.grid]
+
+    @staticmethod
+    def file(name: str) -> str:
+        """A title or a weight's name as a part of a file's name."""
+        return name.partition(" (")[0].replace(" ", "-").replace(".", "_").lower()
+
+    @property
+    def several(self) -> bool:
+        """Whether each weight was trained from more than one seed."""
+        return len(self.grid[0].runs) > 1
+
+    @property
+    def runs(self) -> list[Mapping[str, Any]]:
+        """scores.json of every run, weight by weight."""
+        return [run for weight in self.grid for run in weight.runs]
+
+    @property
+    def proper(self) -> bool:
+        """Whether the likelihood is a density or a mass, so that its nats are a cost."""
+        return self.grid[0].runs[0]["likelihood"]["name"] != "bernoulli"
+
+    @staticmethod
+    def values(weight: Weight, key: str) -> list[float]:
+        """A score on the test images, a value a seed; the importance-weighted bound is that of all of them."""
+        return weight.bounds if key == "iw_bound_nats" else weight.each(key)
+
+    def lowest(self, key: str) -> Weight | None:
+        """The weight that a table marks as the best by a score of which less is better."""
+        if key == "iw_bound_nats":
+            return plane.best(self.grid)
+        known = [weight for weight in self.grid if weight.each(key)]
+        return min(known, key=lambda weight: weight.mean(key)) if len(known) > 1 else None
+
+    @property
+    def framed_from(self) -> int:
+        """The first epoch that all pictures of single runs show."""
+        return max(map(figures.framed_from, self.metrics))
+
+    def last_elbo(self, part: str) -> list[float]:
+        """Negative ELBO with beta = 1 after the last epoch on `training` or `validation` images, by weight."""
+        return [figures.by_part(records, "negative_elbo")[part][-1] for records in self.metrics]
+
+    def off(self, weight: Weight) -> float:
+        """How far a value of a reconstructed pixel is off, in levels of 255 (root mean square)."""
+        return 255 * math.sqrt(weight.mean("mse"))
+
+    @property
+    def ways(self) -> int:
+        """Pairs of real images that interpolations are shown between."""
+        return min(WAYS, len(self.arrays[0]["ends"]))
+
+    @property
+    def steps(self) -> int:
+        """Decoded images on the way between two real ones."""
+        return self.arrays[0]["linear"].shape[1]
 
 
-def _records(run: Path) -> list[Mapping[str, Any]]:
-    return [json.loads(line) for line in evidence.text(run, "metrics.jsonl").splitlines()]
+def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str, int]:
+    """Draws everything; returns how many images each sheet has room for."""
+    grid, test, names = view.grid, view.grid[0].runs[0]["test"], view.names
+    for title, label, lines in view.EFFECTS:
+        values = {name: [weight.each(*key) for weight in grid] for name, key in lines.items()}
+        cap = test["mi_cap_nats"] if "I(x;z)" in lines else None
+        top = float(test["latent_dim"]) if "active units" in lines else None
+        drawn = figures.by_beta([weight.beta for weight in grid], values, label, cap=cap, top=top)
+        album.draw(f"effect-{view.file(title)}", drawn)
+    courses = dict(zip(names, view.metrics, strict=True))
+    for part in ("training", "validation"):
+        album.draw(f"courses-elbo-{part}", figures.elbo_courses(courses, part))
+    for name, records in courses.items():
+        album.draw(f"courses-{view.file(name)}", figures.courses(records, name))
+    album.draw("plane", figures.rate_distortion(grid, view.proper))
+    album.draw("plane-height", figures.height(grid, view.proper))
+    known = [row for row in summary["sandwich"]["rows"] if row["rate_nats"] is not None]
+    if len(known) > 1:
+        album.draw("sandwich", figures.sandwich(known))
 
-
-def _title(summary: Summary) -> str:
-    kind = "avatar" if summary["embedded"] else "image"
-    images, _, height, width = summary["data"]["shape"]
-    betas = ", ".join(f"{beta:g}" for beta in sorted(set(summary["betas"])))
-    return f"What the KL term's weight does: beta {betas} on {wording.plural(images, kind)} of {width} × {height}"
-
-
-def _lead(summary: Summary) -> Html:
-    seeds = ", ".join(map(str, summary["seeds"]))
-    badges = [
-        badge(f"recipe {summary['recipe']}"),
-        badge(f"{'seeds' if len(summary['seeds']) > 1 else 'seed'} {seeds}"),
-        badge(f"likelihood {summary['likelihood']['name']}"),
-    ]
-    parts = [paragraph(*badges)]
-    if summary["embedded"]:
-        parts.append(callout(paragraph(tag("strong", data_sections.RENDERED)), kind="warning"))
-    if summary["departures"]:
-        parts.append(callout(paragraph(summary["departures"])))
-    parts.append(
-        paragraph(
-            "A variational autoencoder minimises distortion + beta × rate: what the decoded image leaves open, and "
-            "what the code costs (the KL term). Here the same network, first weights and order of the images are "
-            "trained under several beta, and every run is scored the same way."
-        )
-    )
-    return join(parts)
-
-
-def _images_section(summary: Summary) -> Section:
-    data, likelihood = summary["data"], summary["likelihood"]["name"]
-    model, objective = summary["runs"][0]["scores"]["model"], summary["runs"][0]["scores"]["objective"]
-    parts = ", ".join(f"{numbers.count(data[part])} {wording.part(part)}" for part in ("train", "validation", "test"))
-    extras = [f"warm-up of beta over {numbers.percent(objective['warmup'], 0)} of the run"] * bool(objective["warmup"])
-    extras += [f"{objective['free_nats']:g} free nats a unit"] * bool(objective["free_nats"])
-    pairs = [
-        ("Images", "avatars, rendered from this package" if summary["embedded"] else data["source"]),
-        ("Shape", f"{wording.shape(data['shape'])} (images, channels, height, width)"),
-        ("Parts", f"{parts}; a hash of an image's pixels decides"),
-        ("Files skipped", numbers.count(data["skipped"])),
-        ("Exact duplicates", f"{numbers.count(data['duplicates'])}; copies share a part"),
-        ("Network", f"{model['network']}, {wording.plural(model['parameters'], 'parameter')}"),
-        ("Code", wording.plural(model["latent_dim"], "unit")),
-        ("Likelihood", wording.likelihood(likelihood)),
-        ("Loss", "; ".join(["distortion + beta × rate", *extras])),
-    ]
-    words = paragraph("The same for every run; each run's own report shows its images and layers.")
-    return Section("images", "The images and the network", join([words, definitions(pairs)]))
-
-
-def _repeat_section(folder: Path, summary: Summary, run: Path) -> Section:
-    config = json.loads(evidence.text(run, "config.json"))
-    shared = {**config, "objective": {key: value for key, value in config["objective"].items() if key != "beta"}}
-    del shared["seed"]
-    manifest = json.loads(evidence.text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {}
-    training = [each["scores"]["training"] for each in summary["runs"]]
-    pairs = [
-        ("Command", tag("code", shlex.join(manifest["command"])) if "command" in manifest else numbers.DASH),
-        ("Weights", ", ".join(f"{beta:g}" for beta in summary["betas"])),
-        ("Seeds", ", ".join(map(str, summary["seeds"]))),
-        ("Device", ", ".join(sorted({each["device"] for each in training}))),
-        ("Training", f"{wording.figure(sum(each['seconds'] for each in training))} s in all"),
-        ("Digest of the images", tag("code", summary["data"]["digest"])),
-    ]
-    words = paragraph(
-        "The same command on the same images, versions and device gives the same figures. Without a value for --betas "
-        "it is the original's three: 0, 1 and 100."
-    )
-    folded = details("Settings that all runs share", settings(shared))
-    return Section("repeat", "How to repeat this sweep", join([words, definitions(pairs), folded]))
-
-
-def _footer(summary: Summary) -> Html:
-    made = paragraph(f"twofold {__version__}; digest of the images ", tag("code", summary["data"]["digest"]), ".")
-    return join([made, paragraph("This page loads nothing from elsewhere.")])
+    real, prior = view.arrays[0]["real"], view.arrays[0]["prior"]
+    scale = sheets.enlarged(real.shape[2])
+    side = scale * real.shape[2]
+    row = min(len(real), max(1, (PAGE - LABELS) // (side + GAP)))
+    rows = np.stack([real[:row], *(held["reconstruction"][:row] for held in view.arrays)])
+    sheets.hang(album, "reconstructions", sheets.rows(rows, ["real", *names], scale=scale))
+    columns = max(1, NARROW // (2 * side + GAP + WIDE_GAP)), max(1, NARROW // (side + GAP))
+    pairs, samples = min(len(real), columns[0] * ROWS), min(len(prior), columns[1] * max(columns[1], 2))
+    for name, held in zip(names, view.arrays, strict=True):
+        drawn = sheets.pairs(held["real"][:pairs], held["reconstruction"][:pairs], columns[0], scale)
+        album.place(f"pairs-{view.file(name)}", drawn)
+        album.place(f"prior-{view.file(name)}", sheets.grid(held["prior"][:samples], columns[1], scale))
+    for pair in range(view.ways):
+        ends = np.stack([held["ends"][pair] for held in view.arrays])
+        for path in ("linear", "spherical"):
+            between = np.stack([held[path][pair] for held in view.arrays])
+            sheets.hang(album, f"way-{pair + 1}-{path}", sheets.ways(ends, between, names))
+    return {"reconstructions": row, "pairs": pairs, "samples": samples}

@@ -85,18 +85,20 @@ TERMS = (
 )
 """Each term that a reader new to the subject needs, in a line."""
 
-_LIKELIHOODS = {
+LIKELIHOODS = {
     "gaussian": "normal, one learned sigma for all pixels",
     "gaussian_fixed": "normal, fixed sigma",
     "logistic": "discretised logistic, one learned scale for all pixels",
     "bernoulli": "Bernoulli",
 }
-_PARTS = {"train": "training", "validation": "validation", "test": "test"}
+BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Trained on", "linear": "Linear model, test"}
+"""The sets of images that scores.json holds scores of."""
+PARTS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def likelihood(name: str) -> str:
     """A likelihood's name in words."""
-    return _LIKELIHOODS.get(name, name)
+    return LIKELIHOODS.get(name, name)
 
 
 def part(name: str) -> str:
@@ -106,7 +108,7 @@ def part(name: str) -> str:
         >>> part("train")
         'training'
     """
-    return _PARTS.get(name, name.replace("_", " "))
+    return PARTS.get(name, name.replace("_", " "))
 
 
 def shape(sizes: list[int]) -> str:

@@ -1,0 +1,157 @@
+"""The page of the original study: a folder's files in, figures and one self-contained report.html out."""
+
+import json
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twofold.engine.files import arrays, saver, table, text, write_text
+from twofold.page.album import Album
+from twofold.page.drawing import style
+from twofold.page.template import render
+from twofold.trend.report import figures, maps, wording
+
+Row = dict[str, Any]
+
+
+def write(folder: Path) -> Path:
+    """Draws the figures and writes report.html; fits nothing and reads only what the study wrote.
+
+    The same folder gives the same bytes.
+
+    Args:
+        folder: holds study.json, arrays.npz and tomorrow.parquet.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        RunFolderError: when one of the files is missing.
+    """
+    study, tomorrow = json.loads(text(folder, "study.json")), table(folder, "tomorrow.parquet")
+    view = OriginalView(study)
+    album = Album(saver(folder))
+    with style():
+        for varied, measure in product(("length", "start"), view.MEASURES):
+            if networks := view.effect(varied, measure):
+                drawn = figures.effect(networks, varied, view.MEASURES[measure], zero=measure == "above")
+                album.draw(f"effect-{varied}-{measure.replace('_', '-')}", drawn)
+        for curves in view.curves:
+            for name, row in curves.items():
+                album.draw(name, figures.learning(row["curves"], setting(row)))
+        clustered = figures.draw_correlation(album, arrays(folder, "arrays.npz")["correlation"], tomorrow)
+    page = render(
+        "trend/report/original.html.j2",
+        album,
+        view=view,
+        study=study,
+        clustered=clustered,
+        day=tomorrow["target_date"].max(),
+        absent=maps.draw_world(album, tomorrow),
+        setting=setting,
+        above=above,
+        words=wording,
+    )
+    target = folder / "report.html"
+    write_text(target, page)
+    return target
+
+
+def network(row: Row) -> str:
+    """What a network of the grid is called.
+
+    Example:
+        >>> network({"cell": "rnn", "layers": 2})
+        'RNN, 2 layers'
+    """
+    layers = f", {row['layers']} layers" if row["layers"] > 1 else ""
+    return f"{wording.model(row['cell'])}{layers}"
+
+
+def setting(row: Row) -> str:
+    """A row of the grid in the original's words, by which its own table names rows.
+
+    Example:
+        >>> setting({"cell": "gru", "layers": 1, "length": 7, "start": 40})
+        'GRU, L = 7, from day 40'
+    """
+    start = f", from day {row['start']}" if row["start"] else ""
+    return f"{network(row)}, L = {row['length']}{start}"
+
+
+def above(row: Row) -> list[float]:
+    """Test accuracy minus the majority's share, in percentage points, a value a seed.
+
+    Example:
+        >>> above({"test_accuracy": [0.75, 0.5], "majority": [0.5, 0.75]})
+        [25.0, -25.0]
+    """
+    both = zip(row["test_accuracy"], row["majority"], strict=True)
+    return [100 * (accuracy - majority) for accuracy, majority in both]
+
+
+@dataclass(frozen=True)
+class OriginalView:
+    """What the template shows of study.json.
+
+    Attributes:
+        study: study.json.
+    """
+
+    study: Row
+
+    MEASURES: ClassVar = {"above": "accuracy above “always not up”, points", "test_auc": "ROC AUC on test windows"}
+
+    @property
+    def lines(self) -> list[tuple[Row, Row | None, float | None]]:
+        """The original's table: a line, the grid's row of its setting where that was run, and the line's gain.
+
+        That is in points above the commoner answer over all windows, since the original's own split is not known.
+        """
+        rows = {setting(row): row for row in self.study["grid"]}
+        found: list[tuple[Row, Row | None, float | None]] = []
+        for line in self.study["original"]:
+            row, percent, gain = rows.get(line["setting"]), line["test_percent"], None
+            if row and isinstance(percent, int | float):
+                up = row["positive"] / row["windows"]
+                gain = percent - 100 * max(up, 1 - up)
+            found.append((line, row, gain))
+        return found
+
+    @property
+    def compared(self) -> list[Row]:
+        """Rows of the grid that the original's table has too."""
+        return [row for _, row, _ in self.lines if row]
+
+    @property
+    def gains(self) -> tuple[list[float], list[float]]:
+        """In points over always answering "not up": the original's, and ours in the same settings, a value a seed."""
+        theirs = [gain for _, _, gain in self.lines if gain is not None]
+        return theirs, [gain for row in self.compared for gain in above(row)]
+
+    def row(self, length: int, start: int) -> Row | None:
+        """The first row of the grid with these windows, None where they were not run."""
+        rows = self.study["grid"]
+        return next((row for row in rows if (row["length"], row["start"]) == (length, start)), None)
+
+    def effect(self, varied: str, measure: str) -> dict[str, list[tuple[int, list[float]]]]:
+        """A measure of windows from the first day on by `length`, or of windows of 7 days by `start`.
+
+        Returns:
+            Network's name -> (length or start, a value a seed), ascending; empty where there is but one start.
+        """
+        found: dict[str, list[tuple[int, list[float]]]] = {}
+        for row in self.study["grid"]:
+            if row["start"] == 0 if varied == "length" else row["length"] == 7:
+                values = above(row) if measure == "above" else row[measure]
+                known = [value for value in values if value is not None]
+                found.setdefault(network(row), []).append((row[varied], known))
+        return {name: sorted(points) for name, points in found.items() if varied == "length" or len(points) > 1}
+
+    @property
+    def curves(self) -> tuple[dict[str, Row], dict[str, Row]]:
+        """Rows with curves by their figure's name: those of the original's own windows, or else all; the others."""
+        drawn = {f"curves-{index:02}": row for index, row in enumerate(self.study["grid"], 1) if row["curves"]}
+        own = {name: row for name, row in drawn.items() if (row["length"], row["start"]) == (7, 0)}
+        return own or drawn, {name: row for name, row in drawn.items() if own and name not in own}

@@ -1,0 +1,314 @@
+"""The page of a run: a run folder's files in, figures and one self-contained report.html out."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from twofold.engine.files import arrays, saver, table, text, write_text
+from twofold.page.album import Album
+from twofold.page.drawing import day_numbers, style
+from twofold.page.template import render
+from twofold.trend.report import figures, maps, wording
+
+Row = dict[str, Any]
+
+
+def write(folder: Path) -> Path:
+    """Draws the figures and writes report.html of a run; trains nothing and reads only what the run wrote.
+
+    The same folder gives the same bytes.
+
+    Args:
+        folder: a run folder whose computation is complete.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        RunFolderError: when a file of the run is missing.
+    """
+    scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
+    metrics = [json.loads(line) for line in text(folder, "metrics.jsonl").splitlines()]
+    predictions, panel, tomorrow = (table(folder, f"{name}.parquet") for name in ("predictions", "panel", "tomorrow"))
+    correlation = arrays(folder, "arrays.npz")["correlation"]
+    view = RunView(scores, metrics, predictions, panel, tomorrow)
+    album = Album(saver(folder))
+    with style():
+        _draw(view, album)
+        clustered = figures.draw_correlation(album, correlation, tomorrow)
+        absent = maps.draw_world(album, tomorrow)
+    page = render(
+        "trend/report/run.html.j2",
+        album,
+        view=view,
+        scores=scores,
+        config=config,
+        clustered=clustered,
+        absent=absent,
+        unit=view.unit,
+        level=wording.level(config["score"]["level"]),
+        words=wording,
+        reading=reading,
+    )
+    target = folder / "report.html"
+    write_text(target, page)
+    return target
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the template shows of a run folder.
+
+    Attributes:
+        scores: scores.json.
+        metrics: the lines of metrics.jsonl.
+        predictions: a row a window of a region in C.
+        panel: a row a region and date.
+        tomorrow: a row a region, in the order of the file.
+    """
+
+    scores: Row
+    metrics: list[Row]
+    predictions: pl.DataFrame
+    panel: pl.DataFrame
+    tomorrow: pl.DataFrame
+
+    SETS = ("test_active", "test")
+    AT_A_GLANCE = ("log_score", "roc_auc")
+    CURVES = ("ensemble", "logistic", "boosting", "mean_reversion", "all_zero")
+    STEPS = 60
+    """Latest dates that are shown of each region."""
+    PICTURES = 12
+    """Regions that have a picture."""
+
+    @property
+    def unit(self) -> str:
+        """What one step of the data is called."""
+        return wording.unit(self.scores["data"]["step_days"])
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the network beats the best baseline by more than chance, on a split that does not flatter it."""
+        verdict = self.scores["verdict"]
+        return verdict["significant"] and verdict["difference"] <= 0 and self.scores["split"]["kind"] != "random"
+
+    @cached_property
+    def tested(self) -> dict[str, pl.DataFrame]:
+        """The windows of each evaluated set."""
+        test = self.predictions.filter(pl.col("split") == "test")
+        return {"test": test, "test_active": test.filter("active")}
+
+    def counts(self, windows: str) -> Row:
+        """The line of the table of windows for `test`, `test_active` or, without a case, `all_zero`."""
+        wanted = "test", {"test": "all", "test_active": "active"}.get(windows, windows)
+        return next(line for line in self.scores["windows"]["table"] if (line["split"], line["set"]) == wanted)
+
+    def majority(self, windows: str) -> float | None:
+        """The accuracy of always giving the commoner answer, None where there is no test window."""
+        counts = self.counts(windows)
+        return max(counts["up"], counts["not_up"]) / counts["windows"] if counts["windows"] else None
+
+    @property
+    def counted(self) -> list[Row]:
+        """The lines of the table of windows, without parts of the split that hold none."""
+        lines = self.scores["windows"]["table"]
+        filled = {line["split"] for line in lines if line["windows"]}
+        return [line for line in lines if line["split"] in filled]
+
+    @property
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """First and last target date of each part, as day numbers; empty where parts are no stretches of time."""
+        if self.scores["split"]["kind"] != "temporal":
+            return {}
+        ends = self.predictions.group_by("split").agg(
+            first=pl.col("target_date").min(), last=pl.col("target_date").max()
+        )
+        found = {row["split"]: day_numbers([row["first"], row["last"]]) for row in ends.iter_rows(named=True)}
+        return {name: (float(found[name][0]), float(found[name][1])) for name in figures.PARTS if name in found}
+
+    @property
+    def same_as_headline(self) -> list[str]:
+        """Models with exactly the headline's scores: all where the ensemble has one member and no calibration."""
+        models = self.scores["models"].items()
+        return [name for name, block in models if all(block[each] == self.scores[each] for each in self.SETS)]
+
+    def rows(self, windows: str) -> dict[str, tuple[Row, Row]]:
+        """Scores and intervals of the headline, the other models, then the baselines; on `train` of the headline alone.
+
+        Returns:
+            Model's name (a baseline's begins with `baseline_`) -> score's name -> value, and -> interval or None.
+        """
+        blocks = {"ensemble": self.scores}
+        if windows != "train":
+            blocks |= {n: block for n, block in self.scores["models"].items() if n not in self.same_as_headline}
+            blocks |= {f"baseline_{name}": block for name, block in self.scores["baselines"].items()}
+        return {name: (block[windows], block["intervals"][windows]) for name, block in blocks.items()}
+
+    def best(self, windows: str) -> set[tuple[str, str]]:
+        """The model and score of every best value; none where the headline has no rival."""
+        rows, best = self.rows(windows), set()
+        for score, told in wording.SCORES.items() if len(rows) > 1 else ():
+            known = {name: values[score] for name, (values, _) in rows.items() if values[score] is not None}
+            top = (max if told.higher else min)(known.values(), default=None)
+            best |= {(name, score) for name, value in known.items() if value == top}
+        return best
+
+    def compared(self, windows: str) -> list[Row]:
+        """The paired differences of log score that are defined."""
+        pairs = self.scores["comparisons"][windows]
+        return [pair for pair in pairs if pair["score"] == "log_score" and pair["difference"] is not None]
+
+    @cached_property
+    def learning(self) -> dict[str, list[Row]]:
+        """Each recurrent member's epochs in one stage: the selecting one, which validation and test watched."""
+        shown = {}
+        for member in dict.fromkeys(line["member"] for line in self.metrics):
+            lines = [line for line in self.metrics if line["member"] == member]
+            stages = ([line for line in lines if line["stage"] == stage] for stage in ("select", "evaluate"))
+            shown[member] = next(filter(None, stages), lines)
+        return shown
+
+    @property
+    def importance(self) -> list[Row]:
+        """The groups of inputs whose importance is defined."""
+        return [group for group in self.scores["importance"] if group["log_score_increase"] is not None]
+
+    @cached_property
+    def recent(self) -> pl.DataFrame:
+        """The latest new cases of every region."""
+        known = self.panel.drop_nulls("increment")
+        dates = known["date"].unique().sort().tail(self.STEPS)
+        return known.filter(pl.col("date") >= dates.min()).sort("date", maintain_order=True)
+
+    @cached_property
+    def busiest(self) -> list[tuple[str, pl.DataFrame, pl.DataFrame]]:
+        """The regions of C with the most new cases of late: name, new cases, test windows."""
+        chosen = self.recent.filter(pl.col("region").is_in(self.scores["screen"]["names"]))
+        sums = chosen.group_by("region", maintain_order=True).agg(pl.col("increment").sum())
+        ranked = sums.sort("increment", descending=True, maintain_order=True).head(self.PICTURES)
+        found = []
+        for name in ranked["region"]:
+            counts, test = (frame.filter(pl.col("region") == name) for frame in (self.recent, self.tested["test"]))
+            found.append((name, counts, test.filter(pl.col("target_date") >= counts["date"].min())))
+        return found
+
+    @property
+    def regions(self) -> list[Row]:
+        """Every region: its row of tomorrow.parquet, its latest new cases, and its test windows (None outside C).
+
+        `points` is a line through the new cases: 2 wide a step, 20 high, from 0 or below up to 1 or above.
+        """
+        test = self.tested["test"].group_by("region")
+        test = test.agg(windows=pl.len(), up=pl.col("label").mean(), mean=pl.col("p_ensemble").mean())
+        lines = {row["region"]: row for row in self.tomorrow.join(test, on="region", how="left").to_dicts()}
+        for (name,), part in self.recent.group_by("region"):
+            counts = part["increment"].to_numpy()
+            low, high = min(0.0, float(counts.min())), max(1.0, float(counts.max()))
+            heights = 19 - 18 * (counts - low) / (high - low)
+            points = " ".join(f"{2 * step},{height:.1f}" for step, height in enumerate(heights))
+            lines[name] |= {"points": points, "steps": len(counts), "latest": int(counts[-7:].sum())}
+        return [lines[name] for name in self.tomorrow["region"]]
+
+    @property
+    def extremes(self) -> tuple[list[Row], list[Row]]:
+        """The regions of C that are most and least likely to rise; a single region is among the first."""
+        ranked = self.tomorrow.filter("in_c").sort("probability", descending=True, maintain_order=True)
+        half = min(8, len(ranked) // 2)
+        return ranked.head(half or 1).to_dicts(), ranked.tail(half).to_dicts()
+
+    @property
+    def skill(self) -> Literal["undefined", "unsure", "better", "worse", "unclear"]:
+        """How the Brier skill on active windows compares with that of the base rate, 0."""
+        ends = self.scores["intervals"]["test_active"]["brier_skill"]
+        if self.scores["test_active"]["brier_skill"] is None:
+            return "undefined"
+        if ends is None:
+            return "unsure"
+        return "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "unclear"
+
+    @property
+    def bias(self) -> tuple[float, float, Literal["close", "high", "low"]] | None:
+        """On active windows, the mean probability given, the share that went up, and how they compare."""
+        windows = self.tested["test_active"]
+        if windows.is_empty():
+            return None
+        given, happened = float(windows["p_ensemble"].to_numpy().mean()), float(windows["label"].to_numpy().mean())
+        return given, happened, "close" if abs(given - happened) < 0.03 else "high" if given > happened else "low"
+
+    @property
+    def weekdays(self) -> tuple[Row, Row] | None:
+        """The weekdays, from Monday 1, on which most and fewest active windows go up; None where days don't count."""
+        active = self.predictions.filter("active")
+        daily = self.scores["data"]["step_days"] == 1 and self.scores["windows"]["target"] == "next_day"
+        if not daily or active.is_empty():
+            return None
+        shares = active.group_by(day=pl.col("target_date").dt.weekday()).agg(up=pl.col("label").mean())
+        ranked = shares.sort("up", "day").to_dicts()
+        return ranked[-1], ranked[0]
+
+    @property
+    def ties(self) -> tuple[int, int]:
+        """Windows that end in a tie, and those of them without a case."""
+        ties = self.predictions.filter("tie")
+        return len(ties), len(ties.filter(~pl.col("active")))
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether test days helped to choose C."""
+        screen = self.scores["screen"]
+        return screen["days"] == "all" and screen["threshold"] is not None
+
+
+def reading(pair: Row) -> Literal["undefined", "unclear", "better", "worse"]:
+    """What a paired difference, model minus baseline, says of the model.
+
+    Args:
+        pair: an entry of `comparisons` in scores.json.
+    """
+    if pair["low"] is None or pair["high"] is None:
+        return "undefined"
+    if pair["low"] <= 0 <= pair["high"]:
+        return "unclear"
+    return "better" if (pair["difference"] > 0) == wording.SCORES[pair["score"]].higher else "worse"
+
+
+def _draw(view: RunView, album: Album) -> None:
+    daily = view.panel.drop_nulls("increment").group_by("date").agg(pl.col("increment").sum()).sort("date")
+    cases = daily["increment"].to_numpy().astype(float)
+    album.draw("totals", figures.totals(day_numbers(daily["date"].to_list()), cases, view.spans, view.unit))
+    for score in view.AT_A_GLANCE:
+        values = {name: (found[score], ends[score]) for name, (found, ends) in view.rows("test_active").items()}
+        album.draw(f"glance-{score.replace('_', '-')}", figures.scores_at_a_glance(values, score))
+    for windows, frame in view.tested.items():
+        ending, title = windows.replace("_", "-"), wording.windows(windows)
+        if pairs := view.compared(windows):
+            album.draw(f"comparisons-{ending}", figures.comparisons(pairs, title))
+        if frame["label"].n_unique() < 2:
+            continue
+        label = frame["label"].to_numpy()
+        columns = ((name, column) for name in view.CURVES for column in (f"p_{name}", f"p_baseline_{name}"))
+        given = {name: frame[column].to_numpy() for name, column in columns if column in frame.columns}
+        shown = ("ensemble", view.scores["verdict"]["best_baseline"] or "logistic")
+        bins = {name: sets[windows] for name, sets in view.scores["reliability"].items() if name in shown}
+        album.draw(f"roc-{ending}", figures.roc(label, given, title))
+        album.draw(f"precision-recall-{ending}", figures.precision_recall(label, given, title))
+        album.draw(f"reliability-{ending}", figures.reliability(bins, title))
+        album.draw(f"confusion-{ending}", figures.confusion(label, given["ensemble"] > 0.5, title))
+    for member, lines in view.learning.items():
+        album.draw(f"learning-{member}", figures.learning(lines, member))
+    if view.importance:
+        album.draw("importance", figures.importance(view.importance))
+    for index, (name, counts, test) in enumerate(view.busiest):
+        drawn = figures.region(
+            day_numbers(counts["date"].to_list()),
+            counts["increment"].to_numpy().astype(float),
+            targets=day_numbers(test["target_date"].to_list()),
+            probability=test["p_ensemble"].to_numpy().astype(float),
+            went_up=test["label"].to_numpy().astype(bool),
+            name=name,
+        )
+        album.draw(f"region-{index + 1:02}", drawn)

@@ -1,0 +1,216 @@
+"""What a run's figures come to, one small function a judgement; pages choose the words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from twofold.vae.report.plane import Weight, deviations, means
+
+CERTAIN = 2.0
+"""Standard errors that a difference must exceed before it is called one."""
+COLLAPSED_RATE = 1.0
+"""Nats: by I(x;z) <= R, a code of a lower rate tells fewer than e = 2.7 images apart."""
+UNIT_FLOOR = 0.01
+"""Nats: a unit of the code with a lower mean KL counts as collapsed."""
+MANY_CLOSE = 0.25
+"""Share of 16 samples that lie closer to a training image than 95 % of test images do: 7 in 1,000 by chance."""
+FEW_DRAWS = 0.1
+"""Share of the importance weights' draws that must count, or few of them decide on the bound."""
+STEP = 0.01
+"""Share of its whole range that a figure must change by from one weight to the next, or the step counts as level."""
+LEVEL = 1e-4
+"""Share of its own size that it must change by: less does not show in four digits."""
+EQUAL = 1e-6
+"""Nats below which two exact figures count as one."""
+
+Scores = Mapping[str, Any]
+"""A run's scores.json."""
+Block = Mapping[str, Any]
+"""The scores of one set of images, such as `test` of scores.json."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A difference of two measured figures.
+
+    Attributes:
+        value: the one minus the other.
+        error: standard error of that, None where it is not known.
+    """
+
+    value: float
+    error: float | None
+
+    @property
+    def judged(self) -> Literal["more", "less", "unclear", "unknown"]:
+        """Which way the figures clearly differ; `unclear` within the noise, `unknown` without a standard error."""
+        if self.error is None:
+            return "unknown"
+        if abs(self.value) <= CERTAIN * self.error:
+            return "unclear"
+        return "more" if self.value > 0 else "less"
+
+
+def against_linear(scores: Scores) -> Gap:
+    """Network minus linear model, in bits per dimension, or in squared error where there are no bits.
+
+    The standard error is that of two models scored on different images, which is too large.
+    """
+    key = "mse" if scores["test"]["bits_per_dim"] is None else "bits_per_dim"
+    return _gap(scores["test"], scores["linear"], key)
+
+
+def overfitting(scores: Scores) -> Gap:
+    """Negative ELBO of test images minus that of images trained on, nats."""
+    return _gap(scores["test"], scores["train_sample"], "negative_elbo_nats")
+
+
+def _gap(one: Block, other: Block, key: str) -> Gap:
+    errors = [block["standard_errors"][key] for block in (one, other)]
+    return Gap(one[key] - other[key], None if None in errors else math.hypot(*errors))
+
+
+def collapse(scores: Scores) -> Literal["whole", "nearly", "units", "none"]:
+    """How far the posterior has collapsed onto the prior.
+
+    Returns:
+        `whole`: no unit of the code is active; `nearly`: its rate is next to nothing; `units`: some units have
+        collapsed; `none`: none has.
+    """
+    if scores["test"]["active_units"] == 0:
+        return "whole"
+    if scores["test"]["rate_nats"] < COLLAPSED_RATE:
+        return "nearly"
+    return "units" if scores["kl_units_collapsed"] else "none"
+
+
+def collapsed(scores: Scores) -> bool:
+    """Whether the code says next to nothing of the image."""
+    return collapse(scores) in ("whole", "nearly")
+
+
+def memorised(scores: Scores) -> bool:
+    """Whether more samples lie close to a training image than chance has it."""
+    return scores["memorisation"]["closer_than_test"] >= MANY_CLOSE
+
+
+def information(test: Block) -> Literal["capped", "nothing", "measured"]:
+    """Whether I(x;z) is at the most that so few images can show, or not clearly above 0."""
+    if test["mi_at_cap"]:
+        return "capped"
+    error = test["standard_errors"]["mutual_information_nats"] or 0.0
+    return "nothing" if test["mutual_information_nats"] <= CERTAIN * error else "measured"
+
+
+def inequality(test: Block) -> Literal["holds", "within the noise", "broken"]:
+    """Whether I(x;z) <= R, both on the same images; `within the noise`: broken by no more than the estimate's error."""
+    excess = test["mutual_information_nats"] - test["mi_rate_nats"]
+    if excess <= 0:
+        return "holds"
+    error = test["standard_errors"].get("mutual_information_nats") or 0.0
+    return "within the noise" if excess <= CERTAIN * error else "broken"
+
+
+def few_draws(test: Block) -> bool:
+    """Whether so few of the importance-weighted draws count that the bound may lie far above the truth."""
+    return test["iw_effective_samples"] < FEW_DRAWS * test["iw_samples"]
+
+
+def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"]:
+    """Which way a figure goes from each weight of a sweep to the next.
+
+    Args:
+        values: means over seeds, by weight.
+
+    Example:
+        >>> trend([1.0, 1.0, 3.0]), trend([1.0, 3.0, 2.0]), trend([2.0, 2.0])
+        ('rises', 'turns', 'stays')
+    """
+    least = max(STEP * (max(values) - min(values)), LEVEL * max(map(abs, values)))
+    steps = [after - before for before, after in pairwise(values) if abs(after - before) > least]
+    if not steps:
+        return "stays"
+    return "rises" if min(steps) > 0 else "falls" if max(steps) < 0 else "turns"
+
+
+class Lead(NamedTuple):
+    """The weight of a sweep with the lowest negative ELBO (beta = 1), and how far it is ahead."""
+
+    first: Weight
+    other: Weight | None
+    """Beta 1 where that is among the others, else the second; None where there is no other."""
+    nats: float
+    """By how much the other's negative ELBO is larger; NaN without another."""
+
+
+def lead(grid: Sequence[Weight]) -> Lead:
+    """Which weight is best, and by how much."""
+    first, *others = sorted(grid, key=lambda weight: weight.mean("negative_elbo_nats"))
+    if not others:
+        return Lead(first, None, math.nan)
+    other = next((weight for weight in others if weight.beta == 1), others[0])
+    return Lead(first, other, other.mean("negative_elbo_nats") - first.mean("negative_elbo_nats"))
+
+
+def collapses(grid: Sequence[Weight]) -> list[tuple[Weight, int]]:
+    """The weights at which the code has collapsed, and in how many seeds."""
+    found = [(weight, sum(map(collapsed, weight.runs))) for weight in grid]
+    return [(weight, seeds) for weight, seeds in found if seeds]
+
+
+class WeightGap(NamedTuple):
+    """A gap at one weight of a sweep."""
+
+    weight: Weight
+    gap: Gap
+
+
+def overfitting_by_weight(grid: Sequence[Weight]) -> list[WeightGap]:
+    """As `overfitting`, mean over seeds; the error is that of one seed: all share their images, so more help little."""
+    found = []
+    for weight in grid:
+        errors = [overfitting(run).error for run in weight.runs]
+        gap = weight.mean("negative_elbo_nats") - weight.mean("negative_elbo_nats", "train_sample")
+        found.append(WeightGap(weight, Gap(gap, None if None in errors else float(np.mean(np.array(errors))))))
+    return found
+
+
+def untold(grid: Sequence[Weight]) -> list[tuple[Weight, Weight]]:
+    """Neighbours whose negative ELBO differs by no more than `CERTAIN` standard deviations over several seeds."""
+    figures = zip(grid, means(grid, "negative_elbo_nats"), deviations(grid, "negative_elbo_nats"), strict=True)
+    return [
+        (low, high)
+        for (low, less, before), (high, more, after) in pairwise(figures)
+        if abs(more - less) <= CERTAIN * math.hypot(before, after)
+    ]
+
+
+def inequalities(runs: Sequence[Scores]) -> list[str]:
+    """`inequality` of each run's test images."""
+    return [inequality(run["test"]) for run in runs]
+
+
+class Exact(NamedTuple):
+    """How I lies between H - D and R where all four are known."""
+
+    wasted: float
+    """The most by which R exceeds I, nats."""
+    nearest: float
+    """The weight at which H - D comes nearest to I."""
+    gap: float
+    """Nats between the two there."""
+
+
+def exact(rows: Sequence[Block]) -> Exact:
+    """Reads the exact case.
+
+    Args:
+        rows: those of `sandwich` in sweep.json that have figures, at least one.
+    """
+    gaps = [row["mutual_information_nats"] - row["entropy_minus_distortion_nats"] for row in rows]
+    wasted = max(row["rate_nats"] - row["mutual_information_nats"] for row in rows)
+    return Exact(wasted, rows[int(np.argmin(gaps))]["beta"], min(gaps))

@@ -1,0 +1,249 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from page.reading import Page, check_whole
+from trend.report.showing import ODD_NAMES
+from twofold.engine.errors import RunFolderError
+from twofold.trend.report import run as report
+from twofold.trend.report.run import RunView, reading
+
+CONTRACT = (
+    "scores.json",
+    "config.json",
+    "metrics.jsonl",
+    "predictions.parquet",
+    "panel.parquet",
+    "arrays.npz",
+    "tomorrow.parquet",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(computed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("page") / "run"
+    shutil.copytree(computed, made)
+    report.write(made)
+    return made
+
+
+@pytest.fixture
+def small(computed: Path, tmp_path: Path) -> Path:
+    shutil.copytree(computed, tmp_path / "small")
+    return tmp_path / "small"
+
+
+@pytest.fixture
+def shown(small: Path, undrawn: None) -> Callable[..., Page]:
+    """Writes the small folder's page, with blocks of its scores changed and its drawings left empty."""
+
+    def page(**changes: Any) -> Page:
+        scores = _scores(small)
+        for block, change in changes.items():
+            scores[block] = scores[block] | change if isinstance(change, dict) else change
+        (small / "scores.json").write_text(json.dumps(scores))
+        report.write(small)
+        return check_whole(_html(small))
+
+    return page
+
+
+def _html(folder: Path) -> str:
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "scores.json").read_text())
+
+
+def _replace(folder: Path, name: str, **columns: pl.Expr) -> None:
+    frame = pl.read_parquet(folder / name).with_columns(**columns)
+    frame.write_parquet(folder / name)
+
+
+def test_the_page_is_whole_and_loads_nothing(folder: Path) -> None:
+    check_whole(_html(folder))
+    assert len(_html(folder)) < 5_000_000
+
+
+def test_odd_names_are_shown_as_they_are(folder: Path) -> None:
+    page = check_whole(_html(folder))
+    for name in ODD_NAMES:
+        assert name in page.text
+    assert "<script>alert" not in _html(folder)
+
+
+def test_every_figure_lies_beside_the_page_as_svg_and_png(folder: Path) -> None:
+    drawn = {path.stem for path in (folder / "figures").glob("*.svg")}
+    heatmaps = {"heatmap-all", "heatmap-clustered", "heatmap-first"}
+    assert heatmaps | {"learning-gru-0", "roc-test", "importance", "region-12"} <= drawn
+    assert drawn == {path.stem for path in (folder / "figures").glob("*.png")}
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".aside")]
+    figures = [named for tag, named in check_whole(_html(folder)).tags if tag == "svg" and named.get("role") == "img"]
+    assert len(figures) == len(drawn) + 1
+    assert (folder / "map.svg").is_file()
+
+
+def test_the_same_files_give_the_same_bytes_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
+    for name in CONTRACT:
+        shutil.copy(folder / name, tmp_path / name)
+    (tmp_path / "manifest.json").write_text('{"host": "secret"}')
+    report.write(tmp_path)
+    for path in [folder / "report.html", folder / "map.svg", *(folder / "figures").iterdir()]:
+        assert path.read_bytes() == (tmp_path / path.relative_to(folder)).read_bytes(), path.name
+
+
+def test_simulated_data_says_so_and_real_data_does_not(folder: Path, shown: Callable[..., Page]) -> None:
+    assert "SIMULATED DATA" not in check_whole(_html(folder)).text
+    assert "SIMULATED DATA" in shown(simulated=True).text
+
+
+def test_the_verdict_comes_first(folder: Path) -> None:
+    page = check_whole(_html(folder))
+    assert _scores(folder)["verdict"]["sentence"] in page.text
+    sections = [named["id"] for tag, named in page.tags if tag == "section"]
+    assert sections[0] == "verdict" and sections[-1] == "meaning"
+
+
+def test_every_null_is_a_dash(small: Path, shown: Callable[..., Page]) -> None:
+    missing = dict.fromkeys(_scores(small)["test_active"])
+    verdict = {"difference": None, "low": None, "high": None, "best_baseline": None, "significant": False}
+    model = {"calibration": None, "epochs": {}}
+    intervals = {"test_active": missing}
+    (small / "metrics.jsonl").write_text("")
+    page = shown(
+        test_active=missing, intervals=intervals, verdict=verdict, model=model, importance=[], screen={"constant": []}
+    )
+    assert not [word for word in ("None", "nan", "null") if word in page.text]
+    at = page.cells.index("Ensemble (headline)")
+    assert page.cells[at + 1 : at + 10] == ["–"] * 9
+    for words in ("No importance was computed", "No network was trained", "Skill on active windows is undefined"):
+        assert words in page.text
+    assert "Left out because" not in page.text
+
+
+def test_the_best_of_a_column_is_marked_by_its_direction(shown: Callable[..., Page]) -> None:
+    page = shown(test_active={"log_score": 0.001, "roc_auc": 0.001})
+    at = page.cells.index("Ensemble (headline)")
+    assert page.cells[at + 1].startswith("★ 0.001")
+    assert page.cells[at + 4].startswith("0.001")
+
+
+def test_a_model_that_is_the_headline_is_not_listed_twice(small: Path, shown: Callable[..., Page]) -> None:
+    scores = _scores(small)
+    page = shown(models={"gru": {"test": scores["test"], "test_active": scores["test_active"], "intervals": {}}})
+    models = page.cells[page.cells.index("Models") :]
+    assert "LSTM" in models and "GRU" not in models[: models.index("Base rate")]
+    assert "the headline's own: GRU." in page.text
+
+
+def test_a_random_split_is_named_beside_the_verdict(small: Path, shown: Callable[..., Page]) -> None:
+    assert "The split is random and leaks" not in shown().text
+    split = {"kind": "random", "leaks": _scores(small)["split"]["leaks"] | {"ahead": 7}}
+    page = shown(split=split)
+    assert "The split is random and leaks" in page.text
+    assert "first tested origin" in page.text and "flatter and say little" in page.text
+
+
+def test_members_beyond_the_fourth_are_folded_away(small: Path, shown: Callable[..., Page]) -> None:
+    line = {"stage": "final", "epoch": 1, "train_loss": 0.6, "train_accuracy": 0.7}
+    (small / "metrics.jsonl").write_text("".join(json.dumps(line | {"member": f"gru-{k}"}) + "\n" for k in range(6)))
+    assert "The other 2 members" in shown().text
+
+
+def test_windows_of_one_label_draw_no_curve(small: Path, shown: Callable[..., Page]) -> None:
+    _replace(small, "predictions.parquet", label=pl.lit(False))
+    page = shown()
+    assert "the same label" in page.text
+    assert not [named for _, named in page.tags if (named.get("aria-label") or "").startswith("ROC curves")]
+
+
+def test_data_without_any_country_has_a_list_in_place_of_a_map(small: Path, shown: Callable[..., Page]) -> None:
+    _replace(small, "tomorrow.parquet", iso2=pl.lit(None, pl.String))
+    page = shown()
+    assert f"{pl.read_parquet(small / 'tomorrow.parquet').height} places that the map can't show" in page.text
+    assert not [named for _, named in page.tags if (named.get("aria-label") or "").startswith("World map")]
+
+
+def test_weekly_data_is_told_in_weeks(shown: Callable[..., Page]) -> None:
+    page = shown(data={"step_days": 1})
+    assert "one a day" in page.text and "days but" in page.text
+    page = shown(data={"step_days": 7})
+    assert "one a week" in page.text and "days but" not in page.text
+
+
+@pytest.mark.parametrize("kind", ["regions", "both"])
+def test_a_split_by_region_says_so(shown: Callable[..., Page], kind: str) -> None:
+    page = shown(split={"kind": kind})
+    assert "says little about another time" in page.text and "flatter and say little" not in page.text
+    assert "Shaded" not in page.text
+
+
+def test_a_set_of_every_region_or_of_one_is_told(small: Path, shown: Callable[..., Page]) -> None:
+    _replace(small, "tomorrow.parquet", in_c=pl.col("region") == ODD_NAMES[0])
+    page = shown(screen={"threshold": None, "days": "all"})
+    assert "no threshold was set" in page.text and "All days chose it" in page.text
+    assert "test days too. That looks ahead" not in page.text
+    at = page.cells.index("Probability of up")
+    assert page.cells[at + 2] == ODD_NAMES[0] and "least likely to rise" not in page.cells
+    assert "test days too. That looks ahead" in shown(screen={"threshold": 0.7, "days": "all"}).text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "score", "said"),
+    [
+        (None, None, "log_score", "undefined"),
+        (-0.01, 0.02, "log_score", "unclear"),
+        (0.01, 0.02, "log_score", "worse"),
+        (0.01, 0.02, "roc_auc", "better"),
+    ],
+)
+def test_a_difference_is_read_by_its_interval_and_the_score(
+    low: float | None, high: float | None, score: str, said: str
+) -> None:
+    assert reading({"difference": 0.015, "low": low, "high": high, "score": score}) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "said"),
+    [
+        (None, None, "undefined"),
+        (0.1, None, "unsure"),
+        (0.1, [0.01, 0.2], "better"),
+        (-0.1, [-0.2, -0.01], "worse"),
+        (0.1, [-0.01, 0.2], "unclear"),
+    ],
+)
+def test_skill_is_read_by_its_interval(value: float | None, ends: list[float] | None, said: str) -> None:
+    none = pl.DataFrame()
+    scores = {"test_active": {"brier_skill": value}, "intervals": {"test_active": {"brier_skill": ends}}}
+    assert RunView(scores, [], none, none, none).skill == said
+
+
+@pytest.mark.parametrize(
+    ("significant", "difference", "kind", "trusted"),
+    [
+        (True, -0.1, "temporal", True),
+        (True, 0.1, "temporal", False),
+        (False, -0.1, "temporal", False),
+        (False, None, "temporal", False),
+        (True, -0.1, "random", False),
+    ],
+)
+def test_only_a_sure_gain_on_an_honest_split_is_trusted(
+    significant: bool, difference: float | None, kind: str, trusted: bool
+) -> None:
+    none = pl.DataFrame()
+    scores = {"verdict": {"significant": significant, "difference": difference}, "split": {"kind": kind}}
+    assert RunView(scores, [], none, none, none).trusted is trusted
+
+
+def test_a_missing_file_is_named(small: Path) -> None:
+    (small / "arrays.npz").unlink()
+    with pytest.raises(RunFolderError, match=r"arrays\.npz is missing"):
+        report.write(small)

@@ -1,7 +1,6 @@
 """A season small enough to be replayed in seconds: six states and their sum, published weekly and revised upwards."""
 
 import functools
-import itertools
 import tomllib
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hub.small import changes
+from hub.small import changes, forecasts_of
 from twofold.hub.config import HeadName, HubConfig
 from twofold.hub.examples import Asked, Examples, ask, learn_from
 from twofold.hub.heads import fit_head
@@ -162,14 +161,12 @@ def asked() -> Asked:
 @functools.cache
 def peers() -> pl.DataFrame:
     """Random forecasts of the hub's baseline and ensemble, and of a team that joins for the last two dates."""
-    rng, rows = np.random.default_rng(3), []
-    everyone = [("small-baseline", [*DAYS, LATE]), ("small-ensemble", DAYS), ("late-comer", DAYS[-2:])]
-    for model, days in everyone:
-        for unit in itertools.product(days, RULES.horizons, LOCATIONS["location"]):
-            pmf = rng.dirichlet(np.ones(len(RULES.categories)))
-            rows += [(model, *unit, name, float(p)) for name, p in zip(RULES.categories, pmf, strict=True)]
-    columns = ["model", "reference_date", "horizon", "location", "category", "probability"]
-    return pl.DataFrame(rows, columns, orient="row")
+    everyone = {"small-baseline": [*DAYS, LATE], "small-ensemble": DAYS, "late-comer": DAYS[-2:]}
+    places = LOCATIONS["location"].to_list()
+    drawn = [
+        forecasts_of(name, k, places=places, days=days, rules=RULES) for k, (name, days) in enumerate(everyone.items())
+    ]
+    return pl.concat(drawn)
 
 
 def all_forecasts(season: Replay, folder: Path, config: HubConfig = CONFIG) -> tuple[pl.DataFrame, dict[date, Any]]:

@@ -1,6 +1,7 @@
 """A small hub for tests: FluSight's rules, three places, random forecasts, versions by hand; a run folder of it."""
 
 import datetime as dt
+import itertools
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ import polars as pl
 
 from twofold.hub.rules import WEEK, Rules, rules
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts
+from twofold.hub.tables import FORECAST
 from twofold.hub.vintages import Versions
 
 RULES = rules("flusight", "2024-25")
@@ -54,21 +56,27 @@ def versions_of(rows: Sequence[tuple[str, str, str, float | None]]) -> Versions:
     return Versions(changes(read).sort("as_of"))
 
 
-def forecasts_of(model: str, seed: int, weeks: int = 1, places: tuple[str, ...] = ("01", "56", "US")) -> pl.DataFrame:
-    """Random forecasts of every horizon, a row a category."""
+def forecasts_of(
+    model: str,
+    seed: int,
+    weeks: int = 1,
+    places: Sequence[str] = PLACES,
+    *,
+    days: Sequence[date] = (),
+    rules: Rules = RULES,
+) -> pl.DataFrame:
+    """Random forecasts of every horizon, a row a category, for some days or the first weeks."""
     generator = np.random.default_rng(seed)
     rows: list[Any] = []
-    for week in range(weeks):
-        for place in places:
-            for horizon in RULES.horizons:
-                pmf = generator.dirichlet(np.ones(len(RULES.categories)))
-                unit = (model, START + week * WEEK, horizon, place)
-                rows += [(*unit, name, float(p)) for name, p in zip(RULES.categories, pmf, strict=True)]
-    columns = ["model", "reference_date", "horizon", "location", "category", "probability"]
-    return pl.DataFrame(rows, columns, orient="row")
+    for day, place, horizon in itertools.product(
+        days or [START + week * WEEK for week in range(weeks)], places, rules.horizons
+    ):
+        pmf = generator.dirichlet(np.ones(len(rules.categories)))
+        rows += [(model, day, horizon, place, name, float(p)) for name, p in zip(rules.categories, pmf, strict=True)]
+    return pl.DataFrame(rows, list(FORECAST), orient="row")
 
 
-def truth_of(seed: int, weeks: int = 1, places: tuple[str, ...] = ("01", "56", "US")) -> pl.DataFrame:
+def truth_of(seed: int, weeks: int = 1, places: Sequence[str] = PLACES) -> pl.DataFrame:
     """A random observed category for every forecast of `forecasts_of`."""
     units = forecasts_of("any", 0, weeks, places).select("reference_date", "horizon", "location").unique()
     table = units.sort("reference_date", "horizon", "location")

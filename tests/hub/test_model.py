@@ -13,16 +13,7 @@ import skops.io
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from hub.season_small import (
-    ALL_HEADS,
-    CONFIG,
-    DAYS,
-    FIRST,
-    OTHER_CUTS,
-    RULES,
-    head,
-    replay,
-)
+from hub.season_small import ALL_HEADS, CONFIG, DAYS, FIRST, OTHER_CUTS, RULES, head, replay
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.hub.config import POOL
 from twofold.hub.heads import forecast

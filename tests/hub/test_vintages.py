@@ -39,11 +39,7 @@ def test_a_version_is_the_last_row_of_every_cell() -> None:
         ("01", "2024-11-23"): 20,
         ("US", "2024-11-16"): 100,
     }
-    assert cells(versions.latest()) == {
-        ("01", "2024-11-23"): 20,
-        ("US", "2024-11-16"): 999,
-        ("US", "2024-11-23"): 300,
-    }
+    assert cells(versions.latest()) == {("01", "2024-11-23"): 20, ("US", "2024-11-16"): 999, ("US", "2024-11-23"): 300}
     assert versions.as_of(at("2024-11-20 16:59")).is_empty()
     assert versions.times() == [at(text) for text in sorted({row[0] for row in ROWS})]
 

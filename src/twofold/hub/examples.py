@@ -91,8 +91,7 @@ def truth(values: pl.DataFrame, locations: pl.DataFrame, dates: Iterable[date], 
         pl.DataFrame({"horizon": rules.horizons}, {"horizon": pl.Int64}), how="cross"
     )
     weeks = grid.with_columns(
-        base_date=pl.col("reference_date") - WEEK,
-        target_end_date=pl.col("reference_date") + WEEK * pl.col("horizon"),
+        base_date=pl.col("reference_date") - WEEK, target_end_date=pl.col("reference_date") + WEEK * pl.col("horizon")
     )
     known = values.select("target_end_date", "location", "value")
     both = weeks.join(known.rename({"target_end_date": "base_date", "value": "base"}), on="base_date").join(

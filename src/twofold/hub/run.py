@@ -52,13 +52,7 @@ def check(replay: Replay, peers: pl.DataFrame | None) -> None:
 
 
 def execute(
-    replay: Replay,
-    peers: pl.DataFrame | None,
-    config: HubConfig,
-    folder: RunFolder,
-    *,
-    jobs: int,
-    progress: Progress,
+    replay: Replay, peers: pl.DataFrame | None, config: HubConfig, folder: RunFolder, *, jobs: int, progress: Progress
 ) -> None:
     """Replays a season; everything the report reads is in the folder afterwards.
 

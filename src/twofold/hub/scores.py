@@ -122,14 +122,7 @@ def relative_skill(scored: pl.DataFrame, baseline: str, score: str = "rps") -> p
 
 
 def differences(
-    scored: pl.DataFrame,
-    model: str,
-    *,
-    score: str = "rps",
-    resamples: int,
-    block_weeks: int,
-    level: float,
-    seed: int,
+    scored: pl.DataFrame, model: str, *, score: str = "rps", resamples: int, block_weeks: int, level: float, seed: int
 ) -> pl.DataFrame:
     """Difference of a model's mean score to every other's, on the forecasts that both made, with its interval.
 

@@ -4,18 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hub.season_small import (
-    ALL_HEADS,
-    CONFIG,
-    FIRST,
-    LOCATIONS,
-    RULES,
-    asked,
-    examples,
-    head,
-    learned,
-    replay,
-)
+from hub.season_small import ALL_HEADS, CONFIG, FIRST, LOCATIONS, RULES, asked, examples, head, learned, replay
 from twofold.hub.config import HubConfig
 from twofold.hub.heads import forecast
 from twofold.hub.heads.climatology import Climatology

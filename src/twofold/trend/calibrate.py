@@ -1,5 +1,6 @@
 """Calibration of probabilities on their own slice: a map from probability to probability that keeps the order."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import expit, logit
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -152,7 +154,11 @@ def _maximum_likelihood(odds: Odds, target: Probability) -> tuple[float, float]:
     outcome = np.repeat([True, False], odds.size)
     # Newton on two parameters ends at the optimum to rounding; C = inf switches the regularisation off.
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=200)
-    model.fit(both, outcome, sample_weight=np.concatenate([target, 1.0 - target]))
+    with warnings.catch_warnings():
+        # Where the start is the optimum but for rounding, Newton's line search finds nothing lower; scikit-learn warns
+        # and lets L-BFGS end the fit.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(both, outcome, sample_weight=np.concatenate([target, 1.0 - target]))
     return float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
 
 

@@ -36,12 +36,11 @@ from twofold.engine.loop import Plan, TrainState, fit, shuffled
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import LikelihoodConfig, VaeConfig
 from twofold.vae.images.cache import default_folder
-from twofold.vae.images.load import Images, load_images
+from twofold.vae.images.load import Images, Split, load_images, split_images
 from twofold.vae.likelihood import Likelihood, make_likelihood
 from twofold.vae.model import Vae, as_input
 from twofold.vae.recipes import default
 from twofold.vae.score import evaluate
-from twofold.vae.split import Split, split_images
 from twofold.vae.train import make_loss, train
 
 logging.getLogger("pythae.trainers.base_trainer.base_trainer").setLevel(logging.WARNING)

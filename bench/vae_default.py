@@ -19,9 +19,8 @@ import torch
 from twofold.engine.loop import Record
 from twofold.vae.config import ModelConfig, VaeConfig
 from twofold.vae.images.cache import default_folder
-from twofold.vae.images.load import Images, load_images
+from twofold.vae.images.load import Images, Split, load_images, split_images
 from twofold.vae.recipes import default
-from twofold.vae.split import Split, split_images
 from twofold.vae.train import Progress, train
 
 SHARES = 1 / 5, 1 / 3

@@ -18,18 +18,16 @@ import numpy as np
 import polars as pl
 from joblib import Parallel, delayed
 
-from twofold.hub.config import HubConfig
-from twofold.hub.examples import learn_from
+from twofold.hub.config import POOL, HubConfig
+from twofold.hub.examples import learn_from, truth
 from twofold.hub.growth import aggregate_of, season_year
-from twofold.hub.heads.heads import fit_head, forecast
+from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import fit_scale, read_history
-from twofold.hub.known import Known
-from twofold.hub.locations import read_locations
-from twofold.hub.pool import POOL
-from twofold.hub.rate_change import truth
+from twofold.hub.pool import pool_forward
 from twofold.hub.rules import WEEK, read_rules
 from twofold.hub.scores import leaderboard, score_forecasts
-from twofold.hub.season import pool_forward
+from twofold.hub.season import Known
+from twofold.hub.tables import read_locations
 from twofold.hub.vintages import Grid, grid_of, read_versions, table_of
 
 BEGIN = date(2025, 8, 1)

@@ -56,25 +56,25 @@ def _trend_backtest() -> Run:
 
 
 def _hub_backtest() -> Run:
-    from twofold.hub.season_commands import backtest
+    from twofold.hub.commands import backtest
 
     return backtest
 
 
 def _hub_fit() -> Run:
-    from twofold.hub.season_commands import fit
+    from twofold.hub.commands import fit
 
     return fit
 
 
 def _hub_forecast() -> Run:
-    from twofold.hub.week_commands import forecast
+    from twofold.hub.commands import forecast
 
     return forecast
 
 
 def _hub_validate() -> Run:
-    from twofold.hub.validate_commands import validate
+    from twofold.hub.commands import validate
 
     return validate
 
@@ -98,31 +98,31 @@ def _vae_score() -> Run:
 
 
 def _vae_reconstruct() -> Run:
-    from twofold.vae.use_commands import reconstruct
+    from twofold.vae.commands import reconstruct
 
     return reconstruct
 
 
 def _vae_sample() -> Run:
-    from twofold.vae.use_commands import sample
+    from twofold.vae.commands import sample
 
     return sample
 
 
 def _vae_interpolate() -> Run:
-    from twofold.vae.use_commands import interpolate
+    from twofold.vae.commands import interpolate
 
     return interpolate
 
 
 def _vae_traverse() -> Run:
-    from twofold.vae.use_commands import traverse
+    from twofold.vae.commands import traverse
 
     return traverse
 
 
 def _vae_encode() -> Run:
-    from twofold.vae.use_commands import encode
+    from twofold.vae.commands import encode
 
     return encode
 

@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from twofold.hub.config import HeadName, HubConfig
 from twofold.hub.examples import Asked, Examples, ask
-from twofold.hub.heads.heads import examples_of, fit_head
+from twofold.hub.heads import examples_of, fit_head
 from twofold.hub.heads.pmf import Head
 from twofold.hub.history import History
 from twofold.hub.rules import WEEK, HubRules
-from twofold.hub.season import Replay, replay_heads, replay_pool
+from twofold.hub.run import replay_heads, replay_pool
+from twofold.hub.season import Replay
 from twofold.hub.vintages import Grid, Versions
 
 SEASON = "2023-24"

@@ -12,13 +12,9 @@ import pytest
 
 from hub.small import LOCATIONS, RULES, forecasts_of
 from twofold.engine.errors import DataError, InputError
-from twofold.hub.check import Checked, check_sheet, parse_name, validate
-from twofold.hub.locations import read_locations
-from twofold.hub.row_rules import Problem
 from twofold.hub.rules import rules, season_of
-from twofold.hub.scores import read_forecasts
-from twofold.hub.submission import submission, write_submission
-from twofold.hub.tables import sheet_of
+from twofold.hub.submission import Checked, Problem, check_file, check_sheet, parse_name, submission, write_submission
+from twofold.hub.tables import read_forecasts, read_locations, sheet_of
 
 NAME = "2024-11-30-ours-gru_1.csv"
 GOOD = submission(forecasts_of("any", 3), RULES)
@@ -41,7 +37,7 @@ def check(tmp_path) -> Callable[..., Checked]:
     def checked(text: str, name: str = NAME) -> Checked:
         path = tmp_path / name
         path.write_text(text)
-        return validate(path, RULES, LOCATIONS)
+        return check_file(path, RULES, LOCATIONS)
 
     return checked
 
@@ -176,9 +172,9 @@ def test_a_submission_of_another_season_is_told(check) -> None:
 def test_parquet_columns_need_their_types(tmp_path, change: pl.Expr, column: str, words: str) -> None:
     path = tmp_path / "2024-11-30-ours-gru.parquet"
     GOOD.write_parquet(path)
-    assert validate(path, RULES, LOCATIONS) == Checked((), forecasts=12)
+    assert check_file(path, RULES, LOCATIONS) == Checked((), forecasts=12)
     GOOD.with_columns(change).write_parquet(path)
-    (problem,) = validate(path, RULES, LOCATIONS).problems
+    (problem,) = check_file(path, RULES, LOCATIONS).problems
     assert (problem.rule, problem.column) == ("types", column)
     assert words in problem.message
 
@@ -196,7 +192,7 @@ def test_a_problem_as_text() -> None:
 
 def test_a_file_that_is_not_there_is_refused(tmp_path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        validate(tmp_path / NAME, RULES, LOCATIONS)
+        check_file(tmp_path / NAME, RULES, LOCATIONS)
     with pytest.raises(InputError, match="must be named"):
         parse_name("gru.csv")
 
@@ -215,7 +211,7 @@ def test_whatever_happens_to_the_bytes_is_told_and_never_an_error_of_ours(tmp_pa
         for place in generator.integers(0, len(data), generator.integers(1, 6)):
             data[place] = generator.integers(0, 256)
         path.write_bytes(data[: generator.integers(1, len(data) + 1)] if generator.random() < 0.2 else data)
-        told += bool(validate(path, RULES, LOCATIONS).problems)
+        told += bool(check_file(path, RULES, LOCATIONS).problems)
     assert told > 75
 
 
@@ -240,4 +236,4 @@ def test_what_we_write_passes(tmp_path) -> None:
     for form in ("csv", "parquet"):
         path = tmp_path / f"2024-11-30-ours-gru.{form}"
         write_submission(path, forecasts_of("any", 3), RULES, LOCATIONS)
-        assert validate(path, RULES, LOCATIONS) == Checked((), forecasts=12)
+        assert check_file(path, RULES, LOCATIONS) == Checked((), forecasts=12)

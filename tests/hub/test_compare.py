@@ -9,9 +9,9 @@ import pytest
 
 from hub.small import RULES, START, forecasts_of, truth_of
 from twofold.engine.errors import InputError
-from twofold.hub.compare import UNIT, differences, relative_skill
 from twofold.hub.rules import WEEK
-from twofold.hub.scores import score_forecasts
+from twofold.hub.scores import differences, relative_skill, score_forecasts
+from twofold.hub.tables import UNIT
 
 KNOBS = {"resamples": 400, "block_weeks": 3, "level": 0.9, "seed": 0}
 

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from hub.season_small import CONFIG, FIRST, LOCATIONS, RULES, examples, final_counts, history, replay
 from twofold.engine.errors import InputError
 from twofold.hub.config import GrowthConfig
-from twofold.hub.examples import Asked, Examples, ask, learn_from
+from twofold.hub.examples import Asked, Examples, ask, categories, learn_from
 from twofold.hub.growth import NAMES, describe, season_week
 from twofold.hub.history import fit_scale
-from twofold.hub.rate_change import categories
 from twofold.hub.vintages import Grid
 
 PERSONS = LOCATIONS["population"].to_numpy().astype(float)

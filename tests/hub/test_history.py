@@ -150,7 +150,7 @@ def test_weeks_after_the_newest_count_do_not_matter(later: list[tuple[int, float
 
 @pytest.mark.realdata
 def test_the_cdcs_history_is_read_with_three_regions_left_out(data_folder: Path) -> None:
-    from twofold.hub.locations import read_locations
+    from twofold.hub.tables import read_locations
 
     locations = read_locations(data_folder / "flusight" / "locations_2023-24.csv")
     found = read_history(data_folder / "flusight" / "ilinet_state.csv", locations)

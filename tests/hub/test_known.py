@@ -26,11 +26,11 @@ from hub.season_small import (
 )
 from hub.small import at
 from twofold.engine.errors import InputError
-from twofold.hub.heads.heads import examples_of
-from twofold.hub.known import Known, known_at
-from twofold.hub.locations import read_locations
+from twofold.hub.heads import examples_of
 from twofold.hub.rules import WEEK, rules
-from twofold.hub.vintages import Versions, read_versions, usable
+from twofold.hub.season import Known, known_at, usable
+from twofold.hub.tables import read_locations
+from twofold.hub.vintages import Versions, read_versions
 
 DEADLINE = RULES.deadline(FIRST)
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from twofold.engine.errors import DataError, InputError
-from twofold.hub.locations import read_locations, with_population
+from twofold.hub.tables import read_locations, with_population
 
 TEXT = """\
 abbreviation,location,location_name,population,count_rate1

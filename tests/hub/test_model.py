@@ -25,9 +25,9 @@ from hub.season_small import (
     replay,
 )
 from twofold.engine.errors import InputError, RunFolderError
-from twofold.hub.heads.heads import forecast
+from twofold.hub.config import POOL
+from twofold.hub.heads import forecast
 from twofold.hub.model import CLASSIFIERS, KEY, TENSORS, HubModel
-from twofold.hub.pool import POOL
 from twofold.hub.rules import WEEK
 
 WEIGHTS = {"trees": 0.5, "rnn": 0.25, "gru": 0.125, "lstm": 0.125}

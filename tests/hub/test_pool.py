@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.small import RULES, START, forecasts_of, truth_of
-from twofold.hub.compare import UNIT
 from twofold.hub.pool import _quadratic, apply_weights, fit_weights
 from twofold.hub.rules import WEEK
 from twofold.hub.scores import score_forecasts
+from twofold.hub.tables import UNIT
 
 WEEKS = 6
 HEADS = ("a", "b", "c")

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from hub.small import LOCATIONS, RULES, START, versions_of
 from twofold.engine.errors import InputError
-from twofold.hub.locations import read_locations
-from twofold.hub.rate_change import categories, cuts, truth
+from twofold.hub.examples import categories, cuts, truth
 from twofold.hub.rules import WEEK, Rules, rules
-from twofold.hub.vintages import read_versions, usable
+from twofold.hub.season import usable
+from twofold.hub.tables import read_locations
+from twofold.hub.vintages import read_versions
 
 SEASONS = [rules("flusight", season) for season in ("2023-24", "2024-25", "2025-26")]
 WYOMING = 584_057

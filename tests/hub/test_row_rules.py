@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.small import LOCATIONS, RULES, forecasts_of
-from twofold.hub.check import check_sheet
-from twofold.hub.row_rules import COLUMNS, SUM_TOLERANCE
-from twofold.hub.submission import submission
+from twofold.hub.submission import COLUMNS, SUM_TOLERANCE, check_sheet, submission
 from twofold.hub.tables import sheet_of
 
 GOOD = submission(forecasts_of("any", 5), RULES)

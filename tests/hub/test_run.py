@@ -24,13 +24,13 @@ from hub.season_small import (
 )
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.run import RunFolder, claim
-from twofold.hub.compare import differences
 from twofold.hub.config import HubConfig
-from twofold.hub.rate_change import truth
+from twofold.hub.examples import truth
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.run import BLOCK_WEEKS, LEVEL, PREFIX, RESAMPLES, check, execute
-from twofold.hub.scores import FORECAST, common, leaderboard, score_forecasts
+from twofold.hub.scores import common, differences, leaderboard, score_forecasts
 from twofold.hub.season import Replay
+from twofold.hub.tables import FORECAST
 from twofold.hub.vintages import Versions
 
 QUICK = HubConfig.model_validate(

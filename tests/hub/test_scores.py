@@ -7,18 +7,12 @@ import pytest
 
 from hub.small import RULES, START, forecasts_of, truth_of
 from twofold.engine.errors import DataError
-from twofold.hub.locations import read_locations
-from twofold.hub.rate_change import truth
+from twofold.hub.examples import truth
 from twofold.hub.rules import WEEK, rules
-from twofold.hub.scores import (
-    common,
-    leaderboard,
-    mean_scores,
-    read_forecasts,
-    rise_reliability,
-    score_forecasts,
-)
-from twofold.hub.vintages import read_versions, usable
+from twofold.hub.scores import common, leaderboard, mean_scores, rise_reliability, score_forecasts
+from twofold.hub.season import usable
+from twofold.hub.tables import read_forecasts, read_locations
+from twofold.hub.vintages import read_versions
 
 WEEKS = 10
 TRUTH = truth_of(7, WEEKS)

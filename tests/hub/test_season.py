@@ -27,16 +27,17 @@ from hub.season_small import (
     versions,
 )
 from twofold.engine.errors import InputError
-from twofold.hub import season as hub_backtest
-from twofold.hub.config import HubConfig
-from twofold.hub.heads.heads import examples_of, fit_head, forecast
+from twofold.hub import run as hub_backtest
+from twofold.hub.config import POOL, HubConfig
+from twofold.hub.examples import truth
+from twofold.hub.heads import examples_of, fit_head, forecast
 from twofold.hub.history import History, read_history
-from twofold.hub.known import known_at
-from twofold.hub.locations import read_locations
-from twofold.hub.pool import POOL, fit_weights
-from twofold.hub.rate_change import truth
+from twofold.hub.model import fit_model
+from twofold.hub.pool import fit_weights
 from twofold.hub.rules import WEEK, rules
-from twofold.hub.season import fit_model, replay_heads, replay_pool
+from twofold.hub.run import replay_heads, replay_pool
+from twofold.hub.season import known_at
+from twofold.hub.tables import read_locations
 from twofold.hub.vintages import Versions, read_versions
 
 QUICK = HubConfig.model_validate(
@@ -241,7 +242,7 @@ def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_pat
     past = read_history(folder / "ilinet_state.csv", places)
     source, limits = read_versions(folder / "vintages.parquet"), rules("flusight", "2023-24")
     config = HubConfig(heads=("climatology",), pooled=("climatology",), refit_weeks=15)
-    real = hub_backtest.Replay(source, places, limits, past)
+    real = Replay(source, places, limits, past)
     used, skipped = real.dates()
     assert [skip.reference_date for skip in skipped] == [date(2024, 4, 13)]
     found = replay_heads(real, config, tmp_path, 1, silent)

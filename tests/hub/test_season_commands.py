@@ -13,8 +13,9 @@ import yaml
 from hub.season_small import DAYS, FIRST, LATE, LOCATIONS, RULES, one_thread, peers, write_files  # noqa: F401
 from twofold.cli import main
 from twofold.engine.errors import InputError
-from twofold.hub import season as hub_backtest
-from twofold.hub.heads.heads import fit_head
+from twofold.hub import model as hub_model
+from twofold.hub import run as hub_backtest
+from twofold.hub.heads import fit_head
 from twofold.hub.model import CLASSIFIERS, TENSORS, HubModel
 from twofold.hub.rules import WEEK
 
@@ -148,7 +149,7 @@ def test_without_out_the_folder_is_named_after_hub_season_and_all_that_is_read(
         executed.append(folder.path)
         (folder.path / "scores.json").write_bytes((replayed / "scores.json").read_bytes())
 
-    monkeypatch.setattr("twofold.hub.season_commands.execute", put)
+    monkeypatch.setattr("twofold.hub.run.execute", put)
     monkeypatch.setattr("twofold.hub.report.page.write", lambda folder: None)
     for changed in ({}, {"history": None}, {"peers": None}, {}):
         assert main(words("backtest", files, None, **changed)) == 0
@@ -317,7 +318,7 @@ def test_a_fit_for_the_week_after_the_newest(files: dict[str, Path], tmp_path: P
 def test_a_file_in_the_place_of_the_folder_is_told_before_the_fit(
     files: dict[str, Path], tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_backtest, "fit_head", lambda *_: pytest.fail("fitted for nothing"))
+    monkeypatch.setattr(hub_model, "fit_head", lambda *_: pytest.fail("fitted for nothing"))
     (tmp_path / "out").write_text("mine")
     assert main(words("fit", files, tmp_path / "out")) == 2
     assert "is a file; give a folder" in capsys.readouterr().err

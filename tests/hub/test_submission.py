@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from hub.small import LOCATIONS, RULES, forecasts_of
 from twofold.engine.errors import InputError
-from twofold.hub.row_rules import COLUMNS
-from twofold.hub.submission import Contributor, Metadata, submission, write_metadata, write_submission
+from twofold.hub.submission import COLUMNS, Contributor, Metadata, submission, write_metadata, write_submission
 from twofold.hub.tables import read_sheet
 
 FORECASTS = forecasts_of("any", 3)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hub.small import RULES, START, at, versions_of
 from twofold.engine.errors import DataError, InputError
 from twofold.hub.rules import WEEK, rules
-from twofold.hub.vintages import Versions, grid_of, panel_of, read_versions, table_of, usable
+from twofold.hub.season import usable
+from twofold.hub.vintages import Versions, grid_of, panel_of, read_versions, table_of
 
 DEADLINE = RULES.deadline(START)  # 2024-11-28 04:00
 ROWS: list[tuple[str, str, str, float | None]] = [

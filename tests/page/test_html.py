@@ -22,4 +22,4 @@ def test_html_is_escaped_once(value: str) -> None:
 
 
 def test_attributes_are_named_and_left_out() -> None:
-    assert tag("a", class_="x", aria_label='"', href=None) == '<a class="x" aria-label="&quot;"></a>'
+    assert tag("a", class_="x", aria_label='"', href=None) == '<a class="x" aria-label="&#34;"></a>'

@@ -3,9 +3,9 @@ import re
 import numpy as np
 
 from page.reading import read
-from twofold.page import svg
+from twofold.page.album import inline_svg
+from twofold.page.colours import DARK, LIGHT
 from twofold.page.drawing import HUES, canvas, style, to_png, to_svg
-from twofold.page.style import DARK, LIGHT
 
 
 def _drawn() -> str:
@@ -25,7 +25,7 @@ def test_the_same_drawing_gives_the_same_bytes() -> None:
 
 
 def test_two_drawings_share_a_page_without_sharing_ids() -> None:
-    both = svg.inline(_drawn(), "one", "first") + svg.inline(_drawn(), "two", "second")
+    both = inline_svg(_drawn(), "one", "first") + inline_svg(_drawn(), "two", "second")
     page = read(both)
     assert len(page.ids) == len(set(page.ids)) > 0
     assert set(page.targets) <= set(page.ids)
@@ -35,7 +35,7 @@ def test_two_drawings_share_a_page_without_sharing_ids() -> None:
 
 
 def test_an_inlined_drawing_takes_the_colours_of_its_page() -> None:
-    inlined = svg.inline(_drawn(), "one", 'say "it"')
+    inlined = inline_svg(_drawn(), "one", 'say "it"')
     assert f"var(--blue,{LIGHT['blue']})" in inlined
     assert not re.search(rf"[^,]{LIGHT['ink']}", inlined)
     assert "<?xml" not in inlined and "DOCTYPE" not in inlined and "metadata" not in inlined and "<style" not in inlined

@@ -12,10 +12,9 @@ import pytest
 from twofold.engine.run import claim
 from twofold.vae.account import collapsed, describe_memory, train_sample
 from twofold.vae.config import VaeConfig
-from twofold.vae.images.load import Images
+from twofold.vae.images.load import Images, Split
 from twofold.vae.latent import Autoencoder
 from twofold.vae.run import execute
-from twofold.vae.split import Split
 from vae.small import discs, images_of, silent, tiny
 
 

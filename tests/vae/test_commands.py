@@ -118,7 +118,7 @@ def test_the_folder_names_recipe_and_digest_when_none_is_given(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("twofold.vae.commands.execute", _interrupt)
+    monkeypatch.setattr("twofold.vae.run.execute", _interrupt)
     found = []
     for seed in ("1", "1", "2"):
         assert main(["vae", "run", "--images", str(pictures), "--seed", seed, *FLAGS]) == 130

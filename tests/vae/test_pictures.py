@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twofold.vae.images.load import Images
+from twofold.vae.images.load import Images, Split, split_images
 from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.model import Vae
 from twofold.vae.pictures import pictures
-from twofold.vae.split import Split, split_images
 from vae.small import discs, images_of, tiny
 
 Arrays = dict[str, np.ndarray]

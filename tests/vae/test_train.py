@@ -10,9 +10,8 @@ import torch
 
 from twofold.engine.loop import Step
 from twofold.vae.config import VaeConfig
-from twofold.vae.images.load import Images
+from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
-from twofold.vae.split import Split
 from twofold.vae.train import Trained, make_loss, steps_an_epoch, train, watch
 from vae.small import discs, images_of, silent, tiny
 

@@ -60,6 +60,16 @@ class RunFolder:
         write_bytes(self.path / "DONE", b"")
 
 
+def require_done(path: Path, command: str) -> None:
+    """Refuses a folder that holds no finished run, with the command that would have made it.
+
+    Raises:
+        RunFolderError: when the folder has no `DONE`.
+    """
+    if not (path / "DONE").exists():
+        raise RunFolderError(f"{path}: holds no finished run; give the folder that `{command}` named")
+
+
 @contextlib.contextmanager
 def claim(
     path: Path,

@@ -20,6 +20,8 @@ SEEN = {
     ),
 }
 """What a season's page has to say of what was seen of it while the models were made: (hub, season) -> sentence."""
+POOL = "pool"
+"""Name of the pool beside the heads."""
 
 
 class HistoryConfig(Config):

@@ -6,7 +6,7 @@ logistic regression in one skops file. Nothing in either can run code.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import polars as pl
 import torch
+from joblib import Parallel, delayed, parallel_config
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -21,16 +22,17 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.trees import read_trees, save_trees
-from twofold.hub.config import HubConfig
+from twofold.hub.config import POOL, HeadName, HubConfig
+from twofold.hub.examples import Examples
+from twofold.hub.heads import examples_of, fit_head, forecast
 from twofold.hub.heads.climatology import Climatology
-from twofold.hub.heads.heads import forecast
 from twofold.hub.heads.logistic import Logistic
 from twofold.hub.heads.network import Networks, Scaling, open_network
 from twofold.hub.heads.pmf import Head
 from twofold.hub.heads.trees import Trees
-from twofold.hub.known import Known
-from twofold.hub.pool import POOL, apply_weights
+from twofold.hub.pool import apply_weights
 from twofold.hub.rules import Rules
+from twofold.hub.season import Known, Replay
 
 TENSORS, CLASSIFIERS, KEY = "model.safetensors", "classifiers.skops", "model"
 _BESIDE = ("numpy.dtype",)  # the imputer of the logistic regression remembers how its numbers were stored
@@ -129,10 +131,6 @@ class HubModel:
             RunFolderError: when the folder holds no model, or a file of it can't be read as one.
         """
         path = folder / TENSORS
-        if not path.is_file():
-            raise RunFolderError(
-                f"{folder}: holds no model ({TENSORS} is missing); make one with `twofold trend hub fit`"
-            )
         try:
             with safe_open(path, framework="pt") as file:
                 about = json.loads(file.metadata()[KEY])
@@ -195,3 +193,44 @@ def _head(
             weights.setdefault(index, {})[parameter] = value
     modules = [open_network(weights[index], cell, horizons, config.network) for index in sorted(weights, key=int)]
     return Networks(cell, Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy()), tuple(modules))
+
+
+def fit_model(
+    replay: Replay,
+    reference_date: date,
+    config: HubConfig,
+    weights: dict[str, float] | None,
+    *,
+    jobs: int,
+    progress: Callable[[int, int], None],
+) -> HubModel:
+    """All heads fitted on what was known for one reference date.
+
+    Args:
+        replay: versions, locations, rules, history.
+        reference_date: nothing published after its deadline is looked at.
+        config: heads.
+        weights: of the pool; None: equal ones.
+        jobs: processes.
+        progress: called with (heads done, heads in all).
+    """
+    examples = examples_of(replay.known(reference_date), replay.history, replay.rules, config)
+    tasks = (delayed(_fit_head)(name, examples, replay.rules, config) for name in reversed(config.heads))
+    heads: dict[str, Head] = {}
+    progress(0, len(config.heads))
+    for name, head in as_finished(tasks, jobs):
+        heads[name] = head
+        progress(len(heads), len(config.heads))
+    equal = {name: 1.0 / len(config.pooled) for name in config.pooled}
+    ordered = {name: heads[name] for name in config.heads}
+    return HubModel(config, replay.rules, reference_date, ordered, equal if weights is None else weights)
+
+
+def _fit_head(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> tuple[HeadName, Head]:
+    return name, fit_head(name, examples, rules, config)
+
+
+def as_finished(tasks: Iterator[Any], jobs: int) -> Iterator[Any]:
+    """Results of joblib's tasks as they are finished, each process with one thread."""
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from cast(Iterator[Any], Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks))

@@ -1,15 +1,16 @@
 """The pool: a weighted mean of the heads' probabilities, its weights learned from past weeks of the season alone."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 from scipy.optimize import minimize
 
-from twofold.hub.compare import UNIT
+from twofold.hub.config import POOL, HubConfig
 from twofold.hub.rules import Rules
+from twofold.hub.tables import UNIT
 
-POOL = "pool"
-"""Name of the pool beside the heads."""
 _TOLERANCE = 1e-12
 
 
@@ -87,3 +88,27 @@ def _quadratic(
         square += np.einsum("anc,bnc->ab", cumulative, cumulative) / len(reached)
         line += np.einsum("anc,nc->a", cumulative, reached) / len(reached)
     return square, line
+
+
+def pool_forward(
+    forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: Rules, config: HubConfig
+) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
+    """The pool, date by date, its weights fitted on what was known of earlier dates.
+
+    Args:
+        forecasts: as `replay_heads` gives them.
+        known: for each reference date, in order, the outcomes known by then, as `rate_change.truth` gives them.
+        rules: order of the categories.
+        config: pooled heads, strength of the prior.
+
+    Returns:
+        As `replay_pool`.
+    """
+    pooled, weights = [], []
+    for day, outcomes in known.items():
+        past = forecasts.filter(pl.col("reference_date") < day)
+        weight = fit_weights(past, outcomes, config.pooled, rules, config.pool_prior_weeks)
+        pooled.append(apply_weights(forecasts.filter(pl.col("reference_date") == day), weight))
+        weights.append((day, weight))
+    table = pl.concat(pooled).with_columns(model=pl.lit(POOL))
+    return table.select(forecasts.columns), weights

@@ -1,34 +1,36 @@
 """A season's backtest composed: versions in; predictions, scores, a fitted model and what the page draws out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from joblib import delayed
 
 from twofold.counts.panel import counted
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
-from twofold.hub.compare import differences
-from twofold.hub.config import SEEN, HubConfig
-from twofold.hub.heads.heads import examples_of
-from twofold.hub.known import Known
-from twofold.hub.pool import POOL
-from twofold.hub.rate_change import truth
+from twofold.hub.config import POOL, SEEN, HeadName, HubConfig
+from twofold.hub.examples import truth
+from twofold.hub.heads import examples_of, fit_head, forecast
+from twofold.hub.model import as_finished
+from twofold.hub.pool import pool_forward
 from twofold.hub.rules import WEEK
-from twofold.hub.scores import FORECAST, common, leaderboard, score_forecasts
-from twofold.hub.season import Replay, replay_heads, replay_pool
-from twofold.hub.vintages import Skipped, table_of
+from twofold.hub.scores import common, differences, leaderboard, score_forecasts
+from twofold.hub.season import Known, Replay, Skipped
+from twofold.hub.tables import FORECAST
+from twofold.hub.vintages import table_of
 
 RESAMPLES, BLOCK_WEEKS, LEVEL = 2000, 3, 0.9
 SHOWN_WEEKS = 8
 """Weeks before each reference date of which the page shows what was known."""
-
-
 PREFIX = "twofold-"
 """Begins our models' names among those of other teams."""
+Progress = Callable[[int, int], None]
 
 
 def check(replay: Replay, peers: pl.DataFrame | None) -> None:
@@ -160,3 +162,78 @@ def _shown(known: Known) -> pl.DataFrame:
     counts = known.counts
     frame = table_of(counts._replace(dates=counts.dates[-SHOWN_WEEKS:], values=counts.values[:, -SHOWN_WEEKS:]))
     return frame.select(pl.lit(known.reference_date).alias("reference_date"), pl.all())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Reference dates that one fit of a head forecasts: that of the fit, and those until the next."""
+
+    head: HeadName
+    dates: tuple[date, ...]
+
+    @property
+    def name(self) -> str:
+        """Names the block's file."""
+        return f"{self.head}-{self.dates[0]}.parquet"
+
+
+def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> pl.DataFrame:
+    """Forecasts of every head for every reference date that can be forecast.
+
+    Args:
+        replay: the season.
+        config: heads, schedule.
+        parts: folder of one file a block; what it holds is not done again.
+        jobs: processes.
+        progress: called with (blocks done, blocks in all).
+
+    Returns:
+        Columns model (the head's name), reference_date, horizon, location, category, probability.
+    """
+    dates, _ = replay.dates()
+    starts = range(0, len(dates), config.refit_weeks)
+    blocks = [
+        Block(head, tuple(dates[start : start + config.refit_weeks])) for head in config.heads for start in starts
+    ]
+    missing = [block for block in blocks if not (parts / block.name).exists()]
+    progress(len(blocks) - len(missing), len(blocks))
+    for done, (block, found) in enumerate(_work(replay, config, missing, jobs), len(blocks) - len(missing) + 1):
+        write_parquet(parts / block.name, found)
+        progress(done, len(blocks))
+    return pl.concat([pl.read_parquet(parts / block.name) for block in blocks])
+
+
+def replay_pool(
+    forecasts: pl.DataFrame, replay: Replay, config: HubConfig
+) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
+    """The pool of the heads, its weights for each date fitted on the dates before whose outcome was known by then.
+
+    Args:
+        forecasts: as `replay_heads` gives them.
+        replay: the season.
+        config: pooled heads, strength of the prior.
+
+    Returns:
+        Forecasts in the same columns, model `POOL`, and the weights by reference date.
+    """
+    dates, _ = replay.dates()
+    known = {
+        day: truth(replay.known(day).settled(), replay.locations, [past for past in dates if past < day], replay.rules)
+        for day in dates
+    }
+    return pool_forward(forecasts, known, replay.rules, config)
+
+
+def _work(replay: Replay, config: HubConfig, blocks: list[Block], jobs: int) -> Iterator[tuple[Block, pl.DataFrame]]:
+    """Blocks and their forecasts, in the order in which they are finished."""
+    # The longest first, so that no process is left alone with one at the end.
+    order = sorted(blocks, key=lambda block: config.heads.index(block.head), reverse=True)
+    tasks = (delayed(_forecast_block)(replay, config, block) for block in order)
+    yield from as_finished(tasks, jobs)
+
+
+def _forecast_block(replay: Replay, config: HubConfig, block: Block) -> tuple[Block, pl.DataFrame]:
+    examples = examples_of(replay.known(block.dates[0]), replay.history, replay.rules, config)
+    head = fit_head(block.head, examples, replay.rules, config)
+    found = [forecast(head, replay.known(day), replay.rules, config) for day in block.dates]
+    return block, pl.concat(found).select(pl.lit(block.head).alias("model"), pl.all())

@@ -1,29 +1,116 @@
-"""A season replayed: for every reference date forecasts from what was known by its deadline."""
+"""What a forecaster knows at a reference date's deadline, and nothing else: counts, expected revisions, population."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Any, cast
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
-from joblib import Parallel, delayed, parallel_config
+from jaxtyping import Float
 
+from twofold.counts.panel import counted
 from twofold.engine.errors import InputError
-from twofold.engine.files import write_parquet
-from twofold.hub.config import HeadName, HubConfig
-from twofold.hub.examples import Examples
-from twofold.hub.heads.heads import examples_of, fit_head, forecast
-from twofold.hub.heads.pmf import Head
+from twofold.hub.growth import aggregate_of
 from twofold.hub.history import History
-from twofold.hub.known import Known, known_at
-from twofold.hub.model import HubModel
-from twofold.hub.pool import POOL, apply_weights, fit_weights
-from twofold.hub.rate_change import truth
-from twofold.hub.rules import Rules
-from twofold.hub.vintages import Skipped, Versions, usable
+from twofold.hub.revisions import apply_revisions, fit_revisions
+from twofold.hub.rules import WEEK, Rules
+from twofold.hub.vintages import Grid, Versions, grid_of, table_of
 
-Progress = Callable[[int, int], None]
+
+@dataclass(frozen=True)
+class Known:
+    """The last version before a deadline.
+
+    Attributes:
+        reference_date: that the forecast is for.
+        counts: the version as it was published.
+        expected: the counts that its last weeks are expected to settle at.
+        population: persons in each location.
+        revisions: logarithms of the expected factors, the newest week first.
+    """
+
+    reference_date: date
+    counts: Grid
+    expected: Grid
+    population: Float[np.ndarray, "locations"]
+    revisions: tuple[float, ...]
+
+    @property
+    def aggregate(self) -> str | None:
+        """The location that is the sum of all others, if there is one."""
+        return aggregate_of(self.counts.locations, self.population)
+
+    def settled(self) -> pl.DataFrame:
+        """The version without its newest week, which is still to be revised: target_end_date, location, value."""
+        return table_of(self.counts._replace(dates=self.counts.dates[:-1], values=self.counts.values[:, :-1]))
+
+
+def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, rules: Rules) -> Known:
+    """What is known for a reference date.
+
+    Args:
+        versions: all; those published at the deadline or after it are not looked at.
+        reference_date: last day of the week in which the forecast is made.
+        locations: of the season; see `read_locations`. Locations that it lacks are not forecast.
+        rules: deadlines.
+
+    Raises:
+        InputError: when no version was published before the deadline, or the last one lacks the week before it.
+    """
+    deadline = rules.deadline(reference_date)
+    persons = dict(zip(locations["location"], locations["population"], strict=True))
+    version = versions.before(deadline).filter(pl.col("location").is_in(list(persons)))
+    week = reference_date - WEEK
+    version = version.filter(pl.col("target_end_date") <= week)
+    if version.is_empty() or version["target_end_date"].max() != week:
+        newest = "nothing" if version.is_empty() else f"nothing after {version['target_end_date'].max()}"
+        raise InputError(
+            f"a forecast for {reference_date} starts from the week ending {week}, of which nothing was published "
+            f"before the deadline ({deadline:%Y-%m-%d %H:%M} UTC); the versions hold {newest}. Give newer versions, or "
+            "an earlier reference date"
+        )
+    counts = grid_of(version)
+    population = np.array([persons[name] for name in counts.locations], dtype=np.float64)
+    aggregate = aggregate_of(counts.locations, population)
+    factors = fit_revisions(versions, deadline, () if aggregate is None else (aggregate,))
+    return Known(reference_date, counts, apply_revisions(counts, factors), population, tuple(factors.tolist()))
+
+
+class Skipped(NamedTuple):
+    """A reference date for which no forecast can be made, and why."""
+
+    reference_date: date
+    reason: str
+
+
+def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:
+    """Parts reference dates into those that can be forecast and those that can't.
+
+    Args:
+        versions: all versions.
+        dates: reference dates.
+        rules: deadlines, and how many locations the week before the reference date must hold.
+
+    Returns:
+        Dates to be used, and dates skipped with their reasons.
+    """
+    used, skipped = [], []
+    for day in dates:
+        week, known = day - WEEK, versions.before(rules.deadline(day))
+        there = known.filter(pl.col("target_end_date") == week).height
+        if there >= rules.min_locations:
+            used.append(day)
+        elif known.is_empty():
+            skipped.append(Skipped(day, "no version was published before the deadline"))
+        else:
+            last = max(time for time in versions.times() if time < rules.deadline(day))
+            reason = (
+                f"the last version before the deadline, of {last:%Y-%m-%d %H:%M} UTC, holds "
+                f"{counted(there, 'location')} for the week ending {week}; {rules.min_locations} are needed"
+            )
+            skipped.append(Skipped(day, reason))
+    return used, skipped
 
 
 @dataclass(frozen=True)
@@ -59,143 +146,3 @@ class Replay:
     def known(self, reference_date: date) -> Known:
         """What was known for a reference date."""
         return known_at(self.versions, reference_date, self.locations, self.rules)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Reference dates that one fit of a head forecasts: that of the fit, and those until the next."""
-
-    head: HeadName
-    dates: tuple[date, ...]
-
-    @property
-    def name(self) -> str:
-        """Names the block's file."""
-        return f"{self.head}-{self.dates[0]}.parquet"
-
-
-def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> pl.DataFrame:
-    """Forecasts of every head for every reference date that can be forecast.
-
-    Args:
-        replay: the season.
-        config: heads, schedule.
-        parts: folder of one file a block; what it holds is not done again.
-        jobs: processes.
-        progress: called with (blocks done, blocks in all).
-
-    Returns:
-        Columns model (the head's name), reference_date, horizon, location, category, probability.
-    """
-    dates, _ = replay.dates()
-    starts = range(0, len(dates), config.refit_weeks)
-    blocks = [
-        Block(head, tuple(dates[start : start + config.refit_weeks])) for head in config.heads for start in starts
-    ]
-    missing = [block for block in blocks if not (parts / block.name).exists()]
-    progress(len(blocks) - len(missing), len(blocks))
-    for done, (block, found) in enumerate(_work(replay, config, missing, jobs), len(blocks) - len(missing) + 1):
-        write_parquet(parts / block.name, found)
-        progress(done, len(blocks))
-    return pl.concat([pl.read_parquet(parts / block.name) for block in blocks])
-
-
-def replay_pool(
-    forecasts: pl.DataFrame, replay: Replay, config: HubConfig
-) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
-    """The pool of the heads, its weights for each date fitted on the dates before whose outcome was known by then.
-
-    Args:
-        forecasts: as `replay_heads` gives them.
-        replay: the season.
-        config: pooled heads, strength of the prior.
-
-    Returns:
-        Forecasts in the same columns, model `POOL`, and the weights by reference date.
-    """
-    dates, _ = replay.dates()
-    known = {
-        day: truth(replay.known(day).settled(), replay.locations, [past for past in dates if past < day], replay.rules)
-        for day in dates
-    }
-    return pool_forward(forecasts, known, replay.rules, config)
-
-
-def pool_forward(
-    forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: Rules, config: HubConfig
-) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
-    """The pool, date by date, its weights fitted on what was known of earlier dates.
-
-    Args:
-        forecasts: as `replay_heads` gives them.
-        known: for each reference date, in order, the outcomes known by then, as `rate_change.truth` gives them.
-        rules: order of the categories.
-        config: pooled heads, strength of the prior.
-
-    Returns:
-        As `replay_pool`.
-    """
-    pooled, weights = [], []
-    for day, outcomes in known.items():
-        past = forecasts.filter(pl.col("reference_date") < day)
-        weight = fit_weights(past, outcomes, config.pooled, rules, config.pool_prior_weeks)
-        pooled.append(apply_weights(forecasts.filter(pl.col("reference_date") == day), weight))
-        weights.append((day, weight))
-    table = pl.concat(pooled).with_columns(model=pl.lit(POOL))
-    return table.select(forecasts.columns), weights
-
-
-def _work(replay: Replay, config: HubConfig, blocks: list[Block], jobs: int) -> Iterator[tuple[Block, pl.DataFrame]]:
-    """Blocks and their forecasts, in the order in which they are finished."""
-    # The longest first, so that no process is left alone with one at the end.
-    order = sorted(blocks, key=lambda block: config.heads.index(block.head), reverse=True)
-    tasks = (delayed(_forecast_block)(replay, config, block) for block in order)
-    yield from _parallel(tasks, jobs)
-
-
-def _forecast_block(replay: Replay, config: HubConfig, block: Block) -> tuple[Block, pl.DataFrame]:
-    examples = examples_of(replay.known(block.dates[0]), replay.history, replay.rules, config)
-    head = fit_head(block.head, examples, replay.rules, config)
-    found = [forecast(head, replay.known(day), replay.rules, config) for day in block.dates]
-    return block, pl.concat(found).select(pl.lit(block.head).alias("model"), pl.all())
-
-
-def fit_model(
-    replay: Replay,
-    reference_date: date,
-    config: HubConfig,
-    weights: dict[str, float] | None,
-    *,
-    jobs: int,
-    progress: Progress,
-) -> HubModel:
-    """All heads fitted on what was known for one reference date.
-
-    Args:
-        replay: versions, locations, rules, history.
-        reference_date: nothing published after its deadline is looked at.
-        config: heads.
-        weights: of the pool; None: equal ones.
-        jobs: processes.
-        progress: called with (heads done, heads in all).
-    """
-    examples = examples_of(replay.known(reference_date), replay.history, replay.rules, config)
-    tasks = (delayed(_fit_head)(name, examples, replay.rules, config) for name in reversed(config.heads))
-    heads: dict[str, Head] = {}
-    progress(0, len(config.heads))
-    for name, head in _parallel(tasks, jobs):
-        heads[name] = head
-        progress(len(heads), len(config.heads))
-    equal = {name: 1.0 / len(config.pooled) for name in config.pooled}
-    ordered = {name: heads[name] for name in config.heads}
-    return HubModel(config, replay.rules, reference_date, ordered, equal if weights is None else weights)
-
-
-def _fit_head(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> tuple[HeadName, Head]:
-    return name, fit_head(name, examples, rules, config)
-
-
-def _parallel(tasks: Iterator[Any], jobs: int) -> Iterator[Any]:
-    """Results of joblib's tasks as they are finished, each process with one thread."""
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from cast(Iterator[Any], Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks))

@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 
 from twofold.counts.csv import parse_table, read_bytes
-from twofold.engine.errors import DataError
+from twofold.engine.errors import DataError, InputError
 
 Kind = Literal["text", "date", "time", "number", "integer"]
 PARQUET = b"PAR1"
@@ -21,6 +21,23 @@ _WANTED: dict[Kind, str] = {
     "time": "a time such as 2025-01-29T16:03:44Z",
     "number": "a finite number",
     "integer": "a whole number",
+}
+UNIT = ["reference_date", "horizon", "location"]
+"""What one forecast is for."""
+FORECAST: dict[str, Kind] = {
+    "model": "text",
+    "reference_date": "date",
+    "horizon": "integer",
+    "location": "text",
+    "category": "text",
+    "probability": "number",
+}
+"""Columns of a table of forecasts: one row a category, of `predictions.parquet` and of the peers' file."""
+_LOCATIONS: dict[str, Kind] = {
+    "location": "text",
+    "abbreviation": "text",
+    "location_name": "text",
+    "population": "integer",
 }
 
 
@@ -184,3 +201,53 @@ def _numbers(cells: pl.Series) -> pl.Series:
 def _integers(cells: pl.Series) -> pl.Series:
     numbers = _numbers(cells)
     return numbers.set(numbers != numbers.round(), None).cast(pl.Int64, strict=False)
+
+
+def read_forecasts(path: Path) -> pl.DataFrame:
+    """Reads a table of forecasts with the columns of `FORECAST`.
+
+    Raises:
+        DataError: when the file breaks a rule; names file, row and column.
+    """
+    return read_sheet(path).typed(FORECAST)
+
+
+def read_locations(path: Path) -> pl.DataFrame:
+    """Reads a hub's table of locations.
+
+    Args:
+        path: CSV or Parquet with the columns `abbreviation`, `location` (a FIPS code as text, or US), `location_name`
+            and `population`; others are left alone.
+
+    Returns:
+        Columns location, abbreviation, name, population (persons), sorted by location.
+
+    Raises:
+        DataError: when the file breaks a rule; names file, row and column.
+    """
+    sheet = read_sheet(path)
+    table = sheet.typed(_LOCATIONS)
+    if table.is_empty():
+        raise DataError(f"{sheet.name}: there is a header but no location below it")
+    small = table["population"] < 1
+    if small.any():
+        row = int(small.arg_true()[0])
+        raise DataError(f"{sheet.place(row, 'population')}: must be at least 1 person, got {table['population'][row]}")
+    twice = ~table["location"].is_first_distinct()
+    if twice.any():
+        row = int(twice.arg_true()[0])
+        raise DataError(f"{sheet.place(row)}: location {table['location'][row]!r} stands above already; keep one row")
+    return table.rename({"location_name": "name"}).sort("location")
+
+
+def with_population(table: pl.DataFrame, locations: pl.DataFrame) -> pl.DataFrame:
+    """A table with a column `location`, and beside it each one's population.
+
+    Raises:
+        InputError: when the locations lack one of the table's.
+    """
+    joined = table.join(locations.select("location", "population"), on="location", how="left", maintain_order="left")
+    unknown = joined.filter(pl.col("population").is_null())["location"].unique().sort().to_list()
+    if unknown:
+        raise InputError(f"the table of locations must hold every location of the counts; it lacks {unknown}")
+    return joined

@@ -4,7 +4,6 @@ Counts of the last weeks are revised, and so are old ones. A forecast made in th
 nothing else, so every reader of a version names its moment.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from jaxtyping import Float
 
 from twofold.counts.panel import Panel, counted
 from twofold.engine.errors import DataError, InputError
-from twofold.hub.rules import WEEK, Rules
+from twofold.hub.rules import WEEK
 from twofold.hub.tables import Kind, read_sheet
 
 COLUMNS: dict[str, Kind] = {"as_of": "time", "target_end_date": "date", "location": "text", "value": "number"}
@@ -83,13 +82,6 @@ class Versions:
         return first.sort("location", "target_end_date")
 
 
-class Skipped(NamedTuple):
-    """A reference date for which no forecast can be made, and why."""
-
-    reference_date: date
-    reason: str
-
-
 class Grid(NamedTuple):
     """A version as a matrix: locations sorted, weeks in order (their last days), cases; NaN where there is no value."""
 
@@ -119,35 +111,6 @@ def read_versions(path: Path) -> Versions:
         raise DataError(f"{sheet.place(row, 'value')}: cases can't be negative, got {table['value'][row]:g}; mend it")
     whole, note = _without_contradictions(table)
     return Versions(whole.sort("as_of", "location", "target_end_date"), () if note is None else (note,))
-
-
-def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:
-    """Parts reference dates into those that can be forecast and those that can't.
-
-    Args:
-        versions: all versions.
-        dates: reference dates.
-        rules: deadlines, and how many locations the week before the reference date must hold.
-
-    Returns:
-        Dates to be used, and dates skipped with their reasons.
-    """
-    used, skipped = [], []
-    for day in dates:
-        week, known = day - WEEK, versions.before(rules.deadline(day))
-        there = known.filter(pl.col("target_end_date") == week).height
-        if there >= rules.min_locations:
-            used.append(day)
-        elif known.is_empty():
-            skipped.append(Skipped(day, "no version was published before the deadline"))
-        else:
-            last = max(time for time in versions.times() if time < rules.deadline(day))
-            reason = (
-                f"the last version before the deadline, of {last:%Y-%m-%d %H:%M} UTC, holds "
-                f"{counted(there, 'location')} for the week ending {week}; {rules.min_locations} are needed"
-            )
-            skipped.append(Skipped(day, reason))
-    return used, skipped
 
 
 def grid_of(version: pl.DataFrame) -> Grid:

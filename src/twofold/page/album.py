@@ -1,53 +1,158 @@
-"""Figures on their way into a run folder and into its report."""
+"""Figures on their way into a run folder and into its report, where they stand whole: nothing is loaded.
 
+A drawing stands in the page as SVG, coloured by it; a raster picture as PNG.
+"""
+
+import base64
+import re
+import struct
 from collections.abc import Callable
 
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from twofold.page import blocks, svg
+from twofold.page import blocks
+from twofold.page.colours import LIGHT
 from twofold.page.drawing import to_png, to_svg
-from twofold.page.html import Html
-from twofold.page.picture import picture, size
 
 
 class Album:
-    """Saves each figure in figures/ and gives it back as a block for the page.
+    """Saves each figure in figures/ and shows it in the page.
 
-    A drawing is saved as NAME.svg and NAME.png, a raster picture as NAME.png.
+    A drawing is saved as NAME.svg and NAME.png, a raster picture as NAME.png; names are unique in a report.
     """
 
     def __init__(self, save: Callable[[str, bytes], None]) -> None:
         """An album that saves by `save`, which takes a path within the run folder and the file's content."""
         self.save = save
+        self._shown: dict[str, Callable[[str], Markup]] = {}
 
-    def add(self, name: str, figure: Figure, alt: str, caption: str, wide: bool = False) -> Html:
-        """Saves one figure.
-
-        Args:
-            name: file name without ending, unique in the report.
-            figure: what was drawn.
-            alt: what it shows, for those who can't see it.
-            caption: what to look for.
-            wide: too wide for a phone; it then scrolls in its own box.
-        """
+    def draw(self, name: str, figure: Figure) -> None:
+        """Saves a drawing."""
         drawn = to_svg(figure)
         self.save(f"figures/{name}.svg", drawn.encode())
         self.save(f"figures/{name}.png", to_png(figure))
-        return blocks.figure(svg.inline(drawn, name, alt), caption, wide)
+        self._shown[name] = lambda alt: inline_svg(drawn, name, alt)
 
-    def add_picture(
-        self, name: str, png: bytes, alt: str, caption: str, *, wide: bool = False, scale: float = 1.0
-    ) -> Html:
-        """Saves one raster picture.
+    def place(self, name: str, png: bytes, scale: float = 1.0) -> None:
+        """Saves a raster picture.
 
         Args:
-            name: file name without ending, unique in the report.
-            png: the picture.
-            alt: what it shows, for those who can't see it.
-            caption: what to look for.
-            wide: too wide for a phone; it then scrolls in its own box instead of shrinking.
+            name: unique in the report.
+            png: the whole file.
             scale: CSS pixels of the page a pixel of the picture; above 1 each stays a sharp square.
         """
         self.save(f"figures/{name}.png", png)
         width = round(scale * size(png)[0])
-        return blocks.figure(picture(png, alt, width, pixelated=scale > 1), caption, wide)
+        self._shown[name] = lambda alt: inline_png(png, alt, width, pixelated=scale > 1)
+
+    def keep(self, name: str, svg: str) -> None:
+        """Takes a drawing whose file is saved elsewhere."""
+        self._shown[name] = lambda alt: inline_svg(svg, name, alt)
+
+    def show(self, name: str, alt: str) -> Markup:
+        """A saved figure as an element of the page.
+
+        Args:
+            name: as it was saved.
+            alt: what it shows, for those who can't see it.
+        """
+        return self._shown[name](alt)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._shown
+
+    def add(self, name: str, figure: Figure, alt: str, caption: str, wide: bool = False) -> Markup:
+        """Saves a drawing and gives it back as a block with its caption; `wide` scrolls on a phone."""
+        self.draw(name, figure)
+        return blocks.figure(self.show(name, alt), caption, wide)
+
+    def add_picture(
+        self, name: str, png: bytes, alt: str, caption: str, *, wide: bool = False, scale: float = 1.0
+    ) -> Markup:
+        """Saves a raster picture and gives it back as a block with its caption; see `place` and `add`."""
+        self.place(name, png, scale)
+        return blocks.figure(self.show(name, alt), caption, wide)
+
+
+_HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+"""What a PNG begins with; width and height come next, 4 bytes each, the high one first."""
+
+
+def inline_png(png: bytes, alt: str, width: int | None = None, pixelated: bool = False) -> Markup:
+    """A PNG as an element of a page.
+
+    Args:
+        png: the whole file.
+        alt: what the picture shows, for those who can't see it.
+        width: width on the page in CSS pixels, where there is room; None: that of the picture.
+        pixelated: each pixel stays a sharp square where the picture is shown larger than it is.
+
+    Raises:
+        ValueError: when the bytes are no PNG.
+    """
+    own_width, own_height = size(png)
+    shown = own_width if width is None else width
+    # Width and height are both given, so that the page does not jump while it loads.
+    shape = f'width="{shown}" height="{max(round(shown * own_height / own_width), 1)}"'
+    look = ' class="pixelated"' if pixelated else ""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    return Markup(f'<img src="{source}" alt="{escape(alt)}" {shape}{look}>')
+
+
+def size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, in pixels.
+
+    Raises:
+        ValueError: when the bytes are no PNG.
+    """
+    if not png.startswith(_HEADER):
+        raise ValueError(f"a picture must be a PNG, got {len(png)} bytes that begin with {png[:8]!r}")
+    width, height = struct.unpack_from(">II", png, len(_HEADER))
+    return width, height
+
+
+_PROLOGUE = re.compile(
+    r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>|<style type=\"text/css\">\*\{[^<]*</style>", re.S
+)
+_ID = re.compile(r'\s+id="([^"]*)"')
+_REFERENCE = re.compile(r'(url\(#|href="#)([^)"]+)')
+_ROOT = re.compile(r"<svg\b[^>]*>")
+_FONT = "font-family: 'DejaVu Sans', sans-serif"
+_BOX = re.compile(r'viewBox="0 0 (\S+) \S+"')
+_WIDEST = 1.9
+"""Pixels a point of the drawing's own width at most: text must not grow far beyond that of the page."""
+
+
+def inline_svg(svg: str, name: str, alt: str) -> Markup:
+    """A drawing's SVG as an element of a page.
+
+    Ids that nothing refers to go, the others are prefixed by `name`, since many drawings share one page. The palette's
+    colours become the page's variables, so that the drawing turns dark with it.
+
+    Args:
+        svg: a whole SVG file.
+        name: unique on the page.
+        alt: what the drawing shows, for those who can't see it.
+    """
+    text = _PROLOGUE.sub("", svg).strip()
+    wanted = {match[1] for match in _REFERENCE.findall(text)}
+    text = _ID.sub(lambda match: f' id="{name}-{match[1]}"' if match[1] in wanted else "", text)
+    text = _REFERENCE.sub(lambda match: f"{match[1]}{name}-{match[2]}", text)
+    text = _ROOT.sub(lambda match: _root(match[0], alt), text, count=1)
+    return Markup(page_colours(text.replace("xlink:href", "href").replace(_FONT, "font-family: var(--sans)")))
+
+
+def page_colours(svg: str) -> str:
+    """The palette's colours as CSS variables of the page, the plain colour as what to fall back on."""
+    for name, value in LIGHT.items():
+        svg = svg.replace(value, f"var(--{name},{value})")
+    return svg
+
+
+def _root(opening: str, alt: str) -> str:
+    box = _BOX.search(opening)
+    shape = f' {box[0]} style="max-width:{_WIDEST * float(box[1]):.0f}px"' if box else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg"{shape} role="img" aria-label="{escape(alt)}" stroke-linejoin="round">'
+    )

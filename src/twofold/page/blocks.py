@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from twofold.page.html import Html, escape, join, tag
-from twofold.page.numbers import DASH
+from twofold.page.numbers import settings as flat_settings
 from twofold.page.style import CSS
 
 
@@ -141,19 +141,8 @@ def table(
 
 def settings(config: dict[str, Any]) -> Html:
     """Every setting of a config by its dotted name, as a table."""
-    rows = [[tag("code", name), value] for name, value in _flat(config)]
+    rows = [[tag("code", name), value] for name, value in flat_settings(config)]
     return table([Column("Setting", "left"), Column("Value", "left")], rows, "The run's whole config")
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for key, value in config.items():
-        if isinstance(value, dict):
-            pairs += _flat(value, f"{prefix}{key}.")
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            pairs.append((f"{prefix}{key}", DASH if value is None or shown == "" else shown))
-    return pairs
 
 
 def _heading(column: Column) -> Html:
@@ -174,7 +163,7 @@ def _side(column: Column) -> str | None:
 
 
 def figure(drawing: Html, caption: str, wide: bool = False) -> Html:
-    """A drawing (see `page.svg.inline` and `page.picture`, which carry the alt text) above its caption.
+    """A drawing (see `page.album`, whose elements carry the alt text) above its caption.
 
     Args:
         drawing: inline SVG, or a raster picture.

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from twofold.page.style import LIGHT
+from twofold.page.colours import LIGHT
 
 INK, MUTED, LINE, PAPER = LIGHT["ink"], LIGHT["muted"], LIGHT["line"], LIGHT["paper"]
 ON_DARK, ON_LIGHT = "#fefefe", "#010101"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 DASH = "–"
 MINUS = "−"
@@ -30,15 +31,15 @@ def score(value: float | None, digits: int = 3) -> str:
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)
 
 
-def interval(bounds: list[float | None] | tuple[float, float] | None, digits: int = 3) -> str:
-    """Both ends of an interval, or a dash where one is missing.
+def interval(bounds: list[float | None] | tuple[float, float] | None, digits: int = 3, *, missing: str = DASH) -> str:
+    """Both ends of an interval, or `missing` where one is not known.
 
     Example:
         >>> interval([0.701, 0.726])
         '[0.701, 0.726]'
     """
     if bounds is None or any(end is None or not math.isfinite(end) for end in bounds):
-        return DASH
+        return missing
     return f"[{score(bounds[0], digits)}, {score(bounds[1], digits)}]"
 
 
@@ -66,6 +67,18 @@ def signed(value: float | None, digits: int = 3) -> str:
     return f"+{text}" if value is not None and math.isfinite(value) and value > 0 and text.strip("0.,") else text
 
 
+def signed_with_interval(
+    value: float | None, bounds: list[float | None] | tuple[float, float] | None, digits: int = 3
+) -> str:
+    """A difference with its sign, and its interval where that is known.
+
+    Example:
+        >>> signed_with_interval(-0.012, [-0.02, -0.004]), signed_with_interval(0.012, [None, None])
+        ('−0.012 [−0.020, −0.004]', '+0.012')
+    """
+    return f"{signed(value, digits)} {interval(bounds, digits, missing='')}".rstrip()
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     r"""A share in [0, 1] as a percentage, with a no-break space before the sign.
 
@@ -75,6 +88,16 @@ def percent(share: float | None, digits: int = 1) -> str:
     """
     text = score(None if share is None else 100 * share, digits)
     return text if text == DASH else f"{text}\u00a0%"
+
+
+def share(part: int, whole: int) -> str:
+    r"""A part of a whole as a percentage, a dash where the whole is empty.
+
+    Example:
+        >>> share(1, 3), share(0, 0)
+        ('33.3\xa0%', '–')
+    """
+    return percent(part / whole if whole else None)
 
 
 def points(difference: float | None, digits: int = 1) -> str:
@@ -103,3 +126,30 @@ def spread(values: Sequence[float | None], digits: int = 1, scale: float = 100.0
         return score(mean, digits)
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
     return f"{score(mean, digits)} ± {score(deviation, digits)}"
+
+
+def settings(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Every setting of a config by its dotted name.
+
+    Example:
+        >>> settings({"seed": 0, "train": {"epochs": 20, "betas": [0.9, 0.99], "note": None}})
+        [('seed', '0'), ('train.epochs', '20'), ('train.betas', '0.9, 0.99'), ('train.note', '–')]
+    """
+    pairs: list[tuple[str, str]] = []
+    for key, value in config.items():
+        if isinstance(value, dict):
+            pairs += settings(value, f"{prefix}{key}.")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            pairs.append((f"{prefix}{key}", DASH if value is None or shown == "" else shown))
+    return pairs
+
+
+def date(iso: str) -> str:
+    """A date in its ISO form that no line break can part.
+
+    Example:
+        >>> date("2020-03-01") == "2020\N{NON-BREAKING HYPHEN}03\N{NON-BREAKING HYPHEN}01"
+        True
+    """
+    return iso.replace("-", "\N{NON-BREAKING HYPHEN}")

@@ -3,16 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from twofold.engine.errors import InputError
+from twofold.engine.files import required
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
-from twofold.vae.images.load import Images, duplicates
+from twofold.vae.images.load import Images, Split, duplicates
 from twofold.vae.linear import fit_linear, fitting_rows
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
@@ -24,7 +28,6 @@ from twofold.vae.score import (
     mean_and_error,
     mutual_information,
 )
-from twofold.vae.split import Split
 from twofold.vae.train import AT_ONCE, Trained
 
 COLLAPSED_NATS = 0.01
@@ -131,6 +134,33 @@ def score_test(
         "standard_errors": errors | {"iw_bound_nats": bound_error, "mutual_information_nats": told.standard_error},
     }
     return block, found
+
+
+def rescore(run: Path, vae: Vae, config: VaeConfig, images: Images) -> dict[str, Any]:
+    """Every score on the images that were neither trained on nor stopped the training.
+
+    Args:
+        run: the finished run folder, which lists the images that it saw.
+        vae: its model.
+        config: its config.
+        images: others, all of which are scored but those that the run had trained or validated on.
+
+    Raises:
+        InputError: when none is left.
+    """
+    known = pl.read_parquet(required(run, "images.parquet")).filter(pl.col("split") != "test")
+    seen = np.isin([bytes(each).hex() for each in images.hashes], known["hash"].to_numpy())
+    rows = np.flatnonzero(~seen)
+    if not len(rows):
+        raise InputError(f"{images.source}: all {len(seen):,} images were trained or validated on; give others")
+    test, _ = score_test(vae, images, rows, config)
+    return {
+        "source": images.source,
+        "images": len(rows),
+        "seen": int(seen.sum()),
+        "skipped": len(images.skipped),
+        "test": test,
+    }
 
 
 def score_plain(

@@ -1,32 +1,66 @@
-"""The study's commands: words in, an exit status out. Only here do computing and showing meet."""
+"""The study's commands: words in, an exit status out. Only here do computing and showing meet.
 
+What imports torch, scikit-learn or matplotlib is imported by the function that needs it, so that help comes at once,
+and so does what is wrong with a word or a path.
+"""
+
+import contextlib
 import json
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
+import polars as pl
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-from twofold.engine.config import explain, short_digest
-from twofold.engine.device import describe_device, pick_device
+from twofold.engine.config import Config, explain, short_digest
 from twofold.engine.errors import InputError
+from twofold.engine.files import required, write_arrays, write_bytes
 from twofold.engine.flags import parse, word_after
-from twofold.engine.run import claim
+from twofold.engine.run import RunFolder, claim, require_done
 from twofold.engine.terminal import deliver, render
-from twofold.vae.config import VaeConfig
-from twofold.vae.images.loading import Source, read
+from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig
+from twofold.vae.images.avatars import load_avatars
+from twofold.vae.images.cache import default_folder
+from twofold.vae.images.load import Images, load_images, split_images
 from twofold.vae.recipes import RECIPES, departures, recipe
-from twofold.vae.report import run as report
-from twofold.vae.report import sweep as sweep_report
-from twofold.vae.rescore import rescore
-from twofold.vae.run import execute
-from twofold.vae.saved import open_vae
-from twofold.vae.split import split_images
-from twofold.vae.sweep import SweepConfig, execute_runs, summarise
-from twofold.vae.terminal import score_table, show_scores, sweep_table, training
+
+if TYPE_CHECKING:
+    from twofold.vae.latent import Autoencoder
+
+COLUMNS = 8
+"""Images in a row of a picture."""
+Advance = Callable[[int, int], None]
+Journal = Callable[[dict[str, Any]], None]
+Watch = Callable[[VaeConfig], tuple[Journal, Advance]]
+_ROWS = (
+    ("rate_nats", "rate (KL), nats an image", 2),
+    ("distortion_nats", "distortion, nats an image", 1),
+    ("negative_elbo_nats", "negative ELBO, nats an image", 1),
+    ("bits_per_dim", "bits per dim", 4),
+    ("iw_bound_nats", "importance-weighted bound, nats", 1),
+    ("mutual_information_nats", "I(x;z), nats", 2),
+    ("mse", "mean squared error", 5),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The options of every command that looks at images."""
+
+    images: Path | None = None
+    """Folder, zip, tar or .npy/.npz of images."""
+    strict: bool = False
+    """End with an error at the first file that can't be read, instead of listing it."""
+    cache: Path | None = None
+    """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,25 +85,20 @@ def run(argv: list[str]) -> int:
 
 def run_study(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report."""
-    console = Console(stderr=True)
-    device = pick_device(flags.config.train.device)
-    images, labels = read(flags, flags.config.image, console)
-    split_images(images.hashes, flags.config.split)  # too few images are told before any folder is made
-    out = flags.out or Path("runs/vae") / f"{flags.config.recipe}-{short_digest(flags.config, images.digest)}"
-    _note(console, departures(flags.config))
-    with claim(
-        out, flags.config, images.digest, command, overwrite=flags.overwrite, device=describe_device(device)
-    ) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very run, finished; --overwrite runs it again")
-        else:
-            with training(console) as watch:
-                journal, progress = watch(flags.config)
-                execute(images, flags.config, folder, labels=labels, journal=journal, progress=progress)
-            report.write(out)
-            folder.finish()
-    show_scores(json.loads((out / "scores.json").read_text()), out)
-    return 0
+
+    def fill(folder: RunFolder, images: Images, labels: pl.DataFrame | None, watch: Watch) -> None:
+        from twofold.vae.report import run as report
+        from twofold.vae.run import execute
+
+        journal, progress = watch(flags.config)
+        execute(images, flags.config, folder, labels=labels, journal=journal, progress=progress)
+        report.write(folder.path)
+
+    out = _fill(flags, flags.config, "run", command, fill)
+    scores = json.loads((out / "scores.json").read_text())
+    test, data, beta = scores["test"], scores["data"], scores["objective"]["beta"]
+    title = f"{test['images']:,} test images of {data['images']:,} ({data['source']}), beta {beta:g}"
+    return _show(score_table(title, {"test": test, "linear model (PCA)": scores["linear"]}), out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,28 +124,23 @@ class SweepFlags(Source):
 def sweep(argv: list[str]) -> int:
     """`twofold vae sweep`."""
     flags = _parse(SweepFlags, argv, "vae sweep")
-    console = Console(stderr=True)
-    device = pick_device(flags.config.train.device)
-    grid = _grid(flags)
-    images, labels = read(flags, flags.config.image, console)
-    split_images(images.hashes, flags.config.split)
-    out = flags.out or Path("runs/vae") / f"sweep-{flags.config.recipe}-{short_digest(grid, images.digest)}"
-    _note(console, departures(flags.config))
-    command = ["twofold", "vae", "sweep", *argv]
-    with claim(out, grid, images.digest, command, overwrite=flags.overwrite, device=describe_device(device)) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very sweep, finished; --overwrite runs it again")
-        else:
-            with training(console) as watch:
-                for finished in execute_runs(images, grid, folder, labels=labels, watch=watch):
-                    report.write(finished.path)
-            summarise(grid, out)
-            sweep_report.write_sweep(out)
-            folder.finish()
-    found = json.loads((out / "sweep.json").read_text())["runs"]
-    sys.stdout.write(render(sweep_table(found)))
-    sys.stdout.write(f"Report: {out / 'report.html'}\n")
-    return 0
+    try:
+        grid = SweepConfig(base=flags.config, betas=flags.betas, seeds=flags.seeds or (flags.config.seed,))
+    except ValidationError as error:
+        raise InputError(f"--{explain(error)}; see `twofold vae sweep --help`") from error
+
+    def fill(folder: RunFolder, images: Images, labels: pl.DataFrame | None, watch: Watch) -> None:
+        from twofold.vae.report import run as report
+        from twofold.vae.report.sweep import write_sweep
+        from twofold.vae.sweep import execute_runs, summarise
+
+        for finished in execute_runs(images, grid, folder, labels=labels, watch=watch):
+            report.write(finished.path)
+        summarise(grid, folder.path)
+        write_sweep(folder.path)
+
+    out = _fill(flags, grid, "sweep", ["twofold", "vae", "sweep", *argv], fill)
+    return _show(sweep_table(json.loads((out / "sweep.json").read_text())["runs"]), out)
 
 
 def _parse(kind: type[Any], argv: list[str], words: str) -> Any:
@@ -125,12 +149,38 @@ def _parse(kind: type[Any], argv: list[str], words: str) -> Any:
     return parse(kind, argv, words, default=given, hint=f"Recipes: {', '.join(RECIPES)}.")
 
 
-def _grid(flags: SweepFlags) -> SweepConfig:
-    seeds = flags.seeds or (flags.config.seed,)
-    try:
-        return SweepConfig(base=flags.config, betas=flags.betas, seeds=seeds)
-    except ValidationError as error:
-        raise InputError(f"--{explain(error)}; see `twofold vae sweep --help`") from error
+def _fill(
+    flags: RunFlags | SweepFlags,
+    config: Config,
+    what: str,
+    command: list[str],
+    fill: Callable[[RunFolder, Images, pl.DataFrame | None, Watch], None],
+) -> Path:
+    """Fills a run folder unless it is finished, and returns its path."""
+    console = Console(stderr=True)
+    images, labels = read(flags, flags.config.image, console)
+    split_images(images.hashes, flags.config.split)  # too few images are told before any folder is made
+
+    from twofold.engine.device import describe_device, pick_device
+
+    device = describe_device(pick_device(flags.config.train.device))
+    prefix = "" if what == "run" else f"{what}-"
+    out = flags.out or Path("runs/vae") / f"{prefix}{flags.config.recipe}-{short_digest(config, images.digest)}"
+    if departure := departures(flags.config):
+        console.print(f"note: {departure}", style="yellow", markup=False, highlight=False)
+    with claim(out, config, images.digest, command, overwrite=flags.overwrite, device=device) as folder:
+        if folder.done:
+            console.print(f"{out} holds this very {what}, finished; --overwrite runs it again")
+        else:
+            with training(console) as watch:
+                fill(folder, images, labels, watch)
+            folder.finish()
+    return out
+
+
+def _show(table: Table, out: Path) -> int:
+    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,12 +201,19 @@ class ScoreFlags(Source):
 def score(argv: list[str]) -> int:
     """`twofold vae score`."""
     flags = parse(ScoreFlags, argv, "vae score")
+    require_done(flags.run, "twofold vae run")
+
+    from twofold.engine.device import pick_device
+    from twofold.vae.model import open_vae
+
     if flags.images is None:
-        open_vae(flags.run, pick_device("cpu"))  # a folder that holds no finished vae run is refused
+        open_vae(flags.run, pick_device("cpu"))  # the folder of another study is refused
         found = json.loads((flags.run / "scores.json").read_text())
         title = f"{flags.run}: {found['test']['images']:,} test images"
         blocks = {part: found[part] for part in ("test", "linear", "validation", "train_sample")}
     else:
+        from twofold.vae.account import rescore
+
         vae, config = open_vae(flags.run, pick_device("auto"))
         images, _ = read(flags, config.image, Console(stderr=True))
         found = rescore(flags.run, vae, config, images)
@@ -170,6 +227,309 @@ def score(argv: list[str]) -> int:
     return 0
 
 
-def _note(console: Console, departure: str | None) -> None:
-    if departure:
-        console.print(f"note: {departure}", style="yellow", markup=False, highlight=False)
+@dataclass(frozen=True, kw_only=True)
+class ModelFlags:
+    """What every command asks for that uses a finished run's model."""
+
+    run: tyro.conf.Positional[Path]
+    """A finished run folder."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes a GPU where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFlags(ModelFlags, Source):
+    """What those ask for that look at images; a run on the embedded avatars needs no --images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructFlags(ImageFlags):
+    """Passes images through a model and back: in each pair of columns the originals left, what came back right."""
+
+    number: int = 32
+    """Images to take, the first ones by name; 0: all."""
+    out: Path = Path("reconstructions.png")
+    """Picture (.png), or arrays `names`, `real` and `reconstruction` (.npz)."""
+
+
+def reconstruct(argv: list[str]) -> int:
+    """`twofold vae reconstruct`."""
+    flags = parse(ReconstructFlags, argv, "vae reconstruct")
+    _check_out(flags.out)
+    model, images = _open_with_images(flags)
+
+    from twofold.vae.latent import to_pixels
+    from twofold.vae.report import sheets
+
+    rows = _first(images, flags.number)
+    real = images.pixels[rows]
+    back = to_pixels(model.reconstruct(real))
+    return _write(
+        flags.out,
+        lambda: sheets.pairs(real, back, COLUMNS // 2),
+        names=np.array(images.names)[rows],
+        real=real,
+        reconstruction=back,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFlags(ModelFlags):
+    """Decodes draws of the prior: images that the model makes up."""
+
+    number: int = 64
+    """Images to draw."""
+    seed: int = 0
+    """Seed of the draws."""
+    out: Path = Path("samples.png")
+    """Picture (.png), or the array `samples` (.npz)."""
+
+
+def sample(argv: list[str]) -> int:
+    """`twofold vae sample`."""
+    flags = parse(SampleFlags, argv, "vae sample")
+    _check_out(flags.out)
+    _at_least("--number", flags.number, 1)
+    _at_least("--seed", flags.seed, 0)
+    require_done(flags.run, "twofold vae run")
+
+    from twofold.vae.latent import Autoencoder, to_pixels
+    from twofold.vae.report import sheets
+
+    drawn = to_pixels(Autoencoder.open(flags.run, flags.device).sample(flags.number, flags.seed))
+    return _write(flags.out, lambda: sheets.grid(drawn, COLUMNS), samples=drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolateFlags(ImageFlags):
+    """Decodes images along the way between the latent codes of two real images each."""
+
+    between: tuple[str, ...] = ()
+    """Names of the images, two for each way; by default the first four pairs."""
+    steps: int = 11
+    """Images along each way, both ends counted."""
+    path: PathName = "linear"
+    """`linear`, or `spherical`: along the great circle, where the prior has its mass."""
+    out: Path = Path("interpolations.png")
+    """Picture (.png), or arrays `start`, `end`, `ways` (.npz)."""
+
+
+def interpolate(argv: list[str]) -> int:
+    """`twofold vae interpolate`."""
+    flags = parse(InterpolateFlags, argv, "vae interpolate")
+    _check_out(flags.out)
+    _at_least("--steps", flags.steps, 2)
+    if len(flags.between) % 2:
+        raise InputError(f"--between takes names in pairs, got {len(flags.between)}")
+    model, images = _open_with_images(flags)
+
+    from twofold.vae.latent import to_pixels
+    from twofold.vae.report import sheets
+
+    rows = _named(images, flags.between) if flags.between else _first(images, 8)
+    if len(rows) < 2:
+        raise InputError(f"--images: a way needs two images, got {len(rows)}")
+    start, end = images.pixels[rows[: len(rows) // 2 * 2 : 2]], images.pixels[rows[1::2]]
+    ways = to_pixels(model.interpolate(start, end, flags.steps, flags.path))
+    framed = np.concatenate([start[:, None], ways, end[:, None]], axis=1)
+    heads = ["real", *[f"{step / (flags.steps - 1):.2g}" for step in range(flags.steps)], "real"]
+    return _write(flags.out, lambda: sheets.rows(framed, heads=heads), start=start, end=end, ways=ways)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraverseFlags(ImageFlags):
+    """Decodes one image's latent code with one unit at a time moved across the prior."""
+
+    name: str = ""
+    """Name of the image; by default the first one."""
+    units: tuple[int, ...] = ()
+    """Units to move; by default the ten that carry the most on the run's test images."""
+    span: float = 3.0
+    """How far, in deviations of the prior, to each side."""
+    steps: int = 9
+    """Values of each unit."""
+    out: Path = Path("traversals.png")
+    """Picture (.png), or arrays `units`, `values`, `images` (.npz)."""
+
+
+def traverse(argv: list[str]) -> int:
+    """`twofold vae traverse`."""
+    flags = parse(TraverseFlags, argv, "vae traverse")
+    _check_out(flags.out)
+    _at_least("--steps", flags.steps, 2)
+    model, images = _open_with_images(flags)
+
+    from twofold.vae.latent import to_pixels
+    from twofold.vae.report import sheets
+
+    units = list(flags.units) or _most_active(flags.run)
+    latent = model.config.model.latent_dim
+    if not all(0 <= unit < latent for unit in units):
+        raise InputError(f"--units must lie in 0 to {latent - 1} for this model, got {' '.join(map(str, units))}")
+    row = _named(images, (flags.name,)) if flags.name else _first(images, 1)
+    values = np.linspace(-flags.span, flags.span, flags.steps)
+    moved = to_pixels(model.traverse(images.pixels[row], units, values))
+    labels, heads = [f"unit {unit}" for unit in units], [f"{value:+.2g}" for value in values]
+    return _write(
+        flags.out, lambda: sheets.rows(moved, labels, heads), units=np.array(units), values=values, images=moved
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeFlags(ImageFlags):
+    """Writes each image's posterior: mean and log variance of every latent unit."""
+
+    out: Path = Path("codes.npz")
+    """Arrays `names`, `mu`, `logvar` (.npz)."""
+
+
+def encode(argv: list[str]) -> int:
+    """`twofold vae encode`."""
+    flags = parse(EncodeFlags, argv, "vae encode")
+    if flags.out.suffix != ".npz":
+        raise InputError(f"--out {flags.out}: must end with .npz")
+    model, images = _open_with_images(flags)
+    mu, logvar = model.posterior(images.pixels)
+    return _write(flags.out, lambda: b"", names=np.array(images.names), mu=mu, logvar=logvar)
+
+
+def _open_with_images(flags: ImageFlags) -> tuple["Autoencoder", Images]:
+    require_done(flags.run, "twofold vae run")
+
+    from twofold.vae.latent import Autoencoder
+
+    model = Autoencoder.open(flags.run, flags.device)
+    if flags.images is None and not json.loads(required(flags.run, "scores.json").read_text())["embedded"]:
+        raise InputError(f"{flags.run}: was trained on images of your own, which it does not hold; give --images")
+    images, _ = read(flags, model.config.image, Console(stderr=True))
+    return model, images
+
+
+def _first(images: Images, number: int) -> np.ndarray:
+    return np.arange(min(number, len(images.names)) if number > 0 else len(images.names))
+
+
+def _named(images: Images, names: tuple[str, ...]) -> np.ndarray:
+    known = {name: row for row, name in enumerate(images.names)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise InputError(f"no image is named {missing[0]}; names look like {', '.join(images.names[:3])}")
+    return np.array([known[name] for name in names])
+
+
+def _most_active(run: Path) -> list[int]:
+    with np.load(required(run, "arrays.npz")) as arrays:
+        return arrays["traverse_units"].tolist()
+
+
+def _at_least(flag: str, value: int, least: int) -> None:
+    if value < least:
+        raise InputError(f"{flag} must be at least {least}, got {value}")
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix not in (".png", ".npz"):
+        raise InputError(f"--out {out}: must end with .png for a picture or .npz for arrays")
+
+
+def _write(out: Path, draw: Callable[[], bytes], **arrays: np.ndarray) -> int:
+    try:
+        if out.suffix == ".npz":
+            write_arrays(out, **arrays)
+        else:
+            write_bytes(out, draw())
+    except OSError as error:
+        raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
+    sys.stdout.write(f"{out}\n")
+    return 0
+
+
+def read(source: Source, config: ImageConfig, console: Console) -> tuple[Images, pl.DataFrame | None]:
+    """The images, decoded once and then from the cache, and the avatars' attributes where they are avatars.
+
+    Raises:
+        InputError: when there is nothing to read; names file, reason and what to do.
+    """
+    folder = source.cache or default_folder()
+    if source.images is None:
+        with counting(console, "rendering avatars") as advance:
+            return load_avatars(config, cache=folder, progress=advance)
+    with counting(console, "decoding images") as advance:
+        images = load_images(source.images, config, strict=source.strict, cache=folder, progress=advance)
+    if images.skipped:
+        some = "; ".join(f"{skip.name}: {skip.reason}" for skip in images.skipped[:3])
+        more = f"; and {len(images.skipped) - 3:,} more" if len(images.skipped) > 3 else ""
+        skipped = f"note: {len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})"
+        console.print(skipped, style="yellow", markup=False, highlight=False)
+    return images, None
+
+
+@contextlib.contextmanager
+def counting(console: Console, what: str) -> Iterator[Advance]:
+    """A bar of things done out of all; nothing where nobody watches."""
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)
+
+
+@contextlib.contextmanager
+def training(console: Console) -> Iterator[Watch]:
+    """A bar for each training, filled step by step, with the validation's loss after each epoch."""
+    shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*shown, TextColumn("{task.fields[loss]}"), console=console, disable=not console.is_terminal) as bars:
+
+        def watch(config: VaeConfig) -> tuple[Journal, Advance]:
+            name = f"beta {config.objective.beta:g}, seed {config.seed}: steps"
+            task = bars.add_task(name, total=None, loss="")
+
+            def journal(record: dict[str, Any]) -> None:
+                bars.update(
+                    task, loss=f"epoch {record['epoch']}, validation loss {record['validation_loss']:,.1f} nats"
+                )
+
+            return journal, lambda done, whole: bars.update(task, completed=done, total=whole)
+
+        yield watch
+
+
+def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> Table:
+    """The scores of one or several models, each with its standard error.
+
+    Args:
+        title: of the table.
+        blocks: name -> a block of `scores.json` such as its `test`.
+    """
+    table = Table("score", *blocks, title=title)
+    for key, label, digits in _ROWS:
+        table.add_row(label, *(_with_error(block, key, digits) for block in blocks.values()))
+    table.add_row("active units", *(str(block.get("active_units", "-")) for block in blocks.values()))
+    table.add_row("sigma", *(_figure(block.get("sigma"), 4) for block in blocks.values()))
+    return table
+
+
+def sweep_table(runs: list[dict[str, Any]]) -> Table:
+    """A row a run of a sweep; the negative ELBO is that of beta = 1 in each.
+
+    Args:
+        runs: the `runs` of `sweep.json`.
+    """
+    heads = "rate", "distortion", "negative ELBO", "bits per dim", "I(x;z)", "active units", "sigma"
+    table = Table("beta", "seed", *heads, title="test images, nats; every run on the same ELBO (beta = 1)")
+    shown = ("rate_nats", 2), ("distortion_nats", 1), ("negative_elbo_nats", 1), ("bits_per_dim", 4)
+    for run in runs:
+        test = run["scores"]["test"]
+        cells = [_figure(test[key], digits) for key, digits in (*shown, ("mutual_information_nats", 2))]
+        table.add_row(
+            f"{run['beta']:g}", str(run["seed"]), *cells, str(test["active_units"]), _figure(test["sigma"], 4)
+        )
+    return table
+
+
+def _with_error(block: dict[str, Any], key: str, digits: int) -> str:
+    error = block["standard_errors"].get(key)
+    return _figure(block.get(key), digits) + ("" if error is None else f" ± {_figure(error, digits)}")
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"

@@ -10,6 +10,7 @@ from twofold.engine.config import Config
 Fit = Literal["crop", "pad", "stretch"]
 Network = Literal["plain", "original"]
 LikelihoodName = Literal["bernoulli", "gaussian_fixed", "gaussian", "logistic"]
+PathName = Literal["linear", "spherical"]
 PATCH = 4
 """Height and width of the plain network's patches, in pixels."""
 
@@ -139,3 +140,29 @@ class VaeConfig(Config):
                 f"got {self.image.size}"
             )
         return self
+
+
+class SweepConfig(Config):
+    """A grid of runs that differ in beta and seed alone."""
+
+    base: VaeConfig
+    """What all runs share."""
+    betas: tuple[Annotated[float, Field(ge=0.0, allow_inf_nan=False)], ...] = Field(min_length=1)
+    """Weights of the rate."""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    """Seeds; each draws first weights and an order of the data of its own, the same for every beta."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "SweepConfig":
+        for name, values in (("betas", self.betas), ("seeds", self.seeds)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} must differ from each other, got {' '.join(map(str, values))}")
+        return self
+
+    def runs(self) -> list[VaeConfig]:
+        """Each run's config, betas of a seed one after the other."""
+        return [self._run(beta, seed) for seed in self.seeds for beta in self.betas]
+
+    def _run(self, beta: float, seed: int) -> VaeConfig:
+        objective = self.base.objective.model_copy(update={"beta": beta})
+        return self.base.model_copy(update={"objective": objective, "seed": seed})

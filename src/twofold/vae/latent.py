@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,12 +12,10 @@ from torch import Tensor
 from twofold.engine.device import DeviceName, pick_device
 from twofold.engine.errors import InputError
 from twofold.engine.seed import torch_generator
-from twofold.vae.config import VaeConfig
-from twofold.vae.model import Vae, as_input
-from twofold.vae.saved import open_vae
+from twofold.vae.config import PathName, VaeConfig
+from twofold.vae.model import Vae, as_input, open_vae
 from twofold.vae.train import AT_ONCE
 
-PathName = Literal["linear", "spherical"]
 ImageArray = UInt8[np.ndarray, "n h w c"] | Float[np.ndarray, "n h w c"]
 Decoded = Float32[np.ndarray, "n h w c"]
 Codes = Float32[np.ndarray, "n latent"]

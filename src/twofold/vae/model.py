@@ -1,16 +1,24 @@
-"""The variational autoencoder: an encoder, a decoder, and a likelihood between them and the pixels."""
+"""The variational autoencoder: an encoder, a decoder, and a likelihood between them and the pixels; how it is saved."""
 
 import itertools
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.files import write_bytes
+from twofold.engine.run import require_done
 from twofold.vae.config import PATCH, ModelConfig, VaeConfig, stride
 from twofold.vae.likelihood import make_likelihood
 
+MODEL = "model.safetensors"
 LOGVAR_BOUND = 10.0
 """Log variances lie in (-10, 10), a posterior's deviations in (.0067, 148): no first step blows up."""
 
@@ -156,3 +164,39 @@ def _name(module: nn.Module) -> str:
     if isinstance(module, nn.Linear):
         return f"{kind} {module.in_features}→{module.out_features}"
     return kind
+
+
+def save_vae(vae: Vae, config: VaeConfig, folder: Path) -> None:
+    """Writes the network into a run folder."""
+    tensors = {name: value.contiguous() for name, value in vae.state_dict().items()}
+    about = json.dumps({"study": "vae", "config": config.model_dump(mode="json")}, sort_keys=True)
+    write_bytes(folder / MODEL, save(tensors, {"twofold": about}))
+
+
+def open_vae(folder: Path, device: torch.device) -> tuple[Vae, VaeConfig]:
+    """The network of a finished run, in evaluation mode.
+
+    Args:
+        folder: run folder of `twofold vae run`, or of one run of a sweep.
+        device: where it will work.
+
+    Raises:
+        RunFolderError: when the folder holds no finished vae run, or its model file is not one.
+    """
+    require_done(folder, "twofold vae run")
+    path = folder / MODEL
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["twofold"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if about["study"] != "vae":
+            raise ValueError(f"a model of the {about['study']} study")
+        config = VaeConfig.from_json(json.dumps(about["config"]), str(path))
+        vae = Vae.seeded(config, 0)
+        vae.load_state_dict(tensors)
+    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise RunFolderError(
+            f"{path}: not a model of the vae study ({reason}); give the folder of a finished `twofold vae run`"
+        ) from error
+    return vae.to(device).eval(), config

@@ -6,9 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from sklearn.decomposition import PCA
 
-from twofold.vae.images.load import Images
+from twofold.vae.images.load import Images, Split
 from twofold.vae.latent import Autoencoder, to_pixels
-from twofold.vae.split import Split
 
 SHEET, PAIRS, WAYS, STEPS, SAMPLES, NEAREST, YARDSTICK, ON_MAP, THUMB = 64, 32, 4, 11, 64, 16, 256, 2000, 16
 TRAVERSED, VALUES = 10, np.linspace(-3.0, 3.0, 9)

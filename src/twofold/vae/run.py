@@ -23,12 +23,11 @@ from twofold.vae.account import (
     train_sample,
 )
 from twofold.vae.config import VaeConfig
-from twofold.vae.images.load import Images, duplicates
+from twofold.vae.images.load import Images, Split, duplicates, split_images
 from twofold.vae.latent import Autoencoder
+from twofold.vae.model import save_vae
 from twofold.vae.pictures import pictures
 from twofold.vae.recipes import departures
-from twofold.vae.saved import save_vae
-from twofold.vae.split import Split, split_images
 from twofold.vae.train import Journal, Progress, train
 
 

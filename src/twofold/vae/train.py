@@ -20,10 +20,9 @@ from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
 from twofold.engine.seed import seed_for, torch_generator
 from twofold.vae.config import TrainConfig, VaeConfig
-from twofold.vae.images.load import Images
+from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
 from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
-from twofold.vae.split import Split
 
 AT_ONCE = 256
 """Images that pass through a network at once where nothing is learned from them."""

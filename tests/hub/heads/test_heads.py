@@ -18,13 +18,13 @@ from hub.season_small import (
     replay,
 )
 from twofold.hub.config import HubConfig
+from twofold.hub.heads import examples_of, forecast
 from twofold.hub.heads.climatology import Climatology
-from twofold.hub.heads.heads import examples_of, forecast
 from twofold.hub.heads.logistic import Logistic
 from twofold.hub.heads.network import Networks
 from twofold.hub.heads.pmf import pmf_of
 from twofold.hub.heads.trees import Trees
-from twofold.hub.known import Known
+from twofold.hub.season import Known
 
 KNOWN = replay().known(FIRST)
 

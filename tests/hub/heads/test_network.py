@@ -10,15 +10,7 @@ from hub.season_small import CONFIG, RULES, asked, head, one_thread  # noqa: F40
 from twofold.hub.config import NetworkConfig
 from twofold.hub.examples import Asked
 from twofold.hub.growth import NAMES
-from twofold.hub.heads.network import (
-    GROWTH_UNIT,
-    READ,
-    MixtureNetwork,
-    Networks,
-    Scaling,
-    fit_scaling,
-    open_network,
-)
+from twofold.hub.heads.network import GROWTH_UNIT, READ, MixtureNetwork, Networks, Scaling, fit_scaling, open_network
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
 
 SMALL = NetworkConfig(hidden=3, components=3, dropout=0.5)

@@ -8,8 +8,7 @@ from hub.season_small import RULES, one_thread  # noqa: F401
 from twofold.hub.config import NetworkConfig
 from twofold.hub.examples import Asked, Examples
 from twofold.hub.growth import NAMES
-from twofold.hub.heads.network import Networks
-from twofold.hub.heads.train import fit_networks
+from twofold.hub.heads.network import Networks, fit_networks
 
 N = 400
 CONFIG = NetworkConfig(hidden=8, components=2, dropout=0.1, epochs=12, batch_size=32, learning_rate=1e-2, seeds=1)

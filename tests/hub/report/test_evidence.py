@@ -4,8 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hub.run_small import DEFAULT, PLACES, WEEKS, change, hub_folder
-from hub.small import RULES
+from hub.small import DEFAULT, PLACES, RULES, WEEKS, change, hub_folder
 from twofold.hub.report import evidence as hub_evidence
 
 

@@ -5,8 +5,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import polars as pl
 
-from hub.run_small import DEFAULT, OURS, PEERS, WEEKS, change, hub_folder
-from hub.small import RULES, START, forecasts_of, truth_of
+from hub.small import DEFAULT, OURS, PEERS, RULES, START, WEEKS, change, forecasts_of, hub_folder, truth_of
 from twofold.engine.files import saver
 from twofold.hub.report import evidence as hub_evidence
 from twofold.hub.report import maps as hub_maps

@@ -4,8 +4,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hub.run_small import OURS, PEERS, WEEKS, change, hub_folder
-from hub.small import RULES, forecasts_of, truth_of
+from hub.small import OURS, PEERS, RULES, WEEKS, change, forecasts_of, hub_folder, truth_of
 from page.reading import Page, check_whole
 from page.reading import read as read_html
 from twofold.engine.errors import InputError, RunFolderError

@@ -6,8 +6,7 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
-from hub.run_small import DEFAULT, WEEKS, hub_folder
-from hub.small import START, truth_of
+from hub.small import DEFAULT, START, WEEKS, hub_folder, truth_of
 from page.reading import Page
 from page.reading import read as read_html
 from twofold.engine.files import saver

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from twofold.hub.compare import UNIT
 from twofold.hub.report import figures as hub_figures
 from twofold.hub.report.evidence import HubEvidence
 from twofold.hub.report.wording import category
 from twofold.hub.scores import rise_reliability
+from twofold.hub.tables import UNIT
 from twofold.page import numbers
 from twofold.page.album import Album
 from twofold.page.blocks import Column, Section, details, paragraph, table

@@ -10,10 +10,10 @@ import polars as pl
 from jaxtyping import Float
 
 from twofold.engine.files import required, table, text
-from twofold.hub.compare import UNIT
 from twofold.hub.rules import Rules
 from twofold.hub.rules import rules as known_rules
-from twofold.hub.scores import common, mean_scores, read_forecasts, score_forecasts
+from twofold.hub.scores import common, mean_scores, score_forecasts
+from twofold.hub.tables import UNIT, read_forecasts
 
 LEVEL = "90\u00a0%"
 """Level of the intervals in scores.json."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import polars as pl
 
-from twofold.hub.compare import UNIT
 from twofold.hub.report.evidence import HubEvidence
 from twofold.hub.report.wording import category, horizon
+from twofold.hub.tables import UNIT
 from twofold.page import numbers
 from twofold.page.blocks import Column, Section, details, paragraph, table
 from twofold.page.html import Html, join, tag

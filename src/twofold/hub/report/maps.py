@@ -8,8 +8,8 @@ import polars as pl
 from twofold.hub.report.evidence import HubEvidence
 from twofold.hub.report.us_map import BLANK, Shade, us_map
 from twofold.hub.report.wording import FALLING, RISING, SKILL, category, horizon, shades
-from twofold.page import numbers, svg
-from twofold.page.album import Album
+from twofold.page import numbers
+from twofold.page.album import Album, inline_svg
 from twofold.page.blocks import figure, gallery, paragraph
 from twofold.page.html import Html, join, tag
 
@@ -105,7 +105,7 @@ def place_words(evidence: HubEvidence, location: str) -> Html:
 
 def _add(album: Album, name: str, drawn: str, title: str, more: str = "") -> Html:
     album.save(f"figures/{name}.svg", drawn.encode())
-    return figure(svg.inline(drawn, name, f"Map of the United States: {title}."), f"{title}. {more}".strip())
+    return figure(inline_svg(drawn, name, f"Map of the United States: {title}."), f"{title}. {more}".strip())
 
 
 def _ratio(evidence: HubEvidence, row: dict[str, Any]) -> Shade:

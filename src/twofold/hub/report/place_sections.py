@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from twofold.hub.compare import UNIT
 from twofold.hub.report import maps as hub_maps
 from twofold.hub.report import series as hub_series
 from twofold.hub.report.evidence import HubEvidence
 from twofold.hub.report.us_map import drawable
 from twofold.hub.report.wording import horizon
 from twofold.hub.rules import WEEK
+from twofold.hub.tables import UNIT
 from twofold.page import numbers
 from twofold.page.album import Album
 from twofold.page.blocks import Section, details, gallery, paragraph

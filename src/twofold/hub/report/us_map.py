@@ -9,8 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
+from twofold.page.colours import LIGHT
 from twofold.page.html import Html, join, tag
-from twofold.page.style import LIGHT
 
 BLANK = "#a9b1ba"
 """Colour of a place without a value; darker than the palest of any scale."""

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.page import numbers, svg
-from twofold.page.album import Album
+from twofold.page import numbers
+from twofold.page.album import Album, inline_svg
 from twofold.page.blocks import Column, Section, details, figure, gallery, paragraph, table
 from twofold.page.drawing import day_numbers
 from twofold.page.html import Html, join, tag
@@ -139,7 +139,7 @@ def world_pictures(album: Album, tomorrow: pl.DataFrame, day: str) -> list[Html]
         alt = (
             f"World map of the probability that the count rises on {day}; the figures are in the table of all regions."
         )
-        parts.append(figure(svg.inline(drawn, "map", alt), "Point at a country for its figure.", wide=True))
+        parts.append(figure(inline_svg(drawn, "map", alt), "Point at a country for its figure.", wide=True))
     if len(absent):
         parts.append(tag("h3", f"{len(absent)} places that the map can't show"))
         parts.append(tag("ul", *(tag("li", _place(line)) for line in absent.iter_rows(named=True)), class_="names"))

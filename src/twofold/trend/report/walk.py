@@ -1,19 +1,17 @@
-"""The report of a walk forward: a folder's files in, figures and one self-contained page out."""
+"""The page of a walk forward: a folder's files in, figures and one self-contained report.html out."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twofold import __version__
 from twofold.engine.files import saver, text, write_text
-from twofold.page import numbers
 from twofold.page.album import Album
-from twofold.page.blocks import badge, callout, details, document, paragraph, settings
 from twofold.page.drawing import style
-from twofold.page.html import Html, join, tag
-from twofold.trend.report import data_sections, wording
-from twofold.trend.report import walk_known_sections as backtest_known_sections
-from twofold.trend.report import walk_sections as sections
+from twofold.page.numbers import score as written
+from twofold.page.template import render
+from twofold.trend.report import figures, walk_figures, wording
 
 Row = dict[str, Any]
 
@@ -32,46 +30,111 @@ def write(folder: Path) -> Path:
     Raises:
         RunFolderError: when one of the files is missing.
     """
-    found, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
-    level = f"{numbers.score(100 * config['score']['level'], 0)}\N{NO-BREAK SPACE}%"
+    scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
+    view = WalkView(scores)
     album = Album(saver(folder))
     with style():
-        chapters = [
-            sections.verdict_section(found, level),
-            sections.models_section(found, level, album),
-            sections.comparisons_section(found, level, album),
-            sections.origins_section(found, album),
-            sections.reliability_section(found, album),
-            backtest_known_sections.known_section(found, config, album),
-            backtest_known_sections.meaning_section(found),
-        ]
+        _draw(view, album)
+    page = render(
+        "trend/report/walk.html.j2",
+        album,
+        view=view,
+        scores=scores,
+        config=config,
+        walk=scores["walk"],
+        pool=scores["models"]["pool"],
+        unit=wording.unit(scores["data"]["step_days"]),
+        level=f"{written(100 * config['score']['level'], 0)}\N{NO-BREAK SPACE}%",
+        words=wording,
+    )
     target = folder / "report.html"
-    write_text(target, document(_title(found), _lead(found), chapters, _footer(found, config)))
+    write_text(target, page)
     return target
 
 
-def _title(found: Row) -> str:
-    walk = found["walk"]
-    first, last = (walk[end].replace("-", "\N{NON-BREAKING HYPHEN}") for end in ("first_target", "last_target"))
-    return f"Walking forward: {first} to {last}"
+@dataclass(frozen=True)
+class WalkView:
+    """What the template shows of a walk's scores.json.
+
+    Attributes:
+        scores: scores.json.
+    """
+
+    scores: Row
+
+    RANKED_BY = ("log_score", "brier_skill", "roc_auc", "accuracy", "ece")
+    AT_A_GLANCE = ("log_score", "brier_skill")
+    BY_DATE = ("brier_score", "roc_auc")
+    BY_DATE_MODELS = ("pool", "gru", "logistic", "boosting", "base_rate")
+    RELIABILITY = (("pool", "logistic"), ("gru", "boosting"))
+
+    @property
+    def against_logistic(self) -> list[Row]:
+        """Log score against logistic regression: the pool and each recurrent network."""
+        found = {pair["model"]: pair for pair in self._log_score_pairs()}
+        return [found[name] for name in ("pool", "rnn", "lstm", "gru")]
+
+    @property
+    def drawn(self) -> list[Row]:
+        """Those against logistic regression that are defined."""
+        return [pair for pair in self._log_score_pairs() if pair["difference"] is not None]
+
+    def _log_score_pairs(self) -> list[Row]:
+        wanted = ("log_score", "logistic")
+        return [pair for pair in self.scores["comparisons"] if (pair["score"], pair["against"]) == wanted]
+
+    @property
+    def pairs(self) -> list[Row]:
+        """All paired differences that are defined."""
+        return [pair for pair in self.scores["comparisons"] if pair["difference"] is not None]
+
+    def ranked(self, windows: str) -> list[tuple[str, Row]]:
+        """Models by name, best log score on these windows first."""
+        return sorted(self.scores["models"].items(), key=lambda item: item[1][windows]["log_score"] or 0.0)
+
+    @staticmethod
+    def ends(model: Row, windows: str, score: str) -> list[float | None] | None:
+        """The interval of a model's score, None where there is none."""
+        return (model["intervals"][windows] or {}).get(score)
+
+    @property
+    def scored_dates(self) -> list[Row]:
+        """The origins whose target date has scores."""
+        return [row for row in self.scores["by_origin"] if row["scores"]]
+
+    @property
+    def members(self) -> list[str]:
+        """Models that the pool weighs."""
+        return list(self.scores["by_origin"][0]["weights"])
+
+    @property
+    def regions(self) -> list[int]:
+        """Regions in C, by origin."""
+        return [row["regions"] for row in self.scores["by_origin"]]
+
+    @property
+    def learned(self) -> list[int]:
+        """Windows learned from, by origin."""
+        return [row["learned"] for row in self.scores["by_origin"]]
+
+    @staticmethod
+    def labels(names: Sequence[str]) -> str:
+        """Models in words."""
+        return ", ".join(map(wording.model, names))
 
 
-def _lead(found: Row) -> Html:
-    walk, unit = found["walk"], wording.unit(found["data"]["step_days"])
-    parts = [paragraph(badge(f"recipe {found['recipe']}"), badge(f"seed {found['seed']}"))]
-    if found["simulated"]:
-        parts.append(callout(paragraph(tag("strong", data_sections.SIMULATED)), kind="warning"))
-    parts.append(
-        paragraph(
-            f"At each origin, the last {unit} that a forecast may see, everything was chosen and fitted from what was "
-            f"known: the set C, inputs and their scaling, all models, and the pool's weights and calibration. From the "
-            f"last {walk['length']} {unit}s of a region's new cases they give the probability that "
-            f"{wording.target(walk['target'], unit)}."
-        )
-    )
-    return join(parts)
-
-
-def _footer(found: Row, config: Row) -> Html:
-    made = paragraph(f"twofold {__version__}; data digest ", tag("code", found["data"]["digest"]), ".")
-    return join([details("Settings of this walk", settings(config)), made])
+def _draw(view: WalkView, album: Album) -> None:
+    models, dates = view.scores["models"], [row["target"] for row in view.scored_dates]
+    for score in view.AT_A_GLANCE:
+        values = {name: (model["active"][score], view.ends(model, "active", score)) for name, model in models.items()}
+        album.draw(f"glance-{score.replace('_', '-')}", figures.scores_at_a_glance(values, score))
+    if view.drawn:
+        album.draw("comparisons", figures.comparisons(view.drawn, "active windows"))
+    for score in view.BY_DATE:
+        lines = {name: [row["scores"][name][score] for row in view.scored_dates] for name in view.BY_DATE_MODELS}
+        album.draw(f"by-target-{score.replace('_', '-')}", walk_figures.by_target(dates, lines, score))
+    for group in view.RELIABILITY:
+        bins = {name: view.scores["reliability"][name] for name in group}
+        album.draw(f"reliability-{group[0]}", figures.reliability(bins, "active windows"))
+    origins = [row["origin"] for row in view.scores["by_origin"]]
+    album.draw("known", walk_figures.known(origins, view.regions, view.learned))

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 import polars as pl
 
 from twofold.page import numbers
+from twofold.page.colours import LIGHT
 from twofold.page.html import Html, join, tag
-from twofold.page.style import LIGHT
 
 _CLASSES = (
     (0.2, "#2c7bb6", "below 20 %"),

@@ -1,8 +1,7 @@
 """How sheets of images hang on a page: how many stand side by side, how large, and what scrolls on a phone."""
 
-from twofold.page.album import Album
+from twofold.page.album import Album, size
 from twofold.page.html import Html
-from twofold.page.picture import size
 from twofold.vae.report.sheets import GAP
 
 PAGE = 1112

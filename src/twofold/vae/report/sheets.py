@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from twofold.page.style import LIGHT
+from twofold.page.colours import LIGHT
 
 Tiles = UInt8[np.ndarray, "n h w c"]
 """Images of one size; c is 1 (grey) or 3 (RGB)."""

@@ -7,8 +7,7 @@ from PIL import Image
 
 from page.reading import read
 from twofold.page import blocks
-from twofold.page.album import Album
-from twofold.page.picture import picture, size
+from twofold.page.album import Album, inline_png, size
 
 EVIL = "\"'><script>&"
 
@@ -26,7 +25,7 @@ def shown(html: str) -> dict[str, str | None]:
 
 
 def test_the_bytes_come_back_and_the_words_are_escaped() -> None:
-    image = shown(picture(png(), EVIL))
+    image = shown(inline_png(png(), EVIL))
     kind, content = (image["src"] or "").split(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(content, validate=True) == png()
@@ -35,15 +34,15 @@ def test_the_bytes_come_back_and_the_words_are_escaped() -> None:
 
 
 def test_a_given_width_keeps_the_shape() -> None:
-    image = shown(picture(png(6, 4), "x", width=30, pixelated=True))
+    image = shown(inline_png(png(6, 4), "x", width=30, pixelated=True))
     assert (image["width"], image["height"], image["class"]) == ("30", "20", "pixelated")
-    assert shown(picture(png(200, 1), "x", width=10))["height"] == "1"
+    assert shown(inline_png(png(200, 1), "x", width=10))["height"] == "1"
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 a JPEG is none", png()[:8]])
 def test_only_a_png_is_a_picture(content: bytes) -> None:
     with pytest.raises(ValueError, match="must be a PNG"):
-        picture(content, "x")
+        inline_png(content, "x")
 
 
 def test_size_is_width_then_height() -> None:
@@ -62,7 +61,7 @@ def test_an_album_saves_it_and_shows_it(scale: float, width: str, look: str | No
 
 def test_the_page_styles_it() -> None:
     html = blocks.document(
-        "t", blocks.paragraph(""), [blocks.Section("a", "A", picture(png(), "x"))], blocks.paragraph("end")
+        "t", blocks.paragraph(""), [blocks.Section("a", "A", inline_png(png(), "x"))], blocks.paragraph("end")
     )
     assert "figure img{display:block;max-width:100%;height:auto}" in html
     assert ".pixelated{image-rendering:pixelated}" in html

@@ -1,0 +1,401 @@
+"""The commands for a forecast hub: words in, an exit status out.
+
+A season replayed, a model saved, a week's submission, a submission checked. What fits and draws is imported when that
+starts, so that a wrong file or option is told at once.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from twofold import __version__
+from twofold.counts.panel import counted
+from twofold.engine.config import canonical, explain, short_digest
+from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.files import required
+from twofold.engine.flags import parse
+from twofold.engine.run import claim
+from twofold.engine.terminal import render
+from twofold.hub.config import POOL, HubConfig
+from twofold.hub.history import read_history
+from twofold.hub.rules import WEEK, Rules, read_rules, rules, season_of
+from twofold.hub.season import Replay
+from twofold.hub.submission import Contributor, Metadata, check_file, parse_name, write_metadata, write_submission
+from twofold.hub.tables import read_forecasts, read_locations
+from twofold.hub.vintages import Versions, read_versions
+
+Jobs = Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")]
+UNNAMED = "to be named"
+BROKEN = 2
+"""Exit status where a submission breaks a rule."""
+_SHOWN = 12  # best models of a backtest's table
+
+
+@dataclass(frozen=True)
+class BacktestFlags:
+    """Replays a season of a forecast hub: each week's forecasts from what was known at its deadline, scored.
+
+    Climatology, logistic regression, gradient boosting, RNN, LSTM, GRU and their pool are fitted again every few weeks.
+    Beside them stand the models of other teams, where their forecasts are given. What an interrupted backtest has done
+    is kept: the same command goes on.
+    """
+
+    config: Annotated[HubConfig, tyro.conf.arg(name="")]
+    vintages: Path
+    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
+    locations: Path
+    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
+    season: str
+    """Season such as 2024-25."""
+    history: Path | None = None
+    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
+    peers: Path | None = None
+    """Forecasts of other models (model, reference_date, horizon, location, category, probability)."""
+    hub: str = "flusight"
+    """A known hub, or a file of its rules (TOML)."""
+    out: Path | None = None
+    """Run folder; by default runs/trend/HUB-SEASON-DIGEST."""
+    jobs: Jobs = 0
+    overwrite: bool = False
+    """Empty the run folder first."""
+
+
+def backtest(argv: list[str]) -> int:
+    """`twofold trend hub backtest`."""
+    flags = parse(BacktestFlags, argv, "trend hub backtest", default=_defaults(BacktestFlags))
+    rules = read_rules(flags.hub).season(flags.season)
+    replay = _replay(flags.vintages, flags.locations, flags.history, rules)
+    peers = None if flags.peers is None else read_forecasts(flags.peers)
+
+    from twofold.hub.report import page
+    from twofold.hub.run import check, execute
+
+    check(replay, peers)  # before any folder is made
+    digest = _digest(rules, flags.vintages, flags.locations, flags.history, flags.peers)
+    out = flags.out or Path("runs/trend") / f"{rules.hub}-{rules.season}-{short_digest(flags.config, digest)}"
+    console = Console(stderr=True)
+    _tell(console, replay)
+    with claim(
+        out, flags.config, digest, ["twofold", "trend", "hub", "backtest", *argv], overwrite=flags.overwrite
+    ) as folder:
+        if folder.done:
+            console.print(f"{out} holds this very backtest, finished; --overwrite runs it again")
+        else:
+            with _bar(console) as advance:
+                execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
+            page.write(out)
+            folder.finish()
+    sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
+    sys.stdout.write(f"Report: {out / 'report.html'}\n")
+    return 0
+
+
+@dataclass(frozen=True)
+class FitFlags:
+    """Fits the heads on what is known for a reference date and saves them, to be used for the weeks that follow."""
+
+    config: Annotated[HubConfig, tyro.conf.arg(name="")]
+    vintages: Path
+    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
+    locations: Path
+    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
+    out: Path
+    """Folder for the model."""
+    reference_date: str | None = None
+    """Reference date, YYYY-MM-DD; by default the first one after the newest week of the counts."""
+    history: Path | None = None
+    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
+    backtest: Path | None = None
+    """A finished backtest of this season's data so far, whose last weights the pool takes; without it: equal ones."""
+    hub: str = "flusight"
+    """A known hub, or a file of its rules (TOML)."""
+    season: str | None = None
+    """Season such as 2025-26; by default that of the reference date."""
+    jobs: Jobs = 0
+
+
+def fit(argv: list[str]) -> int:
+    """`twofold trend hub fit`."""
+    flags = parse(FitFlags, argv, "trend hub fit", default=_defaults(FitFlags))
+    versions = read_versions(flags.vintages)
+    day = _reference_date(flags.reference_date, versions)
+    rules = read_rules(flags.hub).season(flags.season or season_of(day))
+    replay = _replay(flags.vintages, flags.locations, flags.history, rules)
+    console = Console(stderr=True)
+    _tell(console, replay)
+    weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, flags.config)
+    if flags.out.exists() and not flags.out.is_dir():
+        raise InputError(f"--out {flags.out}: is a file; give a folder")  # told before the fit, not after it
+    from twofold.hub.model import fit_model
+
+    with _bar(console) as advance:
+        model = fit_model(replay, day, flags.config, weights, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
+    with _written(flags.out):
+        model.save(flags.out)
+    sys.stdout.write(f"{flags.out}: model of {', '.join(model.heads)}, fitted on what was known for {day}\n")
+    return 0
+
+
+def _defaults(flags: type[Any]) -> Any:
+    """Flags with the default config, so that a broken rule names its flag; what must be given is still missing."""
+    default = object.__new__(flags)  # its __init__ takes a path for a path, and tyro.MISSING is none
+    for field in fields(flags):
+        value = tyro.MISSING if field.default is MISSING else field.default
+        object.__setattr__(default, field.name, HubConfig() if field.name == "config" else value)
+    return default
+
+
+def _replay(vintages: Path, locations: Path, history: Path | None, rules: Rules) -> Replay:
+    places = read_locations(locations)
+    past = None if history is None else read_history(history, places).before(rules.first_reference)
+    return Replay(read_versions(vintages), places, rules, past)
+
+
+def _digest(rules: Rules, *paths: Path | None) -> str:
+    """Digest of all that a backtest reads."""
+    files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    return hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
+
+
+def _tell(console: Console, replay: Replay) -> None:
+    """What the readers left out, and whose rules are used."""
+    history = replay.history.notes if replay.history else ()
+    for text in (*replay.versions.notes, *history, replay.rules.note):
+        if text:
+            _note(console, text)
+
+
+def _note(console: Console, text: str) -> None:
+    """One note to a person."""
+    console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
+
+
+def _reference_date(given: str | None, versions: Versions) -> date:
+    """The reference date of a flag, or the first one after the newest week of the counts."""
+    if given is None:
+        days = versions.latest()["target_end_date"].to_list()
+        if not days:
+            raise InputError("the newest version of --vintages holds no value; give --reference-date")
+        return max(days) + WEEK
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise InputError(f"--reference-date must be a day such as 2025-11-22, got {given!r}") from None
+
+
+def _weights(folder: Path, day: date, rules: Rules, config: HubConfig) -> dict[str, float]:
+    """The pool's last weights of a finished backtest, none of a date after the forecast's."""
+    path = required(folder, "scores.json")
+    try:
+        scores = json.loads(path.read_text())
+        entries, season = scores["weights"], (scores["hub"], scores["season"])
+        known = [entry["weights"] for entry in entries if date.fromisoformat(entry["reference_date"]) <= day]
+    except (ValueError, LookupError, TypeError) as error:
+        raise RunFolderError(f"--backtest {folder}: scores.json holds no hub's weights ({error})") from error
+    if season != (rules.hub, rules.season):
+        raise InputError(
+            f"--backtest {folder}: is of {' '.join(season)}, and the fit of {rules.hub} {rules.season}; weights are "
+            "learned within a season, so leave it out"
+        )
+    if not known:
+        raise InputError(f"--backtest {folder}: its first weights are of a date after {day}; leave it out")
+    if set(known[-1]) != set(config.pooled):
+        raise InputError(
+            f"--backtest {folder}: its pool is of {', '.join(known[-1])}, and --pooled names "
+            f"{', '.join(config.pooled)}; they must be the same"
+        )
+    return known[-1]
+
+
+@contextlib.contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Says whose fault it is where a folder can't be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"--out {folder}: can't be written ({error.strerror}); give another folder") from error
+
+
+@dataclass(frozen=True)
+class ForecastFlags:
+    """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model beside it."""
+
+    model: Path
+    """A model that `twofold trend hub fit` saved."""
+    vintages: Path
+    """Every version of the counts, up to this week's (CSV or Parquet: as_of, target_end_date, location, value)."""
+    locations: Path
+    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
+    out: Path
+    """Folder for the submission."""
+    team: str = "twofold"
+    """Your team's abbreviation, as in the name of the submission."""
+    name: str | None = None
+    """Your model's abbreviation, as in the name of the submission; by default that of the head."""
+    head: str = POOL
+    """Whose forecasts: the pool's, or those of one head."""
+    contributor: str = UNNAMED
+    """Who is responsible, for the metadata."""
+    affiliation: str = UNNAMED
+    """Where they work, for the metadata."""
+    email: str = "to.be@named"
+    """Their address, for the metadata."""
+    reference_date: str | None = None
+    """Reference date, YYYY-MM-DD; by default the first one after the newest week of the counts."""
+    form: Literal["csv", "parquet"] = "csv"
+    """Format of the submission."""
+    hub: str = "flusight"
+    """A known hub, or a file of its rules (TOML)."""
+    season: str | None = None
+    """Season such as 2025-26; by default that of the reference date."""
+
+
+def forecast(argv: list[str]) -> int:
+    """`twofold trend hub forecast`."""
+    flags = parse(ForecastFlags, argv, "trend hub forecast")
+    if not (flags.model / "model.safetensors").is_file():
+        raise RunFolderError(
+            f"{flags.model}: holds no model (model.safetensors is missing); make one with `twofold trend hub fit`"
+        )
+    versions = read_versions(flags.vintages)
+    day = _reference_date(flags.reference_date, versions)
+    rules = read_rules(flags.hub).season(flags.season or season_of(day))
+    locations = read_locations(flags.locations)
+    console = Console(stderr=True)
+    replay = Replay(versions, locations, rules, None)
+    _tell(console, replay)
+    from twofold.hub.model import HubModel
+
+    model = HubModel.open(flags.model, flags.head)
+    forecasts = model.forecast(replay.known(day), rules, flags.head)
+    path = flags.out / f"{day}-{flags.team}-{flags.name or flags.head}.{flags.form}"
+    parse_name(path.name)
+    metadata = _metadata(flags, list(model.weights))
+    with _written(flags.out):
+        write_submission(path, forecasts, rules, locations)
+        described = write_metadata(flags.out, metadata)
+    missing = sorted(set(locations["location"]) - set(forecasts["location"]))
+    if missing:
+        _note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
+    if UNNAMED in (flags.contributor, flags.affiliation):
+        _note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
+    sys.stdout.write(f"{path}: {forecasts.height // len(rules.categories)} forecasts for {day}\n{described}\n")
+    return 0
+
+
+def _metadata(flags: ForecastFlags, pooled: list[str]) -> Metadata:
+    try:
+        person = Contributor(name=flags.contributor, affiliation=flags.affiliation, email=flags.email)
+    except ValidationError as error:
+        raise InputError(f"--{explain(error)}") from error
+    heads = ", ".join(pooled) if flags.head == POOL else flags.head
+    return Metadata(
+        team_name=flags.team,
+        team_abbr=flags.team,
+        model_name=f"twofold {flags.head}",
+        model_abbr=flags.name or flags.head,
+        model_version=__version__,
+        model_contributors=(person,),
+        license="CC-BY-4.0",
+        designated_model=True,
+        data_inputs="Weekly counts of the hub's target data, all published versions; a history, if one was given",
+        methods=f"Log growth of the counts by {heads}; P(change > threshold) gives the categories.",
+        methods_long=(
+            "Inputs of all locations: recent growth and level, national and mean growth, weeks since the peak, week of "
+            "the season, population; the last weeks' counts are first scaled by the revisions that past versions "
+            "showed. Recurrent networks give a mixture of logistics on the log growth of each horizon, gradient "
+            "boosting a probability for every threshold; the pool is linear, its weights are learned from past weeks."
+        ),
+        ensemble_of_models=flags.head == POOL,
+        ensemble_of_hub_models=False,
+    )
+
+
+@dataclass(frozen=True)
+class ValidateFlags:
+    """Checks a submission to a forecast hub and names each broken row; the exit status is 2 where there is one.
+
+    Rows of other targets in the same file are counted and not checked.
+    """
+
+    file: tyro.conf.Positional[Path]
+    """The submission, YYYY-MM-DD-team-model.csv or .parquet."""
+    locations: Path
+    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
+    hub: str = "flusight"
+    """A known hub, or a file of its rules (TOML)."""
+    season: str | None = None
+    """Season such as 2024-25; by default that of the file's name."""
+
+
+def validate(argv: list[str]) -> int:
+    """`twofold trend hub validate`."""
+    flags = parse(ValidateFlags, argv, "trend hub validate")
+    season = flags.season or season_of(parse_name(flags.file.name).reference_date)
+    known = rules(flags.hub, season)
+    if known.note:
+        sys.stderr.write(f"note: {known.note}\n")
+    found = check_file(flags.file, known, read_locations(flags.locations))
+    for problem in found.problems:
+        sys.stdout.write(f"{flags.file.name}: {problem.rule}: {problem}\n")
+    told = f"{counted(found.forecasts, 'forecast')} of {known.target!r}"
+    if found.unscored:
+        told += f" ({found.unscored:,} at horizons that are not scored)"
+    if found.other_rows:
+        told += f"; {counted(found.other_rows, 'row')} of other targets not checked"
+    verdict = f"{counted(len(found.problems), 'problem')} found" if found.problems else "valid"
+    sys.stdout.write(f"{flags.file.name}: {verdict}; {told}\n")
+    return BROKEN if found.problems else 0
+
+
+@contextlib.contextmanager
+def _bar(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar of fits done; nothing where nobody watches."""
+    columns = TextColumn("fits"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("fits", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _table(scores: dict[str, Any]) -> Table:
+    """Our models, the baseline, the hub's ensemble and the best of the others, by relative RPS.
+
+    Args:
+        scores: of `scores.json`.
+    """
+    models, shared = scores["models"], scores["common"]
+    named = {*scores["ours"], scores["baseline"], scores["ensemble"]}
+    shown = [name for index, name in enumerate(models) if index < _SHOWN or name in named]
+    title = f"{scores['hub']} {scores['season']}: {len(scores['dates'])} reference dates; default {scores['default']}"
+    columns = "forecasts", "coverage", "RPS", "RPS, common", "relative RPS", "log score", "ECE"
+    table = Table(Column("model", no_wrap=True), *columns, title=title)
+    for name in shown:
+        row = models[name]
+        table.add_row(
+            name,
+            f"{row['n']:,}",
+            f"{row['coverage']:.0%}",
+            _figure(row["rps"]),
+            _figure(shared.get(name, {}).get("rps")),
+            _figure(row["relative_rps"]),
+            _figure(row["log_score"]),
+            _figure(row["ece"]),
+        )
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

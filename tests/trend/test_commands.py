@@ -92,7 +92,7 @@ def test_the_folder_names_recipe_and_digest_when_none_is_given(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("twofold.trend.commands.execute", _interrupt)
+    monkeypatch.setattr("twofold.trend.run.execute", _interrupt)
     found = []
     for seed in ("1", "1", "2"):
         assert main(["trend", "run", "--data", str(table), "--seed", seed, *FLAGS]) == 130
@@ -116,7 +116,7 @@ def test_the_demo_is_the_default_recipe_on_the_simulated_epidemic(
         seen.append((len(panel.regions), source, config))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("twofold.trend.commands.execute", spy)
+    monkeypatch.setattr("twofold.trend.run.execute", spy)
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 130
     ((regions, source, config),) = seen
     assert regions > 150
@@ -126,7 +126,7 @@ def test_the_demo_is_the_default_recipe_on_the_simulated_epidemic(
 
 
 def test_flags_change_the_recipe_that_they_follow(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twofold.trend.commands.execute", _interrupt)
+    monkeypatch.setattr("twofold.trend.run.execute", _interrupt)
     for words in (["--recipe", "original-lstm-l3"], ["--recipe=original-lstm-l3"]):
         out = tmp_path / words[-1]
         assert main(["trend", "run", "--data", str(table), "--out", str(out), "--train.epochs", "7", *words]) == 130
@@ -302,7 +302,7 @@ def test_data_that_does_not_fit_the_model_is_refused_by_name(
 @pytest.mark.parametrize("command", ["predict", "score"])
 def test_a_folder_without_a_finished_run_is_refused(command: str, tmp_path: Path, capsys: Output) -> None:
     said = refused(capsys, "trend", command, str(tmp_path))
-    assert f"{tmp_path}: holds no finished trend run (no file DONE); run `twofold trend run` first" in said
+    assert f"{tmp_path}: holds no finished run; give the folder that `twofold trend run` named" in said
 
 
 def test_score_prints_what_the_run_scored(run: Path, tmp_path: Path, capsys: Output) -> None:

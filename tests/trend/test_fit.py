@@ -11,9 +11,8 @@ from twofold.trend import fit
 from twofold.trend.baselines import Rates, fit_baseline
 from twofold.trend.calibrate import Calibration, apply_calibration, identity
 from twofold.trend.config import TrendConfig
-from twofold.trend.fit import Fitted, Stage, fit_stages, pool, pool_networks
+from twofold.trend.fit import Fitted, Stage, fit_members, fit_stages, pool, pool_networks
 from twofold.trend.model import predict_network, region_codes
-from twofold.trend.train import train_networks
 from twofold.trend.windows import Prepared, prepare
 
 PANEL = epidemic()
@@ -142,9 +141,10 @@ def test_calibration_is_fitted_on_its_slice_by_members_that_saw_the_training_sli
     monkeypatch.setattr(fit, "fit_calibration", remember)
     fit_stages(prepared, config, fresh(tmp_path), silent)
 
-    stage, rows = Stage(prepared, config, "select", prepared.split.train, {}), prepared.split.calibration
-    members = stage.ensemble(train_networks(stage.tasks({}), config, fresh(tmp_path), silent))
-    expected = members.predict(stage.inputs, prepared.increments.regions, rows)
+    stage = Stage("select", prepared.increments, prepared.windows, prepared.split.train, config)
+    [members] = fit_members([stage], fresh(tmp_path), silent)
+    rows = prepared.split.calibration
+    expected = stage.predict(members, rows)
     assert np.array_equal(asked[0][0], pool(expected))
     assert np.array_equal(asked[1][0], expected["gru"])
     assert all(np.array_equal(label, prepared.windows.up[rows]) for _, label in asked)
@@ -192,6 +192,6 @@ def test_one_window_a_region_can_be_fitted(fitted_by):
 def test_the_final_members_learn_from_all_windows(fitted_by):
     prepared, fitted, _ = fitted_by(quick(ensemble={"partners": ("logistic",)}, features={"scale": True}))
 
-    everything = Stage(prepared, quick(), "final", np.arange(len(prepared.windows)), {})
+    everything = Stage("final", prepared.increments, prepared.windows, np.arange(len(prepared.windows)), quick())
     assert fitted.final.features == everything.features != fitted.evaluate.features
     assert not isinstance(fitted.final.estimators["logistic"], Rates)

@@ -43,7 +43,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def fitted(config: TrendConfig, panel: Panel, folder: Path) -> Forecaster:
     prepared = prepare(panel, config)
-    return Forecaster.of(panel, prepared, fit_stages(prepared, config, fresh(folder), silent), config)
+    stages = fit_stages(prepared, config, fresh(folder), silent)
+    return Forecaster.of(panel, prepared, stages.final, stages.calibration, config)
 
 
 def saved(forecaster: Forecaster, folder: Path) -> Path:
@@ -207,7 +208,9 @@ def test_other_steps_short_tables_and_strangers_are_refused(forecaster: Forecast
 def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
     (run / "DONE").unlink()
     for folder in (run, tmp_path / "none", tmp_path):
-        with pytest.raises(RunFolderError, match="holds no finished trend run"):
+        with pytest.raises(
+            RunFolderError, match="holds no finished run; give the folder that `twofold trend run`"
+        ):
             load(folder)
 
 

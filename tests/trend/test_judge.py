@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trend.small import epidemic, quick
+from twofold.counts.config import SourceConfig
 from twofold.scoring.binary import SCORES, scores
 from twofold.trend.baselines import BASELINES
 from twofold.trend.judge import (
@@ -36,7 +37,7 @@ PREDICTIONS = made_up(WHOLE, "ensemble", "network", "gru", *(f"baseline_{name}" 
 
 
 def test_the_data_block_counts_corrections_and_names_their_treatment():
-    block = describe_data(PANEL, CONFIG, "cases.csv")
+    block = describe_data(PANEL, CONFIG.source, "cases.csv")
 
     assert (block["regions"], block["dates"], block["corrections"]) == (7, 50, 2)
     assert (block["first"], block["last"], block["step_days"]) == ("2020-02-03", "2020-03-23", 1)
@@ -47,14 +48,14 @@ def test_the_data_block_counts_corrections_and_names_their_treatment():
 def test_what_redistribution_could_not_keep_is_among_the_notes():
     early = epidemic()
     early.values[3, 1:] -= early.values[3, 1] + 500
-    config = quick(source={"negatives": "redistribute"})
+    config = SourceConfig(negatives="redistribute")
 
     assert any("exceed all cases before them" in note for note in describe_data(early, config, "x")["notes"])
 
 
 @pytest.mark.parametrize(("negatives", "told"), [("keep", False), ("clip", False), ("redistribute", True)])
 def test_redistribution_is_told_to_look_ahead(negatives, told):
-    notes = describe_data(PANEL, quick(source={"negatives": negatives}), "x")["notes"]
+    notes = describe_data(PANEL, SourceConfig(negatives=negatives), "x")["notes"]
 
     assert any("a look ahead" in note for note in notes) == told
 
@@ -244,14 +245,14 @@ def test_small_figures_keep_a_digit() -> None:
 
 def test_the_block_of_the_scores_file() -> None:
     compared = {"difference": -0.02, "low": -0.03, "high": -0.01}
-    found = verdict(compared, "mean_reversion", evaluated="test_active", level=0.95, model="ensemble")  # pyright: ignore
+    found = verdict(compared, "mean_reversion", evaluated="test_active", level=0.95)  # pyright: ignore
     assert found == {
         "best_baseline": "mean_reversion",
         "score": "log_score",
         "set": "test_active",
         **compared,
         "significant": True,
-        "sentence": "On test windows with at least one case, the ensemble beats the best baseline, the mean-reversion "
+        "sentence": "On test windows with at least one case, the network beats the best baseline, the mean-reversion "
         "bins: its log score is 0.020 nats better (95 % interval 0.010 to 0.030), which is significant.",
     }
 

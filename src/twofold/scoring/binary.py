@@ -7,14 +7,10 @@ of these the log score decides comparisons. The others describe.
 from typing import Literal, TypedDict
 
 import numpy as np
-from jaxtyping import Bool, Float
 from sklearn import metrics
 
 from twofold.engine.errors import InputError
-from twofold.scoring.bootstrap import BINS, PROBABILITY_FLOOR, SCORES, bin_of
-
-Probability = Float[np.ndarray, "windows"]
-Label = Bool[np.ndarray, "windows"]
+from twofold.scoring.bootstrap import BINS, PROBABILITY_FLOOR, SCORES, Label, Probability, bin_of
 
 DIRECTION: dict[str, Literal[1, -1]] = {
     "accuracy": 1,

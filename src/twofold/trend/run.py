@@ -36,7 +36,7 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, j
         panel: the counts.
         source: name of the data file, or "simulated".
         config: the run.
-        folder: held by this process; training states found there are gone on with.
+        folder: training states found there are gone on with.
         journal: called with every epoch's record, for a progress bar.
 
     Raises:
@@ -52,7 +52,7 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, j
     fitted = fit_stages(prepared, config, folder.path / "checkpoint", log)
     folder.settle_log("stage", "member", "epoch")
     predictions = predict_all(prepared, fitted, config)
-    forecaster = Forecaster.of(panel, prepared, fitted, config)
+    forecaster = Forecaster.of(panel, prepared, fitted.final, fitted.calibration, config)
     forecaster.save(folder.path)
     write_parquet(folder.path / "panel.parquet", panel.frame())
     write_parquet(folder.path / "predictions.parquet", prediction_table(panel, prepared, predictions, config))
@@ -95,7 +95,7 @@ def account(
         "seed": config.seed,
         "departures": departures(config),
         "simulated": source == "simulated",
-        "data": describe_data(panel, config, source),
+        "data": describe_data(panel, config.source, source),
         "screen": describe_screen(panel, prepared, config),
         "windows": describe_windows(prepared, config),
         "split": describe_split(prepared, config),

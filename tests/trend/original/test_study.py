@@ -12,7 +12,9 @@ from twofold.counts.load import load_panel
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
 from twofold.engine.run import claim
-from twofold.trend.original.study import TRIALS, StudyConfig, all_settings, check_study, execute_study
+from twofold.trend.config import StudyConfig
+from twofold.trend.original.run import execute_study
+from twofold.trend.original.study import TRIALS, all_settings, check_study
 from twofold.trend.report import page as report
 
 TINY = StudyConfig(epochs=1, seeds=1, lengths=(7,), starts=(0,), jobs=1)

@@ -8,12 +8,14 @@ from pydantic import Field, model_validator
 
 from twofold.counts.config import SourceConfig
 from twofold.engine.config import Config
+from twofold.engine.recurrent import CELLS
 from twofold.trend.config import (
     CalibrationConfig,
     EnsembleConfig,
     FeatureConfig,
     ModelConfig,
     ScoreConfig,
+    ScreenConfig,
     TrainConfig,
     TrendConfig,
     WindowConfig,
@@ -87,16 +89,13 @@ class BacktestConfig(Config):
 
     @property
     def trend(self) -> TrendConfig:
-        """What the fitting of one origin's models reads, one network at a time."""
-        return TrendConfig(
-            recipe=self.recipe,
-            seed=self.seed,
-            source=self.source,
-            window=self.window,
-            features=self.features,
-            model=self.model,
-            train=self.train.model_copy(update={"jobs": 1}),
-            ensemble=self.ensemble,
-            calibration=self.calibration,
-            score=self.score,
-        )
+        """What the networks of one origin are fitted by: every cell, whatever is pooled, and one at a time."""
+        shared = {
+            name: getattr(self, name) for name in TrendConfig.model_fields.keys() & type(self).model_fields.keys()
+        }
+        own = {
+            "screen": ScreenConfig(threshold=self.screen.threshold),
+            "train": self.train.model_copy(update={"jobs": 1}),
+            "ensemble": self.ensemble.model_copy(update={"partners": CELLS}),
+        }
+        return TrendConfig(**shared | own)

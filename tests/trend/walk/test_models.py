@@ -78,7 +78,6 @@ def test_no_later_count_changes_a_forecast_by_a_bit(negatives: str, every: int, 
         values[:, column:] += np.random.default_rng(last).integers(-400, 400, values[:, column:].shape)
         out = tmp_path / f"after-{last}"
         walked(replace(panel, values=values), config, out)
-
         seen = pl.col("origin") <= plan.dates[last].astype(object)
         forecasts = [name for name in scored.columns if name.startswith("p_")]
         columns = ["region", "origin", "active", *forecasts]

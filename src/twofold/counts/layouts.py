@@ -10,15 +10,7 @@ import numpy as np
 import polars as pl
 
 from twofold.counts.config import SourceConfig
-from twofold.counts.csv import (
-    Table,
-    has_thousands,
-    parse_count,
-    parse_date,
-    parse_month_first,
-    repair_mangled,
-    shorten,
-)
+from twofold.counts.csv import Table, has_thousands, parse_count, parse_date, parse_month_first, repair_mangled, shorten
 from twofold.counts.panel import MIN_DATES, Kind, Negatives, Panel, counted, usual_step
 from twofold.engine.errors import DataError
 

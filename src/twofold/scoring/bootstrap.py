@@ -13,17 +13,7 @@ PROBABILITY_FLOOR = 1e-6
 """The log score clips probabilities to [1e-6, 1 - 1e-6], so that one certain error costs 13.8 nats and not infinity."""
 BINS = 10
 """Equal-width bins of the expected calibration error and of the reliability diagram."""
-SCORES = (
-    "accuracy",
-    "balanced_accuracy",
-    "mcc",
-    "roc_auc",
-    "pr_auc",
-    "brier_score",
-    "brier_skill",
-    "log_score",
-    "ece",
-)
+SCORES = ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier_score", "brier_skill", "log_score", "ece")
 """Names of the scores, in the order of every table."""
 COMPARED = ("log_score", "brier_score", "roc_auc", "accuracy")
 """Scores of a paired comparison."""
@@ -44,14 +34,7 @@ class Comparison(TypedDict):
 
 
 def intervals(
-    probability: Probability,
-    label: Label,
-    day: Day,
-    *,
-    resamples: int,
-    block_days: int,
-    level: float,
-    seed: int,
+    probability: Probability, label: Label, day: Day, *, resamples: int, block_days: int, level: float, seed: int
 ) -> dict[str, list[float] | None]:
     """Percentile interval of every score.
 

@@ -149,11 +149,7 @@ def _describe_walk(plan: Schedule, config: BacktestConfig) -> dict[str, Any]:
 
 
 def _describe_origin(
-    frame: pl.DataFrame,
-    at: int,
-    fact: dict[str, Any],
-    plan: Schedule,
-    learned: tuple[dict[str, float], Calibration],
+    frame: pl.DataFrame, at: int, fact: dict[str, Any], plan: Schedule, learned: tuple[dict[str, float], Calibration]
 ) -> dict[str, Any]:
     """What was known at an origin, and how well it was forecast; a warm-up origin has no scores."""
     every = frame.filter(pl.col("at") == at)

@@ -146,14 +146,19 @@ class ScoreConfig(Config):
     """Level of the intervals."""
 
 
-class TrendConfig(Config):
-    """One run of the trend study."""
+class RecipeConfig(Config):
+    """What every run of a recipe starts with."""
 
     recipe: str = "default"
     """Name of the recipe that the config started from."""
     seed: int = Field(default=0, ge=0)
     """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
     source: SourceConfig = SourceConfig()
+
+
+class TrendConfig(RecipeConfig):
+    """One run of the trend study."""
+
     screen: ScreenConfig = ScreenConfig()
     window: WindowConfig = WindowConfig()
     split: SplitConfig = SplitConfig()

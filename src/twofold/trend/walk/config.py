@@ -6,7 +6,6 @@ from typing import Annotated
 import tyro
 from pydantic import Field, model_validator
 
-from twofold.counts.config import SourceConfig
 from twofold.engine.config import Config
 from twofold.engine.recurrent import CELLS
 from twofold.trend.config import (
@@ -14,6 +13,7 @@ from twofold.trend.config import (
     EnsembleConfig,
     FeatureConfig,
     ModelConfig,
+    RecipeConfig,
     ScoreConfig,
     ScreenConfig,
     TrainConfig,
@@ -61,14 +61,11 @@ class WalkScreenConfig(Config):
     """Keep the C of the first target date, chosen on the dates before it; else each refit chooses anew."""
 
 
-class BacktestConfig(Config):
+class BacktestConfig(RecipeConfig):
     """One walk forward: refitted as it goes, each forecast from what was known at its origin."""
 
     recipe: str = "walk-next-day"
     """Name of the recipe that the config started from."""
-    seed: int = Field(default=0, ge=0)
-    """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
-    source: SourceConfig = SourceConfig()
     walk: WalkConfig = WalkConfig()
     screen: WalkScreenConfig = WalkScreenConfig()
     window: WindowConfig = WindowConfig()

@@ -38,12 +38,7 @@ def walk_forward(
 ) -> None:
     """Makes every refit that has no result in the folder yet; what was finished is never done again.
 
-    Args:
-        panel: the counts.
-        plan: from `schedule`.
-        config: the walk.
-        folder: run folder, held by this process.
-        advance: called with (refits done, refits in all).
+    `folder` is the run folder; `advance` is called with (refits done, refits in all).
     """
     missing = [refit for refit in plan.refits if not _marker(folder, plan, refit).exists()]
     done = len(plan.refits) - len(missing)

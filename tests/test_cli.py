@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,8 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[list[str]], 
     """Puts a function in the table as `twofold trial`."""
 
     def put(function: Callable[[list[str]], int]) -> None:
-        monkeypatch.setitem(cli.COMMANDS, ("trial",), cli.Command(lambda: function, "a trial"))
+        monkeypatch.setitem(sys.modules, "twofold.trial", SimpleNamespace(trial=function))
+        monkeypatch.setitem(cli.COMMANDS, ("trial",), cli.Command("trial:trial", "a trial"))
 
     return put
 

@@ -1,10 +1,9 @@
-"""The command tree: a plain table; only the chosen command imports pydantic, tyro and torch.
+"""The command tree: words -> where the function stands, and a line of help. Only the chosen command is imported.
 
-A word of a command stands nowhere else: help, suggestions and the choice all read `COMMANDS`. Each entry imports its
-function with a real import statement, so that pyright holds every function to the one signature and import-linter sees
-the arrow.
+A word of a command stands nowhere else: help, suggestions and the choice all read `COMMANDS`; a test imports every row.
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,143 +18,41 @@ Run = Callable[[list[str]], int]
 OUR_FAULT, THEIRS_TO_MEND, INTERRUPTED, READER_GONE = 1, 2, 130, 141
 
 
-def _demo() -> Run:
-    from twofold.demo import demo
-
-    return demo
-
-
-def _trend_run() -> Run:
-    from twofold.trend.commands import run
-
-    return run
-
-
-def _trend_study() -> Run:
-    from twofold.trend.commands import study
-
-    return study
-
-
-def _trend_predict() -> Run:
-    from twofold.trend.commands import predict
-
-    return predict
-
-
-def _trend_score() -> Run:
-    from twofold.trend.commands import score
-
-    return score
-
-
-def _trend_backtest() -> Run:
-    from twofold.trend.commands import backtest
-
-    return backtest
-
-
-def _hub_backtest() -> Run:
-    from twofold.hub.commands import backtest
-
-    return backtest
-
-
-def _hub_fit() -> Run:
-    from twofold.hub.commands import fit
-
-    return fit
-
-
-def _hub_forecast() -> Run:
-    from twofold.hub.commands import forecast
-
-    return forecast
-
-
-def _hub_validate() -> Run:
-    from twofold.hub.commands import validate
-
-    return validate
-
-
-def _vae_run() -> Run:
-    from twofold.vae.commands import run
-
-    return run
-
-
-def _vae_sweep() -> Run:
-    from twofold.vae.commands import sweep
-
-    return sweep
-
-
-def _vae_score() -> Run:
-    from twofold.vae.commands import score
-
-    return score
-
-
-def _vae_reconstruct() -> Run:
-    from twofold.vae.commands import reconstruct
-
-    return reconstruct
-
-
-def _vae_sample() -> Run:
-    from twofold.vae.commands import sample
-
-    return sample
-
-
-def _vae_interpolate() -> Run:
-    from twofold.vae.commands import interpolate
-
-    return interpolate
-
-
-def _vae_traverse() -> Run:
-    from twofold.vae.commands import traverse
-
-    return traverse
-
-
-def _vae_encode() -> Run:
-    from twofold.vae.commands import encode
-
-    return encode
-
-
 class Command(NamedTuple):
     """One row of the table."""
 
-    load: Callable[[], Run]
-    """Imports the command's module and returns its function."""
+    target: str
+    """Where the function stands, "module:function" within the package; imported when the command is chosen."""
     help: str
     """One line for the overview."""
 
+    def load(self) -> Run:
+        """Imports the command's module and returns its function."""
+        module, function = self.target.split(":")
+        return getattr(importlib.import_module(f"twofold.{module}"), function)
 
-COMMANDS: dict[tuple[str, ...], Command] = {
-    ("demo",): Command(_demo, "see both studies work, on a simulated epidemic and on rendered avatars"),
-    ("trend", "run"): Command(_trend_run, "counts by region in; calibrated probabilities, scores and a report out"),
-    ("trend", "backtest"): Command(_trend_backtest, "walk forward through time: refit as it goes, score each date"),
-    ("trend", "study"): Command(_trend_study, "reproduce the original study whole, its table beside ours"),
-    ("trend", "predict"): Command(_trend_predict, "each region's probability of rising on the day after the last"),
-    ("trend", "score"): Command(_trend_score, "the scores of a finished run, or of its model on newer counts"),
-    ("trend", "hub", "backtest"): Command(_hub_backtest, "a hub's season replayed as it was known, beside its teams"),
-    ("trend", "hub", "fit"): Command(_hub_fit, "fit a hub's models on what is known now, and save them"),
-    ("trend", "hub", "forecast"): Command(_hub_forecast, "a week's submission to a forecast hub, from a saved model"),
-    ("trend", "hub", "validate"): Command(_hub_validate, "check a submission to a forecast hub, row by row"),
-    ("vae", "run"): Command(_vae_run, "a folder of images in; a trained autoencoder, its scores and a report out"),
-    ("vae", "sweep"): Command(_vae_sweep, "the same network under several weights of the KL term, side by side"),
-    ("vae", "score"): Command(_vae_score, "the scores of a finished run, or of its model on other images"),
-    ("vae", "reconstruct"): Command(_vae_reconstruct, "images beside what the model makes of them"),
-    ("vae", "sample"): Command(_vae_sample, "images that the model makes up"),
-    ("vae", "interpolate"): Command(_vae_interpolate, "images along the way between two real ones"),
-    ("vae", "traverse"): Command(_vae_traverse, "an image with one latent unit at a time moved"),
-    ("vae", "encode"): Command(_vae_encode, "each image's latent code, as arrays"),
+
+_TABLE = {
+    "demo": ("demo:demo", "see both studies work, on a simulated epidemic and on rendered avatars"),
+    "trend run": ("trend.commands:run", "counts by region in; calibrated probabilities, scores and a report out"),
+    "trend backtest": ("trend.commands:backtest", "walk forward through time: refit as it goes, score each date"),
+    "trend study": ("trend.commands:study", "reproduce the original study whole, its table beside ours"),
+    "trend predict": ("trend.commands:predict", "each region's probability of rising on the day after the last"),
+    "trend score": ("trend.commands:score", "the scores of a finished run, or of its model on newer counts"),
+    "trend hub backtest": ("hub.commands:backtest", "a hub's season replayed as it was known, beside its teams"),
+    "trend hub fit": ("hub.commands:fit", "fit a hub's models on what is known now, and save them"),
+    "trend hub forecast": ("hub.commands:forecast", "a week's submission to a forecast hub, from a saved model"),
+    "trend hub validate": ("hub.commands:validate", "check a submission to a forecast hub, row by row"),
+    "vae run": ("vae.commands:run", "a folder of images in; a trained autoencoder, its scores and a report out"),
+    "vae sweep": ("vae.commands:sweep", "the same network under several weights of the KL term, side by side"),
+    "vae score": ("vae.commands:score", "the scores of a finished run, or of its model on other images"),
+    "vae reconstruct": ("vae.commands:reconstruct", "images beside what the model makes of them"),
+    "vae sample": ("vae.commands:sample", "images that the model makes up"),
+    "vae interpolate": ("vae.commands:interpolate", "images along the way between two real ones"),
+    "vae traverse": ("vae.commands:traverse", "an image with one latent unit at a time moved"),
+    "vae encode": ("vae.commands:encode", "each image's latent code, as arrays"),
 }
+COMMANDS = {tuple(words.split()): Command(*row) for words, row in _TABLE.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

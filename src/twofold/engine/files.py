@@ -5,12 +5,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from twofold.engine.errors import RunFolderError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
 
 ASIDE = ".aside-"
 
@@ -45,15 +46,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+def write_parquet(path: Path, frame: "pl.DataFrame") -> None:
     """Writes a table aside and renames it."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     write_bytes(path, buffer.getvalue())
 
 
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+def write_arrays(path: Path, **arrays: "np.ndarray") -> None:
     """Writes arrays as npz aside and renames the file."""
+    import numpy as np
+
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]  (its stub takes no dict of arrays)
     write_bytes(path, buffer.getvalue())
@@ -83,6 +86,8 @@ def text(folder: Path, name: str) -> str:
     return required(folder, name).read_text(encoding="utf-8")
 
 
-def table(folder: Path, name: str) -> pl.DataFrame:
+def table(folder: Path, name: str) -> "pl.DataFrame":
     """The table in one Parquet file of a folder."""
+    import polars as pl
+
     return pl.read_parquet(required(folder, name))

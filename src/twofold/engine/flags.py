@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import io
-from functools import partial
+import sys
 from typing import Any
 
 import tyro
@@ -20,7 +20,7 @@ def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None,
         flags: dataclass of the options; its docstring is the help.
         argv: what follows the command's words.
         words: the command's words, such as "trend run".
-        default: options that are not given; its `config`, where it has one, names the groups of knobs.
+        default: options that are not given; by default those of `flags`. Its `config` names the groups of settings.
         hint: a further paragraph of the help.
 
     Returns:
@@ -32,23 +32,38 @@ def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None,
     """
     description = "\n\n".join(part for part in (inspect.getdoc(flags), hint) if part)
     known = {} if default is None else {"default": default}
-    cli = partial(tyro.cli, flags, args=argv, prog=f"twofold {words}", description=description, **known)
-    unheard = io.StringIO()
+    out, err = _Held(sys.stdout), _Held(sys.stderr)
     try:
-        with contextlib.redirect_stdout(unheard), contextlib.redirect_stderr(unheard):
-            return cli()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            return tyro.cli(flags, args=argv, prog=f"twofold {words}", description=description, **known)
     except (SystemExit, ValidationError) as ended:
-        _refuse_broken_rule(ended, words, getattr(default, "config", None))
-        return cli()  # once more, to be heard: the help, or what is wrong with the words
+        _refuse_broken_rule(ended, words, flags, default)
+        # What tyro had to say: the help, or what is wrong with the words.
+        sys.stdout.write(out.getvalue())
+        sys.stderr.write(err.getvalue())
+        raise
 
 
-def _refuse_broken_rule(ended: BaseException, words: str, config: Config | None) -> None:
-    """Says which flag breaks a rule of the config, where that is what ended the parsing."""
+class _Held(io.StringIO):
+    """Holds text back until it is known whether it is wanted; in colour where the stream itself would show it."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
+
+
+def _refuse_broken_rule(ended: BaseException, words: str, flags: type[Any], default: Any) -> None:
+    """Names the flag that breaks a rule of the config, where that is what ended the parsing."""
     error: BaseException | None = ended
     while error is not None and not isinstance(error, ValidationError):
         error = error.__context__
     if error is None:
         return
+    # A group's title is its class; its flags begin with its name.
+    config = getattr(flags if default is None else default, "config", None)
     groups = {type(value).__name__: f"{name}." for name, value in config or () if isinstance(value, Config)}
     rules = [
         f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-') or '*'}: {item['msg']}"

@@ -1,14 +1,35 @@
-"""What a command hands to a person: a table as wide as the terminal, or a text on paper."""
+"""What a command shows a person: notes, a bar while it works, a table as wide as the terminal, or a text in a file."""
 
+import contextlib
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_text
+
+
+def note(console: Console, text: str) -> None:
+    """One note."""
+    console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of things done out of all; nothing where nobody watches.
+
+    Yields:
+        A function of (things done, things in all).
+    """
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def render(table: Table) -> str:

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from twofold.engine.config import short_digest
 from twofold.engine.errors import InputError
 from twofold.engine.flags import parse, word_after
-from twofold.engine.run import RunFolder, claim, require_done
-from twofold.engine.terminal import deliver, render
+from twofold.engine.job import Job, fill
+from twofold.engine.run import RunFolder, require_done
+from twofold.engine.terminal import counting, deliver, render
 from twofold.page import numbers
 from twofold.trend.config import StudyConfig, TrendConfig
 from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
@@ -64,16 +64,19 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     prepare(panel, flags.config)  # a misfit of data and config is told before any folder is made
 
-    def fill(folder: RunFolder, source: str, console: Console) -> None:
-        from twofold.trend.report import page
+    def compute(folder: RunFolder, console: Console) -> None:
         from twofold.trend.run import execute
 
         with progress(console, flags.config.train.epochs) as journal:
-            execute(panel, source, flags.config, folder, journal)
-        page.write(folder.path)
+            execute(panel, _source(flags.data), flags.config, folder, journal)
+
+    def report(folder: Path) -> None:
+        from twofold.trend.report import page
+
+        page.write(folder)
 
     notes = *panel.notes, departures(flags.config)
-    out = _fill(flags, command, panel, fill, notes=notes, what="run")
+    out = fill(_job(flags, "run", command, panel, notes), compute, report)
     scores = json.loads((out / "scores.json").read_text())
     split, windows = scores["split"], scores["windows"]
     title = (
@@ -113,15 +116,18 @@ def study(argv: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     check_study(panel, flags.config)  # a misfit of data and grid is told before any folder is made
 
-    def fill(folder: RunFolder, source: str, console: Console) -> None:
+    def compute(folder: RunFolder, console: Console) -> None:
         from twofold.trend.original.run import execute_study
+
+        with counting(console, "settings") as advance:
+            execute_study(panel, _source(flags.data), flags.config, folder, advance)
+
+    def report(folder: Path) -> None:
         from twofold.trend.report import page
 
-        with count_bar(console, "settings") as advance:
-            execute_study(panel, source, flags.config, folder, advance)
-        page.write_study(folder.path)
+        page.write_study(folder)
 
-    out = _fill(flags, ["twofold", "trend", "study", *argv], panel, fill, what="study")
+    out = fill(_job(flags, "study", ["twofold", "trend", "study", *argv], panel), compute, report)
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0
 
@@ -158,18 +164,21 @@ def backtest(argv: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     plan = schedule(panel, flags.config)  # a misfit of data and config is told before any folder is made
 
-    def fill(folder: RunFolder, source: str, console: Console) -> None:
-        from twofold.trend.report import walk
+    def compute(folder: RunFolder, console: Console) -> None:
         from twofold.trend.walk.account import settle
         from twofold.trend.walk.models import walk_forward
 
-        with count_bar(console, "refits") as advance:
+        with counting(console, "refits") as advance:
             walk_forward(panel, plan, flags.config, folder.path, advance)
-        settle(panel, source, plan, flags.config, folder)
-        walk.write(folder.path)
+        settle(panel, _source(flags.data), plan, flags.config, folder)
+
+    def report(folder: Path) -> None:
+        from twofold.trend.report import walk
+
+        walk.write(folder)
 
     command = ["twofold", "trend", "backtest", *argv]
-    out = _fill(flags, command, panel, fill, notes=panel.notes, what="walk", again="walks it again")
+    out = fill(_job(flags, "walk", command, panel, panel.notes), compute, report)
     found = json.loads((out / "scores.json").read_text())
     walked, windows = found["walk"], found["windows"]["active"]
     title = (
@@ -186,28 +195,19 @@ def backtest(argv: list[str]) -> int:
     return 0
 
 
-def _fill(
+def _job(
     flags: RunFlags | StudyFlags | BacktestFlags,
+    what: str,
     command: list[str],
     panel: "Panel",
-    fill: Callable[[RunFolder, str, Console], None],
-    *,
-    what: str,
-    again: str = "runs it again",
     notes: tuple[str | None, ...] = (),
-) -> Path:
-    """Fills a run folder unless it is finished, and returns its path."""
-    digest, console = panel.digest(), Console(stderr=True)
-    out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{short_digest(flags.config, digest)}"
-    for note in filter(None, notes):
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
-    with claim(out, flags.config, digest, command, overwrite=flags.overwrite) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very {what}, finished; --overwrite {again}")
-        else:
-            fill(folder, flags.data.name if flags.data else "simulated", console)
-            folder.finish()
-    return out
+) -> Job:
+    name, digest = f"trend/{flags.config.recipe}", panel.digest()
+    return Job(what, command, flags.config, digest, name, flags.out, flags.overwrite, notes)
+
+
+def _source(data: Path | None) -> str:
+    return data.name if data else "simulated"
 
 
 @dataclass(frozen=True)
@@ -367,12 +367,3 @@ def progress(console: Console, epochs: int) -> Iterator[Callable[[dict[str, Any]
             bars.update(tasks[name], completed=record["epoch"], loss=loss)
 
         yield journal
-
-
-@contextlib.contextmanager
-def count_bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar of settings or refits done; nothing where nobody watches."""
-    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from twofold.engine.config import AnyConfig
 from twofold.engine.errors import InputError
 from twofold.trend.config import (
     Cell,
@@ -81,7 +81,7 @@ def recipe(name: str) -> TrendConfig:
     return _named(RECIPES, name)
 
 
-def _named(recipes: dict[str, Callable[[], AnyConfig]], name: str) -> AnyConfig:
+def _named(recipes: dict[str, Callable[[], Any]], name: str) -> Any:
     if name not in recipes:
         raise InputError(f"--recipe {name}: no such recipe; there are {', '.join(recipes)}")
     return recipes[name]()

@@ -68,7 +68,7 @@ def intervals(
         return dict.fromkeys(SCORES)
     counts = draw_days(days.size, resamples=resamples, block_days=block_days, seed=seed)
     drawn = bootstrap_scores(probability, label, place, counts)
-    return {name: _percentiles(drawn[name], level) for name in SCORES}
+    return {name: percentiles(drawn[name], level) for name in SCORES}
 
 
 def compare(
@@ -114,7 +114,7 @@ def compare(
     if days.size >= 2 * block_days:
         counts = draw_days(days.size, resamples=resamples, block_days=block_days, seed=seed)
         for name, drawn in _differences(probability_a, probability_b, label, place, counts).items():
-            found[name]["low"], found[name]["high"] = _percentiles(drawn, level) or (None, None)
+            found[name]["low"], found[name]["high"] = percentiles(drawn, level) or (None, None)
     return found
 
 
@@ -218,7 +218,7 @@ def _differences(a: Probability, b: Probability, label: Label, place: Day, count
     return {name: scores_a[name] - scores_b[name] for name in COMPARED}
 
 
-def _percentiles(values: Drawn, level: float) -> list[float] | None:
+def percentiles(values: Drawn, level: float) -> list[float] | None:
     """Percentile interval over the resamples in which the score is defined."""
     defined = values[~np.isnan(values)]
     if not defined.size:

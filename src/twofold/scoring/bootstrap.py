@@ -85,17 +85,8 @@ def compare(
     """Paired comparison of two models on the same windows: both are scored on the same resampled days.
 
     What is hard for both models cancels, so the interval of the difference is narrower than the two models' own
-    intervals suggest; those may overlap while the difference is significant.
-
-    Args:
-        probability_a: forecast probability of "up" by model a.
-        probability_b: the same by model b.
-        label: what happened.
-        day: this and all below as in `intervals`.
-        resamples: rows drawn.
-        block_days: days in a block.
-        level: of the intervals.
-        seed: of the draws.
+    intervals suggest; those may overlap while the difference is significant. The arguments are those of `intervals`,
+    but for a second model's probabilities.
 
     Returns:
         Score's name -> difference a - b with its percentile interval. Negative log and Brier score differences, and
@@ -149,11 +140,7 @@ def draw_days(days: int, *, resamples: int, block_days: int, seed: int) -> Int[n
 def bootstrap_scores(probability: Probability, label: Label, place: Day, counts: Counts) -> dict[str, Drawn]:
     """Every score of every resample, from sums by day: what `binary.scores` gives on the windows repeated as drawn.
 
-    Args:
-        probability: forecast probability of "up".
-        label: what happened.
-        place: column of each window's day in `counts`.
-        counts: how often a day is drawn.
+    `place` is the column of each window's day in `counts`.
 
     Returns:
         Score's name -> one value a resample, NaN where undefined.

@@ -333,12 +333,7 @@ def _naming(data: Path | None) -> Iterator[None]:
 
 
 def score_table(title: str, blocks: dict[str, Any]) -> Table:
-    """The main scores of several models, the log score with its interval; all others' stand in the report.
-
-    Args:
-        title: of the table.
-        blocks: by model, blocks of `scores.json`'s form.
-    """
+    """The main scores of several models, the log score with its interval, from blocks of `scores.json`'s form."""
     table = Table("model", "windows", "accuracy", "ROC AUC", "Brier skill", "log score", "interval", "ECE", title=title)
     for part in ("test", "test_active"):
         for name, block in blocks.items():

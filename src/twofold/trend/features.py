@@ -127,12 +127,7 @@ def apply_features(
 ) -> Inputs:
     """Makes the inputs of windows, each from increments up to its origin.
 
-    Args:
-        fit: what was learned.
-        increments: of all regions, some of the context among them.
-        region: row of each window's region.
-        origin: index of each window's last increment.
-        asked: length and target.
+    `region` holds the row of each window's region, `origin` the index of its last increment.
     """
     channels = compute_channels(increments, fit.inputs, fit.context, asked)
     width = channels.sequence.shape[2]

@@ -170,17 +170,7 @@ class Fitted:
 
 
 def fit_stages(prepared: Prepared, config: TrendConfig, checkpoints: Path, journal: Journal) -> Fitted:
-    """Fits every stage of a run.
-
-    Args:
-        prepared: windows and split.
-        config: the run.
-        checkpoints: folder of training states, gone on with.
-        journal: called with every epoch's record.
-
-    Returns:
-        The stages; without validation and calibration slices, `select` is left out.
-    """
+    """Fits every stage of a run; without validation and calibration slices, `select` is left out."""
     split, data = prepared.split, (prepared.increments, prepared.windows)
     chosen: dict[str, int] = {}
     calibration, network_calibration = identity(), identity()

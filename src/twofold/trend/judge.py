@@ -120,10 +120,7 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
 def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str, Any]:
     """Scores the final model on the windows of newer data whose origin is not before its last training date.
 
-    Args:
-        forecaster: of the run.
-        trained_on: the run's own data, which the baselines are fitted on.
-        panel: newer data of the same regions.
+    Beside it stand baselines fitted on `trained_on`, the run's own data.
 
     Returns:
         `first`, `last` (origins scored), `windows`, `seen` (windows left out, since the model was trained on them), and

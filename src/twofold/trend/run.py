@@ -32,12 +32,8 @@ from twofold.trend.windows import Prepared, prepare
 def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, journal: Journal) -> None:
     """Fits, scores and saves; everything the report reads is in the folder afterwards.
 
-    Args:
-        panel: the counts.
-        source: name of the data file, or "simulated".
-        config: the run.
-        folder: training states found there are gone on with.
-        journal: called with every epoch's record, for a progress bar.
+    Training states found in the folder are gone on with. `source` names the data file, or is "simulated"; `journal` is
+    called with every epoch's record, for a progress bar.
 
     Raises:
         InputError: when data and config don't fit each other.

@@ -29,12 +29,8 @@ def summarise(
 ) -> dict[str, Any]:
     """The whole of `study.json`.
 
-    Args:
-        panel: the counts.
-        source: name of the data file, or "simulated".
-        prepared: windows of length 7 under the original's settings.
-        settings: how the data was read.
-        results: one a setting, as the study ran them.
+    `source` names the data file, or is "simulated"; `prepared` holds windows of length 7 under the original's settings,
+    `results` one for each setting that the study ran.
     """
     up, zero = prepared.windows.up, ~prepared.windows.active
     summary: dict[str, Any] = {

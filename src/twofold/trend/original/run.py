@@ -29,12 +29,7 @@ def execute_study(
 ) -> None:
     """Runs every setting that has no result in the folder yet, then writes `study.json` and what the report draws.
 
-    Args:
-        panel: the counts.
-        source: name of the data file, or "simulated".
-        config: the grid.
-        folder: results found there are kept.
-        progress: called with (settings done, settings in all).
+    `source` names the data file, or is "simulated"; `progress` is called with (settings done, settings in all).
     """
     torch.set_num_threads(1)
     settings = all_settings(config)

@@ -15,9 +15,8 @@ import numpy as np
 from twofold.counts.load import load_panel
 from twofold.engine.recurrent import Cell
 from twofold.scoring.binary import accuracy
-from twofold.trend.fit import Stage
+from twofold.trend.fit import Stage, fit_members
 from twofold.trend.recipes import original
-from twofold.trend.train import train_networks
 from twofold.trend.windows import prepare
 
 SEEDS, LIMIT = 10, 6.0
@@ -28,10 +27,10 @@ def points(path: Path, cell: Cell, seed: int) -> tuple[float, float, float]:
     panel = load_panel(path, config.source)
     prepared = prepare(panel, config)
     split, up = prepared.split, prepared.windows.up
-    stage = Stage(prepared, config, "evaluate", split.known, {})
+    stage = Stage("evaluate", prepared.increments, prepared.windows, split.known, config)
     with tempfile.TemporaryDirectory() as folder:
-        members = stage.ensemble(train_networks(stage.tasks({}), config, Path(folder), lambda _: None))
-    probability = members.predict(stage.inputs, panel.regions, np.arange(len(up)))[cell]
+        [members] = fit_members([stage], Path(folder), lambda _: None)
+    probability = stage.predict(members, np.arange(len(up)))[cell]
     majority = max(up[split.test].mean(), 1 - up[split.test].mean())
     test = accuracy(probability[split.test], up[split.test])
     return 100 * (test - majority), 100 * test, 100 * accuracy(probability[split.known], up[split.known])

@@ -59,7 +59,6 @@ def days(panel) -> list[str]:
 
 def test_the_original_layout_with_its_mangled_dates(write):
     panel = read_panel(write(ORIGINAL), PLAIN)
-
     assert panel.regions == ("Italy", "Korea South")
     assert days(panel) == ["2020-01-30", "2020-01-31", "2020-02-01", "2020-02-02"]
     assert panel.values.tolist() == [[0, 2, 2, 5], [1, 1, 4, 4]]
@@ -72,21 +71,18 @@ def test_the_original_layout_with_its_mangled_dates(write):
 def test_dates_that_are_evenly_spaced_as_they_stand_are_not_repaired(write):
     header = "1/30/20,1/31/20,2002/1/20,2002/2/20"
     panel = read_panel(write(ORIGINAL.replace(header, "2002/1/20,2002/1/21,2002/1/22,2002/1/23")), PLAIN)
-
     assert days(panel)[0] == "2002-01-20"
     assert panel.notes == ()
 
 
 def test_a_repair_that_does_not_give_consecutive_days_is_refused(write):
     path = write(ORIGINAL.replace("2002/2/20", "2002/4/20"))
-
     with pytest.raises(DataError, match=r"row 1, column 7 .*jump from 2020-02-01 to 2020-02-04"):
         read_panel(path, PLAIN)
 
 
 def test_jhus_layout_sums_provinces(write):
     panel = read_panel(write(JHU), PLAIN)
-
     assert panel.regions == ("Italy", "China")
     assert panel.values.tolist() == [[0, 2, 2, 5], [11, 22, 33, 29]]
     assert panel.kind == "cumulative"
@@ -95,7 +91,6 @@ def test_jhus_layout_sums_provinces(write):
 
 def test_the_long_layout_in_any_order_comes_out_sorted(write):
     panel = read_panel(write(LONG), PLAIN)
-
     assert panel.regions == ("Chad", "Peru")
     assert days(panel) == ["2020-01-01", "2020-01-02", "2020-01-03"]
     assert panel.values.tolist() == [[1, 2, 0], [7, 4, 9]]
@@ -104,16 +99,13 @@ def test_the_long_layout_in_any_order_comes_out_sorted(write):
 
 def test_long_columns_can_be_named(write):
     path = write(LONG.replace("region,date,value", "place,when,cases"))
-
     panel = read_panel(path, SourceConfig(region="place", date="when", value="cases", kind="cumulative"))
-
     assert panel.values.tolist() == [[1, 2, 0], [7, 4, 9]]
     assert panel.kind == "cumulative"
 
 
 def test_weekly_dates(write):
     weekly = LONG.replace("2020-01-03", "2020-01-15").replace("2020-01-02", "2020-01-08")
-
     assert read_panel(write(weekly), PLAIN).step_days == 7
 
 
@@ -127,20 +119,17 @@ def test_compression_line_ends_and_encoding_marks_change_nothing(write, text):
         "mark.csv": text.encode("utf-8-sig"),
         "utf16.csv": text.encode("utf-16"),
     }
-
     assert {read_panel(write(data, name), PLAIN).digest() for name, data in forms.items()} == {plain.digest()}
 
 
 def test_latin_1_is_read_and_said(write):
     panel = read_panel(write(LONG.replace("Peru", "Curaçao").encode("latin-1")), PLAIN)
-
     assert panel.regions == ("Chad", "Curaçao")
     assert panel.notes == ("The file is not UTF-8 and was read as Windows-1252 (Latin-1); check: Curaçao.",)
 
 
 def test_thousands_separators_are_read_and_said(write):
     panel = read_panel(write(LONG.replace(",9\n", ',"1,234"\n')), PLAIN)
-
     assert panel.values[1].tolist() == [7, 4, 1234]
     assert panel.notes == ("1 count with thousands separators; '1,234' was read as 1234.",)
 
@@ -156,14 +145,12 @@ def test_parquet_and_frame_give_what_the_csv_gives(write, tmp_path):
         read_frame(frame.with_columns(pl.col("date").cast(pl.Datetime("us", "UTC"))), PLAIN),
         read_frame(frame.cast(pl.String), PLAIN),
     ]
-
     assert {other.digest() for other in others} == {panel.digest()}
 
 
 def test_a_panels_frame_reads_back(write):
     panel = read_panel(write(JHU), PLAIN)
     again = read_frame(panel.frame(), SourceConfig(kind="cumulative"))
-
     assert again.regions == ("China", "Italy")
     assert again.values.tolist() == panel.values[::-1].tolist()
 
@@ -241,7 +228,6 @@ REFUSED = [
 @pytest.mark.parametrize(("text", "message"), REFUSED)
 def test_a_table_that_breaks_a_rule_is_refused(write, text, message):
     path = write(text)
-
     with pytest.raises(DataError, match=message) as caught:
         read_panel(path, PLAIN)
     assert str(caught.value).startswith(str(path))
@@ -298,14 +284,12 @@ def test_a_missing_file_a_folder_and_a_forbidden_file_are_told_apart(tmp_path, w
 )
 def test_a_frame_that_breaks_a_rule_is_refused(change, message):
     frame = pl.read_csv(LONG.encode(), try_parse_dates=True).with_columns(**change)
-
     with pytest.raises(DataError, match=message):
         read_frame(frame, PLAIN)
 
 
 def test_an_empty_frame_and_one_of_a_single_region_are_refused():
     frame = pl.read_csv(LONG.encode())
-
     with pytest.raises(DataError, match="frame: there are columns but no row"):
         read_frame(frame.clear(), PLAIN)
     with pytest.raises(DataError, match="frame: only one region, 'Chad'"):
@@ -325,7 +309,6 @@ def test_a_layout_that_the_file_does_not_have_is_refused(write, tmp_path):
 def test_negative_new_cases_are_read_when_their_treatment_is_chosen(write):
     path = write(LONG.replace(",9", ",-3"))
     panel = load_panel(path, SourceConfig(negatives="redistribute"))
-
     assert panel.values[1].tolist() == [7, 4, -3]
     assert panel.increments("redistribute").counts[1].tolist() == [7, 1, 0]
     assert panel.notes == (
@@ -339,14 +322,12 @@ def test_negative_new_cases_are_read_when_their_treatment_is_chosen(write):
 
 def test_without_a_file_the_panel_is_simulated():
     panel = load_panel(None, SourceConfig(simulation_seed=3))
-
     assert "Simulated" in panel.notes[0]
     assert "seed 3" in panel.notes[0]
 
 
 def test_drop_last_applies_to_every_source(write):
     config = SourceConfig(drop_last=1)
-
     assert len(load_panel(None, config).dates) == 199
     assert days(load_panel(write(JHU), config))[-1] == "2020-02-01"
     assert days(load_panel(load_panel(write(JHU), PLAIN).frame(), config))[-1] == "2020-02-01"
@@ -356,7 +337,6 @@ def test_drop_last_applies_to_every_source(write):
 
 def test_corrections_in_running_totals_are_kept_counted_and_noted(write):
     panel = load_panel(write(JHU), PLAIN)
-
     assert panel.values[1].tolist() == [11, 22, 33, 29]
     assert panel.notes[1] == (
         "1 downward correction in 1 region, the largest of 4 cases (China, 2020-02-02): kept as negative increments "
@@ -368,7 +348,6 @@ def test_new_cases_that_never_fall_and_totals_that_often_do_are_noted(write):
     rows = [(region, f"2020-01-{day:02}", day * 100) for region in ("Chad", "Peru") for day in range(1, 12)]
     rising = "region,date,value\n" + "".join(f"{region},{day},{count}\n" for region, day, count in rows)
     falling = rising.replace("900\n", "0\n").replace("500\n", "0\n")
-
     assert "look like running totals" in load_panel(write(rising), PLAIN).notes[-1]
     assert load_panel(write(rising), SourceConfig(kind="cumulative")).notes == ()
     assert load_panel(write(falling), PLAIN).notes == ()
@@ -382,7 +361,6 @@ def test_an_incomplete_tail_is_noted(write):
     dates = np.datetime64("2020-01-01") + np.arange(60)
     rows = [f"region {r},{dates[t]},{counts[r, t]}\n" for r in range(20) for t in range(60)]
     path = write("region,date,value\n" + "".join(rows))
-
     assert "--drop-last 1" in load_panel(path, PLAIN).notes[-1]
     assert "incomplete" not in " ".join(load_panel(path, SourceConfig(drop_last=1)).notes)
 
@@ -393,7 +371,6 @@ def test_an_incomplete_tail_is_noted(write):
 @pytest.mark.realdata
 def test_the_original_studys_file(data_folder):
     panel = read_panel(data_folder / "covid_19.csv", PLAIN)
-
     assert panel.values.shape == (185, 82)
     assert (days(panel)[0], days(panel)[-1], panel.step_days) == ("2020-01-22", "2020-04-12", 1)
     assert panel.notes[0].startswith("36 dates mangled by a spreadsheet, such as 2002/1/20")
@@ -404,7 +381,6 @@ def test_the_original_studys_file(data_folder):
 @pytest.mark.realdata
 def test_jhus_whole_series(data_folder):
     panel = read_panel(data_folder / "time_series_covid19_confirmed_global.csv", PLAIN)
-
     assert panel.values.shape == (201, 1143)
     assert (days(panel)[0], days(panel)[-1]) == ("2020-01-22", "2023-03-09")
     assert panel.notes == ("289 rows of provinces and countries were summed to 201 regions.",)
@@ -422,7 +398,6 @@ def with_last(panel: Panel, factors: list[float]) -> Panel:
 @pytest.mark.parametrize("factors", [[0.0], [0.2], [0.3, 0.1], [0.3, 0.2, 0.0]])
 def test_dates_cut_down_are_found_and_counted(factors):
     warning = incomplete_tail(with_last(simulate(0), factors))
-
     assert warning is not None
     assert f"--drop-last {len(factors)}" in warning
 
@@ -431,7 +406,6 @@ def test_a_third_of_the_regions_silent_on_the_last_date_is_found():
     panel = simulate(0)
     values = panel.values.copy()
     values[::3, -1] = values[::3, -2]
-
     assert "looks incomplete" in (incomplete_tail(Panel(panel.regions, panel.dates, values, "cumulative")) or "")
 
 
@@ -445,7 +419,6 @@ def test_weekly_counts_are_compared_with_the_week_before():
     dates = np.datetime64("2020-01-04") + 7 * np.arange(40)
     regions = tuple(f"region {i}" for i in range(20))
     assert incomplete_tail(Panel(regions, dates, values, "incident")) is None
-
     values[:, -1] //= 3
     assert "--drop-last 1" in (incomplete_tail(Panel(regions, dates, values, "incident")) or "")
 
@@ -455,7 +428,6 @@ def test_too_short_a_history_or_too_few_regions_say_nothing(shape):
     values = np.full(shape, 50)
     values[:, -1] = 0
     regions = tuple(f"region {i}" for i in range(shape[0]))
-
     assert (
         incomplete_tail(Panel(regions, np.datetime64("2020-01-01") + np.arange(shape[1]), values, "incident")) is None
     )
@@ -469,7 +441,6 @@ def test_complete_simulations_raise_no_alarm():
 @pytest.mark.parametrize("file", ["covid_19.csv", "time_series_covid19_confirmed_global.csv"])
 def test_no_false_alarm_on_the_real_files_but_one_when_their_last_day_is_halved(data_folder, file):
     panel = read_panel(data_folder / file, SourceConfig())
-
     assert incomplete_tail(panel) is None
     assert incomplete_tail(with_last(panel, [0.4])) is not None
 
@@ -481,5 +452,4 @@ def test_false_alarms_over_the_whole_jhu_series_are_rare(data_folder):
     alarms = [
         n for n in ends if incomplete_tail(Panel(panel.regions, panel.dates[:n], panel.values[:, :n], "cumulative"))
     ]
-
     assert len(alarms) <= len(ends) // 100

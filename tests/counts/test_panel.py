@@ -21,7 +21,6 @@ def panel(values, kind="cumulative", start="2020-01-01", step=1) -> Panel:
 
 def test_increments_of_running_totals_are_their_differences():
     increments = panel([[1, 3, 3, 2], [0, 0, 5, 5]]).increments("keep")
-
     assert increments.counts.tolist() == [[2, 0, -1], [0, 5, 0]]
     assert increments.dates.astype(str).tolist() == ["2020-01-02", "2020-01-03", "2020-01-04"]
     assert increments.step_days == 1
@@ -29,7 +28,6 @@ def test_increments_of_running_totals_are_their_differences():
 
 def test_increments_of_new_cases_are_the_values():
     weekly = panel([[1, 3, 3]], "incident", step=7)
-
     assert weekly.increments("keep").counts.tolist() == [[1, 3, 3]]
     assert weekly.increments("keep").step_days == weekly.step_days == 7
 
@@ -51,7 +49,6 @@ def test_clip_makes_negative_increments_zero():
 )
 def test_redistribute_takes_corrections_off_the_days_before(counts, expected, left):
     result, unabsorbed = redistribute(np.array([counts], dtype=np.int64))
-
     assert result.tolist() == [expected]
     assert unabsorbed.tolist() == [left]
 
@@ -59,7 +56,6 @@ def test_redistribute_takes_corrections_off_the_days_before(counts, expected, le
 @given(arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 12)), elements=st.integers(-20, 30)))
 def test_redistribute_keeps_sums_and_never_looks_ahead(counts):
     result, unabsorbed = redistribute(counts)
-
     assert (result >= 0).all()
     assert (result.sum(axis=1) - unabsorbed == counts.sum(axis=1)).all()
     assert (result <= np.maximum(counts, 0)).all()
@@ -67,7 +63,6 @@ def test_redistribute_keeps_sums_and_never_looks_ahead(counts):
 
 def test_redistribute_notes_what_history_can_not_absorb():
     notes = panel([[9, 10, 2, 4], [0, 5, 3, 3]]).increments("redistribute").notes
-
     assert notes == (
         "Downward corrections exceed all cases before them by 7 cases in 1 region; that part was clipped.",
     )
@@ -76,13 +71,11 @@ def test_redistribute_notes_what_history_can_not_absorb():
 
 def test_corrections_name_region_date_and_size():
     found = corrections(panel([[1, 3, 2, 2], [9, 9, 9, 4]]))
-
     assert [(c.region, str(c.date), c.size) for c in found] == [("A", "2020-01-03", 1), ("B", "2020-01-04", 5)]
 
 
 def test_drop_last_leaves_out_the_last_dates_and_says_so():
     cut = panel([[1, 2, 3, 4, 5]]).drop_last(2)
-
     assert cut.values.tolist() == [[1, 2, 3]]
     assert str(cut.dates[-1]) == "2020-01-03"
     assert "--drop-last 2" in cut.notes[0]
@@ -91,7 +84,6 @@ def test_drop_last_leaves_out_the_last_dates_and_says_so():
 
 def test_drop_last_of_none_changes_nothing():
     whole = panel([[1, 2, 3, 4, 5]])
-
     assert whole.drop_last(0) is whole
 
 
@@ -109,7 +101,6 @@ def test_digest_sees_regions_dates_kind_and_values_but_not_notes():
         panel([[1, 2, 3], [4, 5, 6]], start="2020-01-02"),
         Panel(("A", "C"), base.dates, base.values, base.kind),
     ]
-
     assert len({base.digest(), *(other.digest() for other in others)}) == 5
     assert base.noted("anything").digest() == base.digest()
     assert len(base.digest()) == 64
@@ -118,13 +109,11 @@ def test_digest_sees_regions_dates_kind_and_values_but_not_notes():
 def test_digest_does_not_depend_on_memory_layout():
     base = panel([[1, 2, 3], [4, 5, 6]])
     turned = Panel(base.regions, base.dates, np.asfortranarray(base.values), base.kind)
-
     assert turned.digest() == base.digest()
 
 
 def test_frame_holds_values_and_increments():
     rows = panel([[1, 3, 2], [0, 0, 4]]).frame().rows()
-
     assert [(region, str(day), *rest) for region, day, *rest in rows] == [
         ("A", "2020-01-01", 1, None),
         ("A", "2020-01-02", 3, 2),
@@ -175,7 +164,6 @@ def test_a_week_holds_its_seven_days(kind: Kind) -> None:
     daily = epidemic(dates=50, kind=kind)  # begins on a Monday
     weekly = to_weeks(daily)
     days, weeks = daily.increments("keep"), weekly.increments("keep")
-
     assert weekly.step_days == 7
     assert set((weeks.dates.astype(int) + 3) % 7) == {5}, "Saturdays"
     for column, end in enumerate(weeks.dates):

@@ -60,7 +60,6 @@ def test_every_place_of_the_real_files_has_its_own_code(data_folder, file, colum
     with (data_folder / file).open(encoding="utf-8") as lines:
         places = {row[column] for row in list(csv.reader(lines))[skip:]}
     codes = [code for place in sorted(places - NO_COUNTRY) if (code := iso2(place))]
-
     assert len(places) == names
     assert len(codes) == len(places - NO_COUNTRY)
     assert len(set(codes)) == len(codes)

@@ -17,7 +17,6 @@ def panel():
 
 def test_it_is_a_panel_of_real_countries(panel):
     codes = {code for codes in COUNTRIES.values() for code in codes.split()}
-
     assert len(panel.regions) == len(codes) >= 180
     assert {iso2(region) for region in panel.regions} == codes
     assert panel.values.shape == (len(codes), 200)
@@ -44,7 +43,6 @@ def test_running_totals_never_fall(panel):
 @pytest.mark.parametrize("seed", range(3))
 def test_countries_start_late_and_at_different_times(seed):
     first_case = (simulate(seed).values > 0).argmax(axis=1)
-
     assert len(np.unique(first_case)) > 20
     assert np.median(first_case) > 5
 
@@ -55,14 +53,12 @@ def test_reporting_has_a_weekly_rhythm(seed):
     large = counts[counts.mean(axis=1) > 20]
     log = np.log(large[:, -140:] + 1).reshape(len(large), 20, 7)
     by_weekday = (log - log.mean(axis=2, keepdims=True)).mean(axis=1)
-
     assert np.ptp(by_weekday.mean(axis=0)) > 0.15
     assert np.ptp(by_weekday, axis=1).std() > 0.05  # of another depth in another country
 
 
 def test_neighbours_move_together_more_than_strangers_and_strangers_more_than_by_chance():
     pairs = np.array([_synchrony(simulate(seed)) for seed in range(6)])
-
     assert (pairs[:, 0] > pairs[:, 1]).sum() >= 5
     assert pairs[:, 1].mean() > 0.02
 
@@ -81,7 +77,6 @@ def _synchrony(panel) -> tuple[float, float]:
 def test_it_is_quick():
     start = time.process_time()
     simulate(5)
-
     assert time.process_time() - start < 5  # 0.03 s when shapes aren't checked
 
 

@@ -45,14 +45,12 @@ def predicted(name, inputs: Inputs, up, train=None) -> list[float]:
 
 def test_base_rate_by_hand():
     inputs = inputs_of([True] * 6, [0] * 6)
-
     assert predicted("base_rate", inputs, [True, False, False, True, True, False], np.arange(3)) == [2 / 5] * 6
 
 
 def test_all_zero_rule_has_a_rate_of_its_own_for_windows_without_a_case():
     inputs = inputs_of([True, True, True, False, False, True], [0] * 6)
     up = [True, True, False, False, False, True]
-
     assert predicted("all_zero", inputs, up, np.arange(5)) == [3 / 5] * 3 + [1 / 4] * 2 + [3 / 5]
 
 
@@ -62,9 +60,7 @@ def test_mean_reversion_equals_plain_loops_over_tenths_of_the_change(data, windo
     change = data.draw(arrays(np.float64, windows, elements=st.integers(-9, 9).map(float)))
     active = data.draw(arrays(bool, windows))
     up = data.draw(arrays(bool, windows))
-
     found = predicted("mean_reversion", inputs_of(active, change), up)
-
     held = [c for c, a in zip(change, active, strict=True) if a]
     edges = sorted({float(np.quantile(held, k / 10)) for k in range(1, 10)}) if held else []
 
@@ -82,7 +78,6 @@ def test_mean_reversion_equals_plain_loops_over_tenths_of_the_change(data, windo
 def test_mean_reversion_learns_that_jumps_fall_back():
     change = np.linspace(-3, 3, 200)
     found = predicted("mean_reversion", inputs_of([True] * 200, change), change < 0)
-
     assert found[0] > 0.9
     assert found[-1] < 0.1
 
@@ -92,9 +87,7 @@ def test_logistic_regression_sees_the_flat_inputs_standardised():
     value = generator.normal(5, 3, 300)
     up = generator.random(300) < 1 / (1 + np.exp(5 - value))
     train = np.arange(200)
-
     found = predicted("logistic", inputs_of([True] * 300, value, value), up, train)
-
     standard = ((value - value[:200].mean()) / value[:200].std())[:, None]
     ours = LogisticRegression(C=1e-3, max_iter=300).fit(standard[:200], up[:200])
     assert found == pytest.approx(ours.predict_proba(standard)[:, 1].tolist(), abs=1e-4)
@@ -104,9 +97,7 @@ def test_logistic_regression_sees_the_flat_inputs_standardised():
 def test_classifiers_learn_and_repeat_themselves(name):
     value = np.linspace(-2, 2, 200)
     inputs = inputs_of([True] * 200, value, value)
-
     first, again = (predicted(name, inputs, value > 0) for _ in range(2))
-
     assert first == again
     assert np.mean(first[:100]) < np.mean(first[100:]) - 0.03
 
@@ -115,9 +106,7 @@ def test_classifiers_learn_and_repeat_themselves(name):
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_class_that_was_never_seen_is_unlikely_but_not_impossible(name, up):
     inputs = inputs_of([True, True, False], [0, 1, 0], [1, 2, 3])
-
     found = predicted(name, inputs, [up] * 3)
-
     for probability in found:
         assert 0 < probability < 1
         assert (probability > 0.5) == up
@@ -126,7 +115,6 @@ def test_a_class_that_was_never_seen_is_unlikely_but_not_impossible(name, up):
 @pytest.mark.parametrize("name", ["all_zero", "mean_reversion"])
 def test_a_kind_of_window_that_was_never_seen_gets_an_even_chance(name):
     inputs = inputs_of([True, True, False], [0, 1, 0])
-
     assert predicted(name, inputs, [True, True, True], np.arange(2))[2] == 0.5
     assert predicted(name, inputs, [True, True, True], np.array([2]))[:2] == [0.5, 0.5]
     assert all(math.isfinite(p) for p in predicted(name, inputs, [False] * 3))

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import expit, logit
@@ -127,6 +127,7 @@ def test_calibration_helps_on_new_windows(method: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=slices, method=st.sampled_from(METHODS))
+@example(data=(np.array([1.0, 1.0, 0.0, 0.0]), np.array([False, True, False, True])), method="temperature")
 def test_order_is_kept_and_probabilities_stay_probabilities(data: tuple[np.ndarray, np.ndarray], method: str) -> None:
     calibration = fit_calibration(method, *data)  # pyright: ignore
     calibrated = apply_calibration(calibration, GRID)

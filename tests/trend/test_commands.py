@@ -74,7 +74,6 @@ def state(run: Path) -> dict[str, tuple[int, int]]:
 def test_a_run_leaves_the_whole_folder_and_says_what_it_found(table: Path, run: Path, capsys: Output) -> None:
     assert main(["trend", "run", "--data", str(table), "--out", str(run), *FLAGS]) == 0  # finished: told once more
     shown = capsys.readouterr().out
-
     files = {path.name for path in run.iterdir()} - {".lock"}
     assert files == {
         *("config.json", "metrics.jsonl", "checkpoint", "model.safetensors", "model.skops", "scores.json"),
@@ -92,7 +91,7 @@ def test_the_folder_names_recipe_and_digest_when_none_is_given(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("twofold.trend.commands.execute", _interrupt)
+    monkeypatch.setattr("twofold.trend.run.execute", _interrupt)
     found = []
     for seed in ("1", "1", "2"):
         assert main(["trend", "run", "--data", str(table), "--seed", seed, *FLAGS]) == 130
@@ -116,7 +115,7 @@ def test_the_demo_is_the_default_recipe_on_the_simulated_epidemic(
         seen.append((len(panel.regions), source, config))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("twofold.trend.commands.execute", spy)
+    monkeypatch.setattr("twofold.trend.run.execute", spy)
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 130
     ((regions, source, config),) = seen
     assert regions > 150
@@ -126,7 +125,7 @@ def test_the_demo_is_the_default_recipe_on_the_simulated_epidemic(
 
 
 def test_flags_change_the_recipe_that_they_follow(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twofold.trend.commands.execute", _interrupt)
+    monkeypatch.setattr("twofold.trend.run.execute", _interrupt)
     for words in (["--recipe", "original-lstm-l3"], ["--recipe=original-lstm-l3"]):
         out = tmp_path / words[-1]
         assert main(["trend", "run", "--data", str(table), "--out", str(out), "--train.epochs", "7", *words]) == 130
@@ -202,7 +201,6 @@ def test_a_bad_table_leaves_no_folder(content: str | None, tmp_path: Path, capsy
     path = tmp_path / "cases.csv"
     if content is not None:
         path.write_text(content)
-
     assert str(path) in refused(capsys, "trend", "run", "--data", str(path), "--out", str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -230,7 +228,6 @@ def test_another_config_and_other_data_are_refused(table: Path, run: Path, tmp_p
 def test_overwrite_runs_again_to_the_same_model(table: Path, run: Path, capsys: Output) -> None:
     before, model = state(run), (run / "model.safetensors").read_bytes()
     (run / "figures" / "stale.svg").write_text("<svg/>")
-
     assert main(["trend", "run", "--data", str(table), "--out", str(run), *FLAGS, "--overwrite"]) == 0
     assert not (run / "figures" / "stale.svg").exists()
     assert state(run).keys() == before.keys()
@@ -270,7 +267,6 @@ def test_predict_on_newer_data_warns_where_it_must(run: Path, tmp_path: Path, ca
     fresh = write(epidemic(dates=53), tmp_path / "fresh.csv")
     late = tmp_path / "late.csv.gz"
     late.write_bytes(gzip.compress(write(epidemic(dates=90), tmp_path / "late.csv").read_bytes()))
-
     assert main(["trend", "predict", str(run), "--data", str(fresh), "--format", "json"]) == 0
     shown = capsys.readouterr()
     assert {row["origin"] for row in json.loads(shown.out)} == {"2020-03-26"}
@@ -302,7 +298,7 @@ def test_data_that_does_not_fit_the_model_is_refused_by_name(
 @pytest.mark.parametrize("command", ["predict", "score"])
 def test_a_folder_without_a_finished_run_is_refused(command: str, tmp_path: Path, capsys: Output) -> None:
     said = refused(capsys, "trend", command, str(tmp_path))
-    assert f"{tmp_path}: holds no finished trend run (no file DONE); run `twofold trend run` first" in said
+    assert f"{tmp_path}: holds no finished run; give the folder that `twofold trend run` named" in said
 
 
 def test_score_prints_what_the_run_scored(run: Path, tmp_path: Path, capsys: Output) -> None:
@@ -319,7 +315,6 @@ def test_score_on_newer_data_judges_new_windows_only(run: Path, tmp_path: Path, 
     newer = write(epidemic(dates=70), tmp_path / "newer.csv")
     assert main(["trend", "score", str(run), "--data", str(newer), "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-
     selected = json.loads((run / "scores.json").read_text())["screen"]["selected"]
     assert (found["first"], found["last"]) == ("2020-03-23", "2020-04-11")
     assert found["windows"] == 20 * selected
@@ -466,7 +461,6 @@ def test_after_ctrl_c_and_a_kill_the_same_command_ends_with_the_same_bytes(
     assert "Traceback" not in said
     kept = {path: path.stat().st_mtime_ns for path in out.glob("origins/[0-9]*.json")}
     assert kept and not (out / "DONE").exists()
-
     strike(walk_words(table, out, *more), out, len(kept) + 1, signal.SIGKILL)
     assert main(walk_words(table, out, *more)) == 0
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items()), "what was finished is not done again"

@@ -82,7 +82,6 @@ def test_inputs_of_one_region_equal_plain_loops(counts, length):
 
 def test_poisson_scaled_change_by_hand():
     (found,) = channels_of([[4, 7, 3, 0]], "change")
-
     assert same(found, [[0, 3 / math.sqrt(12), -4 / math.sqrt(11), -3 / 2]])
 
 
@@ -91,9 +90,7 @@ def test_cross_region_equals_plain_loops_over_the_context(counts, known):
     context = counts[:known].tolist()
     total = [sum(day) for day in zip(*context, strict=True)]
     dates = range(counts.shape[1])
-
     mean_change, growth = channels_of(counts, "cross_region", context=NAMES[:known])
-
     expected = [sum(change(row, d) for row in context) / len(context) for d in dates]
     assert same(mean_change, [expected] * len(counts))
     assert same(growth, [[weekly_growth(total, d) for d in dates]] * len(counts))
@@ -102,7 +99,6 @@ def test_cross_region_equals_plain_loops_over_the_context(counts, known):
 @pytest.mark.parametrize("horizon", [1, 2, 9])
 def test_weekday_is_that_of_the_target_date(horizon):
     found = channels_of(np.zeros((1, 20)), "weekday", WindowConfig(length=3, horizon=horizon))
-
     first = datetime.date(2020, 1, 1)
     for d in range(20):
         target = first + datetime.timedelta(days=d + horizon)
@@ -138,7 +134,6 @@ def test_history_equals_plain_loops(counts, asked, known):
         return 0.0 if last is None else share(r, last, weekday=last) - share(r, d)
 
     own, level, growth, lift = channels_of(counts, "history", asked, NAMES[:known])
-
     each = [(r, d) for r in range(len(rows)) for d in range(len(rows[r]))]
     assert same(own.ravel(), [share(r, d) for r, d in each])
     assert same(level.ravel(), [log1p(mean_of_last(rows[r], d, 28)) for r, d in each])
@@ -149,7 +144,6 @@ def test_history_equals_plain_loops(counts, asked, known):
 def test_history_by_hand():
     """One region that rises on the third date: labels known on date 1 are [up], on date 2 [up, not up] …"""
     own, *_ = channels_of([[1, 2, 2]], "history", context=NAMES[:1])
-
     fade = 0.5 ** (1 / 56)
     pooled = [1 / 2, 2 / 3, (fade + 1) / (fade + 1 + 2)]
     assert same(own, [[pooled[0], (1 + 8 * pooled[1]) / 9, (fade + 8 * pooled[2]) / (fade + 1 + 8)]])
@@ -157,7 +151,6 @@ def test_history_by_hand():
 
 def test_weekly_data_has_no_weekday():
     counts = np.arange(20).reshape(2, 10)
-
     assert channels_of(counts, "weekday", step=7) == []
     assert len(channels_of(counts, "history", step=7)) == 3
 
@@ -167,14 +160,12 @@ def test_no_channel_sees_a_later_date(counts, asked, weekly, data):
     day = data.draw(st.integers(0, counts.shape[1] - 1))
     changed = counts.copy()
     changed[:, day + 1 :] = data.draw(arrays(np.int64, changed[:, day + 1 :].shape, elements=st.integers(-99, 9999)))
-
     for values in (counts, changed):
         values.setflags(write=False)
     before, after = (
         compute_channels(increments_of(values, step=7 if weekly else 1), EVERY_INPUT, NAMES[:2], asked)
         for values in (counts, changed)
     )
-
     for kind in ("sequence", "static"):
         assert np.array_equal(getattr(before, kind)[:, : day + 1], getattr(after, kind)[:, : day + 1])
 
@@ -196,9 +187,7 @@ def fit(increments: Increments, windows: Windows, train: np.ndarray, **config) -
 def test_scaling_is_mean_and_deviation_of_the_training_windows():
     increments, windows = prepared()
     train = np.flatnonzero((windows.region > 1) & (windows.origin < 20))
-
     found = fit(increments, windows, train)
-
     channels = compute_channels(increments, EVERY_INPUT, NAMES[2:4], FIVE)
     cells = sorted({(windows.region[i], windows.origin[i] - lag) for i in train for lag in range(5)})
     held = np.array([channels.sequence[cell] for cell in cells], dtype=float)
@@ -216,7 +205,6 @@ def test_nothing_is_learned_from_later_dates_or_other_regions(last, data):
     counts = increments.counts.copy()
     counts[:, last + 1 :] = data.draw(arrays(np.int64, (4, 39 - last), elements=st.integers(-5, 999)))
     counts[3] = data.draw(arrays(np.int64, 40, elements=st.integers(-5, 999)))
-
     assert fit(increments_of(counts), windows, train) == fit(increments, windows, train)
 
 
@@ -225,24 +213,19 @@ def test_training_windows_do_teach():
     train = np.flatnonzero(windows.origin <= 20)
     counts = increments.counts.copy()
     counts[1, 20] += 50
-
     assert fit(increments_of(counts), windows, train) != fit(increments, windows, train)
 
 
 def test_an_input_that_never_changes_is_not_divided_by_zero():
     increments, windows = prepared()
-
     found = fit(increments, windows, np.flatnonzero(windows.region == 0))
-
     assert found.deviation[0] == 1.0
     assert all(deviation > 0 for deviation in found.deviation)
 
 
 def test_without_scaling_inputs_are_the_channels():
     increments, windows = prepared()
-
     found = fit(increments, windows, np.arange(len(windows)), scale=False)
-
     assert set(found.mean) == {0.0}
     assert set(found.deviation) == {1.0}
     inputs = apply_features(found, increments, windows.region, windows.origin, FIVE)
@@ -257,7 +240,6 @@ def applied() -> tuple[Increments, Windows, FeatureFit, Inputs]:
 
 def test_inputs_are_scaled_channels_named_by_their_input():
     increments, windows, found, inputs = applied()
-
     channels = compute_channels(increments, EVERY_INPUT, found.context, FIVE)
     width = channels.sequence.shape[2]
     assert same(inputs.sequence, (channels.sequence - found.mean[:width]) / found.deviation[:width])
@@ -273,9 +255,7 @@ def test_inputs_are_scaled_channels_named_by_their_input():
 def test_a_batch_holds_the_dates_up_to_each_origin():
     _, windows, _, inputs = applied()
     rows = torch.tensor([0, 77, 3, 139, 77])
-
     sequence, static = inputs.batch(rows)
-
     assert sequence.shape == (5, 5, 7)
     for k, i in enumerate(rows.tolist()):
         r, t = windows.region[i], windows.origin[i]
@@ -286,9 +266,7 @@ def test_a_batch_holds_the_dates_up_to_each_origin():
 def test_a_table_row_is_the_batch_flat():
     *_, inputs = applied()
     rows = np.array([5, 1])
-
     table = inputs.table(rows)
-
     sequence, static = inputs.batch(torch.from_numpy(rows))
     assert np.array_equal(table, np.concatenate([sequence.reshape(2, 35), static], axis=1))
     assert np.array_equal(inputs.table()[rows], table)
@@ -297,9 +275,7 @@ def test_a_table_row_is_the_batch_flat():
 def test_windows_are_views_of_the_channels_and_no_copies():
     *_, inputs = applied()
     inputs.batch(torch.tensor([0]))
-
     inputs.sequence[:] = 7.0
-
     assert (inputs.batch(torch.tensor([3]))[0] == 7.0).all()
 
 
@@ -308,16 +284,13 @@ def test_the_context_is_known_by_name_in_other_data():
     order = [3, 1, 0, 2]
     shuffled = Increments(tuple(NAMES[i] for i in order), increments.dates, increments.counts[order])
     row_of = np.argsort(order)
-
     other = apply_features(found, shuffled, row_of[windows.region], windows.origin, FIVE)
-
     assert np.allclose(other.table(), inputs.table(), atol=1e-5)
 
 
 def test_data_without_any_region_of_the_context_is_refused():
     increments, windows, found, _ = applied()
     strangers = Increments(("x", "y", "z", "w"), increments.dates, increments.counts)
-
     with pytest.raises(InputError, match="none of the regions that the model was trained on"):
         apply_features(found, strangers, windows.region, windows.origin, FIVE)
 

@@ -11,9 +11,8 @@ from twofold.trend import fit
 from twofold.trend.baselines import Rates, fit_baseline
 from twofold.trend.calibrate import Calibration, apply_calibration, identity
 from twofold.trend.config import TrendConfig
-from twofold.trend.fit import Fitted, Stage, fit_stages, pool, pool_networks
+from twofold.trend.fit import Fitted, Stage, fit_members, fit_stages, pool, pool_networks
 from twofold.trend.model import predict_network, region_codes
-from twofold.trend.train import train_networks
 from twofold.trend.windows import Prepared, prepare
 
 PANEL = epidemic()
@@ -46,7 +45,6 @@ def predictions(prepared: Prepared, fitted: Fitted) -> dict[str, np.ndarray]:
 
 def test_the_pool_is_the_mean_of_the_members():
     members = {"gru": np.array([0.2, 0.4]), "logistic": np.array([0.6, 0.4]), "rnn": np.array([0.1, 1.0])}
-
     assert pool(members) == pytest.approx([0.3, 0.6])
     assert pool_networks(members) == pytest.approx([0.15, 0.7])
 
@@ -54,9 +52,7 @@ def test_the_pool_is_the_mean_of_the_members():
 def test_seeds_are_averaged_within_a_cell_before_members_are_pooled(fitted_by):
     prepared, fitted, _ = fitted_by(quick(ensemble={"seeds": 3, "partners": ("rnn", "logistic")}))
     rows, names = np.arange(len(prepared.windows)), prepared.increments.regions
-
     found = predictions(prepared, fitted)
-
     assert list(found) == ["gru", "rnn", "logistic"]
     assert list(fitted.evaluate.networks) == [f"{cell}-{seed}" for cell in ("gru", "rnn") for seed in range(3)]
     each = {
@@ -73,16 +69,13 @@ def test_seeds_are_averaged_within_a_cell_before_members_are_pooled(fitted_by):
 def test_a_partner_is_the_baseline_of_its_name_on_all_that_is_known(fitted_by):
     config = quick(ensemble={"partners": ("logistic",)})
     prepared, fitted, _ = fitted_by(config)
-
     same = fit_baseline("logistic", fitted.inputs, prepared.windows.up, prepared.split.known, config.seed)
-
     rows = np.arange(len(prepared.windows))
     assert np.array_equal(predictions(prepared, fitted)["logistic"], same.predict(fitted.inputs, rows))
 
 
 def test_the_cell_itself_among_the_partners_counts_once(fitted_by):
     _, fitted, _ = fitted_by(quick(model={"cell": "lstm"}, ensemble={"partners": ("gru", "lstm")}))
-
     assert list(fitted.evaluate.networks) == ["lstm-0", "gru-0"]
 
 
@@ -93,7 +86,6 @@ def stages_of(records: list[dict[str, Any]]) -> dict[str, int]:
 
 def test_without_slices_every_epoch_is_run_and_nothing_is_calibrated(fitted_by):
     prepared, fitted, records = fitted_by(quick(split=slices(0, 0), train={"epochs": 3}))
-
     assert stages_of(records) == {"evaluate": 3, "final": 3}
     assert fitted.calibrated_on == 0
     assert fitted.calibration.method == "identity"
@@ -105,7 +97,6 @@ def test_without_slices_every_epoch_is_run_and_nothing_is_calibrated(fitted_by):
 
 def test_a_validation_slice_alone_stops_but_does_not_calibrate(fitted_by):
     _, fitted, records = fitted_by(quick(split=slices(0.2, 0), train={"epochs": 3}))
-
     assert fitted.calibrated_on == 0
     assert fitted.calibration.method == "identity"
     assert set(stages_of(records)) == {"select", "evaluate", "final"}
@@ -114,7 +105,6 @@ def test_a_validation_slice_alone_stops_but_does_not_calibrate(fitted_by):
 
 def test_a_calibration_slice_alone_calibrates_after_every_epoch(fitted_by):
     prepared, fitted, records = fitted_by(quick(split=slices(0, 0.2), train={"epochs": 3}))
-
     assert fitted.calibrated_on == len(prepared.split.calibration) > 0
     assert stages_of(records) == {"select": 3, "evaluate": 3, "final": 3}
 
@@ -122,7 +112,6 @@ def test_a_calibration_slice_alone_calibrates_after_every_epoch(fitted_by):
 def test_refits_run_for_as_many_epochs_as_the_validation_slice_chose(fitted_by):
     config = quick(split=slices(0.2, 0), train={"epochs": 12, "patience": 2, "learning_rate": 0.3})
     _, fitted, records = fitted_by(config)
-
     losses = [record["validation_loss"] for record in records if record["stage"] == "select"]
     best = int(np.argmin(losses)) + 1
     assert len(losses) == min(12, best + 2)  # stopped when patience was at an end
@@ -141,10 +130,10 @@ def test_calibration_is_fitted_on_its_slice_by_members_that_saw_the_training_sli
 
     monkeypatch.setattr(fit, "fit_calibration", remember)
     fit_stages(prepared, config, fresh(tmp_path), silent)
-
-    stage, rows = Stage(prepared, config, "select", prepared.split.train, {}), prepared.split.calibration
-    members = stage.ensemble(train_networks(stage.tasks({}), config, fresh(tmp_path), silent))
-    expected = members.predict(stage.inputs, prepared.increments.regions, rows)
+    stage = Stage("select", prepared.increments, prepared.windows, prepared.split.train, config)
+    [members] = fit_members([stage], fresh(tmp_path), silent)
+    rows = prepared.split.calibration
+    expected = stage.predict(members, rows)
     assert np.array_equal(asked[0][0], pool(expected))
     assert np.array_equal(asked[1][0], expected["gru"])
     assert all(np.array_equal(label, prepared.windows.up[rows]) for _, label in asked)
@@ -152,9 +141,7 @@ def test_calibration_is_fitted_on_its_slice_by_members_that_saw_the_training_sli
 
 def test_jobs_change_nothing(fitted_by):
     settings = {"ensemble": {"seeds": 2, "partners": ("rnn",)}, "split": slices(0.2, 0.2)}
-
     one, three = (fitted_by(quick(**settings, train={"jobs": jobs})) for jobs in (1, 3))
-
     for name, values in predictions(*one[:2]).items():
         assert np.array_equal(values, predictions(*three[:2])[name])
     assert one[1].calibration == three[1].calibration
@@ -162,7 +149,6 @@ def test_jobs_change_nothing(fitted_by):
 
 def test_the_seed_draws_the_weights(fitted_by):
     first, again, other = (fitted_by(quick(seed=seed)) for seed in (0, 0, 1))
-
     values = [predictions(*found[:2])["gru"] for found in (first, again, other)]
     assert np.array_equal(values[0], values[1])
     assert not np.array_equal(values[0], values[2])
@@ -176,22 +162,18 @@ def test_class_weight_lifts_the_rarer_class(fitted_by):
     ]
     prepared = prepare(PANEL, quick(**rare))
     rate = prepared.windows.up[prepared.split.known].mean()
-
     assert (means[1] > means[0]) == (rate < 0.5)
 
 
 def test_one_window_a_region_can_be_fitted(fitted_by):
     config = quick(window={"per_region": "last"}, split=slices(0, 0, kind="random", test_fraction=0.4))
-
     prepared, fitted, _ = fitted_by(config)
-
     assert len(prepared.windows) == prepared.in_c.sum()
     assert predictions(prepared, fitted)["gru"].shape == (len(prepared.windows),)
 
 
 def test_the_final_members_learn_from_all_windows(fitted_by):
     prepared, fitted, _ = fitted_by(quick(ensemble={"partners": ("logistic",)}, features={"scale": True}))
-
-    everything = Stage(prepared, quick(), "final", np.arange(len(prepared.windows)), {})
+    everything = Stage("final", prepared.increments, prepared.windows, np.arange(len(prepared.windows)), quick())
     assert fitted.final.features == everything.features != fitted.evaluate.features
     assert not isinstance(fitted.final.estimators["logistic"], Rates)

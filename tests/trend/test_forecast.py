@@ -43,7 +43,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def fitted(config: TrendConfig, panel: Panel, folder: Path) -> Forecaster:
     prepared = prepare(panel, config)
-    return Forecaster.of(panel, prepared, fit_stages(prepared, config, fresh(folder), silent), config)
+    stages = fit_stages(prepared, config, fresh(folder), silent)
+    return Forecaster.of(panel, prepared, stages.final, stages.calibration, config)
 
 
 def saved(forecaster: Forecaster, folder: Path) -> Path:
@@ -73,7 +74,6 @@ def test_an_opened_model_gives_the_same_to_the_bit(name: str, tmp_path: Path) ->
     panel, config = epidemic(), quick(**VARIANTS[name])
     before = fitted(config, panel, tmp_path)
     after = load(saved(before, tmp_path / "run"))
-
     assert after.forecast(panel).table.equals(before.forecast(panel).table)
     assert (after.last, after.bears_days, after.step_days, after.kind, after.selected) == (
         before.last,
@@ -107,7 +107,6 @@ def test_probabilities_of_a_frame(forecaster: Forecaster, run: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* outside the set C", UserWarning)
         table = load(run).predict(frame(panel).sample(fraction=1, shuffle=True, seed=1))
-
     assert table.columns == ["region", "iso2", "probability", "in_c", "origin", "target_date", "last_value"]
     assert sorted(table["region"]) == sorted(panel.regions)
     assert table["probability"].is_between(0, 1).all()
@@ -169,7 +168,6 @@ def test_regions_outside_c_and_regions_that_are_missing_are_told(forecaster: For
     names = tuple("elsewhere" if name == gone else name for name in panel.regions)
     renamed = Panel(names, panel.dates, panel.values, panel.kind)
     forecast = forecaster.forecast(renamed)
-
     in_c = dict(forecast.table.select("region", "in_c").iter_rows())
     assert not in_c["elsewhere"]
     assert [name for name, inside in in_c.items() if inside] == list(forecaster.selected[1:])
@@ -207,7 +205,7 @@ def test_other_steps_short_tables_and_strangers_are_refused(forecaster: Forecast
 def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
     (run / "DONE").unlink()
     for folder in (run, tmp_path / "none", tmp_path):
-        with pytest.raises(RunFolderError, match="holds no finished trend run"):
+        with pytest.raises(RunFolderError, match="holds no finished run; give the folder that `twofold trend run`"):
             load(folder)
 
 

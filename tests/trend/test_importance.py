@@ -50,7 +50,6 @@ def measure(ensemble: Ensemble, inputs: Inputs, up: np.ndarray, rows=None, seed=
 
 def test_inputs_that_matter_come_first_and_an_unread_one_has_none():
     found = measure(*case())
-
     assert [item["group"] for item in found][-1] == "log1p"
     assert {item["group"] for item in found} == {"log1p", "change", "weekday"}
     *read, unread = found
@@ -66,9 +65,7 @@ def test_unshuffled_windows_score_as_the_ensemble_does():
     rows = np.arange(5, len(inputs), 3)
     part = replace(inputs, **{key: getattr(inputs, key)[rows] for key in ("region", "origin", "active", "change")})
     shuffled = module._Shuffled(ensemble, part, NAMES[:REGIONS], ("log1p", "change", "weekday"))
-
     same = np.repeat(np.arange(len(rows))[:, None], 3, axis=1)
-
     expected = -log_score(_probability(ensemble, inputs)[rows], up[rows])
     assert shuffled.score(same, up[rows]) == pytest.approx(expected, abs=1e-6)
 
@@ -78,9 +75,7 @@ def test_a_group_is_taken_whole_from_another_window():
     shuffled = module._Shuffled(ensemble, inputs, NAMES[:REGIONS], ("log1p", "change", "weekday"))
     table = np.repeat(np.arange(len(inputs))[:, None], 3, axis=1)
     table[:, 1] = np.roll(table[:, 1], 7)
-
     mixed = shuffled._mixed(table).table()
-
     plain, other = inputs.table(), np.roll(inputs.table(), 7, axis=0)
     channel = np.array([*[0, 1] * 3, *[2] * 7])  # three dates of log1p and change, then the weekday
     assert np.array_equal(mixed[:, channel == 1], other[:, channel == 1])
@@ -89,7 +84,6 @@ def test_a_group_is_taken_whole_from_another_window():
 
 def test_the_seed_draws_the_shuffles():
     first, again, other = (measure(*case(), seed=seed) for seed in (0, 0, 1))
-
     assert first == again != other
 
 
@@ -109,12 +103,10 @@ def test_of_many_windows_some_are_drawn(monkeypatch):
 
     monkeypatch.setattr(module, "log_score", remember)
     measure(ensemble, inputs, up)
-
     assert sizes == {20}
 
 
 def test_rates_see_no_input_and_none_matters():
     _, inputs, up = case()
     ensemble = Ensemble(FeatureFit(("log1p",), (), (), ()), {}, {"all_zero": Rates((), (0.3,), 0.1)})
-
     assert {item["log_score_increase"] for item in measure(ensemble, inputs, up)} == {0.0}

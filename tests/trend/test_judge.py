@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from trend.small import epidemic, quick
+from twofold.counts.config import SourceConfig
 from twofold.scoring.binary import SCORES, scores
 from twofold.trend.baselines import BASELINES
 from twofold.trend.judge import (
@@ -36,8 +37,7 @@ PREDICTIONS = made_up(WHOLE, "ensemble", "network", "gru", *(f"baseline_{name}" 
 
 
 def test_the_data_block_counts_corrections_and_names_their_treatment():
-    block = describe_data(PANEL, CONFIG, "cases.csv")
-
+    block = describe_data(PANEL, CONFIG.source, "cases.csv")
     assert (block["regions"], block["dates"], block["corrections"]) == (7, 50, 2)
     assert (block["first"], block["last"], block["step_days"]) == ("2020-02-03", "2020-03-23", 1)
     assert (block["kind"], block["source"], block["negatives"]) == ("cumulative", "cases.csv", "keep")
@@ -47,21 +47,18 @@ def test_the_data_block_counts_corrections_and_names_their_treatment():
 def test_what_redistribution_could_not_keep_is_among_the_notes():
     early = epidemic()
     early.values[3, 1:] -= early.values[3, 1] + 500
-    config = quick(source={"negatives": "redistribute"})
-
+    config = SourceConfig(negatives="redistribute")
     assert any("exceed all cases before them" in note for note in describe_data(early, config, "x")["notes"])
 
 
 @pytest.mark.parametrize(("negatives", "told"), [("keep", False), ("clip", False), ("redistribute", True)])
 def test_redistribution_is_told_to_look_ahead(negatives, told):
-    notes = describe_data(PANEL, quick(source={"negatives": negatives}), "x")["notes"]
-
+    notes = describe_data(PANEL, SourceConfig(negatives=negatives), "x")["notes"]
     assert any("a look ahead" in note for note in notes) == told
 
 
 def test_the_screen_block_names_set_c_and_its_days():
     block = describe_screen(PANEL, PREPARED, CONFIG)
-
     assert block["selected"] == len(block["names"]) == PREPARED.in_c.sum()
     assert block["constant"] == [PANEL.regions[-1]]
     assert block["first"] == "2020-02-04"  # the first increment of running totals
@@ -71,9 +68,7 @@ def test_the_screen_block_names_set_c_and_its_days():
 @pytest.mark.parametrize("kind", ["temporal", "random", "both"])
 def test_the_table_of_windows_adds_up_exactly(kind):
     prepared = prepare(PANEL, quick(split={"kind": kind}))
-
     block = describe_windows(prepared, CONFIG)
-
     row = {(item["split"], item["set"]): item for item in block["table"]}
     assert len(row) == len(block["table"]) == 3 * 6
     for item in block["table"]:
@@ -93,7 +88,6 @@ def test_the_table_of_windows_adds_up_exactly(kind):
 def test_the_split_block_gives_the_dates_of_origins():
     block = describe_split(PREPARED, CONFIG)
     dates = PREPARED.increments.dates[PREPARED.windows.origin]
-
     assert block["test_first"] == str(dates[PREPARED.split.test].min())
     assert block["test_last"] == str(dates[PREPARED.split.test].max()) == "2020-03-22"
     assert block["train_last"] == str(dates[PREPARED.split.known].max()) < block["test_first"]
@@ -102,7 +96,6 @@ def test_the_split_block_gives_the_dates_of_origins():
 
 def test_scores_are_those_of_the_predictions_on_each_set():
     result = score_models(WHOLE, CONFIG, PREDICTIONS)
-
     up, test = WHOLE.windows.up, WHOLE.split.test
     active = test[WHOLE.windows.active[test]]
     assert 0 < len(active) < len(test)
@@ -121,7 +114,6 @@ def test_scores_are_those_of_the_predictions_on_each_set():
 
 def test_every_model_is_compared_with_every_baseline():
     result = score_models(WHOLE, CONFIG, PREDICTIONS)
-
     for part, items in result["comparisons"].items():
         assert len(items) == 3 * len(BASELINES) * len(COMPARED)
         for item in items:
@@ -134,7 +126,6 @@ def test_every_model_is_compared_with_every_baseline():
 
 def test_the_verdict_sets_the_network_against_the_best_baseline():
     result = score_models(WHOLE, CONFIG, PREDICTIONS)
-
     verdict = result["verdict"]
     losses = {name: block["test_active"]["log_score"] for name, block in result["baselines"].items()}
     assert verdict["best_baseline"] == min(losses, key=lambda name: losses[name])
@@ -145,7 +136,6 @@ def test_the_verdict_sets_the_network_against_the_best_baseline():
 
 def test_reliability_counts_every_window_once():
     result = score_models(WHOLE, CONFIG, PREDICTIONS)
-
     assert set(result["reliability"]) == {"ensemble", "network", "logistic", "boosting"}
     for parts in result["reliability"].values():
         assert sum(item["windows"] for item in parts["test"]) == len(WHOLE.split.test)
@@ -157,9 +147,7 @@ def test_the_table_of_predictions_has_a_row_a_window(step, horizon):
     config = quick(window={"horizon": horizon}, split={"validation_fraction": 0, "calibration_fraction": 0})
     prepared = prepare(panel, config)
     predictions = made_up(prepared, "ensemble", "baseline_logistic")
-
     table = prediction_table(panel, prepared, predictions, config)
-
     facts = ["region", "origin", "target_date", "split", "active", "tie", "label"]
     assert table.columns == [*facts, "p_ensemble", "p_baseline_logistic"]
     assert table["region"].to_list() == [panel.regions[row] for row in prepared.windows.region]
@@ -244,14 +232,14 @@ def test_small_figures_keep_a_digit() -> None:
 
 def test_the_block_of_the_scores_file() -> None:
     compared = {"difference": -0.02, "low": -0.03, "high": -0.01}
-    found = verdict(compared, "mean_reversion", evaluated="test_active", level=0.95, model="ensemble")  # pyright: ignore
+    found = verdict(compared, "mean_reversion", evaluated="test_active", level=0.95)  # pyright: ignore
     assert found == {
         "best_baseline": "mean_reversion",
         "score": "log_score",
         "set": "test_active",
         **compared,
         "significant": True,
-        "sentence": "On test windows with at least one case, the ensemble beats the best baseline, the mean-reversion "
+        "sentence": "On test windows with at least one case, the network beats the best baseline, the mean-reversion "
         "bins: its log score is 0.020 nats better (95 % interval 0.010 to 0.030), which is significant.",
     }
 

@@ -48,9 +48,7 @@ def test_it_equals_torchs_network_with_the_same_weights(cell, layers):
         }
     )
     sequence, static, region = batch()
-
     expected = ours.head(theirs(sequence)[0][:, -1]).squeeze(1)
-
     assert torch.allclose(ours(sequence, static, region), expected, atol=1e-6)
 
 
@@ -58,7 +56,6 @@ def test_it_equals_torchs_network_with_the_same_weights(cell, layers):
 @pytest.mark.parametrize("cell", CELLS)
 def test_one_log_odds_a_window(cell, statics, embedding):
     net = network(cell, statics=statics, regions=3, embedding=embedding)
-
     assert net(*batch(statics=statics)).shape == (6,)
     assert net(*batch(rows=1, statics=statics)).shape == (1,)
 
@@ -66,11 +63,9 @@ def test_one_log_odds_a_window(cell, statics, embedding):
 def test_static_inputs_are_repeated_at_every_date():
     net = network(statics=3)
     sequence, static, region = batch(statics=3)
-
     plain = network(channels=5)
     plain.load_state_dict(net.state_dict())
     repeated = torch.cat([sequence, static[:, None].expand(-1, LENGTH, -1)], dim=2)
-
     assert torch.equal(net(sequence, static, region), plain(repeated, static[:, :0], region))
 
 
@@ -78,11 +73,9 @@ def test_a_regions_vector_is_repeated_at_every_date():
     net = network(regions=3, embedding=2)
     sequence, static, _ = batch()
     region = torch.tensor([0, 1, 2, 3, 3, 0])
-
     plain = network(channels=4)
     plain.load_state_dict({name: w for name, w in net.state_dict().items() if not name.startswith("embedding")})
     vectors = net.embedding.weight[region][:, None].expand(-1, LENGTH, -1)
-
     assert torch.equal(net(sequence, static, region), plain(torch.cat([sequence, vectors], dim=2), static, region))
 
 
@@ -90,29 +83,23 @@ def test_an_unknown_region_has_the_zero_vector_also_after_training():
     net = network(regions=2, embedding=2)
     sequence, static, _ = batch()
     optimiser = torch.optim.AdamW(net.parameters(), lr=0.1, weight_decay=0.5)
-
     for _ in range(3):
         net(sequence, static, torch.tensor([0, 0, 1, 1, 2, 2])).sum().backward()
         optimiser.step()
-
     assert net.embedding.weight[0].tolist() == [0.0, 0.0]
     assert (net.embedding.weight[1:] != 0).all()
 
 
 def test_region_codes_go_by_name():
     inputs = inputs_of(3)
-
     codes = region_codes(inputs, NAMES[:3], known=(NAMES[2], "elsewhere", NAMES[0]))
-
     assert codes.tolist() == [{0: 3, 1: 0, 2: 1}[row] for row in inputs.region.tolist()]
 
 
 def test_dropout_draws_from_the_generator_alone():
     net = network(layers=2, hidden=16, dropout=0.5).train()
     state = torch.get_rng_state()
-
     first, again, other = (net(*batch(), torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
-
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
@@ -123,9 +110,7 @@ def test_dropout_scales_what_it_keeps():
     net.layers = nn.ModuleList()  # the head alone, on inputs of 1
     net.head = nn.Linear(1000, 1, bias=False)
     nn.init.ones_(net.head.weight)
-
     out = net(torch.ones(1, 1, 1000), torch.zeros(1, 0), torch.zeros(1, dtype=torch.int64))
-
     assert out.item() == 1000.0
     kept = dropout(torch.ones(20000), 0.25, True, torch.Generator().manual_seed(0))
     assert sorted({round(value, 4) for value in kept.tolist()}) == [0.0, 1.3333]
@@ -134,19 +119,16 @@ def test_dropout_scales_what_it_keeps():
 
 def test_no_dropout_in_prediction():
     net = network(dropout=0.5).eval()
-
     assert torch.equal(net(*batch(), torch.Generator().manual_seed(3)), net(*batch()))
 
 
 def test_first_weights_depend_on_the_seed_alone():
     inputs, config = inputs_of(), ModelConfig(hidden=4, embedding=2)
     state = torch.get_rng_state()
-
     first = Recurrent.seeded(inputs, 3, "gru", config=config, seed=1)
     torch.manual_seed(99)
     again = Recurrent.seeded(inputs, 3, "gru", config=config, seed=1)
     other = Recurrent.seeded(inputs, 3, "gru", config=config, seed=2)
-
     torch.set_rng_state(state)
     weights = [torch.cat([weight.flatten() for weight in net.state_dict().values()]) for net in (first, again, other)]
     assert torch.equal(weights[0], weights[1])
@@ -160,9 +142,7 @@ def test_predictions_are_probabilities_of_explicit_windows(monkeypatch):
     inputs = inputs_of()
     net = network(channels=2, statics=4, regions=3, embedding=2, dropout=0.5).train()
     codes, rows = region_codes(inputs, NAMES[:3], NAMES[:3]), np.arange(0, len(inputs), 4)
-
     found = predict_network(net, inputs, codes, rows)
-
     for i, probability in zip(rows, found, strict=True):
         r, t = inputs.region[i], inputs.origin[i]
         window = torch.from_numpy(inputs.sequence[r, t - LENGTH + 1 : t + 1])[None]
@@ -172,7 +152,6 @@ def test_predictions_are_probabilities_of_explicit_windows(monkeypatch):
 
 def test_no_window_no_prediction():
     inputs = inputs_of()
-
     assert predict_network(network(statics=4), inputs, inputs_codes(inputs), np.arange(0)).shape == (0,)
 
 

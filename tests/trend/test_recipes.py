@@ -19,14 +19,12 @@ ORIGINALS = [name for name in RECIPES if re.fullmatch(r"original-(rnn|rnn2|lstm|
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_knows_its_name_and_survives_json(name):
     config = recipe(name)
-
     assert config.recipe == name
     assert TrendConfig.from_json(config.to_json(), "test") == config
 
 
 def test_no_two_recipes_are_the_same():
     digests = {recipe(name).model_copy(update={"recipe": ""}).digest() for name in RECIPES}
-
     assert len(digests) == len(RECIPES)
 
 
@@ -38,7 +36,6 @@ def test_an_unknown_recipe_names_those_there_are():
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_the_originals_settings_are_those_that_the_study_states(name):
     config = recipe(name)
-
     assert config.screen.days == "all"
     assert config.screen.threshold == 0.7
     assert config.window.target == "next_day"
@@ -55,14 +52,12 @@ def test_the_originals_settings_are_those_that_the_study_states(name):
 
 def test_the_originals_networks_lengths_and_starts_are_all_there():
     found = {(c.model.cell, c.model.layers, c.window.length, c.window.start) for c in map(recipe, ORIGINALS)}
-
     networks = [("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1)]
     assert {(*net, length, start) for net in networks for length in (3, 7, 14) for start in (0, 40)} <= found
 
 
 def test_the_default_recipe_holds_out_the_last_days_and_calibrates():
     config = recipe("default")
-
     assert config.split.kind == "temporal"
     assert config.screen.days == "train"
     assert config.window.target == "next_day"
@@ -87,7 +82,6 @@ def with_window(config: TrendConfig, **window) -> TrendConfig:
 @pytest.mark.realdata
 def test_the_originals_143_countries_without_china(panel):
     prepared = prepare(panel, recipe("original-gru-l7"))
-
     assert (len(panel.regions), len(panel.dates)) == (185, 82)
     assert (str(panel.dates[0]), str(panel.dates[-1])) == ("2020-01-22", "2020-04-12")
     assert prepared.in_c.sum() == 143
@@ -108,7 +102,6 @@ def test_the_originals_143_countries_without_china(panel):
 )
 def test_the_originals_counts(panel, name, windows, up):
     train = int(0.8 * windows)
-
     for config in (recipe(name), recipe(name.replace("gru", "lstm"))):
         assert counts(prepare(panel, config)) == (windows, up, train, windows - train)
 
@@ -121,16 +114,13 @@ def test_8465_windows_train_and_2117_test(panel):
 @pytest.mark.realdata
 def test_the_label_counts_that_the_original_prints_for_3_days_are_those_of_14(panel):
     windows, up, *_ = counts(prepare(panel, recipe("original-gru-l14")))
-
     assert (windows - up, up) == (6906, 2675)
 
 
 @pytest.mark.realdata
 def test_one_window_a_country(panel):
     config = with_window(recipe("original-gru-l7"), per_region="last")
-
     prepared = prepare(panel, config)
-
     windows, up, train, test = counts(prepared)
     assert (windows, train, test) == (143, 114, 29)
     assert set(prepared.windows.origin) == {79}  # its last 8 days: seven are seen, the eighth is asked for
@@ -141,7 +131,6 @@ def test_one_window_a_country(panel):
 @pytest.mark.realdata
 def test_nearly_half_of_the_windows_are_all_zero_and_say_little(panel):
     windows = prepare(panel, recipe("original-gru-l7")).windows
-
     assert (~windows.active).mean() == pytest.approx(0.477, abs=5e-4)
     assert windows.up[~windows.active].mean() == pytest.approx(0.034, abs=5e-4)
     assert 1 - windows.up[windows.active].mean() == pytest.approx(0.54, abs=5e-3)

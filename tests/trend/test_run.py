@@ -77,7 +77,6 @@ def test_the_model_block_knows_its_members(found):
 
 def test_predictions_give_the_scores_again(folder, found):
     table = pl.read_parquet(folder / "predictions.parquet")
-
     models = ["ensemble", "network", "gru", "lstm", *(f"baseline_{name}" for name in BASELINES)]
     assert table.columns[7:] == [f"p_{name}" for name in models]
     assert len(table) == found["windows"]["total"]
@@ -96,7 +95,6 @@ def test_predictions_give_the_scores_again(folder, found):
 
 def test_the_panel_is_kept_as_published(folder):
     table = pl.read_parquet(folder / "panel.parquet")
-
     assert table.columns == ["region", "date", "value", "increment"]
     assert table["value"].to_numpy().reshape(PANEL.values.shape).tolist() == PANEL.values.tolist()
     assert table.filter(pl.col("increment").is_null())["date"].unique().to_list() == [PANEL.dates[0].item()]
@@ -105,7 +103,6 @@ def test_the_panel_is_kept_as_published(folder):
 def test_the_correlation_is_that_of_the_screened_days(folder, found):
     with np.load(folder / "arrays.npz") as arrays:
         correlation = arrays["correlation"]
-
     days = int((np.datetime64(found["screen"]["last"]) - PANEL.dates[0]).astype(int))
     moving = slice(0, 6)
     expected = np.corrcoef(np.diff(PANEL.values, axis=1)[moving, :days])
@@ -115,7 +112,6 @@ def test_the_correlation_is_that_of_the_screened_days(folder, found):
 
 def test_tomorrow_covers_every_region_from_the_last_date(folder, found):
     table = pl.read_parquet(folder / "tomorrow.parquet")
-
     columns = ["region", "iso2", "probability", "in_c", "origin", "target_date", "last_value"]
     assert table.columns == columns
     assert table["region"].to_list() == list(PANEL.regions)
@@ -128,13 +124,11 @@ def test_tomorrow_covers_every_region_from_the_last_date(folder, found):
 
 def test_the_saved_model_forecasts_the_same(folder):
     again = Forecaster.open(folder).forecast(PANEL)
-
     assert again.table.equals(pl.read_parquet(folder / "tomorrow.parquet"))
 
 
 def test_metrics_hold_a_line_an_epoch_in_order(folder, found):
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
     keys = [(record["stage"], record["member"], record["epoch"]) for record in records]
     assert keys == sorted(set(keys))
     assert {stage for stage, *_ in keys} == {"select", "evaluate", "final"}
@@ -147,7 +141,6 @@ def test_metrics_hold_a_line_an_epoch_in_order(folder, found):
 
 def test_two_runs_are_the_same_to_the_byte(folder, tmp_path):
     other = run(tmp_path / "other")
-
     for name in (*FILES, "config.json"):
         assert (folder / name).read_bytes() == (other / name).read_bytes(), name
 
@@ -156,16 +149,13 @@ def test_a_run_that_goes_on_from_its_checkpoints_ends_the_same(folder, tmp_path)
     other = run(tmp_path / "other")
     for name in (*FILES, "DONE"):
         (other / name).unlink()
-
     again = run(other)
-
     for name in FILES:
         assert (folder / name).read_bytes() == (again / name).read_bytes(), name
 
 
 def test_another_seed_is_another_run(folder, tmp_path):
     other = run(tmp_path / "other", config=CONFIG.model_copy(update={"seed": 4}))
-
     assert (folder / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes()
 
 
@@ -182,9 +172,7 @@ def test_another_seed_is_another_run(folder, tmp_path):
 def test_other_settings_run_to_the_end(tmp_path, groups):
     groups = {key: dict(value) for key, value in groups.items()}
     groups.setdefault("split", {}).update(validation_fraction=0.0, calibration_fraction=0.0)
-
     found = json.loads((run(tmp_path / "run", config=quick(**groups)) / "scores.json").read_text())
-
     assert found["model"]["calibration"] is None
     assert (
         found["windows"]["train"] + found["windows"]["test"] + found["windows"]["purged"] == found["windows"]["total"]
@@ -193,8 +181,6 @@ def test_other_settings_run_to_the_end(tmp_path, groups):
 
 def test_weekly_data_runs_to_the_end(tmp_path):
     panel = epidemic(7, 60, kind="incident", step=7)
-
     found = json.loads((run(tmp_path / "run", panel) / "scores.json").read_text())
-
     assert found["data"]["step_days"] == 7
     assert "weekday" not in {item["group"] for item in found["importance"]}

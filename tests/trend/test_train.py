@@ -95,7 +95,6 @@ def test_what_a_cut_training_left_is_gone_on_with(tmp_path: Path) -> None:
     assert (cut / "select-gru-0.safetensors").exists()
     assert not (cut / "select-gru-1.safetensors").exists()
     again, records_again = train(config, cut)
-
     assert same(whole, again)
     assert records == records_again
 
@@ -105,14 +104,12 @@ def test_a_finished_training_is_not_trained_again_but_logged_again(tmp_path: Pat
     first, second = [], []
     one = train_networks(tasks_of(config), config, folder, first.append)
     two = train_networks(tasks_of(config), config, folder, second.append)
-
     assert same(one, two)
     assert sorted(map(str, first)) == sorted(map(str, second)), "seconds included: nothing ran twice"
 
 
 def test_a_record_names_stage_and_member_and_measures_what_is_watched(tmp_path: Path) -> None:
     _, records = train(quick(**COMMON), fresh(tmp_path), networks=2)
-
     assert [(record["stage"], record["member"], record["epoch"]) for record in records] == [
         ("select", f"gru-{index}", epoch) for index in range(2) for epoch in range(1, 7)
     ]
@@ -125,7 +122,6 @@ def test_only_the_validation_slice_stops(tmp_path: Path) -> None:
     changes = COMMON | {"train": {"epochs": 40, "batch_size": 8, "patience": 1, "learning_rate": 0.05}}
     trained, records = train(quick(**changes), fresh(tmp_path), networks=1)
     losses = [record["validation_loss"] for record in records]
-
     assert len(records) < 40
     assert trained[0].epochs == int(np.argmin(losses)) + 1 == len(records) - 1
     unwatched = [replace(task, watched={"test": task.watched["test"]}) for task in tasks_of(quick(**changes), 1)]
@@ -180,12 +176,10 @@ def test_windows_with_the_same_inputs_pass_once_and_weigh_as_often_as_they_stand
     module = Recurrent.seeded(task.inputs, 0, "gru", config=config.model, seed=1)
     passed: list[int] = []
     module.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
-
     once = make_loss(task, up, codes, config.model)(module, Step(rows, torch.Generator(), 0.0))[0]
     gradient = torch.autograd.grad(once, list(module.parameters()))
     each = torch.nn.functional.binary_cross_entropy_with_logits(module(*task.inputs.batch(rows), codes[rows]), up[rows])
     expected = torch.autograd.grad(each, list(module.parameters()))
-
     assert passed[0] == len(np.unique(task.inputs.table(task.train), axis=0)) < passed[1] == len(rows)
     torch.testing.assert_close(once, each, rtol=1e-6, atol=0)
     for found, wanted in zip(gradient, expected, strict=True):
@@ -199,7 +193,5 @@ def test_under_dropout_every_window_passes_by_itself() -> None:
     passed: list[int] = []
     module = Recurrent.seeded(task.inputs, 0, "gru", config=config.model, seed=1)
     module.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
-
     make_loss(task, up, codes, config.model)(module, Step(torch.from_numpy(task.train), torch.Generator(), 0.0))
-
     assert passed == [len(task.train)]

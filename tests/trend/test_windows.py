@@ -55,7 +55,6 @@ def compared(row, t: int, target: str, h: int) -> tuple[int, int] | None:
 )
 def test_labels_equal_sums_in_plain_loops(counts, target, horizon):
     labels = label(counts, target, horizon)
-
     for row, up, tie in zip(counts, labels.up, labels.tie, strict=True):
         expected = {t: pair for t in range(len(row)) if (pair := compared(row, t, target, horizon))}
         assert dict(enumerate(up, labels.first)) == {t: after > before for t, (before, after) in expected.items()}
@@ -64,7 +63,6 @@ def test_labels_equal_sums_in_plain_loops(counts, target, horizon):
 
 def test_next_day_by_hand():
     labels = label(np.array([[0, 2, 2, 1, -1, 0]]), "next_day", 1)
-
     assert labels.up.tolist() == [[True, False, False, False, True]]
     assert labels.tie.tolist() == [[False, True, False, False, False]]
     assert (labels.first, labels.lookahead) == (0, 1)
@@ -72,9 +70,7 @@ def test_next_day_by_hand():
 
 def test_seven_day_mean_of_the_next_day_compares_the_ends_of_eight_days():
     counts = np.random.default_rng(0).integers(0, 5, (3, 40))
-
     labels = label(counts, "mean7", 1)
-
     assert labels.first == 6
     assert (labels.up == (counts[:, 7:] > counts[:, :-7])).all()
     assert (labels.tie == (counts[:, 7:] == counts[:, :-7])).all()
@@ -82,9 +78,7 @@ def test_seven_day_mean_of_the_next_day_compares_the_ends_of_eight_days():
 
 def test_next_seven_days_against_the_last_seven_by_hand():
     rising, falling, level = [1] * 7 + [2] * 7, [2] * 7 + [1] * 7, [0, 0, 0, 0, 0, 0, 7] + [1] * 7
-
     labels = label(np.array([rising, falling, level]), "sum7", 1)
-
     assert (labels.first, labels.lookahead) == (6, 7)
     assert labels.up.tolist() == [[True], [False], [False]]
     assert labels.tie.tolist() == [[False], [False], [True]]
@@ -95,7 +89,6 @@ def test_next_seven_days_against_the_last_seven_by_hand():
 def test_a_label_reaches_exactly_as_far_as_it_says(target, horizon):
     lookback, lookahead = reach(target, horizon)
     counts = np.zeros((1, lookback + lookahead + 1), dtype=np.int64)
-
     assert label(counts, target, horizon).up.tolist() == [[False]]
     assert label(counts[:, 1:], target, horizon).up.shape == (1, 0)
     counts[0, -1] = 1  # the last date of its reach turns the label
@@ -127,13 +120,11 @@ def expected_origins(row, asked: WindowConfig) -> list[int]:
 def test_windows_equal_plain_loops(counts, asked, data):
     selected = np.array(data.draw(st.lists(st.booleans(), min_size=len(counts), max_size=len(counts))))
     expected = [(r, t) for r in np.flatnonzero(selected) for t in expected_origins(counts[r], asked)]
-
     if not expected:
         with pytest.raises(InputError):
             slide(increments_of(counts), selected, asked)
         return
     windows = slide(increments_of(counts), selected, asked)
-
     assert list(zip(windows.region, windows.origin, strict=True)) == expected
     assert len(windows) == len(expected)
     for i, (r, t) in enumerate(expected):
@@ -144,18 +135,14 @@ def test_windows_equal_plain_loops(counts, asked, data):
 
 def test_the_last_window_of_a_region_ends_on_the_last_date_but_one():
     counts = [[0, 0, 0, 1, 2, 3, 4, 5], [9, 9, 9, 9, 9, 9, 9, 0]]
-
     windows = slide(increments_of(counts), np.array([True, True]), WindowConfig(length=7, per_region="last"))
-
     assert windows.origin.tolist() == [6, 6]
     assert windows.up.tolist() == [True, False]
 
 
 def test_days_from_the_start_on_by_hand():
     counts = np.zeros((1, 81), dtype=np.int64)
-
     windows = slide(increments_of(counts), np.array([True]), WindowConfig(length=7, start=40))
-
     assert windows.origin.tolist() == list(range(46, 80))
 
 
@@ -172,7 +159,6 @@ def test_a_window_takes_the_same_memory_whatever_its_length():
 
 def test_too_short_a_series_says_what_it_needs():
     asked = WindowConfig(length=7, start=2, horizon=2)
-
     assert possible_origins(increments_of(np.zeros((1, 11))), asked).tolist() == [8]
     with pytest.raises(InputError, match=r"window.length 7 from window.start 2 with 2 dates ahead needs 11 .* has 10"):
         possible_origins(increments_of(np.zeros((1, 10))), asked)
@@ -186,7 +172,6 @@ def test_no_region_selected_says_what_to_do():
 @given(COUNTS, st.integers(1, 40))
 def test_activity_equals_plain_loops(counts, length):
     found = activity(counts, length)
-
     for r, row in enumerate(counts):
         for t in range(len(row)):
             assert found[r, t] == any(row[max(0, t - length + 1) : t + 1] != 0)
@@ -198,7 +183,6 @@ def test_covered_cells_equal_plain_loops(places, length, ahead):
     nothing = np.zeros(len(places), dtype=bool)
     windows = Windows(region, origin, nothing, nothing, nothing, length, ahead)
     rows = np.arange(0, len(places), 2)
-
     expected = np.zeros((4, 20), dtype=bool)
     for r, t in places[::2]:
         expected[r, t - length + 1 : t + ahead + 1] = True
@@ -211,7 +195,6 @@ CORRELATED = arrays(np.int64, st.tuples(st.integers(1, 5), st.integers(2, 12)), 
 @given(CORRELATED)
 def test_correlation_equals_scipy_pair_by_pair(counts):
     found = correlate(counts)
-
     for i, a in enumerate(counts):
         for j, b in enumerate(counts):
             if np.ptp(a) == 0 or np.ptp(b) == 0:
@@ -223,7 +206,6 @@ def test_correlation_equals_scipy_pair_by_pair(counts):
 @given(CORRELATED, st.floats(-1, 0.99))
 def test_a_region_is_in_c_when_it_moves_with_another_one(counts, threshold):
     screen = fit_screen(increments_of(counts), counts.shape[1], threshold)
-
     for i in range(len(counts)):
         others = [screen.correlation[i, j] for j in range(len(counts)) if j != i]
         assert screen.selected[i] == any(value > threshold for value in others)  # NaN exceeds nothing
@@ -232,9 +214,7 @@ def test_a_region_is_in_c_when_it_moves_with_another_one(counts, threshold):
 
 def test_set_c_by_hand():
     rising, doubled, falling, constant = [1, 2, 3, 4], [2, 4, 6, 9], [4, 3, 2, 1], [5, 5, 5, 5]
-
     screen = fit_screen(increments_of([rising, doubled, falling, constant]), 4, 0.7)
-
     assert screen.selected.tolist() == [True, True, False, False]
     assert screen.constant == (NAMES[3],)
     assert screen.days == 4
@@ -243,7 +223,6 @@ def test_set_c_by_hand():
 def test_the_threshold_itself_is_not_enough():
     counts = np.array([[1, -1, 1, -1], [1, 0, 1, -2]])
     exact = float(correlate(counts)[0, 1])
-
     assert fit_screen(increments_of(counts), 4, exact).selected.tolist() == [False, False]
     assert fit_screen(increments_of(counts), 4, np.nextafter(exact, 0).item()).selected.tolist() == [True, True]
 
@@ -254,7 +233,6 @@ def test_a_region_does_not_select_itself():
 
 def test_without_a_threshold_every_region_is_in_c_also_a_constant_one():
     screen = fit_screen(increments_of([[0, 0, 0], [1, 2, 0]]), 3, None)
-
     assert screen.selected.all()
     assert screen.constant == (NAMES[0],)
 
@@ -264,9 +242,7 @@ def test_days_after_the_last_one_seen_are_not_touched(counts, data):
     days = data.draw(st.integers(1, counts.shape[1] - 1))
     changed = counts.copy()
     changed[:, days:] = data.draw(arrays(np.int64, changed[:, days:].shape, elements=st.integers(-99, 99)))
-
     before, after = (fit_screen(increments_of(values), days, 0.5) for values in (counts, changed))
-
     assert np.array_equal(before.correlation, after.correlation, equal_nan=True)
     assert (before.selected == after.selected).all()
     assert before.constant == after.constant
@@ -302,9 +278,7 @@ def parts_of(split: Split) -> dict[str, list[int]]:
 @given(ASKED_TO_SPLIT, st.sampled_from(KINDS), SLICES, st.integers(0, 9))
 def test_parts_are_disjoint_and_together_all_windows(asked, kind, slices, seed):
     windows = windows_of(asked)
-
     split = divide(windows, config_of(kind, slices), seed)
-
     parts = parts_of(split)
     assert sorted(row for rows in parts.values() for row in rows) == list(range(len(windows)))
     assert all(rows == sorted(rows) for rows in parts.values())
@@ -318,9 +292,7 @@ def test_parts_are_disjoint_and_together_all_windows(asked, kind, slices, seed):
 @given(ASKED_TO_SPLIT, st.sampled_from(["temporal", "both"]), SLICES, st.integers(0, 9))
 def test_in_time_no_label_reaches_beyond_the_first_origin_of_the_next_part(asked, kind, slices, seed):
     windows = windows_of(asked)
-
     split = divide(windows, config_of(kind, slices), seed)
-
     order = [rows for rows in (split.train, split.validation, split.calibration, split.test) if len(rows)]
     for before, after in itertools.pairwise(order):
         assert (windows.origin[before] + windows.lookahead).max() <= windows.origin[after].min()
@@ -341,9 +313,7 @@ def test_in_time_no_label_reaches_beyond_the_first_origin_of_the_next_part(asked
 @given(ASKED_TO_SPLIT, st.sampled_from([0.1, 0.2, 0.35]))
 def test_a_temporal_split_tests_all_windows_of_the_last_origins(asked, fraction):
     windows = windows_of(asked)
-
     split = divide(windows, config_of("temporal", test=fraction), 0)
-
     origins = np.unique(windows.origin)
     last = origins[-round(fraction * len(origins)) :]
     assert split.test.tolist() == np.flatnonzero(np.isin(windows.origin, last)).tolist()
@@ -353,9 +323,7 @@ def test_temporal_slices_by_hand():
     """Origins 0 … 19, two dates ahead: tested from 16 on, calibrated from 13 on, validated from 10 on."""
     counts = np.arange(22).reshape(1, 22)
     windows = slide(increments_of(counts), np.array([True]), WindowConfig(length=1, horizon=2))
-
     split = divide(windows, config_of("temporal", (0.13, 0.13), 0.2), 0)
-
     assert parts_of(split) == {
         "train": [0, 1, 2, 3, 4, 5, 6, 7, 8],
         "validation": [10, 11],  # 0.13 of the 15 origins whose label ends by the first tested one
@@ -369,9 +337,7 @@ def test_temporal_slices_by_hand():
 @given(ASKED_TO_SPLIT, SLICES, st.integers(0, 9))
 def test_held_out_regions_share_no_region_with_any_other_part(asked, slices, seed):
     windows = windows_of(asked)
-
     split = divide(windows, config_of("regions", slices), seed)
-
     owners = [set(windows.region[getattr(split, part)]) for part in PARTS[:-1]]
     assert sum(map(len, owners)) == len(set.union(*owners)) == 8
     assert len(split.purged) == 0
@@ -382,9 +348,7 @@ def test_held_out_regions_share_no_region_with_any_other_part(asked, slices, see
 @given(ASKED_TO_SPLIT, SLICES, st.integers(0, 9))
 def test_both_tests_other_regions_on_later_origins(asked, slices, seed):
     windows = windows_of(asked)
-
     split = divide(windows, config_of("both", slices), seed)
-
     tested, learned = set(windows.region[split.test]), set(windows.region[split.known])
     assert not tested & learned
     assert len(tested) == 3  # 0.3 of 8 regions, and the remainder goes to the test
@@ -395,9 +359,7 @@ def test_both_tests_other_regions_on_later_origins(asked, slices, seed):
 @pytest.mark.parametrize("regions", [1, 4, 8])
 def test_a_random_split_takes_single_windows(regions):
     windows = windows_of(WindowConfig(length=4), regions)
-
     split = divide(windows, config_of("random", (0.0, 0.0), 0.2), 0)
-
     assert len(split.train) == int(0.8 * len(windows))
     assert len(split.test) == len(windows) - len(split.train)
     sliced = divide(windows, config_of("random", (0.1, 0.1), 0.2), 0)
@@ -408,9 +370,7 @@ def test_a_random_split_takes_single_windows(regions):
 @pytest.mark.parametrize("kind", ["random", "regions", "both"])
 def test_the_seed_draws_and_nothing_else(kind):
     windows = windows_of(WindowConfig(length=4))
-
     drawn = [parts_of(divide(windows, config_of(kind), seed)) for seed in (0, 0, 1, 2, 3)]
-
     assert drawn[0] == drawn[1]
     assert any(other != drawn[0] for other in drawn[2:])
 
@@ -435,9 +395,7 @@ def test_leaks_equal_plain_loops_over_pairs_of_windows(asked, kind, seed):
         counted["share_day"] += bool(held & tested_days)
         counted["share_region"] += any(region == r for r, _ in test)
         counted["ahead"] += max(held) > first
-
     leaks = count_leaks(windows, split, MANY.shape)
-
     assert {name: getattr(leaks, name) for name in counted} == counted
     assert leaks.train == len(split.known)
 
@@ -447,9 +405,7 @@ def test_fitting_may_see_up_to_the_first_tested_origin(kind):
     asked = WindowConfig(length=5, horizon=2)
     increments = increments_of(MANY)
     windows = windows_of(asked)
-
     days = last_known(possible_origins(increments, asked), config_of(kind), 100)
-
     split = divide(windows, config_of(kind), 0)
     assert days == windows.origin[split.test].min() + 1
     assert (windows.origin[split.known] + windows.lookahead).max() == days - 1
@@ -467,7 +423,6 @@ def test_without_a_day_that_splits_all_days_are_seen(kind):
 def test_an_empty_part_is_refused_by_name(kind, regions, part):
     length = {"temporal": 97, "random": 99}.get(kind, 5)
     windows = windows_of(WindowConfig(length=length), regions)
-
     with pytest.raises(InputError, match=f"split.kind {kind} leaves no window in the {part} part"):
         divide(windows, config_of(kind), 0)
 
@@ -475,7 +430,6 @@ def test_an_empty_part_is_refused_by_name(kind, regions, part):
 @pytest.mark.parametrize("kind", ["temporal", "both"])
 def test_set_c_is_chosen_on_the_days_up_to_the_first_tested_origin(kind):
     prepared = prepare(epidemic(), quick(split={"kind": kind}))
-
     assert prepared.screen.days == prepared.windows.origin[prepared.split.test].min() + 1
     assert prepared.screen.days < len(prepared.increments.dates)
 
@@ -483,13 +437,11 @@ def test_set_c_is_chosen_on_the_days_up_to_the_first_tested_origin(kind):
 @pytest.mark.parametrize(("kind", "days"), [("temporal", "all"), ("random", "train"), ("regions", "train")])
 def test_set_c_sees_all_days_where_asked_or_where_no_day_splits(kind, days):
     prepared = prepare(epidemic(12), quick(split={"kind": kind}, screen={"days": days}))
-
     assert prepared.screen.days == len(prepared.increments.dates)
 
 
 def test_windows_are_those_of_set_c():
     prepared = prepare(epidemic(), quick())
-
     assert set(prepared.windows.region) == set(np.flatnonzero(prepared.in_c))
     assert not prepared.in_c[-1]  # the region without a case
     assert len(prepared.windows) == prepared.in_c.sum() * (49 - 5)
@@ -497,7 +449,6 @@ def test_windows_are_those_of_set_c():
 
 def test_a_temporal_split_leaks_days_but_nothing_of_what_is_asked():
     leaks = prepare(epidemic(), quick()).leaks
-
     assert leaks.ahead == 0
     assert leaks.share_region == leaks.train  # the same regions are tested
     assert 0 < leaks.overlap < leaks.train
@@ -505,7 +456,6 @@ def test_a_temporal_split_leaks_days_but_nothing_of_what_is_asked():
 
 def test_negatives_are_treated_before_anything_is_made_of_them():
     kept, clipped = (prepare(epidemic(), quick(source={"negatives": name})) for name in ("keep", "clip"))
-
     assert kept.increments.counts.min() == -9
     assert clipped.increments.counts.min() == 0
 
@@ -523,7 +473,6 @@ def test_weekly_data_can_be_asked_for_the_next_week():
 def test_an_empty_set_c_is_refused():
     panel = epidemic()
     still = Panel(panel.regions, panel.dates, np.ones_like(panel.values), panel.kind)
-
     with pytest.raises(InputError, match="no region passes the screen"):
         prepare(still, quick())
 
@@ -532,10 +481,8 @@ def test_an_empty_set_c_is_refused():
 def test_the_first_66_days_choose_160_countries_133_of_them_in_common(data_folder):
     panel = load_panel(data_folder / "covid_19.csv", SourceConfig())
     config = quick(window={"length": 7}, split={"test_fraction": 15 / 74})
-
     early = prepare(panel, config)
     everything = prepare(panel, quick(window={"length": 7}, screen={"days": "all"}))
-
     assert early.screen.days == 66
     assert early.in_c.sum() == 160
     assert everything.in_c.sum() == 143

@@ -74,31 +74,24 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: no permission to read the file; ask its owner, or copy it") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: can't be read ({error})") from error
-    if path.suffix == ".gz" or data.startswith(GZIP):
-        data = _unpack(path, data)
+    if data.startswith(GZIP):
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            told = f"the gzip file is cut or damaged ({error}); download or compress it again"
+            raise DataError(f"{path}: {told}") from error
+    elif path.suffix == ".gz":
+        raise DataError(f"{path}: is named .gz but is not gzip; rename it to what it is, or compress it again")
     if not data.strip():
         raise DataError(f"{path}: the file is empty; it needs a header and rows of counts")
     return data
 
 
-def _unpack(path: Path, data: bytes) -> bytes:
-    if not data.startswith(GZIP):
-        raise DataError(f"{path}: is named .gz but is not gzip; rename it to what it is, or compress it again")
-    try:
-        return gzip.decompress(data)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is cut or damaged ({error}); download or compress it again") from error
-
-
 def parse_table(name: str, data: bytes) -> Table:
-    """Splits a CSV file into cells.
+    """Splits the bytes of a CSV file into cells; `name` is the file's, for messages.
 
     UTF-8 is expected; UTF-16 and UTF-32 are read when they carry a byte-order mark, Windows-1252 (Latin-1) when every
     byte outside ASCII is a lone accented letter, with a note, since the file doesn't say so itself.
-
-    Args:
-        name: the file, for messages.
-        data: its bytes, unpacked.
 
     Raises:
         DataError: for another encoding, NUL bytes, broken quotes, or another separator than a comma.
@@ -121,7 +114,9 @@ def parse_table(name: str, data: bytes) -> Table:
         raise DataError(f"{name}, row {number + 1}: quotes or line ends are broken ({error}); mend that row") from error
     if not rows:
         raise DataError(f"{name}: the file holds blank lines only; it needs a header and rows of counts")
-    _check_separator(name, rows[0])
+    for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(rows[0]) == 1 and separator in rows[0][0]:
+            raise DataError(f"{name}, row 1: the columns are separated by {word}; export the file with commas")
     return Table(name, rows, numbers, notes)
 
 
@@ -148,14 +143,6 @@ def _decode(name: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     text = data.decode("cp1252")
     words = sorted({word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()})
     return text, (f"The file is not UTF-8 and was read as Windows-1252 (Latin-1); check: {', '.join(words[:5])}.",)
-
-
-def _check_separator(name: str, header: list[str]) -> None:
-    if len(header) > 1:
-        return
-    for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if separator in header[0]:
-            raise DataError(f"{name}, row 1: the columns are separated by {word}; export the file with commas")
 
 
 LARGEST = 10**12

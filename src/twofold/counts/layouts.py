@@ -1,7 +1,7 @@
 """From a table to a panel: wide (JHU's and the original study's, a region a row) or long (a region and date a row)."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -85,20 +85,25 @@ def read_jhu(table: Table, kind: Kind, negatives: Negatives) -> Panel:
 
 
 def _read_wide(table: Table, layout: _Wide, kind: Kind, negatives: Negatives) -> Panel:
-    if len(table.rows) == layout.first_row:
+    first, first_date = layout.first_row, layout.first_date
+    if len(table.rows) == first:
         raise DataError(f"{table.name}: there is a header but no row of counts below it")
-    table.check_rectangular(layout.first_row)
+    table.check_rectangular(first)
     dates, repaired = _wide_dates(table, layout)
     names = _wide_names(table, layout)
     counts = _wide_counts(table, layout)
     if kind == "cumulative" or negatives == "keep":
-        _refuse_negative_cells(table, layout, counts, kind)
+        for i, j in np.argwhere(counts < 0)[:1].tolist():
+            place, region = table.place(first + i, first_date + j), table.rows[first + i][layout.region]
+            raise _negative(place, region, int(counts[i, j]), kind)
     regions = tuple(dict.fromkeys(names))
     index = {region: i for i, region in enumerate(regions)}
     values = np.zeros((len(regions), len(dates)), dtype=np.int64)
     np.add.at(values, [index[name] for name in names], counts)
+    thousands = _thousands(cell for row in table.rows[first:] for cell in row[first_date:])
+    summed = f"{len(names)} rows of provinces and countries were summed to {len(regions)} regions."
     panel = Panel(regions, dates, values, kind, table.notes)
-    return panel.noted(repaired, _thousands(table, layout), _summed(len(names), len(regions)))
+    return panel.noted(repaired, thousands, summed if len(names) > len(regions) else None)
 
 
 def _wide_dates(table: Table, layout: _Wide) -> tuple[np.ndarray, str | None]:
@@ -108,130 +113,85 @@ def _wide_dates(table: Table, layout: _Wide) -> tuple[np.ndarray, str | None]:
     meant; its position can: the repair is taken only when the literal reading is uneven, and the result is checked as
     any other.
     """
-    header = table.rows[0][layout.first_date :]
-    literal = [_wide_date(table, layout.first_date + i, text) for i, text in enumerate(header)]
+    header, literal = table.rows[0][layout.first_date :], list[date]()
+    for column, text in enumerate(header, start=layout.first_date + 1):
+        try:
+            literal.append(parse_month_first(text))
+        except ValueError as error:
+            place = f"{table.name}, row {table.numbers[0]}, column {column}"
+            raise DataError(f"{place}: {error}; every header from here on must be a date") from None
     mended = [repair_mangled(text) or day for text, day in zip(header, literal, strict=True)]
-    if _even(literal) or mended == literal:
-        _check_even_columns(table, layout, literal)
-        return np.array(literal, dtype="datetime64[D]"), None
-    _check_even_columns(table, layout, mended)
-    changed = [i for i in range(len(header)) if mended[i] != literal[i]]
-    note = (
-        f"{counted(len(changed), 'date')} mangled by a spreadsheet, such as {header[changed[0]]}, read by position: "
-        f"{header[changed[0]]} as {mended[changed[0]]}."
-    )
-    return np.array(mended, dtype="datetime64[D]"), note
-
-
-def _wide_date(table: Table, column: int, text: str) -> date:
-    try:
-        return parse_month_first(text)
-    except ValueError as error:
-        place = f"{table.name}, row {table.numbers[0]}, column {column + 1}"
-        raise DataError(f"{place}: {error}; every header from here on must be a date") from None
-
-
-def _even(days: list[date]) -> bool:
-    steps = {(after - before).days for before, after in pairwise(days)}
-    return len(steps) == 1 and steps <= {1, 7}
-
-
-def _check_even_columns(table: Table, layout: _Wide, days: list[date]) -> None:
+    steps = {(after - before).days for before, after in pairwise(literal)}
+    days = literal if len(steps) == 1 and steps <= {1, 7} else mended
     if len(days) < MIN_DATES:
         raise DataError(f"{table.name}: at least {MIN_DATES} date columns are needed, found {len(days)}")
-    usual = usual_step(np.array(days, dtype="datetime64[D]"))
+    dates = np.array(days, dtype="datetime64[D]")
+    usual = usual_step(dates)
     for i, (before, after) in enumerate(pairwise(days), start=1):
-        if (after - before).days != usual:
-            raise DataError(f"{table.place(0, layout.first_date + i)}: {_uneven(before, after, usual)}")
-
-
-def _uneven(before: date, after: date, usual: int) -> str:
-    step = (after - before).days
-    if step == 0:
-        return f"the date {after} stands twice; remove one of the columns"
-    if step < 0:
-        return f"the date {after} comes after {before}; sort the columns by date"
-    return f"the dates jump from {before} to {after}, {step} days where {usual} is the step; add the missing columns"
+        step = (after - before).days
+        if step != usual:
+            jump = f"the dates jump from {before} to {after}, {step} days where {usual} is the step"
+            told = f"{jump}; add the missing columns"
+            if step == 0:
+                told = f"the date {after} stands twice; remove one of the columns"
+            elif step < 0:
+                told = f"the date {after} comes after {before}; sort the columns by date"
+            raise DataError(f"{table.place(0, layout.first_date + i)}: {told}")
+    changed = [i for i in range(len(header)) if days[i] != literal[i]]
+    if not changed:
+        return dates, None
+    first = header[changed[0]]
+    mangled = f"{counted(len(changed), 'date')} mangled by a spreadsheet, such as {first}"
+    return dates, f"{mangled}, read by position: {first} as {days[changed[0]]}."
 
 
 def _wide_names(table: Table, layout: _Wide) -> list[str]:
     """Region of every row; refuses an empty name and a second row of the same region (and province)."""
     seen: dict[tuple[str, str], int] = {}
-    for i in range(layout.first_row, len(table.rows)):
-        row = table.rows[i]
-        if not row[layout.region]:
-            raise DataError(
-                f"{table.place(i, layout.region)}: the region's name is empty; every row of counts needs one"
-            )
+    for i, row in enumerate(table.rows[layout.first_row :], start=layout.first_row):
+        place = table.place(i, layout.region)
         key = (row[layout.region], "" if layout.province is None else row[layout.province])
+        if not key[0]:
+            raise DataError(f"{place}: the region's name is empty; every row of counts needs one")
         if key in seen:
-            shown = " / ".join(part for part in key if part)
-            raise DataError(
-                f"{table.place(i, layout.region)}: {shown!r} already stands in row {table.numbers[seen[key]]}; remove "
-                "one of the two rows"
-            )
+            shown, earlier = " / ".join(filter(None, key)), table.numbers[seen[key]]
+            raise DataError(f"{place}: {shown!r} already stands in row {earlier}; remove one of the two rows")
         seen[key] = i
     return [region for region, _ in seen]
 
 
 def _wide_counts(table: Table, layout: _Wide) -> np.ndarray:
     counts = np.empty((len(table.rows) - layout.first_row, len(table.rows[0]) - layout.first_date), dtype=np.int64)
-    for i in range(len(counts)):
-        row = table.rows[layout.first_row + i]
-        try:
-            counts[i] = [
-                int(c) if len(c) < 10 and c.isdecimal() and c.isascii() else parse_count(c)
-                for c in row[layout.first_date :]
-            ]
-        except ValueError:
-            raise _count_error(table, layout, layout.first_row + i) from None
+    for i, row in enumerate(table.rows[layout.first_row :]):
+        for j, cell in enumerate(row[layout.first_date :]):
+            try:
+                plain = len(cell) < 10 and cell.isdecimal() and cell.isascii()
+                counts[i, j] = int(cell) if plain else parse_count(cell)
+            except ValueError as error:
+                place = table.place(layout.first_row + i, layout.first_date + j)
+                raise DataError(f"{place}, {row[layout.region]}: {error}") from None
     return counts
 
 
-def _count_error(table: Table, layout: _Wide, row: int) -> DataError:
-    """The error of the first bad count of a row."""
-    for column, text in enumerate(table.rows[row][layout.first_date :], start=layout.first_date):
-        try:
-            parse_count(text)
-        except ValueError as error:
-            return DataError(f"{table.place(row, column)}, {table.rows[row][layout.region]}: {error}")
-    raise AssertionError("the row has no bad count")
-
-
-def _refuse_negative_cells(table: Table, layout: _Wide, counts: np.ndarray, kind: Kind) -> None:
-    cells = np.argwhere(counts < 0)
-    if len(cells):
-        i, j = (int(index) for index in cells[0])
-        place = table.place(layout.first_row + i, layout.first_date + j)
-        raise DataError(negative_count(place, table.rows[layout.first_row + i][layout.region], int(counts[i, j]), kind))
-
-
-def negative_count(place: str, region: str, count: int, kind: Kind) -> str:
+def _negative(place: str, region: str, count: int, kind: Kind) -> DataError:
     """What to say of a negative count that can't be taken as it is."""
     if kind == "cumulative":
-        return f"{place}, {region}: a running total can't be negative, got {count}; mend it, or --source.kind incident"
-    return (
+        rule = f"a running total can't be negative, got {count}; mend it, or --source.kind incident"
+        return DataError(f"{place}, {region}: {rule}")
+    return DataError(
         f"{place}, {region}: {count} new cases is negative, a downward correction; choose --negatives clip (make it 0) "
         "or --negatives redistribute (take it off the dates before)"
     )
 
 
-def _thousands(table: Table, layout: _Wide) -> str | None:
-    cells = [cell for row in table.rows[layout.first_row :] for cell in row[layout.first_date :] if has_thousands(cell)]
-    return thousands_note(cells)
-
-
-def thousands_note(cells: list[str]) -> str | None:
+def _thousands(counts: Iterable[str]) -> str | None:
     """Says how counts with thousands separators were read; None when there are none."""
+    cells = [cell for cell in counts if has_thousands(cell)]
     if not cells:
         return None
     return (
         f"{counted(len(cells), 'count')} with thousands separators; {cells[0]!r} was read as {parse_count(cells[0])}."
     )
-
-
-def _summed(rows: int, regions: int) -> str | None:
-    return f"{rows} rows of provinces and countries were summed to {regions} regions." if rows > regions else None
 
 
 @dataclass(frozen=True)
@@ -251,14 +211,12 @@ def read_long_table(table: Table, config: SourceConfig, kind: Kind) -> Panel:
     Raises:
         DataError: with row and column, when a column is missing or a name, date or count breaks a rule.
     """
-    header = table.rows[0]
-    picked = [_pick(table.name, header, config, role) for role in ("region", "date", "value")]
+    picked = [_pick(table.name, table.rows[0], config, role) for role in ("region", "date", "value")]
     if len(table.rows) == 1:
         raise DataError(f"{table.name}: there is a header but no row of counts below it")
     table.check_rectangular(1)
-    regions, dates, counts = ([row[column] for row in table.rows[1:]] for column in picked)
-    columns = _Long(table.name, lambda i: table.place(i + 1), regions, dates, counts)
-    return _long_panel(columns, config, kind).noted(*table.notes)
+    columns = ([row[column] for row in table.rows[1:]] for column in picked)
+    return _read_long(_Long(table.name, lambda i: table.place(i + 1), *columns), config, kind).noted(*table.notes)
 
 
 def read_long_frame(frame: pl.DataFrame, config: SourceConfig, kind: Kind, name: str) -> Panel:
@@ -277,8 +235,8 @@ def read_long_frame(frame: pl.DataFrame, config: SourceConfig, kind: Kind, name:
         _pick(name, frame.columns, config, role)
     if frame.is_empty():
         raise DataError(f"{name}: there are columns but no row")
-    regions, dates, counts = (_as_text(name, frame[column]) for column in (config.region, config.date, config.value))
-    return _long_panel(_Long(name, lambda i: f"{name}, row {i + 1}", regions, dates, counts), config, kind)
+    columns = (_as_text(name, frame[column]) for column in (config.region, config.date, config.value))
+    return _read_long(_Long(name, lambda i: f"{name}, row {i + 1}", *columns), config, kind)
 
 
 def _pick(name: str, header: list[str], config: SourceConfig, role: str) -> int:
@@ -296,71 +254,24 @@ def _as_text(name: str, column: pl.Series) -> list[str]:
     """A column's cells as the text that a CSV would hold; None becomes the empty cell."""
     if isinstance(column.dtype, pl.List | pl.Struct | pl.Array | pl.Object | pl.Binary):
         raise DataError(f"{name}, column {column.name!r}: holds {column.dtype}; text, dates or numbers are needed")
-    cells = column.to_list()
-    return ["" if cell is None else _cell(cell) for cell in cells]
+
+    def written(cell: object) -> str:
+        if isinstance(cell, datetime):
+            return cell.isoformat(sep=" ").removesuffix("+00:00")
+        if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+            return str(int(cell))  # a float column of whole numbers, as pandas makes of counts with gaps
+        return "" if cell is None else str(cell).strip()
+
+    return [written(cell) for cell in column.to_list()]
 
 
-def _cell(cell: object) -> str:
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ").removesuffix("+00:00")
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))  # a float column of whole numbers, as pandas makes of counts with gaps
-    return str(cell).strip()
-
-
-def _long_panel(columns: _Long, config: SourceConfig, kind: Kind) -> Panel:
-    regions, region_of = _regions(columns, config)
-    dates, date_of = _dates(columns, config)
-    values = _values(columns, config)
-    if kind == "cumulative" or config.negatives == "keep":
-        _refuse_negatives(columns, config, values, kind)
-    cell_of = region_of * len(dates) + date_of
-    _check_unique(columns, dates, date_of, cell_of)
-    _check_complete(columns, regions, dates, cell_of)
-    grid = np.empty(len(regions) * len(dates), dtype=np.int64)
-    grid[cell_of] = values
-    panel = Panel(regions, dates, grid.reshape(len(regions), len(dates)), kind)
-    return panel.noted(thousands_note([cell for cell in columns.counts if has_thousands(cell)]))
-
-
-def _regions(columns: _Long, config: SourceConfig) -> tuple[tuple[str, ...], np.ndarray]:
+def _read_long(columns: _Long, config: SourceConfig, kind: Kind) -> Panel:
     if "" in columns.regions:
-        i = columns.regions.index("")
-        raise DataError(f"{columns.row(i)}, column {config.region!r}: the region's name is empty; every row needs one")
+        place = columns.row(columns.regions.index(""))
+        raise DataError(f"{place}, column {config.region!r}: the region's name is empty; every row needs one")
     regions = tuple(sorted(set(columns.regions)))
     index = {region: i for i, region in enumerate(regions)}
-    return regions, np.array([index[region] for region in columns.regions])
-
-
-def _dates(columns: _Long, config: SourceConfig) -> tuple[np.ndarray, np.ndarray]:
-    days: dict[str, date] = {}
-    for i, text in enumerate(columns.dates):
-        if text not in days:
-            try:
-                days[text] = parse_date(text)
-            except ValueError as error:
-                raise DataError(f"{columns.row(i)}, column {config.date!r}: {error}") from None
-    dates, date_of = np.unique(
-        np.array([days[text] for text in columns.dates], dtype="datetime64[D]"), return_inverse=True
-    )
-    _check_even(columns.name, dates)
-    return dates, date_of
-
-
-def _check_even(name: str, dates: np.ndarray) -> None:
-    if len(dates) < MIN_DATES:
-        raise DataError(
-            f"{name}: at least {MIN_DATES} dates are needed, found {len(dates)} ({', '.join(dates.astype(str))})"
-        )
-    steps, usual = np.diff(dates).astype(int), usual_step(dates)
-    for i in np.flatnonzero(steps != usual)[:1]:
-        raise DataError(
-            f"{name}: the dates jump from {dates[i]} to {dates[i + 1]}, {steps[i]} days where {usual} is the step (1: "
-            "daily, 7: weekly); add rows for the missing dates, or mend a mistyped date"
-        )
-
-
-def _values(columns: _Long, config: SourceConfig) -> np.ndarray:
+    dates, date_of = _long_dates(columns, config)
     values = np.empty(len(columns.counts), dtype=np.int64)
     for i, text in enumerate(columns.counts):
         try:
@@ -368,35 +279,48 @@ def _values(columns: _Long, config: SourceConfig) -> np.ndarray:
         except ValueError as error:
             place = f"{columns.row(i)}, column {config.value!r}"
             raise DataError(f"{place}, {shorten(columns.regions[i])} on {columns.dates[i]}: {error}") from None
-    return values
-
-
-def _refuse_negatives(columns: _Long, config: SourceConfig, values: np.ndarray, kind: Kind) -> None:
-    found = np.flatnonzero(values < 0).tolist()
-    if found:
-        place = f"{columns.row(found[0])}, column {config.value!r}"
-        raise DataError(negative_count(place, columns.regions[found[0]], int(values[found[0]]), kind))
-
-
-def _check_unique(columns: _Long, dates: np.ndarray, date_of: np.ndarray, cell_of: np.ndarray) -> None:
+    if kind == "cumulative" or config.negatives == "keep":
+        for i in np.flatnonzero(values < 0)[:1].tolist():
+            raise _negative(f"{columns.row(i)}, column {config.value!r}", columns.regions[i], int(values[i]), kind)
+    cell_of = np.array([index[region] for region in columns.regions]) * len(dates) + date_of
     order = np.argsort(cell_of, kind="stable")
-    repeated = np.flatnonzero(np.diff(cell_of[order]) == 0)
-    if len(repeated):
-        first, second = int(order[repeated[0]]), int(order[repeated[0] + 1])
+    for i in np.flatnonzero(np.diff(cell_of[order]) == 0)[:1]:
+        first, second = int(order[i]), int(order[i + 1])
         raise DataError(
             f"{columns.row(second)}: {columns.regions[second]!r} on {dates[date_of[second]]} already stands in "
             f"{columns.row(first).rsplit(', ', 1)[-1]}; remove one of the two rows"
         )
-
-
-def _check_complete(columns: _Long, regions: tuple[str, ...], dates: np.ndarray, cell_of: np.ndarray) -> None:
     missing = len(regions) * len(dates) - len(cell_of)
     if missing:
-        present = np.zeros(len(regions) * len(dates), dtype=bool)
-        present[cell_of] = True
-        region, day = divmod(int(np.flatnonzero(~present)[0]), len(dates))
+        gap = np.argmax(np.append(cell_of[order], -1) != np.arange(len(cell_of) + 1))
+        region, day = divmod(int(gap), len(dates))
         more = f" ({missing} such rows are missing in all)" if missing > 1 else ""
         raise DataError(
             f"{columns.name}: no row for {regions[region]!r} on {dates[day]}{more}; every region needs a count on "
             "every date: add the rows (0 where there were no cases), or leave the region out"
         )
+    panel = Panel(regions, dates, values[order].reshape(len(regions), len(dates)), kind)
+    return panel.noted(_thousands(columns.counts))
+
+
+def _long_dates(columns: _Long, config: SourceConfig) -> tuple[np.ndarray, np.ndarray]:
+    """The dates in order, evenly spaced, and each row's place among them."""
+    days: dict[str, date] = {}
+    for i, text in enumerate(columns.dates):
+        if text not in days:
+            try:
+                days[text] = parse_date(text)
+            except ValueError as error:
+                raise DataError(f"{columns.row(i)}, column {config.date!r}: {error}") from None
+    each = np.array([days[text] for text in columns.dates], dtype="datetime64[D]")
+    dates, date_of = np.unique(each, return_inverse=True)
+    if len(dates) < MIN_DATES:
+        found = f"{len(dates)} ({', '.join(dates.astype(str))})"
+        raise DataError(f"{columns.name}: at least {MIN_DATES} dates are needed, found {found}")
+    steps, usual = np.diff(dates).astype(int), usual_step(dates)
+    for i in np.flatnonzero(steps != usual)[:1]:
+        raise DataError(
+            f"{columns.name}: the dates jump from {dates[i]} to {dates[i + 1]}, {steps[i]} days where {usual} is the "
+            "step (1: daily, 7: weekly); add rows for the missing dates, or mend a mistyped date"
+        )
+    return dates, date_of

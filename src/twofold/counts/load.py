@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64, Int64
 
 from twofold.counts.config import SourceConfig
 from twofold.counts.csv import Table, parse_table, read_bytes
@@ -18,15 +17,13 @@ PARQUET = b"PAR1"
 
 
 def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -> Panel:
-    """The panel that a run works on: read (or simulated), cut as asked, with notes on what looks odd.
+    """The panel that a run works on, without its last `config.drop_last` dates.
+
+    Its notes tell of repairs, of downward corrections, and of last dates that look incomplete.
 
     Args:
         source: a file, a DataFrame in long form, or None for the embedded simulated epidemic.
         config: how to read it.
-
-    Returns:
-        The panel without its last `config.drop_last` dates. Its notes tell of repairs, of downward corrections, and of
-        last dates that look incomplete.
 
     Raises:
         DataError: when the data break a rule; names file, row and column.
@@ -46,12 +43,7 @@ def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -
 
 
 def read_panel(path: str | Path, config: SourceConfig) -> Panel:
-    """Reads a table of counts.
-
-    Args:
-        path: a CSV (also gzipped) in the original study's, JHU's or the long layout, or a Parquet file in the
-            long layout.
-        config: layout, kind and column names; `auto` finds the layout by the header.
+    """Reads a CSV (also gzipped) in the original study's, JHU's or the long layout, or a Parquet file in the long one.
 
     Raises:
         DataError: when the file breaks a rule; names file, row and column, the rule, and what to do.
@@ -127,17 +119,17 @@ def _corrections_note(panel: Panel, config: SourceConfig) -> str | None:
     found = corrections(panel)
     if not found:
         return None
-    regions = len({correction.region for correction in found})
     largest = max(found, key=lambda correction: correction.size)
+    regions = counted(len({correction.region for correction in found}), "region")
+    size = f"{counted(largest.size, 'case')} ({largest.region}, {largest.date})"
     treatment = {
         "keep": "kept as negative increments",
         "clip": "clipped to 0",
         "redistribute": "taken off the dates before",
     }[config.negatives]
-    size = f"{counted(largest.size, 'case')} ({largest.region}, {largest.date})"
     return (
-        f"{counted(len(found), 'downward correction')} in {counted(regions, 'region')}, the largest of {size}: "
-        f"{treatment} (--negatives {config.negatives})."
+        f"{counted(len(found), 'downward correction')} in {regions}, the largest of {size}: {treatment} "
+        f"(--negatives {config.negatives})."
     )
 
 
@@ -168,7 +160,7 @@ FEWEST = 5
 
 
 def incomplete_tail(panel: Panel) -> str | None:
-    """Warns when the last dates look incomplete.
+    """Warns when the last dates look incomplete; None when nothing does, or history or regions are too few to tell.
 
     For every date, take the regions that had cases one and two weeks before, and the share of them that now report less
     than half of the week before (weekly data: of the date before). Regions rarely halve all at once, and shares don't
@@ -177,14 +169,14 @@ def incomplete_tail(panel: Panel) -> str | None:
 
     On JHU's series of 1143 days the rule, asked on every day, warns on 2 of 1102; with all counts of the last day
     halved it warns on 93 %.
-
-    Returns:
-        One sentence with dates and shares, and the number for `--drop-last`; None when nothing looks odd, or when
-        history or regions are too few to tell.
     """
     counts = np.maximum(panel.increments("keep").counts, 0)
     week = 7 // panel.step_days
-    shares = _halved_shares(counts[:, -(WATCHED + HISTORY + 2 * week) :], week)
+    counts = counts[:, -(WATCHED + HISTORY + 2 * week) :]
+    now, before, earlier = counts[:, 2 * week :], counts[:, week:-week], counts[:, : -2 * week]
+    told = (before > 0) & (earlier > 0)
+    regions, halved = told.sum(axis=0), (told & (2 * now < before)).sum(axis=0)
+    shares = np.where(regions >= FEWEST, halved / np.maximum(regions, 1), np.nan)
     if len(shares) < WATCHED + HISTORY or np.isnan(shares[:-WATCHED]).all():
         return None
     usual = np.nanmax(shares[:-WATCHED])
@@ -198,12 +190,3 @@ def incomplete_tail(panel: Panel) -> str | None:
         f"{usual:.0%} did on the {HISTORY} dates before; wait for the data, or leave them out with --drop-last "
         f"{length}."
     )
-
-
-def _halved_shares(counts: Int64[np.ndarray, "regions dates"], week: int) -> Float64[np.ndarray, "later"]:
-    """Share of the regions with recent cases that report less than half of a week before; NaN for too few."""
-    now, before, earlier = counts[:, 2 * week :], counts[:, week:-week], counts[:, : -2 * week]
-    usual = (before > 0) & (earlier > 0)
-    regions = usual.sum(axis=0)
-    halved = (usual & (2 * now < before)).sum(axis=0)
-    return np.where(regions >= FEWEST, halved / np.maximum(regions, 1), np.nan)

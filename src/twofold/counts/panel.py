@@ -14,6 +14,8 @@ from twofold.engine.errors import InputError
 Kind = Literal["cumulative", "incident"]
 Negatives = Literal["keep", "clip", "redistribute"]
 MIN_DATES = 3
+WEEK = 7
+SATURDAY = 5  # counted from Monday
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,18 @@ class Panel:
             For running totals their differences, so one date fewer (the first date's increment is unknown); for new
             cases the values.
         """
+        dates, counts, notes = self.dates, self.values, ()
         if self.kind == "cumulative":
-            dates, counts = self.dates[1:], np.diff(self.values, axis=1)
-        else:
-            dates, counts = self.dates, self.values
+            dates, counts = dates[1:], np.diff(counts, axis=1)
         if negatives == "clip":
-            return Increments(self.regions, dates, np.maximum(counts, 0))
-        if negatives == "redistribute":
-            counts, unabsorbed = redistribute(counts)
-            return Increments(self.regions, dates, counts, _unabsorbed_note(unabsorbed))
-        return Increments(self.regions, dates, counts)
+            counts = np.maximum(counts, 0)
+        elif negatives == "redistribute":
+            counts, left = redistribute(counts)
+            if left.any():
+                cases, regions = counted(int(left.sum()), "case"), counted(int(np.count_nonzero(left)), "region")
+                told = f"Downward corrections exceed all cases before them by {cases} in {regions}"
+                notes = (f"{told}; that part was clipped.",)
+        return Increments(self.regions, dates, counts, notes)
 
     def drop_last(self, n: int) -> "Panel":
         """The panel without its last `n` dates; notes say so.
@@ -184,13 +188,6 @@ def usual_step(dates: np.ndarray) -> int:
     return step if step in (1, 7) else 1
 
 
-def _unabsorbed_note(unabsorbed: Int64[np.ndarray, "regions"]) -> tuple[str, ...]:
-    if not unabsorbed.any():
-        return ()
-    cases, regions = counted(int(unabsorbed.sum()), "case"), counted(int(np.count_nonzero(unabsorbed)), "region")
-    return (f"Downward corrections exceed all cases before them by {cases} in {regions}; that part was clipped.",)
-
-
 def _check_axes(regions: tuple[str, ...], dates: np.ndarray, shape: tuple[int, ...]) -> None:
     if not regions:
         raise InputError("a panel needs at least one region, got none")
@@ -203,19 +200,11 @@ def _check_axes(regions: tuple[str, ...], dates: np.ndarray, shape: tuple[int, .
         raise InputError(f"counts must have shape (regions, dates) = {(len(regions), len(dates))}, got {shape}")
 
 
-WEEK = 7
-SATURDAY = 5  # counted from Monday
-
-
 def to_weeks(panel: Panel) -> Panel:
-    """The panel by epidemiological weeks (Sunday to Saturday), each dated by its Saturday.
+    """The panel by epidemiological weeks (Sunday to Saturday), each dated by its Saturday; a weekly one as it is.
 
-    Args:
-        panel: daily or weekly.
-
-    Returns:
-        A weekly panel as it is. Of a daily one, running totals as they stood on Saturdays, or new cases summed over
-        whole weeks; notes tell how many days at either end belong to no whole week.
+    Running totals are taken as they stood on Saturdays, new cases are summed over whole weeks; notes tell how many days
+    at either end belong to no whole week.
 
     Raises:
         InputError: when fewer than 3 dates remain.

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pycountry
 from jaxtyping import Float64, Int64
-from scipy.special import gammainc
 
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
@@ -68,13 +66,7 @@ def simulate(seed: int, dates: int = 200, assumptions: Assumptions = ASSUMPTIONS
     import. Reports are infections smeared by a delay, thinned by a country's share of reported cases and its weekday
     pattern, and drawn from a negative binomial.
 
-    Args:
-        seed: equal seeds give equal panels.
-        dates: days to report, at least 3.
-        assumptions: parameters.
-
-    Returns:
-        A cumulative panel whose notes say that it is simulated.
+    Equal seeds give equal panels, whose notes say that they are simulated.
 
     Raises:
         InputError: when `dates` is below 3.
@@ -91,7 +83,11 @@ def simulate(seed: int, dates: int = 200, assumptions: Assumptions = ASSUMPTIONS
         raise InputError(f"dates must be at least 3, got {dates}")
     rng = np.random.Generator(np.random.PCG64(seed))
     names, parts = _countries()
-    log_r = np.log(assumptions.basic_r) + _deviations(rng, parts, dates + _BURN_IN_DAYS, assumptions)
+    days, memory = dates + _BURN_IN_DAYS, assumptions.memory
+    shared = assumptions.shared_sd * _autoregression(rng, 1, days, memory)
+    regional = assumptions.part_sd * _autoregression(rng, int(parts.max()) + 1, days, memory)
+    own = assumptions.own_sd * _autoregression(rng, len(parts), days, memory)
+    log_r = np.log(assumptions.basic_r) + (shared + regional[parts] + own)
     infections = _infections(rng, np.exp(log_r), assumptions)
     reports = _reports(rng, infections, assumptions)[:, _BURN_IN_DAYS:]
     note = (
@@ -103,25 +99,14 @@ def simulate(seed: int, dates: int = 200, assumptions: Assumptions = ASSUMPTIONS
 
 def _countries() -> tuple[tuple[str, ...], Int64[np.ndarray, "regions"]]:
     """Names in alphabetical order, and the index of each one's part of the world."""
-    part_of = {code: i for i, codes in enumerate(COUNTRIES.values()) for code in codes.split()}
-    countries = {_name(code): part for code, part in part_of.items()}
+    import pycountry
+
+    countries: dict[str, int] = {}
+    for part, codes in enumerate(COUNTRIES.values()):
+        for country in map(pycountry.countries.lookup, codes.split()):
+            countries[getattr(country, "common_name", country.name)] = part
     names = tuple(sorted(countries))
     return names, np.array([countries[name] for name in names], dtype=np.int64)
-
-
-def _name(code: str) -> str:
-    country = pycountry.countries.lookup(code)
-    return getattr(country, "common_name", country.name)
-
-
-def _deviations(
-    rng: np.random.Generator, parts: Int64[np.ndarray, "regions"], days: int, assumptions: Assumptions
-) -> Float64[np.ndarray, "regions days"]:
-    """Deviation of log R from its base: shared, regional and own autoregressions added up."""
-    shared = assumptions.shared_sd * _autoregression(rng, 1, days, assumptions.memory)
-    regional = assumptions.part_sd * _autoregression(rng, int(parts.max()) + 1, days, assumptions.memory)
-    own = assumptions.own_sd * _autoregression(rng, len(parts), days, assumptions.memory)
-    return shared + regional[parts] + own
 
 
 def _autoregression(rng: np.random.Generator, rows: int, days: int, memory: float) -> Float64[np.ndarray, "rows days"]:
@@ -146,9 +131,7 @@ def _infections(
     susceptible = population.copy()
     for t in range(days):
         force = np.zeros(regions)
-        for lag, weight in enumerate(
-            weights[:t], start=1
-        ):  # not a matrix product, whose rounding depends on the machine
+        for lag, weight in enumerate(weights[:t], start=1):  # a matrix product's rounding depends on the machine
             force += weight * infections[:, t - lag]
         expected = r[:, t] * force * susceptible / population + imported[:, t]
         infections[:, t] = np.minimum(rng.poisson(expected), susceptible)
@@ -166,22 +149,21 @@ def _reports(
     for lag, weight in enumerate(delay, start=1):
         smeared[:, lag:] += weight * infections[:, :-lag]
     reported_share = rng.beta(3.0, 5.0, size=(regions, 1))
+    # A factor a weekday, of mean 1: a weekend dip and a rebound whose depth differs by country, and small whims.
+    rhythm = np.array([-0.1, 0.3, 0.3, 0.2, 0.2, -0.3, -0.6])[[3, 4, 5, 6, 0, 1, 2]]  # day 0 of the epoch is a Thursday
+    depth = rng.uniform(0.0, 1.0, size=(regions, 1))
+    factors = np.exp(depth * rhythm + 0.05 * rng.standard_normal((regions, 7)))
+    factors = factors / factors.mean(axis=1, keepdims=True)
     weekday = (FIRST_DAY - _BURN_IN_DAYS + np.arange(days)).astype(int) % 7
-    expected = smeared * reported_share * _weekday_factors(rng, regions)[:, weekday]
+    expected = smeared * reported_share * factors[:, weekday]
     k = assumptions.dispersion
     return rng.negative_binomial(k, k / (k + expected))
 
 
-def _weekday_factors(rng: np.random.Generator, regions: int) -> Float64[np.ndarray, "regions 7"]:
-    """A factor a weekday, of mean 1: a weekend dip and a rebound whose depth differs by country, and small whims."""
-    rhythm = np.array([-0.1, 0.3, 0.3, 0.2, 0.2, -0.3, -0.6])[[3, 4, 5, 6, 0, 1, 2]]  # day 0 of the epoch is a Thursday
-    depth = rng.uniform(0.0, 1.0, size=(regions, 1))
-    factors = np.exp(depth * rhythm + 0.05 * rng.standard_normal((regions, 7)))
-    return factors / factors.mean(axis=1, keepdims=True)
-
-
 def _discretised_gamma(mean_days: float, sd_days: float, days: int = 30) -> Float64[np.ndarray, "days"]:
     """Probabilities of 1, 2, … days for a gamma-distributed time, by differences of its distribution function."""
+    from scipy.special import gammainc  # takes half a second, and only a simulation needs it
+
     shape, scale = (mean_days / sd_days) ** 2, sd_days**2 / mean_days
     edges = np.concatenate([[0.0], np.arange(days) + 1.5])
     steps = np.diff(gammainc(shape, edges / scale))

@@ -7,14 +7,10 @@ of these the log score decides comparisons. The others describe.
 from typing import Literal, TypedDict
 
 import numpy as np
-from jaxtyping import Bool, Float
 from sklearn import metrics
 
 from twofold.engine.errors import InputError
-from twofold.scoring.bootstrap import BINS, PROBABILITY_FLOOR, SCORES, bin_of
-
-Probability = Float[np.ndarray, "windows"]
-Label = Bool[np.ndarray, "windows"]
+from twofold.scoring.bootstrap import BINS, PROBABILITY_FLOOR, SCORES, Label, Probability, bin_of
 
 DIRECTION: dict[str, Literal[1, -1]] = {
     "accuracy": 1,
@@ -42,10 +38,6 @@ class ReliabilityBin(TypedDict):
 
 def scores(probability: Probability, label: Label) -> dict[str, float | None]:
     """All nine scores of a set of windows.
-
-    Args:
-        probability: forecast probability of "up", in [0, 1].
-        label: what happened.
 
     Returns:
         Score's name -> value; None where the set is empty, or of one class only and the score needs two.
@@ -179,13 +171,8 @@ def ece(probability: Probability, label: Label) -> float:
 def reliability(probability: Probability, label: Label, bins: int = BINS) -> list[ReliabilityBin]:
     """The reliability diagram's table: how often it went up where the model said about so much.
 
-    Args:
-        probability: forecast probability of "up".
-        label: what happened.
-        bins: equal-width bins (low, high], the first one closed.
-
     Returns:
-        One entry a bin, from low to high; empty bins are left out.
+        One entry for each of the equal-width bins (low, high], the first one closed; empty bins are left out.
 
     Source:
         Murphy & Winkler (1977), Reliability of subjective probability forecasts of precipitation and temperature, Appl.

@@ -4,7 +4,6 @@ Windows of one day share the day's news, reporting and weekday, and windows of n
 counts. A bootstrap of single windows takes them for independent and gives intervals that are far too narrow.
 """
 
-from collections.abc import Iterator
 from typing import TypedDict
 
 import numpy as np
@@ -14,20 +13,15 @@ PROBABILITY_FLOOR = 1e-6
 """The log score clips probabilities to [1e-6, 1 - 1e-6], so that one certain error costs 13.8 nats and not infinity."""
 BINS = 10
 """Equal-width bins of the expected calibration error and of the reliability diagram."""
-SCORES = (
-    "accuracy",
-    "balanced_accuracy",
-    "mcc",
-    "roc_auc",
-    "pr_auc",
-    "brier_score",
-    "brier_skill",
-    "log_score",
-    "ece",
-)
+SCORES = ("accuracy", "balanced_accuracy", "mcc", "roc_auc", "pr_auc", "brier_score", "brier_skill", "log_score", "ece")
 """Names of the scores, in the order of every table."""
 COMPARED = ("log_score", "brier_score", "roc_auc", "accuracy")
 """Scores of a paired comparison."""
+Probability = Float[np.ndarray, "windows"]
+Label = Bool[np.ndarray, "windows"]
+Day = Int[np.ndarray, "windows"]
+Counts = Int[np.ndarray, "resamples days"]
+Drawn = Float[np.ndarray, "resamples"]
 _CELLS = 1_000_000  # resamples x windows held at once; a few arrays of 8 MB each stay in the cache's reach
 
 
@@ -40,14 +34,7 @@ class Comparison(TypedDict):
 
 
 def intervals(
-    probability: Float[np.ndarray, "windows"],
-    label: Bool[np.ndarray, "windows"],
-    day: Int[np.ndarray, "windows"],
-    *,
-    resamples: int,
-    block_days: int,
-    level: float,
-    seed: int,
+    probability: Probability, label: Label, day: Day, *, resamples: int, block_days: int, level: float, seed: int
 ) -> dict[str, list[float] | None]:
     """Percentile interval of every score.
 
@@ -76,19 +63,19 @@ def intervals(
         Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3 (percentile interval); blocks as in
         `draw_days`.
     """
-    place, days = _places(day)
-    if days < 2 * block_days:
+    days, place = np.unique(day, return_inverse=True)
+    if days.size < 2 * block_days:
         return dict.fromkeys(SCORES)
-    counts = draw_days(days, resamples=resamples, block_days=block_days, seed=seed)
+    counts = draw_days(days.size, resamples=resamples, block_days=block_days, seed=seed)
     drawn = bootstrap_scores(probability, label, place, counts)
-    return {name: _percentiles(drawn[name], level) for name in SCORES}
+    return {name: percentiles(drawn[name], level) for name in SCORES}
 
 
 def compare(
-    probability_a: Float[np.ndarray, "windows"],
-    probability_b: Float[np.ndarray, "windows"],
-    label: Bool[np.ndarray, "windows"],
-    day: Int[np.ndarray, "windows"],
+    probability_a: Probability,
+    probability_b: Probability,
+    label: Label,
+    day: Day,
     *,
     resamples: int,
     block_days: int,
@@ -98,17 +85,8 @@ def compare(
     """Paired comparison of two models on the same windows: both are scored on the same resampled days.
 
     What is hard for both models cancels, so the interval of the difference is narrower than the two models' own
-    intervals suggest; those may overlap while the difference is significant.
-
-    Args:
-        probability_a: forecast probability of "up" by model a.
-        probability_b: the same by model b.
-        label: what happened.
-        day: number of each window's origin.
-        resamples: bootstrap resamples.
-        block_days: consecutive days in a block.
-        level: coverage aimed at, in (0, 1).
-        seed: of numpy's PCG64.
+    intervals suggest; those may overlap while the difference is significant. The arguments are those of `intervals`,
+    but for a second model's probabilities.
 
     Returns:
         Score's name -> difference a - b with its percentile interval. Negative log and Brier score differences, and
@@ -118,14 +96,17 @@ def compare(
         Diebold & Mariano (1995), Comparing predictive accuracy, J. Bus. Econ. Stat. 13(3), for the comparison of
         paired losses; blocks as in `draw_days`.
     """
-    place, days = _places(day)
-    once = np.ones((1, days), np.int64)
-    point = _differences(probability_a, probability_b, label, place, once)
-    if days < 2 * block_days:
-        return {name: _comparison(values, None) for name, values in point.items()}
-    counts = draw_days(days, resamples=resamples, block_days=block_days, seed=seed)
-    drawn = _differences(probability_a, probability_b, label, place, counts)
-    return {name: _comparison(values, _percentiles(drawn[name], level)) for name, values in point.items()}
+    days, place = np.unique(day, return_inverse=True)
+    once = np.ones((1, days.size), np.int64)
+    found: dict[str, Comparison] = {
+        name: {"difference": None if np.isnan(value[0]) else float(value[0]), "low": None, "high": None}
+        for name, value in _differences(probability_a, probability_b, label, place, once).items()
+    }
+    if days.size >= 2 * block_days:
+        counts = draw_days(days.size, resamples=resamples, block_days=block_days, seed=seed)
+        for name, drawn in _differences(probability_a, probability_b, label, place, counts).items():
+            found[name]["low"], found[name]["high"] = percentiles(drawn, level) or (None, None)
+    return found
 
 
 def draw_days(days: int, *, resamples: int, block_days: int, seed: int) -> Int[np.ndarray, "resamples days"]:
@@ -156,19 +137,10 @@ def draw_days(days: int, *, resamples: int, block_days: int, seed: int) -> Int[n
     return np.bincount(cell.ravel(), minlength=resamples * days).reshape(resamples, days)
 
 
-def bootstrap_scores(
-    probability: Float[np.ndarray, "windows"],
-    label: Bool[np.ndarray, "windows"],
-    place: Int[np.ndarray, "windows"],
-    counts: Int[np.ndarray, "resamples days"],
-) -> dict[str, Float[np.ndarray, "resamples"]]:
-    """Every score of every resample, from sums by day: what `score.scores` gives on the windows repeated as drawn.
+def bootstrap_scores(probability: Probability, label: Label, place: Day, counts: Counts) -> dict[str, Drawn]:
+    """Every score of every resample, from sums by day: what `binary.scores` gives on the windows repeated as drawn.
 
-    Args:
-        probability: forecast probability of "up".
-        label: what happened.
-        place: column of each window's day in `counts`.
-        counts: how often a day is drawn.
+    `place` is the column of each window's day in `counts`.
 
     Returns:
         Score's name -> one value a resample, NaN where undefined.
@@ -195,17 +167,12 @@ def bootstrap_scores(
     }
 
 
-def bin_of(probability: Float[np.ndarray, "windows"], bins: int) -> Int[np.ndarray, "windows"]:
+def bin_of(probability: Probability, bins: int) -> Int[np.ndarray, "windows"]:
     """Equal-width bin of each probability: (low, high], the first closed, as in scikit-learn's `calibration_curve`."""
     return np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], probability)
 
 
-def _sums(
-    p: Float[np.ndarray, "windows"],
-    label: Bool[np.ndarray, "windows"],
-    place: Int[np.ndarray, "windows"],
-    counts: Int[np.ndarray, "resamples days"],
-) -> Float[np.ndarray, "sums resamples"]:
+def _sums(p: Probability, label: Label, place: Day, counts: Counts) -> Float[np.ndarray, "sums resamples"]:
     """Sums over a resample's windows: number, up, correct, called up, hits, squared and log losses, gap of each bin."""
     called, p_label = p > 0.5, np.clip(np.where(label, p, 1.0 - p), PROBABILITY_FLOOR, 1.0 - PROBABILITY_FLOOR)
     losses = (np.ones_like(p), label, called == label, called, called & label, (p - label) ** 2, -np.log(p_label))
@@ -215,17 +182,13 @@ def _sums(
     return by_day @ counts.T.astype(np.float64)
 
 
-def _ranking(
-    p: Float[np.ndarray, "windows"],
-    label: Bool[np.ndarray, "windows"],
-    place: Int[np.ndarray, "windows"],
-    counts: Int[np.ndarray, "resamples days"],
-) -> tuple[Float[np.ndarray, "resamples"], Float[np.ndarray, "resamples"]]:
+def _ranking(p: Probability, label: Label, place: Day, counts: Counts) -> tuple[Drawn, Drawn]:
     """Concordant (up, not up) pairs, ties counting half, and the precision summed over the ups, in each resample."""
     order = np.argsort(-p, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(p[order])), p.size - 1) if p.size else order
     concordant, precision = np.zeros(len(counts)), np.zeros(len(counts))
-    for rows in _chunks(len(counts), p.size):
+    step = max(1, _CELLS // max(1, p.size))
+    for rows in (slice(start, start + step) for start in range(0, len(counts), step)):
         weight = np.take(counts[rows].astype(np.int32), place[order], axis=1)
         drawn = np.cumsum(weight, axis=1, dtype=np.int32)[:, ends]
         weight *= label[order]
@@ -237,33 +200,12 @@ def _ranking(
     return concordant, precision
 
 
-def _chunks(rows: int, columns: int) -> Iterator[slice]:
-    step = max(1, _CELLS // max(1, columns))
-    return (slice(start, start + step) for start in range(0, rows, step))
-
-
-def _places(day: Int[np.ndarray, "windows"]) -> tuple[Int[np.ndarray, "windows"], int]:
-    days, place = np.unique(day, return_inverse=True)
-    return place, days.size
-
-
-def _differences(
-    a: Float[np.ndarray, "windows"],
-    b: Float[np.ndarray, "windows"],
-    label: Bool[np.ndarray, "windows"],
-    place: Int[np.ndarray, "windows"],
-    counts: Int[np.ndarray, "resamples days"],
-) -> dict[str, Float[np.ndarray, "resamples"]]:
+def _differences(a: Probability, b: Probability, label: Label, place: Day, counts: Counts) -> dict[str, Drawn]:
     scores_a, scores_b = (bootstrap_scores(p, label, place, counts) for p in (a, b))
     return {name: scores_a[name] - scores_b[name] for name in COMPARED}
 
 
-def _comparison(point: Float[np.ndarray, "1"], interval: list[float] | None) -> Comparison:
-    low, high = interval or (None, None)
-    return {"difference": None if np.isnan(point[0]) else float(point[0]), "low": low, "high": high}
-
-
-def _percentiles(values: Float[np.ndarray, "resamples"], level: float) -> list[float] | None:
+def percentiles(values: Drawn, level: float) -> list[float] | None:
     """Percentile interval over the resamples in which the score is defined."""
     defined = values[~np.isnan(values)]
     if not defined.size:
@@ -271,7 +213,5 @@ def _percentiles(values: Float[np.ndarray, "resamples"], level: float) -> list[f
     return [float(q) for q in np.quantile(defined, [(1.0 - level) / 2, (1.0 + level) / 2])]
 
 
-def _ratio(
-    top: Float[np.ndarray, "resamples"], bottom: Float[np.ndarray, "resamples"]
-) -> Float[np.ndarray, "resamples"]:
+def _ratio(top: Drawn, bottom: Drawn) -> Drawn:
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)

@@ -30,10 +30,6 @@ class Fault(NamedTuple):
 def fault_of(pmf: Pmf, observed: Observed) -> Fault | None:
     """What keeps a set of forecasts from being scored.
 
-    Args:
-        pmf: probabilities, one row a forecast.
-        observed: index of the category that happened.
-
     Returns:
         None where every probability lies in [0, 1], every row adds up to 1 and every index is a category's.
     """

@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
@@ -17,7 +17,7 @@ from twofold.engine.seed import seed_for
 from twofold.trend.features import Inputs
 
 BaselineName = Literal["base_rate", "all_zero", "mean_reversion", "logistic", "boosting"]
-BASELINES: tuple[BaselineName, ...] = ("base_rate", "all_zero", "mean_reversion", "logistic", "boosting")
+BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 BINS = 10
 FEW_WINDOWS = 20_000
 
@@ -79,18 +79,28 @@ def fit_baseline(
     Returns:
         The fitted baseline.
     """
-    label = up[rows]
+    label, active = up[rows], inputs.active[rows]
     if name == "base_rate":
         return Rates((), (_rate(label),), _rate(label))
-    if name in ("all_zero", "mean_reversion"):
-        active = inputs.active[rows]
-        zero = _rate(label[~active])
-        if name == "all_zero":
-            return Rates((), (_rate(label[active]),), zero)
-        return _mean_reversion(inputs.change[rows][active], label[active], zero)
+    if name == "all_zero":
+        return Rates((), (_rate(label[active]),), _rate(label[~active]))
+    if name == "mean_reversion":
+        change, zero, label = inputs.change[rows][active], _rate(label[~active]), label[active]
+        edges = np.unique(np.quantile(change, np.arange(1, BINS) / BINS) if len(change) else np.zeros(0))
+        place = np.searchsorted(edges, change, side="right")
+        return Rates(tuple(edges.tolist()), tuple(_rate(label[place == i]) for i in range(len(edges) + 1)), zero)
+    if name == "logistic":
+        return fit_classifier(logistic(1e-3, 300), inputs, up, rows)
+    return fit_classifier(boosting(150, 15, max(20, len(rows) // 500), 1.0, seed), inputs, up, rows)
+
+
+def fit_classifier(
+    classifier: Any, inputs: Inputs, up: Bool[np.ndarray, " windows"], rows: Int64[np.ndarray, " rows"]
+) -> Baseline:
+    """Fits a scikit-learn classifier on the flat table of the inputs; the base rate where labels are of one class."""
+    label = up[rows]
     if label.all() or not label.any():
-        return Rates((), (_rate(label),), _rate(label))  # nothing to tell apart: no more than the base rate
-    classifier = _logistic() if name == "logistic" else _boosting(len(rows), seed)
+        return Rates((), (_rate(label),), _rate(label))
     # On few windows OpenMP's threads cost more than they bring, several times so on a busy machine.
     threads = 1 if len(rows) < FEW_WINDOWS else None
     with warnings.catch_warnings(), threadpool_limits(threads):
@@ -100,29 +110,24 @@ def fit_baseline(
     return Estimator(classifier)
 
 
-def _rate(label: np.ndarray) -> float:
-    """Share of "up", kept off 0 and 1 by Laplace's rule, so that no log score is infinite."""
-    return float((label.sum() + 1) / (len(label) + 2))
+def logistic(c: float, rounds: int) -> Pipeline:
+    """Logistic regression on standardised columns; `c` is the inverse strength of its penalty."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=rounds))
 
 
-def _mean_reversion(change: np.ndarray, label: np.ndarray, zero: float) -> Rates:
-    quantiles = np.quantile(change, np.arange(1, BINS) / BINS) if len(change) else np.zeros(0)
-    edges = np.unique(quantiles)
-    place = np.searchsorted(edges, change, side="right")
-    return Rates(tuple(edges.tolist()), tuple(_rate(label[place == i]) for i in range(len(edges) + 1)), zero)
-
-
-def _logistic() -> Pipeline:
-    return make_pipeline(StandardScaler(), LogisticRegression(C=1e-3, max_iter=300))
-
-
-def _boosting(windows: int, seed: int) -> HistGradientBoostingClassifier:
+def boosting(rounds: int, leaves: int, min_leaf: int, l2: float, seed: int) -> HistGradientBoostingClassifier:
+    """Histogram gradient boosting of `rounds` trees."""
     return HistGradientBoostingClassifier(
         learning_rate=0.05,
-        max_iter=150,
-        max_leaf_nodes=15,
-        min_samples_leaf=max(20, windows // 500),
-        l2_regularization=1.0,
+        max_iter=rounds,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=min_leaf,
+        l2_regularization=l2,
         early_stopping=False,  # pyright: ignore[reportArgumentType]  (its stub knows "auto" only)
         random_state=seed_for(seed, "boosting") % 2**32,
     )
+
+
+def _rate(label: np.ndarray) -> float:
+    """Share of "up", kept off 0 and 1 by Laplace's rule, so that no log score is infinite."""
+    return float((label.sum() + 1) / (len(label) + 2))

@@ -1,5 +1,6 @@
 """Calibration of probabilities on their own slice: a map from probability to probability that keeps the order."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import expit, logit
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -118,17 +120,14 @@ def fit_calibration(
     # in as the outcome of the prior days, which draws the fit towards leaving them as they are.
     trust = days / (days + prior_days)
     if method == "temperature":
-        return _fit_temperature(p, trust * _platt_targets(label) + (1 - trust) * p)
+        n_up = int(label.sum())
+        platt = np.where(label, (n_up + 1) / (n_up + 2), 1 / (n - n_up + 2))
+        return _fit_temperature(p, trust * platt + (1 - trust) * p)
     return _fit_isotonic(p, trust * label + (1 - trust) * p)
 
 
 def apply_calibration(calibration: Calibration, probability: Probability) -> Probability:
-    """Calibrated probabilities; a higher probability never becomes the lower one.
-
-    Args:
-        calibration: from `fit_calibration`, `identity` or `Calibration.from_dict`.
-        probability: forecast probability of "up".
-    """
+    """Calibrated probabilities; a higher probability never becomes the lower one."""
     return _APPLY[calibration.method](calibration, probability.astype(np.float64))
 
 
@@ -136,7 +135,16 @@ def _fit_temperature(p: Probability, target: Probability) -> Calibration:
     odds, n = _log_odds(p), target.size
     if np.ptp(odds) == 0.0:
         return identity(n, "all windows of the calibration slice have one probability; it is left as it is")
-    scale, shift = _maximum_likelihood(odds, target)
+    # A logistic regression on soft targets: a window is "up" by its target, not up by the rest. Newton on two
+    # parameters ends at the optimum to rounding; C = inf switches the regularisation off.
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=200)
+    outcome, weight = np.repeat([True, False], n), np.concatenate([target, 1.0 - target])
+    with warnings.catch_warnings():
+        # Where the start is the optimum but for rounding, Newton's line search finds nothing lower; scikit-learn warns
+        # and lets L-BFGS end the fit.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(np.concatenate([odds, odds])[:, None], outcome, sample_weight=weight)
+    scale, shift = float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
     if not scale > 0.0:
         return identity(
             n,
@@ -144,22 +152,6 @@ def _fit_temperature(p: Probability, target: Probability) -> Calibration:
             "probabilities are left as they are",
         )
     return Calibration("temperature", n, scale=scale, shift=shift)
-
-
-def _maximum_likelihood(odds: Odds, target: Probability) -> tuple[float, float]:
-    """Scale and shift of a logistic regression on soft targets: a window is "up" by its target, not up by the rest."""
-    both = np.concatenate([odds, odds])[:, None]
-    outcome = np.repeat([True, False], odds.size)
-    # Newton on two parameters ends at the optimum to rounding; C = inf switches the regularisation off.
-    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=200)
-    model.fit(both, outcome, sample_weight=np.concatenate([target, 1.0 - target]))
-    return float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
-
-
-def _platt_targets(label: Label) -> Probability:
-    """(n_up + 1) / (n_up + 2) for an up and 1 / (n_down + 2) for a not-up."""
-    n_up = int(label.sum())
-    return np.where(label, (n_up + 1) / (n_up + 2), 1 / (label.size - n_up + 2))
 
 
 def _fit_isotonic(p: Probability, target: Probability) -> Calibration:

@@ -1,4 +1,8 @@
-"""The study's commands: words in, an exit status out. Only here do computing and showing meet."""
+"""The study's commands: words in, an exit status out. Only here do computing and showing meet.
+
+What fits, scores or draws is imported by the function that needs it, so that help comes at once, and so does what is
+wrong with a word or a table.
+"""
 
 import contextlib
 import json
@@ -6,39 +10,27 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import polars as pl
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from twofold.counts.config import SourceConfig
-from twofold.counts.load import load_panel, read_frame
-from twofold.counts.panel import Panel
-from twofold.engine.config import short_digest
 from twofold.engine.errors import InputError
 from twofold.engine.flags import parse, word_after
-from twofold.engine.loop import Record
-from twofold.engine.run import claim
-from twofold.engine.terminal import deliver, render
+from twofold.engine.job import Job, fill
+from twofold.engine.run import RunFolder, require_done
+from twofold.engine.terminal import counting, deliver, render
 from twofold.page import numbers
-from twofold.trend.config import TrendConfig
-from twofold.trend.forecast import Forecaster
-from twofold.trend.judge import rescore
-from twofold.trend.original.study import StudyConfig, check_study, execute_study
+from twofold.trend.config import StudyConfig, TrendConfig
 from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
-from twofold.trend.report import original as original_report
-from twofold.trend.report import run as run_report
-from twofold.trend.report import walk as walk_report
 from twofold.trend.report import wording
-from twofold.trend.run import execute
-from twofold.trend.train import Journal
-from twofold.trend.walk.account import settle
 from twofold.trend.walk.config import BacktestConfig
-from twofold.trend.walk.schedule import schedule, walk_forward
-from twofold.trend.windows import prepare
+
+if TYPE_CHECKING:
+    from twofold.counts.panel import Panel
+    from twofold.trend.forecast import Forecaster
 
 
 @dataclass(frozen=True)
@@ -66,23 +58,33 @@ def run(argv: list[str]) -> int:
 
 def run_study(flags: RunFlags, command: list[str]) -> int:
     """One run, from counts to a report."""
+    from twofold.counts.load import load_panel
+    from twofold.trend.windows import prepare
+
     panel = load_panel(flags.data, flags.config.source)
     prepare(panel, flags.config)  # a misfit of data and config is told before any folder is made
-    source = flags.data.name if flags.data else "simulated"
-    out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{short_digest(flags.config, panel.digest())}"
-    console = Console(stderr=True)
-    for note in (*panel.notes, departures(flags.config)):
-        if note:
-            console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
-    with claim(out, flags.config, panel.digest(), command, overwrite=flags.overwrite) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very run, finished; --overwrite runs it again")
-        else:
-            with progress(console, flags.config) as journal:
-                execute(panel, source, flags.config, folder, journal)
-            run_report.write(out)
-            folder.finish()
-    show_scores(json.loads((out / "scores.json").read_text()), out)
+
+    def compute(folder: RunFolder, console: Console) -> None:
+        from twofold.trend.run import execute
+
+        with progress(console, flags.config.train.epochs) as journal:
+            execute(panel, _source(flags.data), flags.config, folder, journal)
+
+    def report(folder: Path) -> None:
+        from twofold.trend.report import run
+
+        run.write(folder)
+
+    notes = *panel.notes, departures(flags.config)
+    out = fill(_job(flags, "run", command, panel, notes), compute, report)
+    scores = json.loads((out / "scores.json").read_text())
+    split, windows = scores["split"], scores["windows"]
+    title = (
+        f"{split['kind']} split: {windows['test']} test windows, origins {split['test_first']} to {split['test_last']}"
+    )
+    blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
+    sys.stdout.write(render(score_table(title, blocks)))
+    sys.stdout.write(f"{scores['verdict']['sentence']}\nReport: {out / 'report.html'}\n")
     return 0
 
 
@@ -107,113 +109,27 @@ class StudyFlags:
 def study(argv: list[str]) -> int:
     """`twofold trend study`."""
     flags = parse(StudyFlags, argv, "trend study", default=StudyFlags(StudyConfig()))
+
+    from twofold.counts.load import load_panel
+    from twofold.trend.original.study import check_study
+
     panel = load_panel(flags.data, flags.config.source)
     check_study(panel, flags.config)  # a misfit of data and grid is told before any folder is made
-    source = flags.data.name if flags.data else "simulated"
-    out = flags.out or Path("runs/trend") / f"original-study-{short_digest(flags.config, panel.digest())}"
-    console = Console(stderr=True)
-    command = ["twofold", "trend", "study", *argv]
-    with claim(out, flags.config, panel.digest(), command, overwrite=flags.overwrite) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very study, finished; --overwrite runs it again")
-        else:
-            with count_bar(console, "settings") as advance:
-                execute_study(panel, source, flags.config, folder, advance)
-            original_report.write(out)
-            folder.finish()
+
+    def compute(folder: RunFolder, console: Console) -> None:
+        from twofold.trend.original.run import execute_study
+
+        with counting(console, "settings") as advance:
+            execute_study(panel, _source(flags.data), flags.config, folder, advance)
+
+    def report(folder: Path) -> None:
+        from twofold.trend.report import original
+
+        original.write(folder)
+
+    out = fill(_job(flags, "study", ["twofold", "trend", "study", *argv], panel), compute, report)
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0
-
-
-@dataclass(frozen=True)
-class PredictFlags:
-    """Prints each region's probability of rising on the date after the last."""
-
-    run: tyro.conf.Positional[Path]
-    """A finished run folder."""
-    data: Path | None = None
-    """Newer data of the same kind; without it, the data of the run."""
-    drop_last: int = 0
-    """Number of last dates of the newer data to leave out, for days still being reported."""
-    format: Literal["table", "csv", "json"] = "table"
-    """How to print."""
-    out: Path | None = None
-    """File to write instead of printing."""
-
-
-def predict(argv: list[str]) -> int:
-    """`twofold trend predict`."""
-    flags = parse(PredictFlags, argv, "trend predict")
-    forecaster = Forecaster.open(flags.run)
-    if flags.data:
-        panel = load_panel(flags.data, forecaster.source.model_copy(update={"drop_last": flags.drop_last}))
-    else:
-        panel = _panel_of(flags.run, forecaster)
-    with _naming(flags.data):
-        forecast = forecaster.forecast(panel)
-    for note in panel.notes:
-        sys.stderr.write(f"note: {note}\n")
-    for note in forecast.notes:
-        sys.stderr.write(f"warning: {note}\n")
-    ranked = forecast.table.sort("probability", descending=True)
-    deliver(format_forecast(ranked, flags.format), flags.out)
-    return 0
-
-
-@dataclass(frozen=True)
-class ScoreFlags:
-    """Prints the scores of a finished run, or scores its model on newer data that it has never seen."""
-
-    run: tyro.conf.Positional[Path]
-    """A finished run folder."""
-    data: Path | None = None
-    """Newer data of the same kind; only windows after the run's last date are scored."""
-    format: Literal["table", "json"] = "table"
-    """How to print."""
-    out: Path | None = None
-    """File to write instead of printing."""
-
-
-def score(argv: list[str]) -> int:
-    """`twofold trend score`."""
-    flags = parse(ScoreFlags, argv, "trend score")
-    forecaster = Forecaster.open(flags.run)
-    if flags.data is None:
-        found = json.loads((flags.run / "scores.json").read_text())
-        title = f"{flags.run}: test origins {found['split']['test_first']} to {found['split']['test_last']}"
-        blocks = {"ensemble": found, **found["models"], **found["baselines"]}
-    else:
-        panel = load_panel(flags.data, forecaster.source)
-        with _naming(flags.data):
-            found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
-        for note in forecaster.notes(panel):
-            sys.stderr.write(f"warning: {note}\n")
-        title = (
-            f"{flags.data}: {found['windows']} windows new to the model, origins {found['first']} to {found['last']}; "
-            f"{found['seen']} left out, since it was trained on them"
-        )
-        blocks = found["models"]
-    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
-    deliver(text, flags.out)
-    return 0
-
-
-def _panel_of(run: Path, forecaster: Forecaster) -> Panel:
-    frame = pl.read_parquet(run / "panel.parquet").select("region", "date", "value")
-    return read_frame(frame, SourceConfig(kind=forecaster.kind))
-
-
-@contextlib.contextmanager
-def _naming(data: Path | None) -> Iterator[None]:
-    """Puts the file's name before what is wrong with its content."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{data}: {error}" if data else str(error)) from error
-
-
-DEFAULT_WALK = "walk-next-day"
-WALK_SCORES = "log_score", "brier_skill", "roc_auc"
 
 
 @dataclass(frozen=True)
@@ -239,119 +155,210 @@ class BacktestFlags:
 
 def backtest(argv: list[str]) -> int:
     """`twofold trend backtest`."""
-    start = walk_recipe(word_after("--recipe", argv) or DEFAULT_WALK)
-    hint = f"Recipes: {', '.join(WALKS)}."
-    flags = parse(BacktestFlags, argv, "trend backtest", default=BacktestFlags(start), hint=hint)
+    start = BacktestFlags(walk_recipe(word_after("--recipe", argv) or "walk-next-day"))
+    flags = parse(BacktestFlags, argv, "trend backtest", default=start, hint=f"Recipes: {', '.join(WALKS)}.")
+
+    from twofold.counts.load import load_panel
+    from twofold.trend.walk.schedule import schedule
+
     panel = load_panel(flags.data, flags.config.source)
     plan = schedule(panel, flags.config)  # a misfit of data and config is told before any folder is made
-    source = flags.data.name if flags.data else "simulated"
-    out = flags.out or Path("runs/trend") / f"{flags.config.recipe}-{short_digest(flags.config, panel.digest())}"
-    console = Console(stderr=True)
-    for note in panel.notes:
-        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+
+    def compute(folder: RunFolder, console: Console) -> None:
+        from twofold.trend.walk.account import settle
+        from twofold.trend.walk.models import walk_forward
+
+        with counting(console, "refits") as advance:
+            walk_forward(panel, plan, flags.config, folder.path, advance)
+        settle(panel, _source(flags.data), plan, flags.config, folder)
+
+    def report(folder: Path) -> None:
+        from twofold.trend.report import walk
+
+        walk.write(folder)
+
     command = ["twofold", "trend", "backtest", *argv]
-    with claim(out, flags.config, panel.digest(), command, overwrite=flags.overwrite) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very walk, finished; --overwrite walks it again")
-        else:
-            with count_bar(console, "refits") as advance:
-                walk_forward(panel, plan, flags.config, out, advance)
-            settle(panel, source, plan, flags.config, folder)
-            walk_report.write(out)
-            folder.finish()
+    out = fill(_job(flags, "walk", command, panel, panel.notes), compute, report)
     found = json.loads((out / "scores.json").read_text())
-    sys.stdout.write(f"{render(_walk_table(found))}Report: {out / 'report.html'}\n")
+    walked, windows = found["walk"], found["windows"]["active"]
+    title = (
+        f"{windows['windows']} active windows, target dates {walked['first_target']} to {walked['last_target']} "
+        f"({len(found['skipped'])} origins skipped)"
+    )
+    shown = "log_score", "brier_skill", "roc_auc"
+    table = Table("model", *(wording.SCORES[score].label for score in shown), title=title)
+    for name, model in sorted(found["models"].items(), key=lambda item: item[1]["active"]["log_score"] or 0.0):
+        ends = model["intervals"]["active"]
+        cells = (numbers.with_interval(model["active"][score], ends.get(score)) for score in shown)
+        table.add_row(wording.model(name), *cells)
+    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
     return 0
 
 
-def _walk_table(found: dict[str, Any]) -> Table:
-    """Every model on active windows, best log score first."""
-    walk, windows = found["walk"], found["windows"]["active"]
-    title = (
-        f"{windows['windows']} active windows, target dates {walk['first_target']} to {walk['last_target']} "
-        f"({len(found['skipped'])} origins skipped)"
-    )
-    table = Table("model", *(wording.SCORES[score].label for score in WALK_SCORES), title=title)
-    for name, model in sorted(found["models"].items(), key=lambda item: item[1]["active"]["log_score"] or 0.0):
-        ends = model["intervals"]["active"]
-        table.add_row(
-            wording.model(name),
-            *(numbers.with_interval(model["active"][score], ends.get(score)) for score in WALK_SCORES),
+def _job(
+    flags: RunFlags | StudyFlags | BacktestFlags,
+    what: str,
+    command: list[str],
+    panel: "Panel",
+    notes: tuple[str | None, ...] = (),
+) -> Job:
+    name, digest = f"trend/{flags.config.recipe}", panel.digest()
+    return Job(what, command, flags.config, digest, name, flags.out, flags.overwrite, notes)
+
+
+def _source(data: Path | None) -> str:
+    return data.name if data else "simulated"
+
+
+@dataclass(frozen=True)
+class PredictFlags:
+    """Prints each region's probability of rising on the date after the last."""
+
+    run: tyro.conf.Positional[Path]
+    """A finished run folder."""
+    data: Path | None = None
+    """Newer data of the same kind; without it, the data of the run."""
+    drop_last: int = 0
+    """Number of last dates of the newer data to leave out, for days still being reported."""
+    format: Literal["table", "csv", "json"] = "table"
+    """How to print."""
+    out: Path | None = None
+    """File to write instead of printing."""
+
+
+def predict(argv: list[str]) -> int:
+    """`twofold trend predict`."""
+    flags = parse(PredictFlags, argv, "trend predict")
+    forecaster = _open(flags.run, flags.data)
+
+    from twofold.counts.load import load_panel
+
+    if flags.data:
+        panel = load_panel(flags.data, forecaster.source.model_copy(update={"drop_last": flags.drop_last}))
+    else:
+        panel = _panel_of(flags.run, forecaster)
+    with _naming(flags.data):
+        forecast = forecaster.forecast(panel)
+    for note in panel.notes:
+        sys.stderr.write(f"note: {note}\n")
+    for note in forecast.notes:
+        sys.stderr.write(f"warning: {note}\n")
+    ranked = forecast.table.sort("probability", descending=True)
+    if flags.format == "csv":
+        text = ranked.write_csv()
+    elif flags.format == "json":
+        text = ranked.write_json() + "\n"
+    else:
+        columns = "region", "P(up)", "in C", "last date", "target date", "last count"
+        table = Table(*columns, title="Probability of rising")
+        for row in ranked.iter_rows(named=True):
+            cells = row["region"], f"{row['probability']:.3f}", "yes" if row["in_c"] else "no"
+            table.add_row(*cells, str(row["origin"]), str(row["target_date"]), str(row["last_value"]))
+        text = render(table)
+    deliver(text, flags.out)
+    return 0
+
+
+@dataclass(frozen=True)
+class ScoreFlags:
+    """Prints the scores of a finished run, or scores its model on newer data that it has never seen."""
+
+    run: tyro.conf.Positional[Path]
+    """A finished run folder."""
+    data: Path | None = None
+    """Newer data of the same kind; only windows after the run's last date are scored."""
+    format: Literal["table", "json"] = "table"
+    """How to print."""
+    out: Path | None = None
+    """File to write instead of printing."""
+
+
+def score(argv: list[str]) -> int:
+    """`twofold trend score`."""
+    flags = parse(ScoreFlags, argv, "trend score")
+    forecaster = _open(flags.run, flags.data)
+    if flags.data is None:
+        found = json.loads((flags.run / "scores.json").read_text())
+        title = f"{flags.run}: test origins {found['split']['test_first']} to {found['split']['test_last']}"
+        blocks = {"ensemble": found, **found["models"], **found["baselines"]}
+    else:
+        from twofold.counts.load import load_panel
+        from twofold.trend.judge import rescore
+
+        panel = load_panel(flags.data, forecaster.source)
+        with _naming(flags.data):
+            found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
+        for note in forecaster.notes(panel):
+            sys.stderr.write(f"warning: {note}\n")
+        title = (
+            f"{flags.data}: {found['windows']} windows new to the model, origins {found['first']} to {found['last']}; "
+            f"{found['seen']} left out, since it was trained on them"
         )
-    return table
+        blocks = found["models"]
+    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
+    deliver(text, flags.out)
+    return 0
 
 
-_KEYS = "accuracy", "roc_auc", "brier_skill", "log_score", "ece"
+def _open(run: Path, data: Path | None) -> "Forecaster":
+    """The forecaster of a run; what can't be read at all is told before the model's libraries are loaded."""
+    require_done(run, "twofold trend run")
+    if data:
+        from twofold.counts.csv import read_bytes
+
+        read_bytes(data)
+
+    from twofold.trend.forecast import Forecaster
+
+    return Forecaster.open(run)
+
+
+def _panel_of(run: Path, forecaster: "Forecaster") -> "Panel":
+    import polars as pl
+
+    from twofold.counts.config import SourceConfig
+    from twofold.counts.load import read_frame
+
+    frame = pl.read_parquet(run / "panel.parquet").select("region", "date", "value")
+    return read_frame(frame, SourceConfig(kind=forecaster.kind))
 
 
 @contextlib.contextmanager
-def progress(console: Console, config: TrendConfig) -> Iterator[Journal]:
+def _naming(data: Path | None) -> Iterator[None]:
+    """Puts the file's name before what is wrong with its content."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{data}: {error}" if data else str(error)) from error
+
+
+def score_table(title: str, blocks: dict[str, Any]) -> Table:
+    """The main scores of several models, the log score with its interval, from blocks of `scores.json`'s form."""
+    table = Table("model", "windows", "accuracy", "ROC AUC", "Brier skill", "log score", "interval", "ECE", title=title)
+    for part in ("test", "test_active"):
+        for name, block in blocks.items():
+            keys = "accuracy", "roc_auc", "brier_skill", "log_score", "ece"
+            cells = ["-" if block[part][key] is None else f"{block[part][key]:.3f}" for key in keys]
+            interval = (block["intervals"][part] or {}).get("log_score")
+            cells.insert(4, f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-")
+            table.add_row(name, "all" if part == "test" else "active", *cells)
+        table.add_section()
+    return table
+
+
+@contextlib.contextmanager
+def progress(console: Console, epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A bar for each network, filled epoch by epoch; nothing where nobody watches."""
     shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     columns = *shown, TextColumn("{task.fields[loss]}")
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def journal(record: Record) -> None:
+        def journal(record: dict[str, Any]) -> None:
             name = f"{record['stage']} {record['member']}"
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=config.train.epochs, loss="")
+                tasks[name] = bars.add_task(name, total=epochs, loss="")
             loss = f"loss {record.get('validation_loss', record['train_loss']):.4f}"
             bars.update(tasks[name], completed=record["epoch"], loss=loss)
 
         yield journal
-
-
-@contextlib.contextmanager
-def count_bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar of settings or refits done; nothing where nobody watches."""
-    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def format_forecast(table: pl.DataFrame, form: Literal["table", "csv", "json"]) -> str:
-    """A forecast's table as text."""
-    if form == "csv":
-        return table.write_csv()
-    if form == "json":
-        return table.write_json() + "\n"
-    rows = Table("region", "P(up)", "in C", "last date", "target date", "last count", title="Probability of rising")
-    for row in table.iter_rows(named=True):
-        cells = row["region"], f"{row['probability']:.3f}", "yes" if row["in_c"] else "no"
-        rows.add_row(*cells, str(row["origin"]), str(row["target_date"]), str(row["last_value"]))
-    return render(rows)
-
-
-def score_table(title: str, blocks: dict[str, Any]) -> Table:
-    """The main scores of several models, the log score with its interval; all others' stand in the report.
-
-    Args:
-        title: of the table.
-        blocks: by model, blocks of `scores.json`'s form.
-    """
-    table = Table("model", "windows", "accuracy", "ROC AUC", "Brier skill", "log score", "interval", "ECE", title=title)
-    for part in ("test", "test_active"):
-        for name, block in blocks.items():
-            accuracy, auc, skill, log, ece = (_figure(block[part][key]) for key in _KEYS)
-            interval = (block["intervals"][part] or {}).get("log_score")
-            between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
-            table.add_row(name, "all" if part == "test" else "active", accuracy, auc, skill, log, between, ece)
-        table.add_section()
-    return table
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def show_scores(scores: dict[str, Any], out: Path) -> None:
-    """Prints the verdict, the headline beside the baselines, and where the report lies."""
-    blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
-    split, windows = scores["split"], scores["windows"]
-    title = (
-        f"{split['kind']} split: {windows['test']} test windows, origins {split['test_first']} to {split['test_last']}"
-    )
-    sys.stdout.write(render(score_table(title, blocks)))
-    sys.stdout.write(f"{scores['verdict']['sentence']}\nReport: {out / 'report.html'}\n")

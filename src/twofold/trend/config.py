@@ -146,14 +146,19 @@ class ScoreConfig(Config):
     """Level of the intervals."""
 
 
-class TrendConfig(Config):
-    """One run of the trend study."""
+class RecipeConfig(Config):
+    """What every run of a recipe starts with."""
 
     recipe: str = "default"
     """Name of the recipe that the config started from."""
     seed: int = Field(default=0, ge=0)
     """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
     source: SourceConfig = SourceConfig()
+
+
+class TrendConfig(RecipeConfig):
+    """One run of the trend study."""
+
     screen: ScreenConfig = ScreenConfig()
     window: WindowConfig = WindowConfig()
     split: SplitConfig = SplitConfig()
@@ -163,3 +168,29 @@ class TrendConfig(Config):
     ensemble: EnsembleConfig = EnsembleConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     score: ScoreConfig = ScoreConfig()
+
+
+class StudyConfig(Config):
+    """The grid that reproduces the original study."""
+
+    recipe: Literal["original-study"] = "original-study"
+    """Always the original study."""
+    seed: int = Field(default=0, ge=0)
+    """First seed; the others follow it."""
+    seeds: int = Field(default=3, ge=1, le=20)
+    """Seeds of every setting: each draws a split and first weights of its own."""
+    epochs: int = Field(default=20, ge=1)
+    """Epochs of every network (the original: 1000)."""
+    lengths: tuple[int, ...] = (3, 7, 14)
+    """Window lengths."""
+    starts: tuple[int, ...] = (0, 40)
+    """First increment that a window may hold."""
+    jobs: int = Field(default=0, ge=0, exclude=True)
+    """Settings run at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
+    source: SourceConfig = SourceConfig()
+
+    @model_validator(mode="after")
+    def _holds_the_original(self) -> "StudyConfig":
+        if 7 not in self.lengths or 0 not in self.starts:
+            raise ValueError("lengths must hold 7 and starts 0: the original's own setting")
+        return self

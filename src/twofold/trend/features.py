@@ -103,19 +103,7 @@ class Inputs:
 def fit_features(
     increments: Increments, windows: Windows, train: np.ndarray, config: FeatureConfig, asked: WindowConfig
 ) -> FeatureFit:
-    """Learns context regions, means and deviations from training windows.
-
-    Args:
-        increments: of all regions.
-        windows: all windows.
-        train: indices of the windows that may be learned from.
-        config: inputs, and whether to scale.
-        asked: the target, which own history is about.
-
-    Returns:
-        The fit.
-
-    """
+    """Learns context regions, means and deviations from the windows `train`; `asked` is what own history is about."""
     rows = np.unique(windows.region[train])
     context = tuple(increments.regions[row] for row in rows)
     channels = compute_channels(increments, config.inputs, context, asked)
@@ -139,15 +127,7 @@ def apply_features(
 ) -> Inputs:
     """Makes the inputs of windows, each from increments up to its origin.
 
-    Args:
-        fit: what was learned.
-        increments: of all regions, those of the context among them.
-        region: row of each window's region.
-        origin: index of each window's last increment.
-        asked: length and target.
-
-    Returns:
-        The inputs, scaled.
+    `region` holds the row of each window's region, `origin` the index of its last increment.
     """
     channels = compute_channels(increments, fit.inputs, fit.context, asked)
     width = channels.sequence.shape[2]
@@ -191,26 +171,23 @@ def compute_channels(
         "reference": lambda: list(reference_gaps(counts, asked.target, asked.horizon)),
         "median_growth": lambda: [median_growth(counts, known)],
     }
-    names = {kind: [name for name in inputs if name in table] for kind, table in (("s", sequence), ("t", static))}
-    blocks = {kind: [(n, c) for n in names[kind] for c in (sequence | static)[n]()] for kind in ("s", "t")}
-    shape = counts.shape
-    return Channels(
-        _stack([channel for _, channel in blocks["s"]], shape),
-        _stack([channel for _, channel in blocks["t"]], shape),
-        tuple(name for kind in ("s", "t") for name, _ in blocks[kind]),
-    )
+    blocks = [
+        [(name, channel) for name in inputs if name in table for channel in table[name]()]
+        for table in (sequence, static)
+    ]
+    stacked = [
+        np.stack([np.broadcast_to(channel, counts.shape) for _, channel in block], axis=2).astype(np.float32)
+        if block
+        else np.zeros((*counts.shape, 0), dtype=np.float32)
+        for block in blocks
+    ]
+    return Channels(*stacked, groups=tuple(name for block in blocks for name, _ in block))
 
 
 def poisson_change(counts: Int64[np.ndarray, "regions dates"]) -> Float[np.ndarray, "regions dates"]:
     """(x - x') / sqrt(x + x' + 1) against the date before: about a standard deviation a unit for Poisson counts."""
     before = np.concatenate([counts[:, :1], counts[:, :-1]], axis=1)
     return (counts - before) / np.sqrt(np.abs(counts) + np.abs(before) + 1)
-
-
-def _stack(channels: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    if not channels:
-        return np.zeros((*shape, 0), dtype=np.float32)
-    return np.stack([np.broadcast_to(channel, shape) for channel in channels], axis=2).astype(np.float32)
 
 
 def _lagged_difference(values: np.ndarray, lag: int) -> np.ndarray:
@@ -264,11 +241,8 @@ def _fading_share(up: np.ndarray, known: np.ndarray, every: int) -> np.ndarray:
 def _weekday_share(up: np.ndarray, known: np.ndarray, ahead: int, early: np.ndarray) -> np.ndarray:
     """`_fading_share` among labels that became known on the weekday on which the asked one will.
 
-    Args:
-        up: column d holds the label that becomes known on date d.
-        known: the context's regions.
-        ahead: dates until the asked label becomes known.
-        early: what stands in for the dates before the first such weekday.
+    Column d of `up` is known on date d, the asked label `ahead` dates later; `early` stands in before the first such
+    weekday.
     """
     share = np.empty(up.shape)
     for day in range(WEEK):
@@ -297,31 +271,20 @@ def trailing_mean(counts: np.ndarray, width: int) -> Channel:
 def reference(counts: Counts, target: Target, horizon: int) -> Channel:
     """What new counts have to exceed, per date: x[t] (`next_day`), else the mean of the dates that leave the sum.
 
-    Args:
-        counts: increments; negative ones count as 0.
-        target: as in `label`.
-        horizon: h, in dates.
-
-    Returns:
-        For `mean7` and h = 1 that is x[t-6]; dates before the first are taken as 0.
+    For `mean7` and h = 1 that is x[t-6]. Negative increments and dates before the first count as 0.
     """
     known = np.maximum(counts, 0)
     if target == "next_day":
         return known.astype(np.float64)
     leaving = WEEK if target == "sum7" else min(horizon, WEEK)
-    return _before(trailing_mean(known, leaving), WEEK - leaving)
+    mean, before = trailing_mean(known, leaving), np.zeros((len(known), WEEK - leaving))
+    return np.concatenate([before, mean], axis=1)[:, : mean.shape[1]]
 
 
 def reference_gaps(counts: Counts, target: Target, horizon: int) -> list[Channel]:
     """(m - r) / sqrt(m + r + 1) for three levels m against the reference r: about standard deviations for Poisson.
 
-    Args:
-        counts: increments; negative ones count as 0.
-        target: as in `label`.
-        horizon: in dates.
-
-    Returns:
-        The gaps of the mean over 3 dates, over 7, and of the mean in which a date's weight halves every 2 dates.
+    The levels are the mean over 3 dates, over 7, and the one in which a date's weight halves every 2 dates.
     """
     known, compared = np.maximum(counts, 0), reference(counts, target, horizon)
     levels = trailing_mean(known, SHORT), trailing_mean(known, WEEK), _fading_mean(known)
@@ -331,12 +294,7 @@ def reference_gaps(counts: Counts, target: Target, horizon: int) -> list[Channel
 def median_growth(counts: Counts, known: Bool[np.ndarray, " regions"]) -> Float[np.ndarray, " dates"]:
     """Median over the context's active regions of the log growth of the 7-date mean against 7 dates before.
 
-    Args:
-        counts: increments; negative ones count as 0.
-        known: the context's regions.
-
-    Returns:
-        One value a date, in [-3, 3]; 0 on dates on which no region of the context is active.
+    In [-3, 3]; 0 on dates on which no region of the context is active. Negative increments count as 0.
     """
     week = trailing_mean(np.maximum(counts, 0), WEEK)
     before = np.concatenate([np.repeat(week[:, :1], WEEK, axis=1), week], axis=1)[:, : week.shape[1]]
@@ -345,10 +303,6 @@ def median_growth(counts: Counts, known: Bool[np.ndarray, " regions"]) -> Float[
     return np.array(
         [np.median(growth[active[:, date], date]) if active[:, date].any() else 0.0 for date in range(counts.shape[1])]
     )
-
-
-def _before(values: Channel, dates: int) -> Channel:
-    return np.concatenate([np.zeros((len(values), dates)), values], axis=1)[:, : values.shape[1]]
 
 
 def _fading_mean(counts: Counts) -> Channel:

@@ -23,12 +23,13 @@ from twofold.counts.places import iso2
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
+from twofold.engine.run import require_done
 from twofold.engine.trees import read_trees, save_trees
 from twofold.trend.baselines import Baseline, Estimator, Rates
 from twofold.trend.calibrate import Calibration, apply_calibration
 from twofold.trend.config import TrendConfig
 from twofold.trend.features import FeatureFit, apply_features
-from twofold.trend.fit import Ensemble, Fitted, pool
+from twofold.trend.fit import Ensemble, pool
 from twofold.trend.model import Recurrent
 from twofold.trend.train import Trained
 from twofold.trend.windows import Prepared
@@ -79,14 +80,16 @@ class Forecaster:
         return self.config.source.model_copy(update={"kind": self.kind, "drop_last": 0})
 
     @classmethod
-    def of(cls, panel: Panel, prepared: Prepared, fitted: Fitted, config: TrendConfig) -> "Forecaster":
+    def of(
+        cls, panel: Panel, prepared: Prepared, final: Ensemble, calibration: Calibration, config: TrendConfig
+    ) -> "Forecaster":
         """The forecaster of a run that was just fitted."""
         names = np.array(panel.regions)[prepared.in_c]
         tested = np.unique(prepared.windows.origin[prepared.split.test])
         return cls(
             config,
-            fitted.final,
-            fitted.calibration,
+            final,
+            calibration,
             tuple(names.tolist()),
             panel.dates[-1],
             int(tested.max() - tested.min() + 1) * panel.step_days,
@@ -205,36 +208,32 @@ class Forecaster:
 
     @classmethod
     def open(cls, folder: Path) -> "Forecaster":
-        """Reads what `save` wrote.
-
-        Args:
-            folder: a run folder.
+        """Reads what `save` wrote into a run folder.
 
         Raises:
             RunFolderError: when there is no finished run, or a file of it can't be read as a model.
         """
-        if not (folder / "DONE").exists():
-            raise RunFolderError(f"{folder}: holds no finished trend run (no file DONE); run `twofold trend run` first")
+        require_done(folder, "twofold trend run")
         path = folder / NETWORKS
         try:
             with safe_open(path, framework="pt") as file:
                 about = json.loads(file.metadata()[KEY])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return cls._build(about, tensors, _read_trees(folder / TREES, about))
+            needed = set(about["partners"]) - set(about["rates"])
+            return cls._build(about, tensors, read_trees(folder / TREES) if needed else {})
         except RunFolderError:
             raise
         except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise RunFolderError(f"{path}: can't be read as a model of a trend run ({error})") from error
 
     @classmethod
-    def _build(
-        cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Baseline]
-    ) -> "Forecaster":
+    def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Any]) -> "Forecaster":
         config = TrendConfig.model_validate(about["config"])
         features = FeatureFit(**{key: tuple(value) for key, value in about["features"].items()})
         networks = {name: _build_network(name, entry, tensors, config) for name, entry in about["networks"].items()}
         rates = {name: Rates(tuple(r["edges"]), tuple(r["rates"]), r["zero"]) for name, r in about["rates"].items()}
-        estimators = {name: (trees | rates)[name] for name in about["partners"]}
+        fitted = {name: Estimator(classifier) for name, classifier in trees.items()} | rates
+        estimators: dict[str, Baseline] = {name: fitted[name] for name in about["partners"]}
         return cls(
             config,
             Ensemble(features, networks, estimators),
@@ -258,12 +257,6 @@ def _build_network(
     module = Recurrent(width, 0, len(known), cell, config.model)
     module.load_state_dict(weights)
     return Trained(module, entry["epochs"], known)
-
-
-def _read_trees(path: Path, about: dict[str, Any]) -> dict[str, Baseline]:
-    if not set(about["partners"]) - set(about["rates"]):
-        return {}
-    return {name: Estimator(classifier) for name, classifier in read_trees(path).items()}
 
 
 def _some(names: list[str]) -> str:

@@ -83,13 +83,8 @@ def importance(
         return []
     if len(rows) > MOST_WINDOWS:
         rows = np.sort(numpy_generator(seed, "importance windows").choice(rows, MOST_WINDOWS, replace=False))
-    part = replace(
-        inputs,
-        region=inputs.region[rows],
-        origin=inputs.origin[rows],
-        active=inputs.active[rows],
-        change=inputs.change[rows],
-    )
+    by_window = "region", "origin", "active", "change"
+    part = replace(inputs, **{name: getattr(inputs, name)[rows] for name in by_window})
     groups = tuple(dict.fromkeys(inputs.groups))
     table = np.repeat(np.arange(len(rows))[:, None], len(groups), axis=1)
     found: Any = permutation_importance(
@@ -100,12 +95,7 @@ def importance(
         random_state=seed_for(seed, "importance") % 2**32,
     )
     measured = [
-        {
-            "group": group,
-            "log_score_increase": float(drops.mean()),
-            "low": float(drops.min()),
-            "high": float(drops.max()),
-        }
-        for group, drops in zip(groups, found.importances, strict=True)
+        {"group": name, "log_score_increase": float(d.mean()), "low": float(d.min()), "high": float(d.max())}
+        for name, d in zip(groups, found.importances, strict=True)
     ]
     return sorted(measured, key=lambda item: -item["log_score_increase"])

@@ -69,13 +69,7 @@ class Recurrent(nn.Module):
 
 
 def region_codes(inputs: Inputs, names: tuple[str, ...], known: tuple[str, ...]) -> Int64[Tensor, " windows"]:
-    """For each window 1 + the place of its region among `known`, or 0.
-
-    Args:
-        inputs: the windows.
-        names: regions of the data, in the order of its rows.
-        known: regions that have a learned vector.
-    """
+    """For each window 1 + the place of its region among `known`, or 0; `names` are the data's, in its rows' order."""
     place = {name: index + 1 for index, name in enumerate(known)}
     return torch.tensor([place.get(name, 0) for name in names])[torch.from_numpy(inputs.region)]
 

@@ -1,6 +1,8 @@
 """Named full configs. A recipe's docstring holds its command, its runtime and what it should give."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from twofold.engine.errors import InputError
 from twofold.trend.config import (
@@ -65,13 +67,9 @@ def departures(config: TrendConfig) -> str | None:
     )
 
 
-def _original(cell: Cell, length: int, layers: int, start: int) -> Callable[[], TrendConfig]:
-    return lambda: original(cell, length, layers, start)
-
-
 CELLS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1))
 RECIPES: dict[str, Callable[[], TrendConfig]] = {"default": default} | {
-    original(cell, length, layers, start).recipe: _original(cell, length, layers, start)
+    original(cell, length, layers, start).recipe: partial(original, cell, length, layers, start)
     for cell, layers in CELLS
     for length in (3, 7, 14)
     for start in (0, 40)
@@ -79,14 +77,14 @@ RECIPES: dict[str, Callable[[], TrendConfig]] = {"default": default} | {
 
 
 def recipe(name: str) -> TrendConfig:
-    """The config of a recipe.
+    """The config of a run's recipe; an InputError names those there are."""
+    return _named(RECIPES, name)
 
-    Raises:
-        InputError: when there is no such recipe; names those there are.
-    """
-    if name not in RECIPES:
-        raise InputError(f"--recipe {name}: no such recipe; there are {', '.join(RECIPES)}")
-    return RECIPES[name]()
+
+def _named(recipes: dict[str, Callable[[], Any]], name: str) -> Any:
+    if name not in recipes:
+        raise InputError(f"--recipe {name}: no such recipe; there are {', '.join(recipes)}")
+    return recipes[name]()
 
 
 def walk(target: Target, length: int) -> BacktestConfig:
@@ -112,17 +110,11 @@ def walk(target: Target, length: int) -> BacktestConfig:
 
 
 WALKS: dict[str, Callable[[], BacktestConfig]] = {
-    "walk-next-day": lambda: walk("next_day", 7),
-    "walk-mean7": lambda: walk("mean7", 14),
+    "walk-next-day": partial(walk, "next_day", 7),
+    "walk-mean7": partial(walk, "mean7", 14),
 }
 
 
 def walk_recipe(name: str) -> BacktestConfig:
-    """The config of a walk's recipe.
-
-    Raises:
-        InputError: when there is no such recipe; names those there are.
-    """
-    if name not in WALKS:
-        raise InputError(f"--recipe {name}: no such recipe; there are {', '.join(WALKS)}")
-    return WALKS[name]()
+    """The config of a walk's recipe; an InputError names those there are."""
+    return _named(WALKS, name)

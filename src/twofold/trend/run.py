@@ -32,12 +32,8 @@ from twofold.trend.windows import Prepared, prepare
 def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, journal: Journal) -> None:
     """Fits, scores and saves; everything the report reads is in the folder afterwards.
 
-    Args:
-        panel: the counts.
-        source: name of the data file, or "simulated".
-        config: the run.
-        folder: held by this process; training states found there are gone on with.
-        journal: called with every epoch's record, for a progress bar.
+    Training states found in the folder are gone on with. `source` names the data file, or is "simulated"; `journal` is
+    called with every epoch's record, for a progress bar.
 
     Raises:
         InputError: when data and config don't fit each other.
@@ -52,7 +48,7 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, j
     fitted = fit_stages(prepared, config, folder.path / "checkpoint", log)
     folder.settle_log("stage", "member", "epoch")
     predictions = predict_all(prepared, fitted, config)
-    forecaster = Forecaster.of(panel, prepared, fitted, config)
+    forecaster = Forecaster.of(panel, prepared, fitted.final, fitted.calibration, config)
     forecaster.save(folder.path)
     write_parquet(folder.path / "panel.parquet", panel.frame())
     write_parquet(folder.path / "predictions.parquet", prediction_table(panel, prepared, predictions, config))
@@ -95,7 +91,7 @@ def account(
         "seed": config.seed,
         "departures": departures(config),
         "simulated": source == "simulated",
-        "data": describe_data(panel, config, source),
+        "data": describe_data(panel, config.source, source),
         "screen": describe_screen(panel, prepared, config),
         "windows": describe_windows(prepared, config),
         "split": describe_split(prepared, config),

@@ -57,6 +57,15 @@ class Task:
         """Name within the ensemble, such as `gru-0`."""
         return f"{self.cell}-{self.index}"
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Regions with windows to learn from."""
+        return tuple(self.names[row] for row in np.unique(self.inputs.region[self.train]))
+
+    def seed(self, seed: int) -> int:
+        """A member draws the same in every stage, so that refitting changes the data and nothing else."""
+        return seed_for(seed, f"member {self.member}")
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -82,9 +91,6 @@ def train_networks(tasks: list[Task], config: TrendConfig, checkpoints: Path, jo
         checkpoints: folder of one state file a task; what it holds is gone on with.
         journal: called with every epoch's record, from several threads.
 
-    Returns:
-        A network a task, in their order.
-
     Raises:
         NonFiniteLossError: when a loss is no longer finite.
         KeyboardInterrupt: passed on once every thread has stopped at the end of an epoch and saved.
@@ -98,20 +104,16 @@ def train_networks(tasks: list[Task], config: TrendConfig, checkpoints: Path, jo
             pool.submit(_train, task, state, config, checkpoints=checkpoints, journal=journal, stop=stop)
             for task, state in zip(tasks, prepared, strict=True)
         ]
+        done: set[Future[Trained]] = set()
         try:
-            _await(futures)
+            # By turns, as polars' handler of Ctrl-C lets no endless wait end; to the end of all or the first error.
+            while len(done) < len(futures) and not any(future.exception() for future in done):
+                done = wait(futures, timeout=0.1, return_when=FIRST_EXCEPTION).done
         finally:
             stop.set()
             for future in futures:
                 future.cancel()
         return [future.result() for future in futures]
-
-
-def _await(futures: list[Future[Trained]]) -> None:
-    """Waits for the end of all or the first error; by turns, as polars' handler of Ctrl-C lets no endless wait end."""
-    done: set[Future[Trained]] = set()
-    while len(done) < len(futures) and not any(future.exception() for future in done):
-        done = wait(futures, timeout=0.1, return_when=FIRST_EXCEPTION).done
 
 
 @contextlib.contextmanager
@@ -125,23 +127,13 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _known(task: Task) -> tuple[str, ...]:
-    return tuple(task.names[row] for row in np.unique(task.inputs.region[task.train]))
-
-
 def _prepare(task: Task, config: TrendConfig) -> TrainState:
-    module = Recurrent.seeded(
-        task.inputs, len(_known(task)), task.cell, config=config.model, seed=_seed(task, config.seed)
-    )
+    seed = task.seed(config.seed)
+    module = Recurrent.seeded(task.inputs, len(task.known), task.cell, config=config.model, seed=seed)
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=config.train.learning_rate, weight_decay=config.train.weight_decay, fused=True
     )
     return TrainState(module, optimiser)
-
-
-def _seed(task: Task, seed: int) -> int:
-    """A member draws the same in every stage, so that refitting changes the data and nothing else."""
-    return seed_for(seed, f"member {task.member}")
 
 
 def _train(
@@ -154,14 +146,14 @@ def _train(
         settings.schedule,
         settings.clip_norm,
         settings.patience,
-        _seed(task, config.seed),
+        task.seed(config.seed),
     )
     path = checkpoints / f"{task.stage}-{task.member}.safetensors"
     load_state(state, path)
     tag = {"stage": task.stage, "member": task.member}
     for record in state.history:
         journal(tag | record)
-    codes = region_codes(task.inputs, task.names, _known(task))
+    codes = region_codes(task.inputs, task.names, task.known)
     up = torch.from_numpy(task.up).float()
     loss = make_loss(task, up, codes, config.model)
     batches = shuffled(torch.from_numpy(task.train), settings.batch_size, plan.seed)
@@ -175,7 +167,7 @@ def _train(
             break
     save_state(state, path)
     assert isinstance(state.module, Recurrent)
-    return Trained(state.module, state.use_best(), _known(task))
+    return Trained(state.module, state.use_best(), task.known)
 
 
 def make_loss(task: Task, up: Tensor, codes: Tensor, config: ModelConfig) -> Loss:
@@ -189,7 +181,9 @@ def make_loss(task: Task, up: Tensor, codes: Tensor, config: ModelConfig) -> Los
     measure = nn.BCEWithLogitsLoss(pos_weight=weight)
     twin = torch.arange(len(task.up))
     if config.dropout == 0 and config.embedding == 0:
-        twin = _twins(task.inputs)
+        # For each window the first one with the same inputs.
+        _, first, place = np.unique(task.inputs.table(), axis=0, return_index=True, return_inverse=True)
+        twin = torch.from_numpy(first[place.ravel()])
 
     def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         alike, place = torch.unique(twin[step.rows], return_inverse=True)
@@ -197,12 +191,6 @@ def make_loss(task: Task, up: Tensor, codes: Tensor, config: ModelConfig) -> Los
         return measure(logit, label), {"accuracy": ((logit.detach() > 0) == (label > 0)).float().mean()}
 
     return loss
-
-
-def _twins(inputs: Inputs) -> Tensor:
-    """For each window the first one with the same inputs, itself where it is the only one."""
-    _, first, place = np.unique(inputs.table(), axis=0, return_index=True, return_inverse=True)
-    return torch.from_numpy(first[place.ravel()])
 
 
 def _watch(module: nn.Module, task: Task, up: Tensor, codes: Tensor) -> Record:

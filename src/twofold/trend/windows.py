@@ -39,10 +39,6 @@ class Labels:
 def reach(target: Target, horizon: int) -> tuple[int, int]:
     """Dates that a label needs before and after its origin.
 
-    Args:
-        target: `next_day`, `mean7` or `sum7`.
-        horizon: dates from the origin to the (first) target date, >= 1.
-
     Returns:
         (lookback, lookahead) in dates; the origin itself is not counted.
     """
@@ -54,11 +50,8 @@ def reach(target: Target, horizon: int) -> tuple[int, int]:
 def label(counts: Int64[np.ndarray, "regions dates"], target: Target, horizon: int) -> Labels:
     """Labels all origins of all regions.
 
-    Args:
-        counts: increments.
-        target: `next_day`: x[t+h] > x[t]. `mean7`: the 7-date mean that ends at t+h exceeds the one that ends at t;
-            for h = 1 that is x[t+1] > x[t-6]. `sum7`: the sum of the 7 dates from t+h on exceeds that of the 7 up to t.
-        horizon: h, in dates.
+    `next_day`: x[t+h] > x[t]. `mean7`: the 7-date mean that ends at t+h exceeds the one that ends at t; for h = 1 that
+    is x[t+1] > x[t-6]. `sum7`: the sum of the 7 dates from t+h on exceeds that of the 7 up to t.
 
     Returns:
         The labels; no origin when the series is too short.
@@ -102,8 +95,12 @@ def possible_origins(increments: Increments, config: WindowConfig) -> Int64[np.n
     """Indices of the increments that end a window whose label is known; the same for every region.
 
     Raises:
-        InputError: when the series is too short for one window.
+        InputError: when the series is too short for one window, or is weekly and the target sums days.
     """
+    if config.target != "next_day" and increments.step_days != 1:
+        raise InputError(
+            f"window.target {config.target} sums 7 days, but the data is weekly; next_day compares whole weeks there"
+        )
     lookback, lookahead = reach(config.target, config.horizon)
     first = max(config.start + config.length - 1, lookback)
     stop = increments.counts.shape[1] - lookahead
@@ -118,15 +115,7 @@ def possible_origins(increments: Increments, config: WindowConfig) -> Int64[np.n
 
 
 def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config: WindowConfig) -> Windows:
-    """Makes the windows of the selected regions.
-
-    Args:
-        increments: of all regions.
-        selected: which regions take part.
-        config: length, start, stride, horizon, target, all or the last window of a region.
-
-    Returns:
-        Every window whose label is known.
+    """Makes every window of the selected regions whose label is known.
 
     Raises:
         InputError: when the series is too short for one window, or no region is selected.
@@ -159,14 +148,7 @@ def activity(counts: Int64[np.ndarray, "regions dates"], length: int) -> Bool[np
 def covered(
     windows: Windows, rows: Int64[np.ndarray, " rows"], shape: tuple[int, ...], ahead: int
 ) -> Bool[np.ndarray, "regions dates"]:
-    """Which increments lie in one of the windows.
-
-    Args:
-        windows: all windows.
-        rows: which of them.
-        shape: (regions, dates) of the increments.
-        ahead: dates after the origin that count as the window's, 0 or those of the label.
-    """
+    """Which increments lie in one of the windows `rows`, or up to `ahead` dates after its origin."""
     edges = np.zeros((shape[0], shape[1] + 1), dtype=np.int64)
     np.add.at(edges, (windows.region[rows], windows.origin[rows] - windows.length + 1), 1)
     np.add.at(edges, (windows.region[rows], windows.origin[rows] + ahead + 1), -1)
@@ -190,15 +172,8 @@ class Screen:
     days: int
 
 
-def correlate(counts: np.ndarray) -> Float[np.ndarray, "regions regions"]:
-    """Pearson correlation between the rows.
-
-    Args:
-        counts: increments, shape (regions, days).
-
-    Returns:
-        A symmetric matrix; rows and columns of constant series are NaN.
-    """
+def correlate(counts: Int64[np.ndarray, "regions days"]) -> Float[np.ndarray, "regions regions"]:
+    """Pearson correlation between the rows; NaN in rows and columns of constant series."""
     moving = counts.std(axis=1) > 0
     correlation = np.full((len(counts), len(counts)), np.nan)
     if moving.any():
@@ -283,11 +258,6 @@ class Leaks:
 def last_known(origins: Int64[np.ndarray, " origins"], config: SplitConfig, dates: int) -> int:
     """How many increments, from the first on, may be seen by anything that is fitted.
 
-    Args:
-        origins: possible origins, ascending.
-        config: the split.
-        dates: increments in the data.
-
     Returns:
         The first tested origin + 1 for splits in time; all dates for the others, which have no such day.
     """
@@ -297,36 +267,39 @@ def last_known(origins: Int64[np.ndarray, " origins"], config: SplitConfig, date
 
 
 def divide(windows: Windows, config: SplitConfig, seed: int) -> Split:
-    """Divides the windows.
-
-    Args:
-        windows: all windows.
-        config: kind and fractions.
-        seed: the run's seed; draws windows or regions.
-
-    Returns:
-        The split.
+    """Divides the windows; the seed draws windows or regions.
 
     Raises:
         InputError: when a part that was asked for would be empty.
     """
-    everything = np.arange(len(windows))
-    units = windows.region if config.kind == "regions" else everything
-    if config.kind in ("random", "regions"):
-        rest, test = _draw(units, config.test_fraction, seed, "test")
-        slices = config.calibration_fraction, config.validation_fraction
-        rest_units = units[rest]
-        fit, calibration = _draw(rest_units, slices[0], seed, "calibration")
-        fit, calibration = rest[fit], rest[calibration]
-        train, validation = _draw(units[fit], slices[1] / (1 - slices[0]), seed, "validation")
-        split = _split(fit[train], fit[validation], calibration, test, len(windows))
-    else:
-        split = _divide_in_time(windows, config, seed)
-    _refuse_empty(split, config)
-    return split
+    drawn = config.kind in ("random", "regions")
+    train, validation, calibration, test = (_divide_by_lot if drawn else _divide_in_time)(windows, config, seed)
+    for part, rows, wanted in (
+        ("train", train, True),
+        ("validation", validation, config.validation_fraction > 0),
+        ("calibration", calibration, config.calibration_fraction > 0),
+        ("test", test, True),
+    ):
+        if wanted and len(rows) == 0:
+            raise InputError(
+                f"split.kind {config.kind} leaves no window in the {part} part: the data holds too few dates "
+                "or regions; take a shorter --window.length, another --split.kind, or set the part's fraction"
+            )
+    purged = np.ones(len(windows), dtype=bool)
+    purged[np.concatenate([train, validation, calibration, test])] = False
+    return Split(train, validation, calibration, test, np.flatnonzero(purged))
 
 
-def _divide_in_time(windows: Windows, config: SplitConfig, seed: int) -> Split:
+def _divide_by_lot(windows: Windows, config: SplitConfig, seed: int) -> tuple[np.ndarray, ...]:
+    units = windows.region if config.kind == "regions" else np.arange(len(windows))
+    slices = config.calibration_fraction, config.validation_fraction
+    rest, test = _draw(units, config.test_fraction, seed, "test")
+    fit, calibration = (rest[each] for each in _draw(units[rest], slices[0], seed, "calibration"))
+    train, validation = (fit[e] for e in _draw(units[fit], slices[1] / (1 - slices[0]), seed, "validation"))
+    return train, validation, calibration, test
+
+
+def _divide_in_time(windows: Windows, config: SplitConfig, seed: int) -> tuple[np.ndarray, ...]:
     tested = np.ones(len(windows), dtype=bool)
     if config.kind == "both":
         tested = np.zeros(len(windows), dtype=bool)
@@ -345,7 +318,7 @@ def _divide_in_time(windows: Windows, config: SplitConfig, seed: int) -> Split:
             pool = pool & (windows.origin + windows.lookahead <= windows.origin[part].min())
         parts.append(np.flatnonzero(part))
     calibration, validation = parts
-    return _split(np.flatnonzero(pool), validation, calibration, np.flatnonzero(test), len(windows))
+    return np.flatnonzero(pool), validation, calibration, np.flatnonzero(test)
 
 
 def _first_held_out(origins: np.ndarray, fraction: float) -> int:
@@ -361,39 +334,8 @@ def _draw(units: np.ndarray, fraction: float, seed: int, purpose: str) -> tuple[
     return np.flatnonzero(kept), np.flatnonzero(~kept)
 
 
-def _split(train: np.ndarray, validation: np.ndarray, calibration: np.ndarray, test: np.ndarray, total: int) -> Split:
-    used = np.zeros(total, dtype=bool)
-    for part in (train, validation, calibration, test):
-        used[part] = True
-    return Split(train, validation, calibration, test, np.flatnonzero(~used))
-
-
-def _refuse_empty(split: Split, config: SplitConfig) -> None:
-    wanted = {
-        "train": True,
-        "validation": config.validation_fraction > 0,
-        "calibration": config.calibration_fraction > 0,
-        "test": True,
-    }
-    for part, needed in wanted.items():
-        if needed and len(getattr(split, part)) == 0:
-            raise InputError(
-                f"split.kind {config.kind} leaves no window in the {part} part: the data holds too few dates "
-                "or regions; take a shorter --window.length, another --split.kind, or set the part's fraction"
-            )
-
-
 def count_leaks(windows: Windows, split: Split, shape: tuple[int, int]) -> Leaks:
-    """Counts what training and test windows share; a window spans its dates and those of its label.
-
-    Args:
-        windows: all windows.
-        split: the parts.
-        shape: (regions, dates) of the increments.
-
-    Returns:
-        The counts.
-    """
+    """Counts what training and test windows share; a window spans its dates and those of its label."""
     known, test = split.known, split.test
     tested = covered(windows, test, shape, windows.lookahead)
     first, stop = windows.origin[known] - windows.length + 1, windows.origin[known] + windows.lookahead + 1
@@ -436,21 +378,11 @@ class Prepared:
 def prepare(panel: Panel, config: TrendConfig) -> Prepared:
     """Takes increments, chooses C, slides windows and divides them.
 
-    Args:
-        panel: the counts.
-        config: the run.
-
-    Returns:
-        The prepared study; under a split in time nothing but labels and test windows depends on later values.
+    Under a split in time nothing but labels and test windows depends on later values.
 
     Raises:
         InputError: when the data is too short, no region passes the screen, or the target does not fit the data.
     """
-    if panel.step_days != 1 and config.window.target != "next_day":
-        raise InputError(
-            f"window.target {config.window.target} sums 7 days, but the data is weekly; next_day compares whole "
-            "weeks there"
-        )
     increments = panel.increments(config.source.negatives)
     origins = possible_origins(increments, config.window)
     dates = len(increments.dates)

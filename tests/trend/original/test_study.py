@@ -12,7 +12,9 @@ from twofold.counts.load import load_panel
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
 from twofold.engine.run import claim
-from twofold.trend.original.study import TRIALS, StudyConfig, all_settings, check_study, execute_study
+from twofold.trend.config import StudyConfig
+from twofold.trend.original.run import execute_study
+from twofold.trend.original.study import TRIALS, all_settings, check_study
 from twofold.trend.report import original
 
 TINY = StudyConfig(epochs=1, seeds=1, lengths=(7,), starts=(0,), jobs=1)
@@ -41,7 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_setting_has_a_name_of_its_own():
     settings = all_settings(StudyConfig(seeds=2))
-
     assert len({setting.name for setting in settings}) == len(settings)
     kinds = [setting.tags["kind"] for setting in settings]
     assert {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)} == {
@@ -55,7 +56,6 @@ def test_every_setting_has_a_name_of_its_own():
 
 def test_trials_change_what_they_are_named_after():
     trials = {s.tags["setting"]: s.config for s in all_settings(StudyConfig()) if s.tags["kind"] == "trial"}
-
     plain = trials["as the original"]
     assert (plain.train.epochs, plain.train.batch_size, plain.model.hidden, plain.model.layers) == (20, 128, 128, 1)
     assert trials["40 epochs"].train.epochs == 40
@@ -66,7 +66,6 @@ def test_trials_change_what_they_are_named_after():
 
 def test_the_summary_holds_what_was_run(folder):
     found = json.loads((folder / "study.json").read_text())
-
     assert [(row["cell"], row["layers"]) for row in found["grid"]] == [("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1)]
     for row in found["grid"]:
         assert row["train"] + row["test"] == row["windows"]
@@ -88,9 +87,7 @@ def test_an_interrupted_study_runs_only_what_is_missing(folder, tmp_path):
     (again / "study.json").unlink()
     lost = next((again / "settings").glob("grid-lstm*.json"))
     lost.unlink()
-
     study(again, with_china())
-
     kept = {path.name: path.stat().st_mtime_ns for path in (again / "settings").glob("*.json")}
     assert {name for name in files if kept[name] != files[name]} == {lost.name}
     assert timeless(again) == timeless(folder)
@@ -108,7 +105,6 @@ def timeless(folder: Path) -> dict:
 
 def test_the_report_of_a_real_study_is_written(folder):
     page = original.write(folder).read_text()
-
     assert "China" in page
     assert "Always answering" in page
 
@@ -128,7 +124,6 @@ def test_the_originals_errors_are_found_on_its_own_table(data_folder, tmp_path):
     panel = load_panel(data_folder / "covid_19.csv", TINY.source)
     study(tmp_path / "real", panel)
     found = json.loads((tmp_path / "real" / "study.json").read_text())
-
     assert found["screen"] == {
         "selected": 143,
         "regions": 185,

@@ -7,7 +7,8 @@ from twofold.counts.panel import Panel
 from twofold.engine.run import claim
 from twofold.trend.walk.account import settle
 from twofold.trend.walk.config import BacktestConfig
-from twofold.trend.walk.schedule import Schedule, schedule, walk_forward
+from twofold.trend.walk.models import walk_forward
+from twofold.trend.walk.schedule import Schedule, schedule
 
 
 def quick_walk(**groups: Any) -> BacktestConfig:

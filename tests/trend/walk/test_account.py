@@ -88,9 +88,7 @@ def test_each_origin_tells_what_was_known_and_a_warm_up_one_has_no_score(
 
 
 def test_the_pool_holds_what_the_config_names(folder: Path, tmp_path: Path) -> None:
-    config = CONFIG.model_copy(
-        update={"ensemble": CONFIG.ensemble.model_copy(update={"partners": ("logistic",)})},
-    )
+    config = CONFIG.model_copy(update={"ensemble": CONFIG.ensemble.model_copy(update={"partners": ("logistic",)})})
     walked(epidemic(), config, tmp_path / "run")
     rows = json.loads((tmp_path / "run" / "scores.json").read_text())["by_origin"]
     assert all(set(row["weights"]) == {"gru", "logistic"} for row in rows)

@@ -22,9 +22,11 @@ def test_the_first_target_date_lies_before_the_last() -> None:
 def test_what_one_origin_reads_is_what_the_walk_says() -> None:
     config = quick_walk(seed=5, source={"negatives": "clip"})
     trend = config.trend
-    for name in ("seed", "source", "window", "features", "model", "ensemble", "calibration", "score"):
+    for name in ("seed", "source", "window", "features", "model", "calibration", "score"):
         assert getattr(trend, name) == getattr(config, name)
+    assert trend.screen.threshold == config.screen.threshold
     assert trend.train.jobs == 1
+    assert trend.ensemble.partners == ("rnn", "lstm", "gru"), "whatever is pooled"
 
 
 def test_how_many_refits_run_at_once_is_no_part_of_a_result() -> None:

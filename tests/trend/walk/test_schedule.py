@@ -1,44 +1,23 @@
-"""Walking forward: which dates are asked about, that nothing later is seen, that what was finished is kept."""
+"""Walking forward: which dates are asked about, and when models are fitted anew."""
 
-import functools
-import json
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
-from threadpoolctl import threadpool_limits
 
 from trend.small import epidemic
-from trend.walk.small import quick_walk, unwatched, walked
+from trend.walk.small import quick_walk
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
-from twofold.trend.walk import schedule as backtest
-from twofold.trend.walk.config import BacktestConfig
-from twofold.trend.walk.schedule import known_at, prepare_refit, read_refits, schedule, walk_forward
-from twofold.trend.windows import fit_screen, slide
+from twofold.trend.walk.schedule import schedule
 
 DATES = 50
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    with threadpool_limits(1):
-        yield
 
 
 def origins(panel: Panel, **groups: Any) -> list[int]:
     plan = schedule(panel, quick_walk(**groups))
     return [at for refit in plan.refits for at in refit.origins if at >= plan.first]
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    names = [*(folder / "origins").iterdir(), folder / "predictions.parquet", folder / "scores.json"]
-    return {path.name: path.read_bytes() for path in names}
 
 
 def test_the_last_15_of_81_increments_are_66_to_80_and_c_sees_those_before() -> None:
@@ -82,15 +61,6 @@ def test_a_refit_serves_the_dates_up_to_the_next(every: int) -> None:
     assert all(len(refit.origins) <= every for refit in plan.refits)
 
 
-def test_an_outcome_that_takes_a_week_is_learned_from_a_week_later() -> None:
-    config = quick_walk(window={"target": "sum7"})
-    panel = epidemic(dates=DATES)
-    plan = schedule(panel, config)
-    assert plan.lookahead == 7
-    lesson = prepare_refit(panel, plan.refits[0], config)
-    assert lesson.windows.origin.max() + 7 == plan.refits[0].origins[0]
-
-
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
@@ -108,153 +78,3 @@ def test_dates_that_the_data_lacks_are_refused(groups: dict[str, Any], message: 
 def test_weekly_data_has_no_7_day_mean() -> None:
     with pytest.raises(InputError, match="the data is weekly"):
         schedule(epidemic(dates=40, step=7), quick_walk(window={"target": "mean7"}))
-
-
-def test_memory_and_activity_choose_what_is_learned_from() -> None:
-    panel = epidemic(dates=DATES)
-    plan = schedule(panel, quick_walk())
-    refit = plan.refits[-1]
-    now = refit.origins[0]
-    short = prepare_refit(panel, refit, quick_walk(walk={"memory": 6}))
-    taken = short.windows.origin[short.rows]
-    assert (taken.min(), taken.max()) == (now - 5, now - 1)
-    assert short.windows.active[short.rows].all()
-    everything = prepare_refit(panel, refit, quick_walk(walk={"memory": None, "active_only": False}))
-    assert len(everything.rows) == len(everything.windows)
-
-
-@functools.cache
-def base(negatives: str, every: int, fixed: bool = False) -> tuple[Panel, BacktestConfig]:
-    config = quick_walk(source={"negatives": negatives}, walk={"every": every}, screen={"fixed": fixed})
-    return epidemic(dates=DATES), config
-
-
-@pytest.mark.parametrize(
-    ("negatives", "every", "fixed"),
-    [("keep", 1, False), ("keep", 1, True), ("redistribute", 1, False), ("keep", 3, False)],
-)
-def test_no_later_count_changes_a_forecast_by_a_bit(negatives: str, every: int, fixed: bool, tmp_path: Path) -> None:
-    panel, config = base(negatives, every, fixed)
-    plan = walked(panel, config, tmp_path / "before")
-    scored = pl.read_parquet(tmp_path / "before" / "predictions.parquet")
-    for last in (plan.first, plan.first + 2):
-        values = panel.values.copy()
-        column = int(np.flatnonzero(panel.dates == plan.dates[last])[0]) + 1
-        values[:, column:] += np.random.default_rng(last).integers(-400, 400, values[:, column:].shape)
-        out = tmp_path / f"after-{last}"
-        walked(replace(panel, values=values), config, out)
-
-        seen = pl.col("origin") <= plan.dates[last].astype(object)
-        forecasts = [name for name in scored.columns if name.startswith("p_")]
-        columns = ["region", "origin", "active", *forecasts]
-        again = pl.read_parquet(out / "predictions.parquet")
-        assert again.filter(seen).select(columns).equals(scored.filter(seen).select(columns))
-        assert not again.filter(~seen).select(forecasts).equals(scored.filter(~seen).select(forecasts))
-        for refit in plan.refits:
-            if refit.origins[-1] <= last:
-                name = f"origins/{plan.dates[refit.origins[0]]}.parquet"
-                assert (out / name).read_bytes() == (tmp_path / "before" / name).read_bytes()
-
-
-def test_a_worker_is_handed_no_later_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    panel, config = base("keep", 1)
-    plan = schedule(panel, config)
-    handed: list[np.datetime64] = []
-    monkeypatch.setattr(backtest, "_make", lambda known, refit, config, marker: handed.append(known.dates[-1]))
-    walk_forward(panel, plan, config, tmp_path, unwatched)
-    assert handed == [plan.dates[refit.origins[-1]] for refit in plan.refits]
-
-
-def test_cut_after_any_refit_it_ends_with_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    panel, config = base("keep", 1)
-    walked(panel, config, tmp_path / "whole")
-    whole, make = files(tmp_path / "whole"), backtest._make
-    made: list[str] = []
-
-    def cut(known: Panel, refit: Any, config: BacktestConfig, marker: Path) -> None:
-        if len(made) % 3 == 2:
-            made.append("cut")
-            # What a kill leaves at worst: forecasts written, the marker not yet.
-            marker.with_suffix(".parquet").write_bytes(b"half")
-            raise KeyboardInterrupt
-        made.append(marker.stem)
-        make(known, refit, config, marker)
-
-    monkeypatch.setattr(backtest, "_make", cut)
-    for _ in range(3):
-        try:
-            walked(panel, config, tmp_path / "cut")
-        except KeyboardInterrupt:
-            continue
-    done = [name for name in made if name != "cut"]
-    assert "cut" in made and len(done) == len(set(done)) == 6, "nothing that was finished is done again"
-    assert files(tmp_path / "cut") == whole
-
-
-def test_two_at_a_time_give_the_same_bytes(tmp_path: Path) -> None:
-    panel, config = base("keep", 3)
-    walked(panel, config, tmp_path / "one")
-    walked(panel, config.model_copy(update={"walk": config.walk.model_copy(update={"jobs": 2})}), tmp_path / "two")
-    assert files(tmp_path / "two") == files(tmp_path / "one")
-
-
-def test_progress_counts_what_was_there_before(tmp_path: Path) -> None:
-    panel, config = base("keep", 3)
-    plan = schedule(panel, config)
-    seen: list[tuple[int, int]] = []
-    walk_forward(panel, plan, config, tmp_path, lambda done, total: seen.append((done, total)))
-    walk_forward(panel, plan, config, tmp_path, lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
-
-
-def test_an_origin_without_c_is_skipped_and_says_why(tmp_path: Path) -> None:
-    panel = epidemic(dates=DATES)
-    values = panel.values.copy()
-    values[:, :-6] = 0  # nothing happens before, so nothing correlates
-    config = quick_walk(walk={"warmup": 0, "last": 6})
-    quiet = replace(panel, values=values)
-    plan = schedule(quiet, config)
-    walk_forward(quiet, plan, config, tmp_path, unwatched)
-    found = read_refits(tmp_path, plan)
-    assert found[0][1] is None and "no region passes the screen" in found[0][0]["skipped"]
-    assert any(table is not None for _, table in found)
-
-
-def test_a_forecast_is_made_for_each_region_of_c_and_quiet_ones_get_their_own_share(tmp_path: Path) -> None:
-    panel = epidemic(dates=DATES)
-    values = panel.values.copy()
-    values[2, -30:] = values[2, -30]  # fell silent
-    panel, config = replace(panel, values=values), quick_walk(screen={"threshold": None})
-    plan = schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, unwatched)
-    refit = plan.refits[-1]
-    facts, table = read_refits(tmp_path, plan)[-1]
-    assert table is not None
-    assert table["region"].to_list() == list(panel.regions) and facts["regions"] == len(panel.regions)
-    quiet = table.filter(~pl.col("active"))
-    windows = slide(
-        known_at(panel, plan.dates[refit.origins[0]]).increments("keep"), np.ones(7, dtype=bool), config.window
-    )
-    known = windows.up[~windows.active & (windows.origin > refit.origins[0] - 20)]
-    assert "region c" in quiet["region"].to_list()
-    for name in (each for each in table.columns if each.startswith("p_")):
-        assert quiet[name].to_list() == pytest.approx([(known.sum() + 1) / (len(known) + 2)] * len(quiet))
-
-
-def test_c_is_the_screen_of_the_increments_seen(tmp_path: Path) -> None:
-    panel, config = base("keep", 1)
-    plan = schedule(panel, config)
-    lesson = prepare_refit(panel, plan.refits[2], config)
-    expected = fit_screen(panel.increments("keep"), plan.refits[2].screened, 0.3)
-    assert np.array_equal(lesson.selected, expected.selected)
-    assert lesson.increments.counts.shape[1] == plan.refits[2].screened
-
-
-def test_markers_are_json_that_names_the_origins(tmp_path: Path) -> None:
-    panel, config = base("keep", 3)
-    plan = schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, unwatched)
-    names = sorted(path.name for path in (tmp_path / "origins").iterdir())
-    assert len(names) == 6, "a table and its facts for each refit; training states are gone"
-    first = json.loads((tmp_path / "origins" / names[0]).read_text())
-    assert first["origins"] == list(plan.refits[0].origins) and first["skipped"] is None

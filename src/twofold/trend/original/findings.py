@@ -6,7 +6,6 @@ import numpy as np
 
 from twofold.counts.config import SourceConfig
 from twofold.counts.panel import Panel
-from twofold.trend.config import TrendConfig
 from twofold.trend.judge import describe_data
 from twofold.trend.recipes import original
 from twofold.trend.windows import Prepared, correlate, fit_screen, prepare
@@ -30,26 +29,29 @@ def summarise(
 ) -> dict[str, Any]:
     """The whole of `study.json`.
 
-    Args:
-        panel: the counts.
-        source: name of the data file, or "simulated".
-        prepared: windows of length 7 under the original's settings.
-        settings: how the data was read.
-        results: one a setting, as the study ran them.
+    `source` names the data file, or is "simulated"; `prepared` holds windows of length 7 under the original's settings,
+    `results` one for each setting that the study ran.
     """
-    windows = prepared.windows
-    up, zero = windows.up, ~windows.active
-    data = describe_data(panel, TrendConfig(source=settings), source)
+    up, zero = prepared.windows.up, ~prepared.windows.active
     summary: dict[str, Any] = {
         "title": "The original study, reproduced",
         "simulated": source == "simulated",
-        "data": data,
+        "data": describe_data(panel, settings, source),
         "original": [dict(zip(_KEYS, line, strict=True)) for line in _REPORTED],
-        "screen": _screen(panel, prepared, settings),
+        "screen": _screen(panel, prepared),
         "grid": _grid(results),
         "one_window": _spread(_of(results, "one-window")),
-        "trials": [_trial(result) for result in _of(results, "trial")],
-        "china": _china(panel, results, settings),
+        "trials": [
+            {
+                "setting": trial["setting"],
+                **{key: trial[key] for key in ("epochs", "batch_size", "hidden", "layers", "majority")},
+                "test_accuracy": [trial["test_scores"]["accuracy"]],
+                "test_auc": [trial["test_scores"]["roc_auc"]],
+                "seconds": round(sum(record["seconds"] for record in trial["curves"]), 1),
+            }
+            for trial in _of(results, "trial")
+        ],
+        "china": _china(panel, prepared, results),
         "zero": {
             "share_all_zero": float(zero.mean()),
             "share_up_all_zero": float(up[zero].mean()) if zero.any() else None,
@@ -57,7 +59,10 @@ def summarise(
         },
         "always_not_up": float(1 - up.mean()),
     }
-    return summary | {"errors": _errors(panel, prepared, summary, settings)}
+    # Each of the original's errors beside what the data says; the figures are measured, not quoted.
+    errors = [*_counting(panel, prepared, settings), *_judging(panel, prepared, summary, settings)]
+    keys = "claim", "finding", "figure"
+    return summary | {"errors": [dict(zip(keys, error, strict=True)) for error in errors]}
 
 
 def _of(results: list[dict[str, Any]], kind: str, **tags: Any) -> list[dict[str, Any]]:
@@ -90,22 +95,10 @@ def _grid(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return grid
 
 
-def _trial(result: dict[str, Any]) -> dict[str, Any]:
-    seconds = sum(record["seconds"] for record in result["curves"])
-    return {
-        "setting": result["setting"],
-        **{key: result[key] for key in ("epochs", "batch_size", "hidden", "layers", "majority")},
-        "test_accuracy": [result["test_scores"]["accuracy"]],
-        "test_auc": [result["test_scores"]["roc_auc"]],
-        "seconds": round(seconds, 1),
-    }
-
-
-def _screen(panel: Panel, prepared: Prepared, settings: SourceConfig) -> dict[str, Any]:
-    increments = panel.increments(settings.negatives)
+def _screen(panel: Panel, prepared: Prepared) -> dict[str, Any]:
     selected = prepared.in_c
-    first = min(FIRST_DAYS, increments.counts.shape[1])
-    early = fit_screen(increments, first, 0.7).selected
+    first = min(FIRST_DAYS, prepared.increments.counts.shape[1])
+    early = fit_screen(prepared.increments, first, 0.7).selected
     names = np.array(panel.regions)
     china = "outside C" if CHINA in panel.regions and CHINA not in names[selected] else "in C"
     return {
@@ -116,11 +109,11 @@ def _screen(panel: Panel, prepared: Prepared, settings: SourceConfig) -> dict[st
     }
 
 
-def _china(panel: Panel, results: list[dict[str, Any]], settings: SourceConfig) -> dict[str, Any] | None:
+def _china(panel: Panel, prepared: Prepared, results: list[dict[str, Any]]) -> dict[str, Any] | None:
     if CHINA not in panel.regions:
         return None
     row = panel.regions.index(CHINA)
-    others = np.delete(correlate(panel.increments(settings.negatives).counts)[row], row)
+    others = np.delete(correlate(prepared.increments.counts)[row], row)
     others = others[~np.isnan(others)]
     return {
         "without": _spread(_of(results, "grid", cell="gru", layers=1, length=7, start=0)),
@@ -129,12 +122,6 @@ def _china(panel: Panel, results: list[dict[str, Any]], settings: SourceConfig) 
         "correlation_mean": float(others.mean()),
         "correlation_negative": float((others < 0).mean()),
     }
-
-
-def _errors(panel: Panel, prepared: Prepared, summary: dict[str, Any], settings: SourceConfig) -> list[dict[str, str]]:
-    """Each of the original's errors beside what the data says; the figures are measured, not quoted."""
-    rows = [*_counting(panel, prepared, settings), *_judging(panel, prepared, summary, settings)]
-    return [dict(zip(("claim", "finding", "figure"), row, strict=True)) for row in rows]
 
 
 def _counting(panel: Panel, prepared: Prepared, settings: SourceConfig) -> list[tuple[str, str, str]]:

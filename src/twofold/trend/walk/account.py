@@ -1,6 +1,5 @@
 """The account of a walk forward: forecasts pooled in the order of time, then every figure that `scores.json` holds."""
 
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,16 @@ from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet
 from twofold.engine.recurrent import CELLS
 from twofold.engine.run import RunFolder
-from twofold.engine.seed import seed_for
-from twofold.scoring.binary import reliability, scores
-from twofold.scoring.bootstrap import COMPARED, compare, intervals
+from twofold.scoring.binary import scores
 from twofold.trend.calibrate import Calibration
-from twofold.trend.judge import describe_data
+from twofold.trend.judge import Judge, describe_data
 from twofold.trend.walk.config import BacktestConfig
-from twofold.trend.walk.models import MODELS
+from twofold.trend.walk.models import MODELS, read_refits
 from twofold.trend.walk.pool import walk_pool
-from twofold.trend.walk.schedule import Schedule, known_at, read_refits
+from twofold.trend.walk.schedule import Schedule, known_at
 from twofold.trend.windows import label
 
 BASELINES = tuple(name for name in MODELS if name not in CELLS)
-RIVALS = ("pool", *CELLS)
 SHOWN = ("pool", *CELLS, "logistic", "boosting")
 BY_ORIGIN = ("log_score", "brier_score", "brier_skill", "roc_auc")
 
@@ -31,12 +27,7 @@ BY_ORIGIN = ("log_score", "brier_score", "brier_skill", "roc_auc")
 def settle(panel: Panel, source: str, plan: Schedule, config: BacktestConfig, folder: RunFolder) -> None:
     """Pools, scores and saves what `walk_forward` forecast; everything the report reads is in the folder afterwards.
 
-    Args:
-        panel: the counts.
-        source: name of the data file, or "simulated".
-        plan: the walk's refits.
-        config: the walk.
-        folder: held by this process.
+    `source` is the name of the data file, or "simulated".
 
     Raises:
         InputError: when every refit was skipped, or those of all scored dates.
@@ -56,7 +47,7 @@ def settle(panel: Panel, source: str, plan: Schedule, config: BacktestConfig, fo
         "seed": config.seed,
         "simulated": source == "simulated",
         # Corrections are taken off earlier dates after each cut, so the note on looking ahead does not hold here.
-        "data": describe_data(panel, config.trend, source)
+        "data": describe_data(panel, config.source, source)
         | {"notes": [*panel.notes, *panel.increments(config.source.negatives).notes]},
         "walk": _describe_walk(plan, config),
         "skipped": [
@@ -123,48 +114,20 @@ def pool(
 
 def score_walk(frame: pl.DataFrame, config: BacktestConfig) -> dict[str, Any]:
     """Scores with intervals of every model on all and on active windows, paired differences, reliability."""
-    names = ("pool", "equal_pool", *MODELS)
-    options = {
-        "resamples": config.score.bootstrap,
-        "block_days": config.score.block_days,
-        "level": config.score.level,
-        "seed": seed_for(config.seed, "bootstrap"),
-    }
-    sets = {"active": frame.filter("active"), "all": frame}
-    data = {part: _Set(table) for part, table in sets.items()}
-    models = {
-        name: {part: scores(each.p(name), each.up) for part, each in data.items()}
-        | {"intervals": {part: intervals(each.p(name), each.up, each.day, **options) for part, each in data.items()}}
-        for name in names
-    }
-    active = data["active"]
-    pairs = [
-        {"model": model, "against": against, "score": score, **found[score]}
-        for model, against in product(RIVALS, BASELINES)
-        for found in [compare(active.p(model), active.p(against), active.up, active.day, **options)]
-        for score in COMPARED
-    ]
+    sets = {"active": np.flatnonzero(frame["active"].to_numpy()), "all": np.arange(len(frame))}
+    day = frame["origin"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    judge = Judge(frame["label"].to_numpy(), day, sets, config.score, config.seed)
+    models = {name: frame[f"p_{name}"].to_numpy() for name in ("pool", "equal_pool", *MODELS)}
+    ours, others = ({name: models[name] for name in names} for names in (("pool", *CELLS), BASELINES))
     return {
         "windows": {
-            part: {"windows": len(each.up), "up": int(each.up.sum()), "days": len(np.unique(each.day))}
-            for part, each in data.items()
+            part: {"windows": len(rows), "up": int(judge.up[rows].sum()), "days": len(np.unique(day[rows]))}
+            for part, rows in sets.items()
         },
-        "models": models,
-        "comparisons": pairs,
-        "reliability": {name: reliability(active.p(name), active.up) for name in SHOWN},
+        "models": {name: judge.block(probability) for name, probability in models.items()},
+        "comparisons": judge.pairs("active", ours, others),
+        "reliability": {name: judge.reliability("active", models[name]) for name in SHOWN},
     }
-
-
-class _Set:
-    """Windows to score."""
-
-    def __init__(self, table: pl.DataFrame) -> None:
-        self.table = table
-        self.up = table["label"].to_numpy().astype(bool)
-        self.day = table["origin"].to_numpy().astype("datetime64[D]").astype(np.int64)
-
-    def p(self, name: str) -> np.ndarray:
-        return self.table[f"p_{name}"].to_numpy()
 
 
 def _describe_walk(plan: Schedule, config: BacktestConfig) -> dict[str, Any]:
@@ -186,18 +149,15 @@ def _describe_walk(plan: Schedule, config: BacktestConfig) -> dict[str, Any]:
 
 
 def _describe_origin(
-    frame: pl.DataFrame,
-    at: int,
-    fact: dict[str, Any],
-    plan: Schedule,
-    learned: tuple[dict[str, float], Calibration],
+    frame: pl.DataFrame, at: int, fact: dict[str, Any], plan: Schedule, learned: tuple[dict[str, float], Calibration]
 ) -> dict[str, Any]:
     """What was known at an origin, and how well it was forecast; a warm-up origin has no scores."""
     every = frame.filter(pl.col("at") == at)
     here = every.filter("active")
-    each, (weights, calibration) = _Set(here), learned
+    up, (weights, calibration) = here["label"].to_numpy(), learned
     scored = at >= plan.first
-    found = {name: scores(each.p(name), each.up) for name in (*SHOWN, "base_rate")} if scored else {}
+    shown = (*SHOWN, "base_rate") if scored else ()
+    found = {name: scores(here[f"p_{name}"].to_numpy(), up) for name in shown}
     return {
         "origin": str(plan.dates[at]),
         "target": str(every["target_date"][0]),
@@ -206,7 +166,7 @@ def _describe_origin(
         "regions": fact["regions"],
         "learned": fact["learned"],
         "active": len(here),
-        "up": int(each.up.sum()) if scored else None,
+        "up": int(up.sum()) if scored else None,
         "weights": weights,
         "calibration": {"scale": calibration.scale, "shift": calibration.shift, "windows": calibration.windows},
         "scores": {name: {score: block[score] for score in BY_ORIGIN} for name, block in found.items()},

@@ -6,14 +6,16 @@ from typing import Annotated
 import tyro
 from pydantic import Field, model_validator
 
-from twofold.counts.config import SourceConfig
 from twofold.engine.config import Config
+from twofold.engine.recurrent import CELLS
 from twofold.trend.config import (
     CalibrationConfig,
     EnsembleConfig,
     FeatureConfig,
     ModelConfig,
+    RecipeConfig,
     ScoreConfig,
+    ScreenConfig,
     TrainConfig,
     TrendConfig,
     WindowConfig,
@@ -59,14 +61,11 @@ class WalkScreenConfig(Config):
     """Keep the C of the first target date, chosen on the dates before it; else each refit chooses anew."""
 
 
-class BacktestConfig(Config):
+class BacktestConfig(RecipeConfig):
     """One walk forward: refitted as it goes, each forecast from what was known at its origin."""
 
     recipe: str = "walk-next-day"
     """Name of the recipe that the config started from."""
-    seed: int = Field(default=0, ge=0)
-    """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
-    source: SourceConfig = SourceConfig()
     walk: WalkConfig = WalkConfig()
     screen: WalkScreenConfig = WalkScreenConfig()
     window: WindowConfig = WindowConfig()
@@ -87,16 +86,13 @@ class BacktestConfig(Config):
 
     @property
     def trend(self) -> TrendConfig:
-        """What the fitting of one origin's models reads, one network at a time."""
-        return TrendConfig(
-            recipe=self.recipe,
-            seed=self.seed,
-            source=self.source,
-            window=self.window,
-            features=self.features,
-            model=self.model,
-            train=self.train.model_copy(update={"jobs": 1}),
-            ensemble=self.ensemble,
-            calibration=self.calibration,
-            score=self.score,
-        )
+        """What the networks of one origin are fitted by: every cell, whatever is pooled, and one at a time."""
+        shared = {
+            name: getattr(self, name) for name in TrendConfig.model_fields.keys() & type(self).model_fields.keys()
+        }
+        own = {
+            "screen": ScreenConfig(threshold=self.screen.threshold),
+            "train": self.train.model_copy(update={"jobs": 1}),
+            "ensemble": self.ensemble.model_copy(update={"partners": CELLS}),
+        }
+        return TrendConfig(**shared | own)

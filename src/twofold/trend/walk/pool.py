@@ -45,9 +45,6 @@ def fit_weights(
         day: of each window; only equality matters.
         prior_days: weight of the prior; 0 lets the days decide alone.
 
-    Returns:
-        Weights that add up to 1; equal ones without a window.
-
     Source:
         Dempster, Laird & Rubin (1977), section 4.3 (mixtures); Raftery et al. (2005), Using Bayesian model averaging
         to calibrate forecast ensembles, Mon. Weather Rev. 133, eq. 5 to 7.
@@ -87,8 +84,6 @@ def walk_pool(
         config: method and prior of the calibration; it is fitted on earlier forecasts of the pool itself.
         prior_days: as in `fit_weights`.
 
-    Returns:
-        The pool.
     """
     raw, probability = np.empty(len(up)), np.empty(len(up))
     weights, calibrations = [], []
@@ -96,12 +91,11 @@ def walk_pool(
         past, here = learns & (origin + lookahead <= now), origin == now
         weights.append(fit_weights(members[past], up[past], origin[past], prior_days))
         raw[here] = members[here] @ weights[-1]
-        calibrations.append(_calibrate(raw[past], up[past], origin[past], config))
+        days = len(np.unique(origin[past]))
+        calibrations.append(
+            fit_calibration(config.method, raw[past], up[past], days=days, prior_days=config.prior_days)
+            if days
+            else identity()
+        )
         probability[here] = apply_calibration(calibrations[-1], raw[here])
     return Pooled(probability, np.array(weights).reshape(-1, members.shape[1]), tuple(calibrations))
-
-
-def _calibrate(raw: np.ndarray, up: np.ndarray, day: np.ndarray, config: CalibrationConfig) -> Calibration:
-    if not len(raw):
-        return identity()
-    return fit_calibration(config.method, raw, up, days=len(np.unique(day)), prior_days=config.prior_days)

@@ -1,0 +1,110 @@
+"""The original study's grid run, and what its report draws."""
+
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from twofold.counts.panel import Panel
+from twofold.engine.files import write_arrays, write_json, write_parquet
+from twofold.engine.run import RunFolder
+from twofold.scoring.binary import scores
+from twofold.trend.calibrate import identity
+from twofold.trend.config import ScreenConfig, StudyConfig
+from twofold.trend.fit import Stage, fit_members
+from twofold.trend.forecast import Forecaster
+from twofold.trend.original.findings import CHINA, summarise
+from twofold.trend.original.study import Setting, all_settings, with_epochs
+from twofold.trend.recipes import departures, original
+from twofold.trend.windows import Prepared, fit_screen, prepare
+
+
+def execute_study(
+    panel: Panel, source: str, config: StudyConfig, folder: RunFolder, progress: Callable[[int, int], None]
+) -> None:
+    """Runs every setting that has no result in the folder yet, then writes `study.json` and what the report draws.
+
+    `source` names the data file, or is "simulated"; `progress` is called with (settings done, settings in all).
+    """
+    torch.set_num_threads(1)
+    settings = all_settings(config)
+    results = _run_all(panel, settings, config, folder.path / "settings", progress)
+    base = with_epochs(original("gru", 7), config, config.seed)
+    prepared = prepare(panel, base)
+    write_parquet(folder.path / "panel.parquet", panel.frame())
+    write_arrays(folder.path / "arrays.npz", correlation=prepared.screen.correlation)
+    final = Stage("final", prepared.increments, prepared.windows, np.arange(len(prepared.windows)), base)
+    [members] = fit_members([final], folder.path / "checkpoint", lambda _: None)
+    forecaster = Forecaster.of(panel, prepared, members, identity(), base)
+    write_parquet(folder.path / "tomorrow.parquet", forecaster.forecast(panel).table)
+    summary = summarise(panel, source, prepared, settings=config.source, results=results)
+    write_json(folder.path / "study.json", {"departures": departures(base)} | summary)
+
+
+def _run_all(
+    panel: Panel, settings: list[Setting], config: StudyConfig, folder: Path, progress: Callable[[int, int], None]
+) -> list[dict[str, Any]]:
+    """Each setting's result, from its file where there is one: what an interrupted study did is not done again."""
+    with ThreadPoolExecutor(config.jobs or os.cpu_count() or 1) as pool:
+        futures = [pool.submit(_run_setting, panel, setting, folder) for setting in settings]
+        done: set[Future[dict[str, Any]]] = set()
+        try:
+            while len(done) < len(futures):
+                # By turns: polars' handler of Ctrl-C lets no endless wait end.
+                done = wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION).done
+                for future in done:
+                    future.result()
+                progress(len(done), len(settings))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
+
+
+def _run_setting(panel: Panel, setting: Setting, folder: Path) -> dict[str, Any]:
+    path = folder / f"{setting.name}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    prepared = _prepare(panel, setting)
+    split, up = prepared.split, prepared.windows.up
+    data = prepared.increments, prepared.windows
+    stage = Stage("evaluate", *data, split.known, setting.config, {"test": split.test})
+    records: list[dict[str, Any]] = []
+    [members] = fit_members([stage], folder / setting.name, records.append)
+    probability = stage.predict(members, np.arange(len(up)))[setting.config.model.cell]
+    result = setting.tags | {
+        "name": setting.name,
+        "seed": setting.config.seed,
+        "epochs": setting.config.train.epochs,
+        "batch_size": setting.config.train.batch_size,
+        "hidden": setting.config.model.hidden,
+        "layers": setting.config.model.layers,
+        "windows": len(up),
+        "positive": int(up.sum()),
+        "train": len(split.known),
+        "test": len(split.test),
+        "majority": float(max(up[split.test].mean(), 1 - up[split.test].mean())),
+        "train_scores": scores(probability[split.known], up[split.known]),
+        "test_scores": scores(probability[split.test], up[split.test]),
+        "curves": [
+            {key: value for key, value in record.items() if key not in ("stage", "member")} for record in records
+        ],
+    }
+    write_json(path, result)
+    return result
+
+
+def _prepare(panel: Panel, setting: Setting) -> Prepared:
+    """As `prepare`; with China the screen's set gets one more country, whatever its correlation."""
+    if not setting.with_china:
+        return prepare(panel, setting.config)
+    chosen = fit_screen(panel.increments(setting.config.source.negatives), len(panel.dates), 0.7).selected
+    wanted = chosen | (np.array(panel.regions) == CHINA)
+    rows = np.flatnonzero(wanted)
+    part = Panel(tuple(panel.regions[row] for row in rows), panel.dates, panel.values[rows], panel.kind, panel.notes)
+    return prepare(part, setting.config.model_copy(update={"screen": ScreenConfig(threshold=None, days="all")}))

@@ -1,13 +1,15 @@
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from page.reading import read
-from twofold.page import blocks
-from twofold.page.album import Album, inline_png, size
+from page.test_drawing import drawn
+from twofold.page.album import Album, inline_png, inline_svg, size
+from twofold.page.colours import LIGHT
 
 EVIL = "\"'><script>&"
 
@@ -50,18 +52,27 @@ def test_size_is_width_then_height() -> None:
 
 
 @pytest.mark.parametrize(("scale", "width", "look"), [(1.0, "6", None), (3.0, "18", "pixelated"), (0.5, "3", None)])
-def test_an_album_saves_it_and_shows_it(scale: float, width: str, look: str | None) -> None:
+def test_an_album_saves_a_picture_and_shows_it(scale: float, width: str, look: str | None) -> None:
     saved: dict[str, bytes] = {}
-    block = Album(saved.__setitem__).add_picture("grid", png(), EVIL, EVIL, scale=scale)
+    album = Album(saved.__setitem__)
+    album.place("grid", png(), scale)
     assert saved == {"figures/grid.png": png()}
-    image = shown(block)
+    image = shown(album.show("grid", EVIL))
     assert (image["alt"], image["width"], image.get("class")) == (EVIL, width, look)
-    assert EVIL in read(block).text
 
 
-def test_the_page_styles_it() -> None:
-    html = blocks.document(
-        "t", blocks.paragraph(""), [blocks.Section("a", "A", inline_png(png(), "x"))], blocks.paragraph("end")
-    )
-    assert "figure img{display:block;max-width:100%;height:auto}" in html
-    assert ".pixelated{image-rendering:pixelated}" in html
+def test_two_drawings_share_a_page_without_sharing_ids() -> None:
+    both = inline_svg(drawn(), "one", "first") + inline_svg(drawn(), "two", "second")
+    page = read(both)
+    assert len(page.ids) == len(set(page.ids)) > 0
+    assert set(page.targets) <= set(page.ids)
+    assert {load[1:] for load in page.loads} <= set(page.ids)
+    assert [named["aria-label"] for name, named in page.tags if name == "svg"] == ["first", "second"]
+    assert "a $b$ <c> 漢" in page.text
+
+
+def test_an_inlined_drawing_takes_the_colours_of_its_page() -> None:
+    inlined = inline_svg(drawn(), "one", 'say "it"')
+    assert f"var(--blue,{LIGHT['blue']})" in inlined
+    assert not re.search(rf"[^,]{LIGHT['ink']}", inlined)
+    assert "<?xml" not in inlined and "DOCTYPE" not in inlined and "metadata" not in inlined and "<style" not in inlined

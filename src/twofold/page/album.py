@@ -11,7 +11,6 @@ from collections.abc import Callable
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from twofold.page import blocks
 from twofold.page.colours import LIGHT
 from twofold.page.drawing import to_png, to_svg
 
@@ -61,18 +60,6 @@ class Album:
 
     def __contains__(self, name: str) -> bool:
         return name in self._shown
-
-    def add(self, name: str, figure: Figure, alt: str, caption: str, wide: bool = False) -> Markup:
-        """Saves a drawing and gives it back as a block with its caption; `wide` scrolls on a phone."""
-        self.draw(name, figure)
-        return blocks.figure(self.show(name, alt), caption, wide)
-
-    def add_picture(
-        self, name: str, png: bytes, alt: str, caption: str, *, wide: bool = False, scale: float = 1.0
-    ) -> Markup:
-        """Saves a raster picture and gives it back as a block with its caption; see `place` and `add`."""
-        self.place(name, png, scale)
-        return blocks.figure(self.show(name, alt), caption, wide)
 
 
 _HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"

@@ -205,6 +205,20 @@ def test_a_bad_table_leaves_no_folder(content: str | None, tmp_path: Path, capsy
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "words", [["run", "--help"], ["run"], ["study"], ["backtest"], ["predict", "runs/none"]], ids=" ".join
+)
+def test_nothing_that_trains_or_draws_is_loaded_before_the_data_is_right(words: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    path.write_text("region,when,value\nItaly,2020-01-01,3\n")
+    code = (
+        "import sys\nfrom twofold.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print({'torch', 'sklearn', 'scipy', 'matplotlib', 'joblib'} & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", code, "trend", *words, "--data", str(path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "set()"
+
+
 def test_a_folder_that_is_no_run_stays_as_it_is(table: Path, tmp_path: Path, capsys: Output) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for more in ([], ["--overwrite"]):

@@ -5,6 +5,7 @@ of `page/templates/blocks.html.j2`; numbers are written by the functions of `pag
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
@@ -14,6 +15,24 @@ from twofold import __version__
 from twofold.page import numbers
 from twofold.page.album import Album
 from twofold.page.colours import DARK, LIGHT
+from twofold.page.drawing import style
+
+
+def write_page(
+    save: Callable[[str, bytes], None], template: str, draw: Callable[[Album], dict[str, Any] | None], **view: Any
+) -> None:
+    """Draws a page's figures and writes its report.html; the same files give the same bytes.
+
+    Args:
+        save: takes a path within the run folder and the file's content.
+        template: path within the package, e.g. `trend/report/walk.html.j2`.
+        draw: draws the figures into the page's album; what it returns the template may name, too.
+        view: what the template may name; anything else that it names is an error.
+    """
+    album = Album(save)
+    with style():
+        drawn = draw(album)
+    save("report.html", render(template, album, **view, **(drawn or {})).encode())
 
 
 def render(template: str, album: Album, **view: Any) -> str:

@@ -5,7 +5,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import polars as pl
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
-from twofold.engine.files import required, saver, table, text, write_text
+from twofold.engine.files import required, saver, table, text
 from twofold.hub.report import figures, maps, wording
 from twofold.hub.report.judgements import Phase, Reading, phases, reading
 from twofold.hub.rules import WEEK, Rules
@@ -22,8 +22,7 @@ from twofold.hub.rules import rules as known_rules
 from twofold.hub.scores import common, mean_scores, score_forecasts
 from twofold.hub.tables import UNIT, read_forecasts
 from twofold.page.album import Album
-from twofold.page.drawing import style
-from twofold.page.template import render
+from twofold.page.template import write_page
 from twofold.scoring.binary import ReliabilityBin, ece, reliability
 
 Row = dict[str, Any]
@@ -48,16 +47,10 @@ def write(folder: Path) -> Path:
         InputError: when there are no rules for the hub.
     """
     view = read(folder)
-    album = Album(saver(folder))
-    with style():
-        _draw(view, album)
-    for name, drawn in view.us_maps.items():
-        svg = drawn.svg()
-        album.save(f"figures/{name}.svg", svg.encode())
-        album.keep(name, svg)
-    page = render(
+    write_page(
+        saver(folder),
         "hub/report/hub.html.j2",
-        album,
+        partial(_draw, view),
         view=view,
         scores=view.scores,
         rules=view.rules,
@@ -66,9 +59,7 @@ def write(folder: Path) -> Path:
         reading=reading,
         words=wording,
     )
-    target = folder / "report.html"
-    write_text(target, page)
-    return target
+    return folder / "report.html"
 
 
 def read(folder: Path) -> "HubView":
@@ -488,6 +479,10 @@ def _draw(view: HubView, album: Album) -> None:
     if view.weights:
         days = [dt.date.fromisoformat(row["reference_date"]) for row in view.scores["weights"]]
         album.draw("weights", figures.weights(days, view.weights))
+    for name, drawn in view.us_maps.items():
+        svg = drawn.svg()
+        album.save(f"figures/{name}.svg", svg.encode())
+        album.keep(name, svg)
 
 
 def _place(view: HubView, location: str) -> Figure:

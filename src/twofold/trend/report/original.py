@@ -6,10 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
-from twofold.engine.files import arrays, saver, table, text, write_text
+from twofold.engine.files import arrays, saver, table, text
 from twofold.page.album import Album
-from twofold.page.drawing import style
-from twofold.page.template import render
+from twofold.page.template import write_page
 from twofold.trend.report import figures, maps, wording
 
 Row = dict[str, Any]
@@ -31,8 +30,8 @@ def write(folder: Path) -> Path:
     """
     study, tomorrow = json.loads(text(folder, "study.json")), table(folder, "tomorrow.parquet")
     view = OriginalView(study)
-    album = Album(saver(folder))
-    with style():
+
+    def draw(album: Album) -> dict[str, Any]:
         for varied, measure in product(("length", "start"), view.MEASURES):
             if networks := view.effect(varied, measure):
                 drawn = figures.effect(networks, varied, view.MEASURES[measure], zero=measure == "above")
@@ -41,21 +40,20 @@ def write(folder: Path) -> Path:
             for name, row in curves.items():
                 album.draw(name, figures.learning(row["curves"], setting(row)))
         clustered = figures.draw_correlation(album, arrays(folder, "arrays.npz")["correlation"], tomorrow)
-    page = render(
+        return {"clustered": clustered, "absent": maps.draw_world(album, tomorrow)}
+
+    write_page(
+        saver(folder),
         "trend/report/original.html.j2",
-        album,
+        draw,
         view=view,
         study=study,
-        clustered=clustered,
         day=tomorrow["target_date"].max(),
-        absent=maps.draw_world(album, tomorrow),
         setting=setting,
         above=above,
         words=wording,
     )
-    target = folder / "report.html"
-    write_text(target, page)
-    return target
+    return folder / "report.html"
 
 
 def network(row: Row) -> str:

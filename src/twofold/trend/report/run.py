@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import polars as pl
 
-from twofold.engine.files import arrays, saver, table, text, write_text
+from twofold.engine.files import arrays, saver, table, text
 from twofold.page.album import Album
-from twofold.page.drawing import day_numbers, style
-from twofold.page.template import render
+from twofold.page.drawing import day_numbers
+from twofold.page.template import write_page
 from twofold.trend.report import figures, maps, wording
 
 Row = dict[str, Any]
@@ -36,27 +36,25 @@ def write(folder: Path) -> Path:
     predictions, panel, tomorrow = (table(folder, f"{name}.parquet") for name in ("predictions", "panel", "tomorrow"))
     correlation = arrays(folder, "arrays.npz")["correlation"]
     view = RunView(scores, metrics, predictions, panel, tomorrow)
-    album = Album(saver(folder))
-    with style():
+
+    def draw(album: Album) -> dict[str, Any]:
         _draw(view, album)
         clustered = figures.draw_correlation(album, correlation, tomorrow)
-        absent = maps.draw_world(album, tomorrow)
-    page = render(
+        return {"clustered": clustered, "absent": maps.draw_world(album, tomorrow)}
+
+    write_page(
+        saver(folder),
         "trend/report/run.html.j2",
-        album,
+        draw,
         view=view,
         scores=scores,
         config=config,
-        clustered=clustered,
-        absent=absent,
         unit=view.unit,
         level=wording.level(config["score"]["level"]),
         words=wording,
         reading=reading,
     )
-    target = folder / "report.html"
-    write_text(target, page)
-    return target
+    return folder / "report.html"
 
 
 @dataclass(frozen=True)

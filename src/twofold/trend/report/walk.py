@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from twofold.engine.files import saver, text, write_text
+from twofold.engine.files import saver, text
 from twofold.page.album import Album
-from twofold.page.drawing import style
-from twofold.page.template import render
+from twofold.page.template import write_page
 from twofold.trend.report import figures, wording
 
 Row = dict[str, Any]
@@ -31,12 +31,10 @@ def write(folder: Path) -> Path:
     """
     scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
     view = WalkView(scores)
-    album = Album(saver(folder))
-    with style():
-        _draw(view, album)
-    page = render(
+    write_page(
+        saver(folder),
         "trend/report/walk.html.j2",
-        album,
+        partial(_draw, view),
         view=view,
         scores=scores,
         config=config,
@@ -46,9 +44,7 @@ def write(folder: Path) -> Path:
         level=wording.level(config["score"]["level"]),
         words=wording,
     )
-    target = folder / "report.html"
-    write_text(target, page)
-    return target
+    return folder / "report.html"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.engine.files import arrays, saver, table, text, write_text
+from twofold.engine.files import arrays, saver, table, text
 from twofold.page.album import Album
-from twofold.page.drawing import style
 from twofold.page.numbers import percent, plain, score, significant
-from twofold.page.template import render
+from twofold.page.template import write_page
 from twofold.vae.report import figures, judgements, sheets, wording
 
 
@@ -34,23 +33,18 @@ def write(run_folder: Path) -> Path:
         RunFolderError: when a file of the run is missing.
     """
     view = read(run_folder)
-    album = Album(saver(run_folder))
-    with style():
-        shown = _draw(view, album)
-    page = render(
+    write_page(
+        saver(run_folder),
         "vae/report/run.html.j2",
-        album,
+        lambda album: {"shown": _draw(view, album)},
         view=view,
         scores=view.scores,
         data=view.scores["data"],
         test=view.scores["test"],
-        shown=shown,
         words=wording,
         judge=judgements,
     )
-    target = run_folder / "report.html"
-    write_text(target, page)
-    return target
+    return run_folder / "report.html"
 
 
 @dataclass(frozen=True)

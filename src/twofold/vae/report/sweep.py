@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from twofold.engine.files import arrays, saver, text, write_text
+from twofold.engine.files import arrays, saver, text
 from twofold.page.album import Album
-from twofold.page.drawing import style
-from twofold.page.template import render
+from twofold.page.template import write_page
 from twofold.vae.report import figures, judgements, plane, sheets, wording
 from twofold.vae.report.plane import Weight
 from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP
@@ -58,25 +57,20 @@ def write_sweep(folder: Path) -> Path:
     manifest = json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {}
     config = json.loads(text(first[0], "config.json"))
     del config["objective"]["beta"], config["seed"]
-    album = Album(saver(folder))
-    with style():
-        shown = _draw(view, summary, album)
-    page = render(
+    write_page(
+        saver(folder),
         "vae/report/sweep.html.j2",
-        album,
+        lambda album: {"shown": _draw(view, summary, album)},
         view=view,
         grid=grid,
         summary=summary,
-        shown=shown,
         shared=config,
         command=shlex.join(manifest["command"]) if "command" in manifest else None,
         plane=plane,
         words=wording,
         judge=judgements,
     )
-    target = folder / "report.html"
-    write_text(target, page)
-    return target
+    return folder / "report.html"
 
 
 def smaller(images: UInt8[np.ndarray, "*some side side c"]) -> UInt8[np.ndarray, "*some less less c"]:

@@ -112,7 +112,7 @@ def kl_by_unit(kl: Float[np.ndarray, " latent"], floor: float) -> Figure:
 
 
 def bars(rows: Sequence[Row], x: str) -> Figure:
-    """One bar per row, the first on top, with a span of two standard errors where they are known; `x` labels the axis."""
+    """One bar per row, the first on top, with a span of two standard errors where known; `x` labels the axis."""
     figure, axes = canvas(4.4, 0.95 + 0.34 * len(rows), (1.65, 0.55, 0.5, 0.15))
     for row, (_, value, error) in enumerate(rows):
         axes.barh(row, value, 0.55, color=HUES[row % len(HUES)])

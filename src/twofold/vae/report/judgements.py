@@ -8,27 +8,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from twofold.vae.report.plane import Weight, deviations, means
+from twofold.vae.report.plane import Scores, Weight, deviations, means
 
 CERTAIN = 2.0
 """Standard errors (or deviations over seeds) that a significant difference exceeds."""
-COLLAPSED_RATE = 1.0
-"""Nats: since I(x;z) <= R, a code of a lower rate distinguishes fewer than e = 2.7 images."""
 UNIT_FLOOR = 0.01
 """Nats: a unit of the code with a lower mean KL counts as collapsed."""
-MANY_CLOSE = 0.25
-"""Share of 16 samples closer to a training image than 95 % of the test images: by chance in 7 of 1,000 cases."""
-FEW_DRAWS = 0.1
-"""Effective share of the importance-weighted draws below which the bound is loose."""
-STEP = 0.01
-"""Share of its whole range below which a change from one weight to the next counts as none."""
-LEVEL = 1e-4
-"""Share of its own size below which a change counts as none: it does not show in four digits."""
 EQUAL = 1e-6
 """Nats below which two exact values count as equal."""
 
-Scores = Mapping[str, Any]
-"""A run's scores.json."""
 Block = Mapping[str, Any]
 """The scores of one set of images, such as `test` of scores.json."""
 
@@ -73,12 +61,12 @@ def collapse(scores: Scores) -> Literal["whole", "nearly", "units", "none"]:
     """How far the posterior has collapsed onto the prior.
 
     Returns:
-        `whole`: no unit of the code is active; `nearly`: its rate is below `COLLAPSED_RATE`; `units`: some units have
-        collapsed; `none`: none has.
+        `whole`: no unit of the code is active; `nearly`: its rate is below 1 nat; `units`: some units have collapsed;
+        `none`: none has.
     """
     if scores["test"]["active_units"] == 0:
         return "whole"
-    if scores["test"]["rate_nats"] < COLLAPSED_RATE:
+    if scores["test"]["rate_nats"] < 1:  # since I(x;z) <= R, it distinguishes fewer than e = 2.7 images
         return "nearly"
     return "units" if scores["kl_units_collapsed"] else "none"
 
@@ -90,7 +78,8 @@ def collapsed(scores: Scores) -> bool:
 
 def memorised(scores: Scores) -> bool:
     """Whether significantly many samples lie close to a training image."""
-    return scores["memorisation"]["closer_than_test"] >= MANY_CLOSE
+    # 4 of 16 samples are closer than 95 % of the test images by chance in 7 of 1,000 cases.
+    return scores["memorisation"]["closer_than_test"] >= 0.25
 
 
 def information(test: Block) -> Literal["capped", "nothing", "measured"]:
@@ -112,7 +101,7 @@ def inequality(test: Block) -> Literal["holds", "within the noise", "broken"]:
 
 def few_draws(test: Block) -> bool:
     """Whether the effective number of importance-weighted draws is so low that the bound may be loose."""
-    return test["iw_effective_samples"] < FEW_DRAWS * test["iw_samples"]
+    return test["iw_effective_samples"] < 0.1 * test["iw_samples"]
 
 
 def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"]:
@@ -125,7 +114,8 @@ def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"
         >>> trend([1.0, 1.0, 3.0]), trend([1.0, 3.0, 2.0]), trend([2.0, 2.0])
         ('rises', 'turns', 'stays')
     """
-    least = max(STEP * (max(values) - min(values)), LEVEL * max(map(abs, values)))
+    # A smaller step is none: it is little of the whole range, or does not show in four digits.
+    least = max(0.01 * (max(values) - min(values)), 1e-4 * max(map(abs, values)))
     steps = [after - before for before, after in pairwise(values) if abs(after - before) > least]
     if not steps:
         return "stays"
@@ -190,14 +180,11 @@ def inequalities(runs: Sequence[Scores]) -> list[str]:
 
 
 class Exact(NamedTuple):
-    """Where I lies between H - D and R in the case where all are known."""
+    """Largest R - I, the weight at which H - D is closest to I, and I - (H - D) there, nats."""
 
     excess_rate: float
-    """Largest R - I, nats."""
     nearest: float
-    """The weight at which H - D is closest to I."""
     gap: float
-    """I - (H - D) there, nats."""
 
 
 def exact(rows: Sequence[Block]) -> Exact:

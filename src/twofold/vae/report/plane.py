@@ -13,6 +13,7 @@ LEAST_STEP = 0.1
 """Difference in rate, nats, below which two weights have no slope between them."""
 
 Scores = Mapping[str, Any]
+"""A run's scores.json."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Weight:
 
     @property
     def name(self) -> str:
+        """Its name on the page."""
         return f"beta {self.beta:g}"
 
     def values(self, key: str, block: str = "test") -> list[float]:
@@ -52,9 +54,7 @@ class Weight:
         that the choice of the subset does not shift it.
         """
         names = ("negative_elbo_nats", "iw_negative_elbo_nats", "iw_bound_nats")
-        return [
-            elbo - (loose - tight) for elbo, loose, tight in zip(*(self.values(name) for name in names), strict=True)
-        ]
+        return [elbo - (loose - tight) for elbo, loose, tight in zip(*map(self.values, names), strict=True)]
 
     @property
     def bound(self) -> float:

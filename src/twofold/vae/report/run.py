@@ -145,7 +145,7 @@ class RunView:
 
     @property
     def curves(self) -> list[str]:
-        """Quantities with a learning curve: the loss only where it is not the negative ELBO, sigma only if it changes."""
+        """Quantities with a learning curve: the loss unless it is the negative ELBO, sigma where it changes."""
         objective = self.scores["objective"]
         own_loss = objective["beta"] != 1 or objective["warmup"] or objective["free_nats"]
         changes = len({record["sigma"] for record in self.metrics}) > 1

@@ -20,12 +20,8 @@ from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP
 
 NARROW = 340
 """Width of each of three sheets side by side on a wide screen, in CSS pixels."""
-LABELS = 90
-"""Width of the row labels of a sheet, in pixels."""
 WIDEST = 128
 """Largest width of an image on this page, in pixels; each run's own report shows the full size."""
-SHOWN = ("real", "reconstruction", "prior", "ends", "linear", "spherical")
-"""Arrays of a run that are shown beside those of the others."""
 
 
 def write(folder: Path) -> Path:
@@ -43,10 +39,11 @@ def write(folder: Path) -> Path:
     summary = json.loads(text(folder, "sweep.json"))
     grid = plane.weights(summary["runs"])
     first = [next(folder / run["folder"] for run in summary["runs"] if run["beta"] == weight.beta) for weight in grid]
+    shown = ("real", "reconstruction", "prior", "ends", "linear", "spherical")
     view = SweepView(
         grid,
         [[json.loads(line) for line in text(run, "metrics.jsonl").splitlines()] for run in first],
-        [{name: smaller(held[name]) for name in SHOWN} for held in (arrays(run, "arrays.npz") for run in first)],
+        [{name: smaller(held[name]) for name in shown} for held in (arrays(run, "arrays.npz") for run in first)],
     )
     manifest = json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {}
     config = json.loads(text(first[0], "config.json"))
@@ -104,6 +101,7 @@ class SweepView:
 
     @property
     def names(self) -> list[str]:
+        """Names of the weights."""
         return [weight.name for weight in self.grid]
 
     @staticmethod
@@ -180,7 +178,7 @@ def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str
     real, prior = view.arrays[0]["real"], view.arrays[0]["prior"]
     scale = sheets.enlarged(real.shape[2])
     side = scale * real.shape[2]
-    row = min(len(real), max(1, (PAGE - LABELS) // (side + GAP)))
+    row = min(len(real), max(1, (PAGE - 90) // (side + GAP)))  # 90: the row labels
     rows = np.stack([real[:row], *(held["reconstruction"][:row] for held in view.arrays)])
     sheets.place(album, "reconstructions", sheets.rows(rows, ["real", *names], scale=scale))
     columns = max(1, NARROW // (2 * side + GAP + WIDE_GAP)), max(1, NARROW // (side + GAP))

@@ -247,13 +247,6 @@ def test_large_images_are_fewer_and_none_is_wider_than_the_page(small: Path) -> 
     assert max(int(named["width"] or 0) for tag, named in page.tags if tag == "img") == 1112
 
 
-def test_every_term_is_one_line(folder: Path) -> None:
-    folded = _html(folder).split("The terms, one line each")[1].split("</details>")[0]
-    terms = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", folded)
-    assert len(dict(terms)) == len(terms) == 12
-    assert all(len(text) < 110 and text.endswith(".") for _, text in terms)
-
-
 def test_a_run_can_be_repeated_from_its_page(folder: Path, small: Path) -> None:
     page = _page(folder)
     assert "twofold vae run --images 'my faces' --objective.beta 1.0" in page.text

@@ -142,6 +142,7 @@ def test_slopes_are_compared_with_those_of_optimal_runs(folder: Path) -> None:
     cells = _row(_page(folder), "beta 0.5 and 1", 4)
     assert cells[2] == "−1 to −0.5" and cells[3] in {"yes; 2 of 2 seeds", "no; 0 of 2 seeds", "yes; 1 of 2 seeds"}
     assert _row(_page(folder), "beta 0 and 0.5", 4)[2] == "−0.5 to 0"
+    assert re.search(r"[0-3] of 3 secants ha(s|ve) such a slope", _page(folder).text)
 
 
 def test_a_broken_inequality_is_called_broken(tmp_path: Path) -> None:
@@ -209,9 +210,10 @@ def test_free_nats_are_mentioned_with_the_slopes(folder: Path, tmp_path: Path) -
     summary = _summary(made)
     for run in summary["runs"]:
         run["scores"]["objective"] |= {"free_nats": 0.5, "warmup": 0.1}
+        run["scores"]["test"]["rate_nats"] = 9.0
     (made / "sweep.json").write_text(json.dumps(summary))
     text = _page_of(made).text
-    assert "These runs had free nats" in text
+    assert "These runs had free nats" in text and "No two neighbouring weights differ enough in rate" in text
     assert "warm-up of beta over 10\u00a0% of the run; 0.5 free nats per unit" in text
     assert "free nats" not in _page(folder).text
 

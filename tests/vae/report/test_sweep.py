@@ -249,9 +249,9 @@ def say(finding: str, weights: Sequence[Weight], *given: Any, closed: dict[str, 
 
 
 def test_a_trend_is_described_by_its_ends() -> None:
-    assert say("moves", [], [900.0, 60.0, 3.0]) == "falls from 900.0 to 3.000"
-    assert say("moves", [], [1.0, 3.0, 2.0]) == "goes from 1.000 to 2.000, up and down on the way"
-    assert say("moves", [], [2.0, 2.0]) == "stays at 2.000"
+    assert say("change", [], [900.0, 60.0, 3.0]) == "falls from 900.0 to 3.000"
+    assert say("change", [], [1.0, 3.0, 2.0]) == "goes from 1.000 to 2.000, up and down on the way"
+    assert say("change", [], [2.0, 2.0]) == "stays at 2.000"
 
 
 def test_the_verdict_states_the_measured_scores() -> None:
@@ -283,7 +283,7 @@ def test_units_are_counted_whole_where_every_seed_has_as_many() -> None:
 
 
 def test_the_loss_claim_is_judged_by_the_distortions() -> None:
-    assert say("original_loss", USUAL).startswith("Wrong way round for the weight")
+    assert say("original_loss", USUAL).startswith("The reverse holds for the weight")
     assert "right for the KL term's value" in say("original_loss", USUAL)
     assert say("original_loss", REVERSED).startswith("It holds here")
     turning = say("original_loss", course((900.0, 60.0, 3.0), (50.0, -100.0, 2000.0)))
@@ -308,7 +308,7 @@ def test_the_capacity_claim_is_judged_by_the_information() -> None:
 
 def test_the_bound_claim_is_judged_by_the_exact_case_and_the_distortions() -> None:
     words = say("original_bound", USUAL, closed=exact([0.0, 1.0, 100.0]))
-    assert words.startswith("Wrong way round for the weight. H − D is no bound on the ELBO")
+    assert words.startswith("The reverse holds for the weight. H − D is no bound on the ELBO")
     assert "H is 7.193 nats, and from beta 1 to beta 100 H − D falls from 14.26 to −180.2" in words
     assert "Nor does it stop at H" in words
     assert "H − D changes by −2,200.0 nats from beta 0 to beta 100" in words
@@ -330,11 +330,11 @@ def test_the_effective_weight_follows_sigma() -> None:
     moved = grid(
         (1.0, scores(9.0, 0.0, effective_weight=0.01)), (4.0, scores(9.0, 0.0, sigma=0.2, effective_weight=0.16))
     )
-    assert "beta × sigma², which rises from 0.01000 to 0.1600" in say("worth", moved)
-    assert "Sigma is learned, and depends on beta: it rises from 0.1000 to 0.2000" in say("worth", moved)
-    assert "learned" not in say("worth", USUAL)
-    assert "about half" in say("worth", grid((1.0, scores(9.0, 0.0, likelihood="logistic"))))
-    assert "summed over the 192 values" in say("worth", grid((1.0, scores(9.0, 0.0, sigma=None))))
+    assert "beta × sigma², which rises from 0.01000 to 0.1600" in say("effective_weight", moved)
+    assert "Sigma is learned, and depends on beta: it rises from 0.1000 to 0.2000" in say("effective_weight", moved)
+    assert "learned" not in say("effective_weight", USUAL)
+    assert "about half" in say("effective_weight", grid((1.0, scores(9.0, 0.0, likelihood="logistic"))))
+    assert "summed over the 192 values" in say("effective_weight", grid((1.0, scores(9.0, 0.0, sigma=None))))
 
 
 def test_over_fitting_is_called_by_standard_errors() -> None:

@@ -80,11 +80,6 @@ class RunView:
         return [name for name, there in found.items() if there]
 
     @property
-    def values(self) -> int:
-        """Values of one image: channels x height x width."""
-        return math.prod(self.scores["data"]["shape"][1:])
-
-    @property
     def levels(self) -> float:
         """Sigma in levels of an 8-bit value."""
         return 255 * self.scores["test"]["sigma"]

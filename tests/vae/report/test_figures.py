@@ -41,7 +41,7 @@ DRAWN = {
     "kl_one": lambda: figures.kl_by_unit(np.array([0.0]), 0.01),
     "bars": lambda: figures.bars(ROWS, "nats"),
     "bars_negative": lambda: figures.bars([("Information I", -0.02, 0.01), ("Rate R", 0.3, None)], "nats"),
-    "dots": lambda: figures.dots([("Trained on", -16806.2, 39.0), ("Test", -16676.0, None)], "negative ELBO, nats"),
+    "dots": lambda: figures.dots([("Training", -16806.2, 39.0), ("Test", -16676.0, None)], "negative ELBO, nats"),
     "distances": lambda: figures.distances(RANDOM.gamma(30, 0.004, 256), RANDOM.gamma(30, 0.004, 16), 0.09),
     "distances_same": lambda: figures.distances(np.full(3, 0.1), np.full(2, 0.1), 0.1),
     "by_beta": lambda: figures.by_beta([0.0, 1.0, 100.0], LINES, "nats per image", cap=5.0),

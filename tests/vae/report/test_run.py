@@ -317,7 +317,7 @@ def _information(value: float, **changes: Any) -> dict[str, Any]:
         ({"test": {"iw_effective_samples": 40.0}}, "40.0 of the K draws are effective. The entropy"),
         ({"test": {"mse": 0.01}}, "value is 25.5 of 255 levels"),
         ({"test": {"sigma": 0.2}}, "A true draw from the model would add noise of sigma = 0.200 (51.0 of 255 levels)"),
-        ({"test": {"sigma": None}}, "which looks blurred. It does not mean"),
+        ({"test": {"sigma": None}}, "which looks blurred. Limits"),
         (_gap(80.0), "No over-fitting shown: test images cost 80 ± 42 nats per image more"),
         (_gap(-80.0), "No over-fitting shown: test images cost 80 ± 42 nats per image less"),
         (_gap(-100.0), "No over-fitting: test images even cost 100 ± 42 nats per image less"),

@@ -121,13 +121,13 @@ def sweep(argv: list[str]) -> int:
 
     def fill(folder: RunFolder, images: "Images", labels: "pl.DataFrame | None", watch: Watch) -> None:
         from twofold.vae.report import run as report
-        from twofold.vae.report.sweep import write_sweep
+        from twofold.vae.report import sweep as sweep_report
         from twofold.vae.sweep import execute_runs, summarise
 
         for finished in execute_runs(images, grid, folder, labels=labels, watch=watch):
             report.write(finished.path)
         summarise(grid, folder.path)
-        write_sweep(folder.path)
+        sweep_report.write(folder.path)
 
     out = _fill(flags, grid, "sweep", ["twofold", "vae", "sweep", *argv], fill)
     return _show(sweep_table(json.loads((out / "sweep.json").read_text())["runs"]), out)

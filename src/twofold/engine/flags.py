@@ -55,7 +55,7 @@ class _Held(io.StringIO):
         return self.stream.isatty()
 
     @property
-    def encoding(self) -> Any:
+    def encoding(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]  (a property here, a variable in its stub)
         """Decides whether boxes are drawn by lines or by ASCII."""
         return self.stream.encoding
 

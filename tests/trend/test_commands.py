@@ -25,6 +25,7 @@ from twofold.engine.run import claim
 from twofold.trend.config import TrendConfig
 from twofold.trend.forecast import Forecaster
 from twofold.trend.recipes import RECIPES
+from twofold.trend.report import wording
 from twofold.trend.run import execute
 
 FLAGS = [
@@ -81,7 +82,7 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(table: Path, run: 
         *("report.html", "manifest.json", "DONE"),
     }
     scores = json.loads((run / "scores.json").read_text())
-    assert scores["verdict"]["sentence"] in shown
+    assert wording.verdict(scores["verdict"], 0.9) in shown
     assert str(run / "report.html") in shown
     assert all(name in shown for name in ("ensemble", "network", *scores["baselines"]))
     assert f"{scores['test']['log_score']:.3f}" in shown

@@ -64,7 +64,8 @@ def test_scores_json_has_every_block(found):
         assert tuple(block["test"]) == tuple(block["test_active"]) == SCORES
         assert set(block["intervals"]) == {"test", "test_active"}
     assert set(found["comparisons"]) == {"test", "test_active"}
-    assert found["verdict"]["sentence"].endswith(".")
+    verdict = "best_baseline", "score", "set", "difference", "low", "high", "significant"
+    assert tuple(found["verdict"]) == verdict
     assert {item["group"] for item in found["importance"]} == set(EVERY_INPUT)
 
 

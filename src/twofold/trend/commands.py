@@ -75,7 +75,8 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
 
         run.write(folder)
 
-    notes = *panel.notes, departures(flags.config)
+    departed = departures(flags.config)
+    notes = *panel.notes, *([wording.departures(departed)] if departed else [])
     out = fill(_job(flags, "run", command, panel, notes), compute, report)
     scores = json.loads((out / "scores.json").read_text())
     split, windows = scores["split"], scores["windows"]
@@ -84,7 +85,7 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
     )
     blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
     sys.stdout.write(render(score_table(title, blocks)))
-    sys.stdout.write(f"{scores['verdict']['sentence']}\nReport: {out / 'report.html'}\n")
+    sys.stdout.write(f"{wording.verdict(scores['verdict'], flags.config.score.level)}\nReport: {out / 'report.html'}\n")
     return 0
 
 

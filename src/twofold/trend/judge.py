@@ -114,7 +114,7 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
         "low": found["low"],
         "high": found["high"],
     }
-    return result | {"verdict": verdict(comparison, best, evaluated=part, level=config.score.level)}
+    return result | {"verdict": verdict(comparison, best, evaluated=part)}
 
 
 def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str, Any]:
@@ -162,14 +162,6 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
 
 
 EvaluatedSet = Literal["test", "test_active"]
-_SETS: dict[str, str] = {"test": "On all test windows", "test_active": "On test windows with at least one case"}
-_BASELINES = {
-    "base_rate": "the base rate",
-    "all_zero": "the all-zero rule",
-    "mean_reversion": "the mean-reversion bins",
-    "logistic": "logistic regression",
-    "boosting": "gradient boosting",
-}
 
 
 class Verdict(TypedDict):
@@ -182,7 +174,6 @@ class Verdict(TypedDict):
     low: float | None
     high: float | None
     significant: bool
-    sentence: str
 
 
 def best_model(log_scores: Mapping[str, float | None]) -> str | None:
@@ -195,21 +186,14 @@ def best_model(log_scores: Mapping[str, float | None]) -> str | None:
     return min(defined, key=lambda name: defined[name]) if defined else None
 
 
-def verdict(
-    comparison: Comparison | None, best_baseline: str | None, *, evaluated: EvaluatedSet, level: float
-) -> Verdict:
-    """Says in one plain sentence whether the network beats the best baseline in log score, and how surely.
+def verdict(comparison: Comparison | None, best_baseline: str | None, *, evaluated: EvaluatedSet) -> Verdict:
+    """Whether the network's log score differs from the best baseline's by more than chance.
 
     Args:
-        comparison: paired difference in log score, network minus baseline, nats a window (negative: the network is
+        comparison: paired difference in log score, network minus baseline, nats per window (negative: the network is
             better); None when there is nothing to compare.
         best_baseline: name of the baseline with the lowest log score on the same windows.
         evaluated: the windows compared on.
-        level: level of the comparison's interval, in (0, 1).
-
-    Returns:
-        The figures and the sentence. In the sentence the interval has the sign of its words: "0.004 nats worse (…
-        -0.001 to 0.010)" means from 0.001 better to 0.010 worse.
     """
     compared: Comparison = comparison or {"difference": None, "low": None, "high": None}
     low, high = compared["low"], compared["high"]
@@ -217,39 +201,9 @@ def verdict(
         "best_baseline": best_baseline,
         "score": "log_score",
         "set": evaluated,
-        "difference": compared["difference"],
-        "low": low,
-        "high": high,
+        **compared,
         "significant": low is not None and high is not None and (low > 0.0 or high < 0.0),
-        "sentence": f"{_SETS[evaluated]}, {_claim(best_baseline, compared, level)}",
     }
-
-
-def _claim(best_baseline: str | None, compared: Comparison, level: float) -> str:
-    difference, low, high = compared["difference"], compared["low"], compared["high"]
-    if best_baseline is None or difference is None:
-        return "the network could not be compared with a baseline: there is no window to score."
-    against = f"the best baseline, {_BASELINES.get(best_baseline, best_baseline.replace('_', ' '))}"
-    if difference == 0.0:
-        return f"the network does not beat {against}: their log scores are equal."
-    sign, side = (-1.0, "better") if difference < 0.0 else (1.0, "worse")
-    if low is None or high is None:
-        size = _figures(abs(difference))[0]
-        chance = "there are too few days for an interval, so this may be chance"
-        return f"the log score of the network is {size} nats {side} than that of {against}; {chance}."
-    size, start, end = _figures(abs(difference), *sorted((sign * low, sign * high)))
-    interval = f"{size} nats {side} ({100 * level:g} % interval {start} to {end})"
-    if low <= 0.0 <= high:
-        verb, surely = "does not clearly beat" if difference < 0.0 else "does not beat", "not significant"
-    else:
-        verb, surely = "beats" if high < 0.0 else "is worse than", "significant"
-    return f"the network {verb} {against}: its log score is {interval}, which is {surely}."
-
-
-def _figures(*values: float) -> list[str]:
-    """Numbers with three decimals, or up to six where one of them would read as 0 without being 0."""
-    decimals = next((d for d in (3, 4, 5) if all(v == 0.0 or round(v, d) != 0.0 for v in values)), 6)
-    return [f"{round(v, decimals) + 0.0:.{decimals}f}" for v in values]
 
 
 def describe_data(panel: Panel, config: SourceConfig, source: str) -> dict[str, Any]:

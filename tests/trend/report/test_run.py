@@ -10,7 +10,9 @@ import pytest
 from page.reading import Page, check_whole
 from trend.report.showing import ODD_NAMES
 from twofold.engine.errors import RunFolderError
+from twofold.trend.recipes import departures, recipe
 from twofold.trend.report import run as report
+from twofold.trend.report import wording
 from twofold.trend.report.run import RunView, reading
 
 CONTRACT = (
@@ -105,9 +107,15 @@ def test_simulated_data_says_so_and_real_data_does_not(folder: Path, shown: Call
 
 def test_the_verdict_comes_first(folder: Path) -> None:
     page = check_whole(_html(folder))
-    assert _scores(folder)["verdict"]["sentence"] in page.text
+    assert wording.verdict(_scores(folder)["verdict"], 0.9) in page.text
     sections = [named["id"] for tag, named in page.tags if tag == "section"]
     assert sections[0] == "verdict" and sections[-1] == "meaning"
+
+
+def test_departures_from_the_original_study_are_said(shown: Callable[..., Page]) -> None:
+    assert "The original study trained" not in shown().text
+    departed = departures(recipe("original-gru-l7"))
+    assert departed and wording.departures(departed) in shown(departures=departed).text
 
 
 def test_every_null_is_a_dash(small: Path, shown: Callable[..., Page]) -> None:

@@ -110,7 +110,7 @@ class OriginalView:
         rows = {setting(row): row for row in self.study["grid"]}
         found: list[tuple[Row, Row | None, float | None]] = []
         for line in self.study["original"]:
-            row, percent, gain = rows.get(line["setting"]), line["test_percent"], None
+            row, percent, gain = rows.get(setting(line)), line["test_percent"], None
             if row and isinstance(percent, int | float):
                 up = row["positive"] / row["windows"]
                 gain = percent - 100 * max(up, 1 - up)

@@ -178,7 +178,6 @@ def test_a_wrong_value_is_one_line_that_names_its_flag(
 @pytest.mark.parametrize(
     "words",
     [
-        ["trend", "run", "--window.lenght", "3"],
         ["trend", "run", "--train.epochs", "many"],
         ["trend", "run", "--model.cell", "elman"],
         ["trend", "run", "cases.csv"],
@@ -420,7 +419,7 @@ def test_the_help_says_what_an_origin_is(capsys: Output) -> None:
         main(["trend", "backtest", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
-    assert "asks about days 66 to 80, from origins 65 to 79" in said
+    assert "forecasts days 66 to 80, from origins 65 to 79" in said
     assert "walk-next-day, walk-mean7" in said and "--last" in said
 
 

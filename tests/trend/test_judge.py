@@ -1,4 +1,4 @@
-"""The account: every count is the sum of its parts, every score is that of the predictions it names."""
+"""Blocks of scores.json: every count is the sum of its parts, every score is that of the predictions it names."""
 
 import numpy as np
 import pytest
@@ -49,10 +49,10 @@ def test_what_redistribution_could_not_keep_is_among_the_notes():
     assert any("exceed all cases before them" in note for note in describe_data(early, config, "x")["notes"])
 
 
-@pytest.mark.parametrize(("negatives", "told"), [("keep", False), ("clip", False), ("redistribute", True)])
-def test_redistribution_is_told_to_look_ahead(negatives, told):
+@pytest.mark.parametrize(("negatives", "noted"), [("keep", False), ("clip", False), ("redistribute", True)])
+def test_redistribution_is_noted_to_look_ahead(negatives, noted):
     notes = describe_data(PANEL, SourceConfig(negatives=negatives), "x")["notes"]
-    assert any("a look ahead" in note for note in notes) == told
+    assert any("a look ahead" in note for note in notes) == noted
 
 
 def test_the_screen_block_names_set_c_and_its_days():
@@ -140,7 +140,7 @@ def test_reliability_counts_every_window_once():
 
 
 @pytest.mark.parametrize(("step", "horizon"), [(1, 1), (1, 3), (7, 2)])
-def test_the_table_of_predictions_has_a_row_a_window(step, horizon):
+def test_the_table_of_predictions_has_one_row_per_window(step, horizon):
     panel = epidemic(step=step)
     config = quick(window={"horizon": horizon}, split={"validation_fraction": 0, "calibration_fraction": 0})
     prepared = prepare(panel, config)

@@ -128,7 +128,7 @@ def test_the_saved_model_forecasts_the_same(folder):
     assert again.table.equals(pl.read_parquet(folder / "tomorrow.parquet"))
 
 
-def test_metrics_hold_a_line_an_epoch_in_order(folder, found):
+def test_metrics_hold_one_line_per_epoch_in_order(folder, found):
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     keys = [(record["stage"], record["member"], record["epoch"]) for record in records]
     assert keys == sorted(set(keys))

@@ -1,4 +1,4 @@
-"""What the forecasts are worth: every figure that `scores.json` holds, the verdict, and the scores on newer data."""
+"""Scores of models and baselines: the blocks of `scores.json`, the verdict, and the scores on newer data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,11 +31,10 @@ class Judge:
     """Scores one model after another on the same sets of windows and the same resampled days.
 
     Args:
-        up: what happened in each window.
+        up: each window's label, True where the count rose.
         day: each window's origin; only equality and order matter.
-        sets: the windows of each set, by name.
-        config: of the intervals.
-        seed: the run's seed.
+        sets: indices of the windows of each set, by name.
+        config: settings of the intervals.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Judge:
         }
 
     def block(self, probability: Probability, *parts: str) -> dict[str, Any]:
-        """A model's scores on some sets (all, where none is named), and their `intervals`."""
+        """A model's scores on the named sets (all sets by default), and their `intervals`."""
         chosen = {part: self.sets[part] for part in parts or self.sets}
         return {part: scores(probability[rows], self.up[rows]) for part, rows in chosen.items()} | {
             "intervals": {
@@ -65,19 +64,19 @@ class Judge:
         }
 
     def pairs(self, part: str, models: Predictions, against: Predictions) -> list[dict[str, Any]]:
-        """Paired differences, with intervals, of each model from each of those it is set against."""
+        """Paired differences, with intervals, between each model and each of the others."""
         rows = self.sets[part]
         return [
-            {"model": model, "against": rival, "score": score, **found[score]}
-            for model, rival in product(models, against)
+            {"model": model, "against": other, "score": score, **found[score]}
+            for model, other in product(models, against)
             for found in [
-                compare(models[model][rows], against[rival][rows], self.up[rows], self.day[rows], **self.options)
+                compare(models[model][rows], against[other][rows], self.up[rows], self.day[rows], **self.options)
             ]
             for score in COMPARED
         ]
 
     def reliability(self, part: str, probability: Probability) -> list[ReliabilityBin]:
-        """How often it went up where the model said about so much."""
+        """Mean probability and observed frequency, by bin of the probability."""
         return reliability(probability[self.sets[part]], self.up[self.sets[part]])
 
 
@@ -85,9 +84,7 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
     """Scores with intervals of the headline, the members and the baselines, the paired comparisons and the verdict.
 
     Args:
-        prepared: windows and split.
-        config: the run.
-        predictions: probability of every window by `ensemble`, `network`, members, and `baseline_NAME`.
+        predictions: as `run.predict_all` returns them.
     """
     windows, test = prepared.windows, prepared.split.test
     sets = {"train": prepared.split.train, "test": test, "test_active": test[windows.active[test]]}
@@ -120,11 +117,11 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
 def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str, Any]:
     """Scores the final model on the windows of newer data whose origin is not before its last training date.
 
-    Beside it stand baselines fitted on `trained_on`, the run's own data.
+    The baselines are fitted on `trained_on`, the run's own data.
 
     Returns:
         `first`, `last` (origins scored), `windows`, `seen` (windows left out, since the model was trained on them), and
-        for `ensemble` and every baseline a block of `scores.json`'s form under `models`.
+        under `models` a block like those of `scores.json` for `ensemble` and every baseline.
 
     Raises:
         InputError: when no window is new to the model.
@@ -155,9 +152,8 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
         "last": str(increments.dates[windows.origin[new].max()]),
         "windows": len(new),
         "seen": len(windows) - len(new),
-        "models": {
-            name: {"intervals": {}} | judge.block(p) for name, p in predictions.items()
-        },  # intervals stand first
+        # `intervals` comes first in each block.
+        "models": {name: {"intervals": {}} | judge.block(p) for name, p in predictions.items()},
     }
 
 
@@ -179,8 +175,8 @@ class Verdict(TypedDict):
 def best_model(log_scores: Mapping[str, float | None]) -> str | None:
     """Name with the lowest log score, the first of equals; None when no score is defined.
 
-    The best baseline is picked on the evaluated windows themselves, which favours the baselines: a network that beats
-    it beats all of them there.
+    The best baseline is chosen on the evaluated windows themselves, which favours the baselines: a network that beats
+    the best beats all of them.
     """
     defined = {name: score for name, score in log_scores.items() if score is not None}
     return min(defined, key=lambda name: defined[name]) if defined else None
@@ -207,7 +203,7 @@ def verdict(comparison: Comparison | None, best_baseline: str | None, *, evaluat
 
 
 def describe_data(panel: Panel, config: SourceConfig, source: str) -> dict[str, Any]:
-    """What the data is, and what was done to it; `source` names the file, or is "simulated"."""
+    """The data and how it was processed; `source` is the file's name, or "simulated"."""
     found = len(corrections(panel))
     notes = [*panel.notes, *panel.increments(config.negatives).notes]
     if found and config.negatives == "redistribute":
@@ -231,7 +227,7 @@ def describe_data(panel: Panel, config: SourceConfig, source: str) -> dict[str, 
 
 
 def describe_screen(panel: Panel, prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
-    """The set C and the days that chose it."""
+    """The set C and the dates on which it was chosen."""
     screen, dates = prepared.screen, prepared.increments.dates
     return {
         "threshold": config.screen.threshold,
@@ -245,7 +241,7 @@ def describe_screen(panel: Panel, prepared: Prepared, config: TrendConfig) -> di
 
 
 def describe_windows(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
-    """Counts of windows by part, class and activity."""
+    """Counts of windows by part of the split, label and activity."""
     windows, split = prepared.windows, prepared.split
     sets = {"all": np.ones(len(windows), dtype=bool), "active": windows.active, "all_zero": ~windows.active}
     parts = {"total": np.arange(len(windows))} | {part: getattr(split, part) for part in PARTS}
@@ -278,7 +274,7 @@ def describe_windows(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
 
 
 def describe_split(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
-    """Which origins train and test, and what leaks."""
+    """First and last origins of training and test, and the leakage between them."""
     windows, split, dates = prepared.windows, prepared.split, prepared.increments.dates
     known, test = windows.origin[split.known], windows.origin[split.test]
     return {
@@ -292,7 +288,7 @@ def describe_split(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
 
 
 def describe_model(fitted: Fitted, config: TrendConfig) -> dict[str, Any]:
-    """Members, sizes, epochs and calibration."""
+    """Ensemble members, number of weights, epochs and calibration."""
     networks = fitted.evaluate.networks
     calibration = fitted.calibration.to_dict() if fitted.calibrated_on else None
     return {
@@ -305,7 +301,7 @@ def describe_model(fitted: Fitted, config: TrendConfig) -> dict[str, Any]:
 
 
 def prediction_table(panel: Panel, prepared: Prepared, predictions: Predictions, config: TrendConfig) -> pl.DataFrame:
-    """One row a window with its part, label and every probability, as `predictions.parquet` holds it."""
+    """One row per window with its part of the split, label and every probability, as saved in `predictions.parquet`."""
     windows, dates = prepared.windows, prepared.increments.dates
     ahead = np.timedelta64(panel.step_days * config.window.horizon, "D")
     return pl.DataFrame(

@@ -1,4 +1,4 @@
-"""The study: every setting runs, what was done is not done again, and its summary is what the report reads."""
+"""The reproduced study: every setting runs once, also after an interruption, and the report reads its summary."""
 
 import json
 from dataclasses import replace
@@ -28,10 +28,10 @@ def with_china() -> Panel:
 
 
 def study(folder: Path, panel: Panel, config: StudyConfig = TINY) -> list[tuple[int, int]]:
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     with claim(folder, config, panel.digest(), ["study"]) as run:
-        execute_study(panel, "cases.csv", config, run, lambda done, total: told.append((done, total)))
-    return told
+        execute_study(panel, "cases.csv", config, run, lambda done, total: reported.append((done, total)))
+    return reported
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,9 @@ def test_the_summary_holds_what_was_run(folder):
 
 def test_an_interrupted_study_runs_only_what_is_missing(folder, tmp_path):
     again = tmp_path / "again"
-    told = study(again, with_china())
+    reported = study(again, with_china())
     files = {path.name: path.stat().st_mtime_ns for path in (again / "settings").glob("*.json")}
-    assert told[-1] == (len(files), len(files))
+    assert reported[-1] == (len(files), len(files))
     (again / "study.json").unlink()
     lost = next((again / "settings").glob("grid-lstm*.json"))
     lost.unlink()

@@ -52,7 +52,7 @@ def test_the_page_is_whole(folder: Path) -> None:
     assert _row(page, "From day 40 on near 80 %", 3)[2] == "– in the test, 4,862 windows, 2,221 up"
 
 
-def test_the_original_stands_beside_ours_and_the_majority(folder: Path) -> None:
+def test_the_original_is_compared_with_ours_and_the_majority(folder: Path) -> None:
     cells = _row(_page(folder), "RNN, L = 7", 9)
     assert cells[1:3] == ["77.2596540/8465", "74.6811581/2117"]
     assert cells[3] == "+0.3"
@@ -93,7 +93,7 @@ def test_without_curves_temporal_runs_or_trials_it_still_stands(folder: Path, tm
     assert "SIMULATED DATA" in page.text and "None" not in page.text
     assert "networks gain – points, ours – over all seeds" in " ".join(page.text.split())
     assert _row(page, "China", 3)[2] == "not in the data"
-    assert _row(page, "Start, day 40", 3)[2] == _row(page, "Hyper-parameters", 3)[2] == "–"
+    assert _row(page, "Start, day 40", 3)[2] == _row(page, "Hyperparameters", 3)[2] == "–"
 
 
 def test_only_what_varies_is_drawn(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the study's results say of the original: its table beside ours, and each of its errors with the figure."""
+"""Summary of the reproduced study: the original's results and ours, and each of its errors with measured figures."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import numpy as np
 from twofold.counts.config import SourceConfig
 from twofold.counts.panel import Panel
 from twofold.trend.judge import describe_data
-from twofold.trend.recipes import CELLS, original
+from twofold.trend.recipes import original
 from twofold.trend.windows import Prepared, correlate, fit_screen, prepare
 
 CHINA = "China"
 FIRST_DAYS = 66  # the days before the original's last fortnight of targets
-# What the original study reported; the counts are its own.
+# As the original study printed them.
 _REPORTED = (
     ("rnn", 7, 0, 77.259, 74.681, "6540/8465", "1581/2117"),
     ("lstm", 7, 0, 77.129, 73.831, "6529/8465", "1563/2117"),
@@ -26,10 +26,14 @@ _KEYS = "cell", "length", "start", "train_percent", "test_percent", "train_count
 def summarise(
     panel: Panel, source: str, prepared: Prepared, *, settings: SourceConfig, results: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The whole of `study.json`.
+    """The content of `study.json`.
 
-    `source` names the data file, or is "simulated"; `prepared` holds windows of length 7 under the original's settings,
-    `results` one for each setting that the study ran.
+    Args:
+        panel: counts by region and date.
+        source: the data file's name, or "simulated".
+        prepared: windows of length 7 under the original's settings.
+        settings: how the counts are read.
+        results: one for each setting that the study ran.
     """
     up, zero = prepared.windows.up, ~prepared.windows.active
     summary: dict[str, Any] = {
@@ -65,7 +69,7 @@ def _of(results: list[dict[str, Any]], kind: str, **tags: Any) -> list[dict[str,
 
 
 def _spread(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Counts of the first seed, scores of all."""
+    """Counts of windows for the first seed, scores for every seed."""
     first = results[0]
     return {key: first[key] for key in ("windows", "positive", "train", "test")} | {
         "train_accuracy": [r["train_scores"]["accuracy"] for r in results],
@@ -151,5 +155,5 @@ def _errors(
             part: max((float(np.mean(cell[part])) for cell in day40), default=None)
             for part in ("train_accuracy", "test_accuracy")
         },
-        "layers": {"rnn": [layers for cell, layers in CELLS if cell == "rnn"]},
+        "layers": {"rnn": list(dict.fromkeys(row["layers"] for row in summary["grid"] if row["cell"] == "rnn"))},
     }

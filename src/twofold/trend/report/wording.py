@@ -1,4 +1,4 @@
-"""What scores, models and splits are called in a report, and what each score means."""
+"""Names of scores, models and sets in reports, what each score means, and sentences that the terminal shares."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,16 +10,16 @@ SCORES: dict[str, ScoreWords] = {
         "Log score",
         False,
         "Mean of minus the natural logarithm of the probability given to what happened, in nats. 0 is perfect, "
-        "0.693 is a coin's; proper: honest probabilities score best.",
+        "0.693 is that of a coin toss. Proper: the true probability scores best.",
     ),
     "brier_score": ScoreWords(
-        "Brier", False, "Mean squared distance of the probability from what happened (0 or 1). 0 is perfect; proper."
+        "Brier", False, "Mean squared distance of the probability from what happened (0 or 1). 0 is perfect. Proper."
     ),
     "brier_skill": ScoreWords(
         "Brier skill",
         True,
-        "1 minus the Brier score over that of always giving the base rate. 1 is perfect, 0 no better than the "
-        "base rate, below 0 worse.",
+        "1 minus the ratio of the Brier score to that of always giving the base rate. 1 is perfect, 0 no better than "
+        "the base rate, below 0 worse.",
     ),
     "roc_auc": ScoreWords(
         "ROC AUC",
@@ -30,20 +30,20 @@ SCORES: dict[str, ScoreWords] = {
     "pr_auc": ScoreWords(
         "PR AUC",
         True,
-        "Average precision: mean share of true alarms over all recalls. 1 is perfect, chance equals the share of "
+        "Average precision: mean precision over all recalls. 1 is perfect, chance equals the share of "
         "windows that went up.",
     ),
     "accuracy": ScoreWords(
         "Accuracy",
         True,
-        "Share of windows called right at probability 0.5. Read it against the share of the commoner class, "
-        "which a rule that always answers the same reaches.",
+        "Share of windows classified correctly at probability 0.5. Compare it with the share of the majority class, "
+        "which a constant prediction reaches.",
     ),
     "balanced_accuracy": ScoreWords(
-        "Balanced accuracy", True, "Mean of the shares called right among up and among not up. 0.5 is chance."
+        "Balanced accuracy", True, "Mean of the accuracies among up and among not up. 0.5 is chance."
     ),
     "mcc": ScoreWords(
-        "MCC", True, "Matthews correlation of call and outcome. 1 is perfect, 0 is chance, −1 always wrong."
+        "MCC", True, "Matthews correlation of prediction and outcome. 1 is perfect, 0 is chance, −1 always wrong."
     ),
     "ece": ScoreWords(
         "ECE",

@@ -1,4 +1,4 @@
-"""Figures of a hub's page: scores by date and horizon, differences, calibration, weights, and the series of places."""
+"""Figures of a hub's page: scores by date and horizon, differences, calibration, weights, time series of places."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def by_date(
     cases: Int[np.ndarray, "dates"],
     counts: Float[np.ndarray, "dates"],
 ) -> Figure:
-    """Mean RPS by reference date, a line a model; below it the epidemic's counts and how many forecasts there were.
+    """Mean RPS by reference date, one line per model; below it the counts and the number of forecasts.
 
     Args:
         dates: reference dates.
@@ -56,7 +56,7 @@ def by_date(
 
 
 def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "horizons"]], label: str) -> Figure:
-    """One score by horizon, a line a model.
+    """One score by horizon, one line per model.
 
     Args:
         horizons: weeks.
@@ -74,7 +74,7 @@ def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "
 
 
 def forest(rows: Sequence[tuple[str, Record]]) -> Figure:
-    """Differences of mean RPS to each peer with their intervals, the peer that we lose to most on top.
+    """Differences of mean RPS to each peer with their intervals, the largest on top.
 
     Args:
         rows: peer and difference (`mean`, below 0: we are better; `low` and `high`, the ends of its interval).
@@ -96,7 +96,7 @@ def forest(rows: Sequence[tuple[str, Record]]) -> Figure:
 
 
 def rise_reliability(models: Mapping[str, Sequence[Record]]) -> Figure:
-    """Share that rose against P(rise), a line a model, above the number of forecasts of the first.
+    """Share that rose against P(rise), one line per model, above the number of forecasts of the first.
 
     Args:
         models: name -> its bins (`mean_probability`, `share_up`, `windows`, `low`, `high`).
@@ -113,7 +113,7 @@ def rise_reliability(models: Mapping[str, Sequence[Record]]) -> Figure:
 
 
 def category_reliability(categories: Sequence[str], models: Mapping[str, Sequence[Sequence[Record]]]) -> Figure:
-    """For each category: how often it happened against the probability it was given, one panel a category.
+    """For each category: how often it happened against the probability it was given, one panel per category.
 
     Args:
         categories: names, from falling to rising.
@@ -221,7 +221,7 @@ def revisions(
     known: Sequence[tuple[Sequence[dt.date], Float[np.ndarray, "known"]]],
     name: str,
 ) -> Figure:
-    """What was known at each deadline, as a thin line each, beside what the counts became.
+    """The counts as known at each deadline, one thin line each, and in the newest version.
 
     Args:
         counted: last days of weeks, and their counts in the newest version.
@@ -253,7 +253,7 @@ def key(categories: Sequence[str]) -> Figure:
 
 
 def _curves(axes: Axes, models: Mapping[str, Sequence[Record]]) -> None:
-    """What happened against what was given, a line a model, beside the diagonal."""
+    """Observed share against probability, one line per model, with the diagonal."""
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1)
     for index, (name, every_bin) in enumerate(models.items()):
         bins = [each for each in every_bin if each["windows"] >= FEW]
@@ -287,7 +287,7 @@ def _ticks_on_dates(axes: Axes, dates: Sequence[dt.date], *, labelled: bool) -> 
 
 
 def _even_ticks(axes: Axes, dates: Sequence[dt.date], *, labelled: bool, ticks: int) -> None:
-    """So many ticks, evenly spaced, none at an end."""
+    """Evenly spaced ticks, none at an end."""
     span = (dates[-1] - dates[0]).days
     shown = [dates[0] + dt.timedelta(round(span * (step + 0.5) / ticks)) for step in range(ticks)]
     labels = [f"{day.day} {day:%b %y}" for day in shown] if labelled else [""] * ticks

@@ -1,7 +1,7 @@
-"""Maps of the United States: what was given for rising and falling, what happened, and relative skill by state.
+"""Maps of the United States: probabilities of a rise and a fall, outcomes, and relative skill by state.
 
-Each place has a colour, small ones stand as a labelled square too. Places are named by FIPS code, or US, as FluSight
-names them.
+Each place has a colour; small ones are shown as a labelled square, too. Places are identified as FluSight does, by FIPS
+code or US.
 """
 
 import datetime as dt
@@ -71,7 +71,7 @@ def outlines() -> Outlines:
 
 
 def drawable(locations: Iterable[str]) -> list[str]:
-    """The locations that the map can show, as a shape or a square, in their order.
+    """The locations that the map can show, as a shape or a square, in the given order.
 
     Example:
         >>> drawable(["01", "72", "XX"])
@@ -130,7 +130,7 @@ def given(
     day: dt.date,
     name_of: Callable[[str], str],
 ) -> UsMap:
-    """The probability that was given to rising or to falling.
+    """The forecast probability of a rise or a fall.
 
     Args:
         word: rise or fall.
@@ -151,7 +151,7 @@ def given(
 def happened(
     observed: Mapping[str, int], categories: Sequence[str], day: dt.date, name_of: Callable[[str], str]
 ) -> UsMap:
-    """The category that happened.
+    """The observed category.
 
     Args:
         observed: location -> index of the category.
@@ -164,12 +164,12 @@ def happened(
     return UsMap(f"What happened, reference date {day}", looks, [*zip(colours, words, strict=True), _NONE])
 
 
-def skill(model: str, rival: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str]) -> UsMap:
-    """A model's RPS over that of a rival, by place.
+def skill(model: str, comparator: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str]) -> UsMap:
+    """A model's RPS over that of a comparator, by place.
 
     Args:
         model: its name.
-        rival: its name.
+        comparator: its name.
         rows: location -> `ratio`, and `n`, the forecasts that it is over.
         name_of: location -> its name.
     """
@@ -177,5 +177,5 @@ def skill(model: str, rival: str, rows: Mapping[str, Mapping[str, Any]], name_of
     for place, row in rows.items():
         words = f"{name_of(place)}: {score(row['ratio'], 2)} on {count(row['n'])} forecasts"
         looks[place] = Shade(SKILL[sum(row["ratio"] >= end for end in _RATIOS)], words)
-    title = f"RPS of {model} over that of {rival}, by place"
+    title = f"RPS of {model} over that of {comparator}, by place"
     return UsMap(title, looks, [*zip(SKILL, _RATIO_WORDS, strict=True), _NONE], 24)

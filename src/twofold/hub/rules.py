@@ -100,9 +100,8 @@ class HubRules(HubTarget):
     def season(self, name: str) -> Rules:
         """The rules of one season.
 
-        Args:
-            name: as the hub names it. One later than all that are listed gets the rules of the newest, its dates moved
-                by 52 weeks a year, and a note that says so.
+        A season later than all that are listed gets the rules of the newest, its dates moved by 52 weeks a year, and a
+        note that says so.
 
         Raises:
             InputError: when the name is no season's, or an earlier season is not listed.

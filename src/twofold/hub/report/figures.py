@@ -56,13 +56,7 @@ def by_date(
 
 
 def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "horizons"]], label: str) -> Figure:
-    """One score by horizon, one line per model.
-
-    Args:
-        horizons: weeks.
-        models: name -> its score at each horizon; NaN where there is none.
-        label: the score, and which direction is better.
-    """
+    """One score by horizon (weeks), one line per model; NaN where it has none. The label says which way is better."""
     figure, axes = canvas(4.4, 3.6, (0.62, 0.15, 0.5, 0.5))
     for index, (name, values) in enumerate(models.items()):
         axes.plot(horizons, values, marker=MARKS[index], markersize=5, label=shortened(name), **_line(index))
@@ -182,8 +176,6 @@ def place(
         dates: reference dates, a week apart or more.
         pmf: probabilities; NaN where no forecast was made.
         observed: index of the category that happened, -1 where none is known.
-        categories: names, from falling to rising.
-        name: the place's.
     """
     figure, top = canvas(3.7, 2.75, (0.72, 0.12, 1.32, 0.28))
     box = top.get_position()
@@ -221,12 +213,9 @@ def revisions(
     known: Sequence[tuple[Sequence[dt.date], Float[np.ndarray, "known"]]],
     name: str,
 ) -> Figure:
-    """The counts as known at each deadline, one thin line each, and in the newest version.
+    """The counts as known at each deadline, one thin line each, and in the newest version (`counted`).
 
-    Args:
-        counted: last days of weeks, and their counts in the newest version.
-        known: for each reference date, last days of weeks and their counts as known at its deadline.
-        name: the place's.
+    A series is the last days of weeks and their counts.
     """
     figure, axes = canvas(9.2, 3.0, (0.75, 0.15, 0.5, 0.5))
     axes.plot(day_numbers(list(counted[0])), counted[1], color=INK, linewidth=1.8, label="the newest version")

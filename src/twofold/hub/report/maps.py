@@ -34,25 +34,14 @@ _FONT = 'style="font-family: &#x27;DejaVu Sans&#x27;, sans-serif"'
 
 
 class Shade(NamedTuple):
-    """How a place looks on the map.
-
-    Attributes:
-        colour: its fill.
-        words: shown when it is pointed at.
-    """
+    """A place on the map: its fill, and the words shown when it is pointed at."""
 
     colour: str
     words: str
 
 
 class Outlines(NamedTuple):
-    """Shapes of the states in one projection (Albers, with Alaska and Hawaii moved).
-
-    Attributes:
-        width: pixels.
-        height: pixels.
-        shapes: FIPS code -> SVG path.
-    """
+    """SVG paths of the states by FIPS code in one projection (Albers, Alaska and Hawaii moved); size in pixels."""
 
     width: int
     height: int
@@ -123,22 +112,8 @@ class UsMap:
         )
 
 
-def given(
-    word: str,
-    shares: Mapping[str, float],
-    weeks: int,
-    day: dt.date,
-    name_of: Callable[[str], str],
-) -> UsMap:
-    """The forecast probability of a rise or a fall.
-
-    Args:
-        word: rise or fall.
-        shares: location -> probability.
-        weeks: horizon.
-        day: reference date.
-        name_of: location -> its name.
-    """
+def given(word: str, shares: Mapping[str, float], weeks: int, day: dt.date, name_of: Callable[[str], str]) -> UsMap:
+    """The forecast probability (`shares`, by location) of a rise or a fall (`word`), so many weeks ahead."""
     colours = {"rise": RISING, "fall": FALLING}[word]
     looks = {
         place: Shade(colours[sum(p >= end for end in _SHARES)], f"{name_of(place)}: P({word}) {percent(p, 0)}")
@@ -151,28 +126,14 @@ def given(
 def happened(
     observed: Mapping[str, int], categories: Sequence[str], day: dt.date, name_of: Callable[[str], str]
 ) -> UsMap:
-    """The observed category.
-
-    Args:
-        observed: location -> index of the category.
-        categories: names, from falling to rising.
-        day: reference date.
-        name_of: location -> its name.
-    """
+    """The observed category (`observed`, by location: an index into `categories`) for a reference date."""
     colours, words = shades(categories), [category(name) for name in categories]
     looks = {place: Shade(colours[k], f"{name_of(place)}: {words[k]}") for place, k in observed.items()}
     return UsMap(f"What happened, reference date {day}", looks, [*zip(colours, words, strict=True), _NONE])
 
 
 def skill(model: str, comparator: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str]) -> UsMap:
-    """A model's RPS over that of a comparator, by place.
-
-    Args:
-        model: its name.
-        comparator: its name.
-        rows: location -> `ratio`, and `n`, the forecasts that it is over.
-        name_of: location -> its name.
-    """
+    """A model's RPS over that of a comparator, by place: `rows` has `ratio` and `n`, the number of forecasts."""
     looks = {}
     for place, row in rows.items():
         words = f"{name_of(place)}: {score(row['ratio'], 2)} on {count(row['n'])} forecasts"

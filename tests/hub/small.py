@@ -65,7 +65,7 @@ def forecasts_of(
     days: Sequence[date] = (),
     rules: Rules = RULES,
 ) -> pl.DataFrame:
-    """Random forecasts of every horizon, a row a category, for some days or the first weeks."""
+    """Random forecasts of every horizon, one row per category, for some days or the first weeks."""
     generator = np.random.default_rng(seed)
     rows: list[Any] = []
     for day, place, horizon in itertools.product(
@@ -180,7 +180,7 @@ def _scores(scored: pl.DataFrame, truth: pl.DataFrame, rules: Rules) -> dict[str
         },
         "weights": weights,
         "fits": [{"origin": str(dates[0]), "through": str(dates[0] - dt.timedelta(14)), "examples": 1234}],
-        "seen": {"role": "chosen_on", "seasons": ["2023-24", "2024-25"], "tests": []},
+        "seen": {"role": "chosen_on", "seasons": ["2023-24", "2024-25"], "tests": [], "ensemble_rps": None},
     }
 
 

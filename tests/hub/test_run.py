@@ -311,6 +311,7 @@ def test_scores_hold_what_the_page_needs(scores: dict[str, Any]) -> None:
     assert scores["dates"] == [str(day) for day in DAYS]
     assert [entry["reference_date"] for entry in scores["skipped"]] == [str(LATE)]
     assert "6 are needed" in scores["skipped"][0]["reason"]
+    assert scores["seen"] is None
     assert scores["notes"] == ["A note.", "1 reference date can't be forecast: see the list of those skipped."]
     assert [entry["reference_date"] for entry in scores["weights"]] == [str(day) for day in DAYS]
     assert scores["weights"][0]["weights"] == pytest.approx({"gru": 0.5, "lstm": 0.5})

@@ -32,21 +32,16 @@ PREFIX = "twofold-"
 """Prefix of our models' names."""
 _CHOSEN_ON = [f"{year}-{year - 1999}" for year in (*range(2010, 2020), 2022, 2023, 2024)]
 SEEN = {
-    ("flusight", "2023-24"): {"role": "chosen_on", "seasons": _CHOSEN_ON, "tests": []},
+    ("flusight", "2023-24"): {"role": "chosen_on", "seasons": _CHOSEN_ON, "tests": [], "ensemble_rps": None},
     ("flusight", "2024-25"): {
         "role": "chosen_on",
         "seasons": _CHOSEN_ON,
         "tests": [
-            {"model": "trees", "chosen_on": ["2023-24"], "rps": 0.461, "ensemble_rps": 0.445, "corrected": None},
-            {
-                "model": "rnn",
-                "chosen_on": ["2022-23", "2023-24"],
-                "rps": 0.408,
-                "ensemble_rps": 0.445,
-                "corrected": "revisions",
-            },
-            {"model": "pool", "chosen_on": _CHOSEN_ON[:-1], "rps": 0.422, "ensemble_rps": 0.445, "corrected": None},
+            {"model": "trees", "chosen_on": ["2023-24"], "rps": 0.461, "corrected": None},
+            {"model": "rnn", "chosen_on": ["2022-23", "2023-24"], "rps": 0.408, "corrected": "revisions"},
+            {"model": "pool", "chosen_on": _CHOSEN_ON[:-1], "rps": 0.422, "corrected": None},
         ],
+        "ensemble_rps": 0.445,
     },
 }
 """The role of a season in the choice of the models: `chosen_on`, as one of the `seasons`, so its scores flatter them.

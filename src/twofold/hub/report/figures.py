@@ -29,13 +29,11 @@ def by_date(
     cases: Int[np.ndarray, "dates"],
     counts: Float[np.ndarray, "dates"],
 ) -> Figure:
-    """Mean RPS by reference date, one line per model; below it the counts and the number of forecasts.
+    """Mean RPS by reference date, one line per model (NaN: none); below it the counts and the number of forecasts.
 
     Args:
-        dates: reference dates.
-        models: name -> its RPS; NaN where there is none.
-        cases: forecasts that the mean is over.
-        counts: newest count of all places in the week before the reference date.
+        cases: number of forecasts that the mean is over.
+        counts: of all places in the week before the reference date, in the newest version.
     """
     figure, top = canvas(9.2, 4.6, (0.75, 0.15, 2.0, 0.35))
     box, days = top.get_position(), day_numbers(list(dates))

@@ -30,20 +30,9 @@ Weeks = tuple[list[dt.date], Float[np.ndarray, "weeks"]]
 
 
 def write(folder: Path) -> Path:
-    """Draws the figures and writes report.html of a backtest; trains nothing and reads only what the run wrote.
+    """Draws the figures and writes report.html of a backtest whose computation is complete; see `read`.
 
     The same folder gives the same bytes.
-
-    Args:
-        folder: run folder whose computation is complete: scores.json, config.json, manifest.json, predictions, truth,
-            counts, known and locations as Parquet; peers.parquet and rules.json where the run wrote them.
-
-    Returns:
-        The path of report.html.
-
-    Raises:
-        RunFolderError: when a file of the run is missing.
-        InputError: when there are no rules for the hub.
     """
     view = read(folder)
     write_page(
@@ -62,11 +51,7 @@ def write(folder: Path) -> Path:
 
 
 def read(folder: Path) -> "HubView":
-    """Reads the files that the page shows.
-
-    Args:
-        folder: run folder of a finished backtest. The season's rules lie in its rules.json; without one the hub must be
-            one that is known by name.
+    """Reads the files that the page shows; without a rules.json the hub must be one that is known by name.
 
     Raises:
         RunFolderError: when one of the files is missing.

@@ -1,9 +1,9 @@
-"""How the hub's models are chosen: every season until 2024-25 forecast by models that learned from all the others.
+"""Cross-validation over seasons, by which the hub's models are chosen: each until 2024-25, trained on all others.
 
-`TWOFOLD_DATA=FOLDER python bench/development/hub_seasons.py [--heads trees,rnn] [group.knob=value ...]` takes ten
-seasons of ILINet, scaled to admissions, and three of admissions. Each is left out in turn; heads learn from the others,
-later ones too, and forecast it week by week under the thresholds of 2025-26. Printed are RPS and ECE of P(rise), the
-pool's weights being learned from past weeks of the season alone, then the means over the ten, over the three, and over
+`TWOFOLD_DATA=FOLDER python bench/development/hub_seasons.py [--heads trees,rnn] [group.setting=value ...]` takes ten
+seasons of ILINet, scaled to admissions, and three of admissions. Each is left out in turn; heads are trained on the
+others, later ones too, and forecast it week by week under the thresholds of 2025-26; the pool's weights are fitted on
+past weeks of the season alone. It prints RPS and ECE of P(rise), and their means over the ten, over the three, and over
 all thirteen. Admissions are read as they were known before 2025-26 began. Revisions have no part here.
 """
 
@@ -19,7 +19,7 @@ import polars as pl
 from joblib import Parallel, delayed
 
 from twofold.hub.config import POOL, HubConfig
-from twofold.hub.examples import learn_from, truth
+from twofold.hub.examples import build_examples, truth
 from twofold.hub.growth import aggregate_of, season_year
 from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import fit_scale, read_history
@@ -59,10 +59,10 @@ def population_of(grid: Grid, locations: pl.DataFrame) -> np.ndarray:
 
 
 def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubConfig) -> pl.DataFrame:
-    """RPS and ECE of every model in a season, learned from the others."""
+    """RPS and ECE of every model in a season, trained on the others."""
     population = population_of(grid, locations)
     others = np.where(season_year(grid.dates) == year, np.nan, grid.values)
-    examples = learn_from(grid._replace(values=others), None, population, RULES, config)
+    examples = build_examples(grid._replace(values=others), None, population, RULES, config)
     begin = date(year, 8, 1)
     found = []
     counted = dict(
@@ -85,13 +85,13 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
 
 
 def variant(heads: str, changes: list[str]) -> HubConfig:
-    """The default config, some heads, with `group.knob=value` changed."""
+    """The default config, some heads, with `group.setting=value` changed."""
     fields: dict[str, Any] = HubConfig().model_dump() | {"heads": heads.split(",")}
     fields["pooled"] = [name for name in fields["pooled"] if name in fields["heads"]] or fields["heads"][:1]
     for change in changes:
         path, _, value = change.partition("=")
-        *group, knob = path.split(".")
-        (fields[group[0]] if group else fields)[knob] = value.split(",") if knob == "pooled" else value
+        *group, setting = path.split(".")
+        (fields[group[0]] if group else fields)[setting] = value.split(",") if setting == "pooled" else value
     return HubConfig.model_validate(fields)
 
 

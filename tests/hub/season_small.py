@@ -11,7 +11,7 @@ import polars as pl
 
 from hub.small import changes, forecasts_of
 from twofold.hub.config import HeadName, HubConfig
-from twofold.hub.examples import Asked, Examples, ask, learn_from
+from twofold.hub.examples import Examples, Queries, build_examples, build_queries
 from twofold.hub.heads import fit_head
 from twofold.hub.heads.pmf import Head
 from twofold.hub.history import History
@@ -136,7 +136,7 @@ def replay(source: Versions | None = None, past: History | None = None, **rules:
 
 def learned(known: Known) -> Examples:
     """What there was to learn from."""
-    return learn_from(known.counts, history(), known.population, RULES, CONFIG)
+    return build_examples(known.counts, history(), known.population, RULES, CONFIG)
 
 
 @functools.cache
@@ -152,10 +152,10 @@ def head(name: HeadName) -> Head:
 
 
 @functools.cache
-def asked() -> Asked:
+def queries() -> Queries:
     """All places for the first reference date."""
     known = replay().known(FIRST)
-    return ask(known.expected, known.population, CONFIG.growth)
+    return build_queries(known.expected, known.population, CONFIG.growth)
 
 
 @functools.cache

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.hub.rules import WEEK, Rules, rules
+from twofold.hub.rules import WEEK, Rules, read_rules
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts
 from twofold.hub.tables import FORECAST
 from twofold.hub.vintages import Versions
 
-RULES = rules("flusight", "2024-25")
+RULES = read_rules("flusight").season("2024-25")
 START = date(2024, 11, 30)
 LOCATIONS = pl.DataFrame(
     {
@@ -65,7 +65,7 @@ def forecasts_of(
     days: Sequence[date] = (),
     rules: Rules = RULES,
 ) -> pl.DataFrame:
-    """Random forecasts of every horizon, a row a category, for some days or the first weeks."""
+    """Random forecasts of every horizon, one row per category, for some days or the first weeks."""
     generator = np.random.default_rng(seed)
     rows: list[Any] = []
     for day, place, horizon in itertools.product(
@@ -180,7 +180,7 @@ def _scores(scored: pl.DataFrame, truth: pl.DataFrame, rules: Rules) -> dict[str
         },
         "weights": weights,
         "fits": [{"origin": str(dates[0]), "through": str(dates[0] - dt.timedelta(14)), "examples": 1234}],
-        "caveats": ["The recipe was frozen."],
+        "seen": {"role": "chosen_on", "seasons": ["2023-24", "2024-25"], "tests": [], "ensemble_rps": None},
     }
 
 

@@ -30,7 +30,7 @@ NETWORK = {"hidden": 4, "components": 2, "epochs": 1, "seeds": 1, "batch-size": 
 CONFIG = ["--heads", "climatology", "gru", "lstm", "--pooled", "gru", "lstm", "--refit-weeks", "4"]
 
 
-CONFIG += [word for knob, value in NETWORK.items() for word in (f"--network.{knob}", str(value))]
+CONFIG += [word for name, value in NETWORK.items() for word in (f"--network.{name}", str(value))]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def words(command: str, files: dict[str, Path], out: Path | None, *more: str, **
     return ["trend", "hub", command, *flat, *config, *more]
 
 
-def told(text: str) -> str:
+def one_line(text: str) -> str:
     """What was printed, as one line: the terminal breaks it where its width ends."""
     return " ".join(text.split())
 
@@ -104,7 +104,7 @@ def test_a_finished_backtest_is_shown_and_not_done_again(
     monkeypatch.setattr(hub_backtest, "fit_head", lambda *_: pytest.fail("fitted again"))
     assert main(words("backtest", files, replayed)) == 0
     shown = capsys.readouterr()
-    assert "finished; --overwrite runs it again" in told(shown.err)
+    assert "finished; --overwrite runs it again" in one_line(shown.err)
     for part in ("small 2023-24: 7 reference dates; default twofold-pool", "small-baseline", "twofold-gru", "1.000"):
         assert part in shown.out
     assert f"Report: {replayed / 'report.html'}" in shown.out
@@ -252,7 +252,7 @@ def _run(tmp_path: Path, entry: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_can_be_mended_is_told_and_no_folder_is_left(
+def test_what_can_be_corrected_is_reported_and_no_folder_is_left(
     files: dict[str, Path], tmp_path: Path, capsys: Output, kind: str
 ) -> None:
     command, change, said = BAD[kind]
@@ -310,7 +310,7 @@ def test_another_seasons_weights_are_refused(
     scores = json.loads((replayed / "scores.json").read_text())
     (tmp_path / "run" / "scores.json").write_text(json.dumps(scores | {"season": "2022-23"}))
     assert main(words("fit", files, tmp_path / "model", backtest=str(tmp_path / "run"))) == 2
-    assert "2022-23" in told(capsys.readouterr().err)
+    assert "2022-23" in one_line(capsys.readouterr().err)
     assert not (tmp_path / "model").exists()
 
 
@@ -323,7 +323,7 @@ def test_a_fit_for_the_week_after_the_newest(files: dict[str, Path], tmp_path: P
     assert opened.weights == {"gru": 0.5, "lstm": 0.5}
 
 
-def test_a_file_in_the_place_of_the_folder_is_told_before_the_fit(
+def test_a_file_in_the_place_of_the_folder_is_reported_before_the_fit(
     files: dict[str, Path], tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub_model, "fit_head", lambda *_: pytest.fail("fitted for nothing"))
@@ -347,7 +347,7 @@ def test_a_submission_that_the_hub_takes(
     shown = capsys.readouterr()
     path = tmp_path / f"{day}-twofold-{head}.{form}"
     assert shown.out == f"{path}: 28 forecasts for {day}\n{tmp_path / f'twofold-{head}.yml'}\n"
-    assert "the metadata name nobody yet" in told(shown.err)
+    assert "the metadata name nobody yet" in one_line(shown.err)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([path.name, f"twofold-{head}.yml"])
     check = [
         "trend",
@@ -375,7 +375,7 @@ def test_names_go_into_the_metadata(files: dict[str, Path], model: Path, tmp_pat
     assert described["model_contributors"] == [{"name": "Ada L.", "affiliation": "Engines", "email": "ada@engines.org"}]
 
 
-def test_a_place_without_its_newest_week_is_told(
+def test_a_place_without_its_newest_week_is_reported(
     files: dict[str, Path], model: Path, tmp_path: Path, capsys: Output
 ) -> None:
     lines = files["vintages"].read_text().splitlines(keepends=True)
@@ -384,7 +384,7 @@ def test_a_place_without_its_newest_week_is_told(
     path.write_text("".join(line for line in lines if newest not in line))
     assert main(words("forecast", files, tmp_path / "out", model=str(model), vintages=str(path))) == 0
     shown = capsys.readouterr()
-    assert f"no forecast for 02: the week ending {FIRST - WEEK} is not known there" in told(shown.err)
+    assert f"no forecast for 02: the week ending {FIRST - WEEK} is not known there" in one_line(shown.err)
     assert "24 forecasts" in shown.out
 
 
@@ -411,7 +411,7 @@ def test_what_can_not_be_forecast_is_not_written(
     assert not out.exists()
 
 
-def test_a_place_that_can_not_be_written_is_told(
+def test_a_place_that_can_not_be_written_is_reported(
     files: dict[str, Path], model: Path, tmp_path: Path, capsys: Output
 ) -> None:
     (tmp_path / "out").write_text("mine")
@@ -419,7 +419,7 @@ def test_a_place_that_can_not_be_written_is_told(
     assert f"--out {tmp_path / 'out'}: can't be written" in capsys.readouterr().err
 
 
-def test_a_damaged_model_is_told(files: dict[str, Path], model: Path, tmp_path: Path, capsys: Output) -> None:
+def test_a_damaged_model_is_reported(files: dict[str, Path], model: Path, tmp_path: Path, capsys: Output) -> None:
     (tmp_path / TENSORS).write_bytes((model / TENSORS).read_bytes()[:-20])
     assert main(words("forecast", files, tmp_path / "out", model=str(tmp_path))) == 2
     assert f"{tmp_path / TENSORS}: can't be read as a hub's model" in capsys.readouterr().err
@@ -457,7 +457,7 @@ def test_a_broken_row_is_named_and_the_status_says_so(submission: Path, location
     assert "found" in shown.splitlines()[-1]
 
 
-def test_a_later_season_is_told_to_use_the_newest_rules(tmp_path: Path, locations: Path, capsys: Output) -> None:
+def test_a_later_season_uses_the_newest_rules(tmp_path: Path, locations: Path, capsys: Output) -> None:
     path = tmp_path / "2030-11-30-team-model.csv"
     pl.DataFrame({"reference_date": ["2030-11-30"]}).write_csv(path)
     assert main(["trend", "hub", "validate", str(path), "--locations", str(locations)]) == 2
@@ -484,7 +484,7 @@ def test_what_can_not_be_checked_is_an_error(
     assert shown.out == ""
 
 
-def test_what_is_wrong_is_told_before_anything_heavy_is_imported() -> None:
+def test_what_is_wrong_is_reported_before_anything_heavy_is_imported() -> None:
     wrong = ["validate none.csv --locations x", "backtest --vintages x --locations x --season 2024-25", "fit --bad"]
     wrong += ["fit --vintages x --locations x --out x", "forecast --model x --vintages x --locations x --out x"]
     code = f"""

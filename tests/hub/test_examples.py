@@ -1,4 +1,4 @@
-"""Categories and cuts against the rule in exact fractions and the hub's table; what heads learn from and are asked."""
+"""Categories and cuts against the rule in exact fractions and the hub's table; queries and training examples."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,15 +15,15 @@ from hub.small import RULES as FLUSIGHT
 from hub.small import START, versions_of
 from twofold.engine.errors import InputError
 from twofold.hub.config import GrowthConfig
-from twofold.hub.examples import Asked, Examples, ask, categories, cuts, learn_from, truth
+from twofold.hub.examples import Examples, Queries, build_examples, build_queries, categories, cuts, truth
 from twofold.hub.growth import NAMES, describe, season_week
 from twofold.hub.history import fit_scale
-from twofold.hub.rules import WEEK, Rules, rules
+from twofold.hub.rules import WEEK, Rules, read_rules
 from twofold.hub.season import usable
 from twofold.hub.tables import read_locations
 from twofold.hub.vintages import Grid, read_versions
 
-SEASONS = [rules("flusight", season) for season in ("2023-24", "2024-25", "2025-26")]
+SEASONS = [read_rules("flusight").season(season) for season in ("2023-24", "2024-25", "2025-26")]
 WYOMING = 584_057
 
 
@@ -143,7 +143,7 @@ def test_thresholds_in_counts_are_those_of_the_hubs_table(data_folder: Path, sea
     path = data_folder / "flusight" / f"locations_{season}.csv"
     locations, table = read_locations(path), pl.read_csv(path, schema_overrides={"location": pl.String})
     table = table.sort("location")
-    limits = rules("flusight", season)
+    limits = read_rules("flusight").season(season)
     for horizon in limits.horizons:
         found = cuts(locations["population"].to_numpy(), np.full(locations.height, horizon), limits)
         for column, thresholds, floor in ((2, limits.stable_below, 10), (3, limits.large_above, 0)):
@@ -175,22 +175,22 @@ def few(weeks: int) -> Grid:
 
 
 def bits(found: Examples) -> list[bytes]:
-    arrays = (found.asked.inputs, found.asked.base, found.asked.population, found.change, found.weight, found.week)
+    arrays = [*vars(found.queries).values(), found.change, found.weight, found.week]
     return [array.tobytes() for array in arrays]
 
 
 def test_examples_by_hand() -> None:
     grid = few(8)
-    found = learn_from(grid, None, PERSONS, RULES, ALL_YEAR)
+    found = build_examples(grid, None, PERSONS, RULES, ALL_YEAR)
     # Growth over three weeks needs a fourth; the eighth week is still to be revised; the seventh has nothing after it.
     starts = [(row, week) for row in range(7) for week in (3, 4, 5)]
     inputs = describe(grid.values[:, :7], grid.dates[:7], PERSONS, 6)
-    assert len(found.asked) == len(starts)
+    assert len(found.queries) == len(starts)
     for index, (row, week) in enumerate(starts):
-        assert found.asked.base[index] == grid.values[row, week]
-        assert found.asked.population[index] == PERSONS[row]
+        assert found.queries.base[index] == grid.values[row, week]
+        assert found.queries.population[index] == PERSONS[row]
         assert found.week[index] == season_week(grid.dates)[week]
-        np.testing.assert_array_equal(found.asked.inputs[index], inputs[row, week - 2 : week + 1])
+        np.testing.assert_array_equal(found.queries.inputs[index], inputs[row, week - 2 : week + 1])
         expected = [
             grid.values[row, week + ahead] - grid.values[row, week] if week + ahead < 7 else np.nan
             for ahead in (1, 2, 3, 4)
@@ -205,10 +205,10 @@ def test_the_newest_week_teaches_nothing_and_is_asked_from(newest: list[float]) 
     moved = KNOWN.counts.values.copy()
     moved[:, -1] = newest
     grid = KNOWN.counts._replace(values=moved)
-    assert bits(learn_from(grid, history(), PERSONS, RULES, CONFIG)) == bits(examples())
-    question = ask(grid, PERSONS, CONFIG.growth)
+    assert bits(build_examples(grid, history(), PERSONS, RULES, CONFIG)) == bits(examples())
+    question = build_queries(grid, PERSONS, CONFIG.growth)
     np.testing.assert_array_equal(question.base, newest)
-    before = ask(KNOWN.counts, PERSONS, CONFIG.growth)
+    before = build_queries(KNOWN.counts, PERSONS, CONFIG.growth)
     assert question.inputs[:, :-1].tobytes() == before.inputs[:, :-1].tobytes()
 
 
@@ -217,32 +217,32 @@ def test_the_week_before_the_newest_is_a_label() -> None:
     moved = KNOWN.counts.values.copy()
     moved[0, -2] += 1
     grids = KNOWN.counts._replace(values=moved), KNOWN.counts
-    found, before = (learn_from(grid, None, PERSONS, RULES, ALL_YEAR).change for grid in grids)
+    found, before = (build_examples(grid, None, PERSONS, RULES, ALL_YEAR).change for grid in grids)
     assert (np.nan_to_num(found) != np.nan_to_num(before)).any(axis=0).tolist() == [True] * 4
 
 
 def test_the_history_is_learned_from_with_its_own_weight() -> None:
     config = CONFIG.model_copy(update={"history": CONFIG.history.model_copy(update={"weight": 0.25})})
-    found = learn_from(KNOWN.counts, history(), PERSONS, RULES, config)
-    own = learn_from(KNOWN.counts, None, PERSONS, RULES, config)
-    count = len(own.asked)
-    assert found.weight.tolist() == [1.0] * count + [0.25] * (len(found.asked) - count)
+    found = build_examples(KNOWN.counts, history(), PERSONS, RULES, config)
+    own = build_examples(KNOWN.counts, None, PERSONS, RULES, config)
+    count = len(own.queries)
+    assert found.weight.tolist() == [1.0] * count + [0.25] * (len(found.queries) - count)
     assert bits(own)[3] == found.change[:count].tobytes()
     settled = Grid(KNOWN.counts.locations, KNOWN.counts.dates[:-1], KNOWN.counts.values[:, :-1])
     scaled = fit_scale(history(), settled, "US", config.history)
-    assert set(found.asked.base[count:]) <= set(scaled.values.ravel())
-    assert len(found.asked) > count + 200
+    assert set(found.queries.base[count:]) <= set(scaled.values.ravel())
+    assert len(found.queries) > count + 200
 
 
 def test_a_history_of_no_weight_is_not_looked_at() -> None:
     config = CONFIG.model_copy(update={"history": CONFIG.history.model_copy(update={"weight": 0.0})})
-    found = learn_from(KNOWN.counts, history(), PERSONS, RULES, config)
-    assert bits(found) == bits(learn_from(KNOWN.counts, None, PERSONS, RULES, config))
+    found = build_examples(KNOWN.counts, history(), PERSONS, RULES, config)
+    assert bits(found) == bits(build_examples(KNOWN.counts, None, PERSONS, RULES, config))
 
 
 def test_examples_start_within_the_weeks_of_a_season_that_are_named() -> None:
     config = CONFIG.model_copy(update={"growth": GrowthConfig(first_week=10, last_week=20)})
-    found = learn_from(KNOWN.counts, history(), PERSONS, RULES, config)
+    found = build_examples(KNOWN.counts, history(), PERSONS, RULES, config)
     assert (found.week.min(), found.week.max()) == (pytest.approx(10, abs=1), pytest.approx(20, abs=1))
     assert ((found.week >= 10) & (found.week <= 20)).all()
 
@@ -250,8 +250,8 @@ def test_examples_start_within_the_weeks_of_a_season_that_are_named() -> None:
 def test_a_gap_starts_no_example_and_is_no_label() -> None:
     grid = few(12)
     grid.values[:] = np.where(np.arange(12) == 7, np.nan, grid.values)
-    found = learn_from(grid, None, PERSONS, RULES, ALL_YEAR)
-    assert np.isfinite(found.asked.base).all()
+    found = build_examples(grid, None, PERSONS, RULES, ALL_YEAR)
+    assert np.isfinite(found.queries.base).all()
     assert not np.isin(found.week, season_week(grid.dates)[7:11]).any()  # the gap, and weeks that look back at it
     fourth = found.week == season_week(grid.dates)[3]
     assert np.isnan(found.change[fourth]).tolist() == [[False, False, False, True]] * 7
@@ -260,21 +260,21 @@ def test_a_gap_starts_no_example_and_is_no_label() -> None:
 @pytest.mark.parametrize("past", [None, history()])
 @pytest.mark.parametrize("weeks", [1, 2, 5])
 def test_too_short_a_version_is_refused(weeks: int, past) -> None:
-    with pytest.raises(InputError, match="there is no week to learn from"):
-        learn_from(few(weeks), past, PERSONS, RULES, ALL_YEAR)
-    assert len(learn_from(few(6), None, PERSONS, RULES, ALL_YEAR).asked) == 7
+    with pytest.raises(InputError, match="there is no training example"):
+        build_examples(few(weeks), past, PERSONS, RULES, ALL_YEAR)
+    assert len(build_examples(few(6), None, PERSONS, RULES, ALL_YEAR).queries) == 7
 
 
 def test_weeks_before_the_first_are_unknown() -> None:
-    asked = ask(few(2), PERSONS, GrowthConfig(weeks=5))
-    assert asked.inputs.shape == (7, 5, len(NAMES))
-    assert np.isnan(asked.inputs[:, :3]).all()
-    assert np.isfinite(asked.inputs[:, 3:, NAMES.index("level")]).all()
+    queries = build_queries(few(2), PERSONS, GrowthConfig(weeks=5))
+    assert queries.inputs.shape == (7, 5, len(NAMES))
+    assert np.isnan(queries.inputs[:, :3]).all()
+    assert np.isfinite(queries.inputs[:, 3:, NAMES.index("level")]).all()
 
 
 def test_cuts_lie_between_whole_counts_and_part_the_hubs_categories() -> None:
-    asked = Asked(np.zeros((7, 1, len(NAMES))), np.zeros(7), PERSONS)
-    cuts = asked.cuts(RULES)
+    queries = Queries(np.zeros((7, 1, len(NAMES))), np.zeros(7), PERSONS)
+    cuts = queries.cuts(RULES)
     assert cuts.shape == (7, 4, 4)
     assert (cuts % 1 == 0.5).all()
     assert (np.diff(cuts, axis=2) >= 0).all()

@@ -46,7 +46,7 @@ def test_weeks_get_their_last_day_and_unknown_regions_are_listed(tmp_path: Path)
         ("09-03,1.5", "09-03,-1.5", r"row 2, column 'unweighted_ili': must be at least 0, got -1.5"),
         ("09-03,1.5", "09-03,many", r"row 2, column 'unweighted_ili': 'many' is not a finite number"),
         ("Alabama,2023-08-27", "Alabama,27.8.2023", r"row 6, column 'week_start': '27.8.2023' is not a date"),
-        ("2023-08-27", "2023-09-03", r"row 2: this region and week stand more than once"),
+        ("2023-08-27", "2023-09-03", r"row 2: this region and week appear more than once"),
         ("region,", "state,", r"no column 'region'"),
         ("Wyoming,", ",", r"row 3, column 'region': the cell is empty"),
     ],

@@ -154,7 +154,7 @@ SPOILT: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("kind", SPOILT)
 def test_a_folder_that_is_no_model_is_refused_and_nothing_of_it_is_run(folder: Path, kind: str) -> None:
     SPOILT[kind](folder)
-    if "classifier" in kind and (folder / CLASSIFIERS).exists():  # as whoever means harm would
+    if "classifier" in kind and (folder / CLASSIFIERS).exists():  # as an attacker would
         digest = hashlib.sha256((folder / CLASSIFIERS).read_bytes()).hexdigest()
         _about(folder, lambda about: about | {"classifiers": digest})
     with pytest.raises(RunFolderError, match=r"hub|skops|holds types") as refused:

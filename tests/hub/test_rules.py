@@ -9,13 +9,13 @@ import pytest
 from hub.small import at
 from twofold.engine.errors import DataError, InputError
 from twofold.hub import rules as hub_rules
-from twofold.hub.rules import read_rules, rules, season_of
+from twofold.hub.rules import read_rules, season_of
 
 FLUSIGHT = (Path(hub_rules.__file__).parent / "flusight.toml").read_text(encoding="utf-8")
 
 
 def test_flusights_thresholds_by_season() -> None:
-    old, new, newest = (rules("flusight", season) for season in ("2023-24", "2024-25", "2025-26"))
+    old, new, newest = (read_rules("flusight").season(season) for season in ("2023-24", "2024-25", "2025-26"))
     assert (old.stable_below, old.large_above) == ((1, 1, 2, 2.5), (2, 3, 4, 5))
     assert (new.stable_below, new.large_above) == ((0.3, 0.5, 0.7, 1), (1.7, 3, 4, 5))
     assert (newest.stable_below, newest.large_above) == (new.stable_below, new.large_above)
@@ -29,14 +29,14 @@ def test_flusights_thresholds_by_season() -> None:
 
 
 def test_reference_dates_are_all_saturdays_of_the_season() -> None:
-    days = rules("flusight", "2024-25").reference_dates()
+    days = read_rules("flusight").season("2024-25").reference_dates()
     assert (len(days), days[0], days[-1]) == (28, date(2024, 11, 23), date(2025, 5, 31))
     assert {day.isoweekday() for day in days} == {6}
     assert {late - early for early, late in itertools.pairwise(days)} == {timedelta(days=7)}
 
 
 def test_the_deadline_is_thursday_at_four_but_for_two_holidays() -> None:
-    season = rules("flusight", "2024-25")
+    season = read_rules("flusight").season("2024-25")
     moved = {day: season.deadline(day) for day in season.reference_dates() if season.deadline(day).isoweekday() != 4}
     assert moved == {date(2024, 12, 28): at("2024-12-27 04:00"), date(2025, 1, 4): at("2025-01-03 04:00")}
     assert season.deadline(date(2025, 1, 11)) == at("2025-01-09 04:00")
@@ -44,12 +44,12 @@ def test_the_deadline_is_thursday_at_four_but_for_two_holidays() -> None:
 
 
 def test_a_later_season_has_the_newest_rules_and_says_so() -> None:
-    later = rules("flusight", "2027-28")
+    later = read_rules("flusight").season("2027-28")
     assert later.note is not None and "has the rules of 2025-26, reference dates 2027-11-20 to 2028-05-27" in later.note
-    assert later.large_above == rules("flusight", "2025-26").large_above
+    assert later.large_above == read_rules("flusight").season("2025-26").large_above
     assert later.reference_dates()[0].isoweekday() == 6
     assert later.moved_deadlines == {}
-    assert rules("flusight", "2025-26").note is None
+    assert read_rules("flusight").season("2025-26").note is None
 
 
 @pytest.mark.parametrize("season", ["2022-23", "2026-28", "2027", "x"])
@@ -57,12 +57,12 @@ def test_an_earlier_or_misnamed_season_is_refused(season: str) -> None:
     with pytest.raises(
         InputError, match=r"season must be one of 2023-24, 2024-25, 2025-26 or a later one such as 2026"
     ):
-        rules("flusight", season)
+        read_rules("flusight").season(season)
 
 
 def test_an_unknown_hub_is_refused() -> None:
     with pytest.raises(InputError, match="hub must be one of flusight or a rules file"):
-        rules("measles", "2024-25")
+        read_rules("measles").season("2024-25")
 
 
 def test_seasons_turn_in_july() -> None:
@@ -83,7 +83,7 @@ def test_a_file_describes_another_hub(write) -> None:
 def test_a_hub_may_have_three_categories(write) -> None:
     kept = [line for line in FLUSIGHT.splitlines() if not line.startswith("large_above")]
     text = "\n".join(kept).replace('"large_decrease", ', "").replace(', "large_increase"', "")
-    assert rules(str(write(text)), "2024-25").categories == ("decrease", "stable", "increase")
+    assert read_rules(write(text)).season("2024-25").categories == ("decrease", "stable", "increase")
 
 
 BROKEN = {
@@ -111,7 +111,7 @@ BROKEN = {
     ),
     "season's name": ("[seasons.2023-24]", "[seasons.2023]", r"seasons.2023: a season is named after its two years"),
     "four categories": ('"decrease", ', "", r"categories: 5 different names are needed"),
-    "horizon twice": ("unscored_horizons = [-1]", "unscored_horizons = [0]", r"horizons: a horizon stands twice"),
+    "horizon twice": ("unscored_horizons = [-1]", "unscored_horizons = [0]", r"horizons: a horizon appears twice"),
     "no zone": ("2024-12-27T04:00:00Z", "2024-12-27T04:00:00", r"moved_deadlines.2024-12-28: .*timezone"),
 }
 

@@ -39,7 +39,7 @@ from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import History, read_history
 from twofold.hub.model import fit_model
 from twofold.hub.pool import fit_weights
-from twofold.hub.rules import WEEK, Rules, rules
+from twofold.hub.rules import WEEK, Rules, read_rules
 from twofold.hub.run import BLOCK_WEEKS, LEVEL, PREFIX, RESAMPLES, check, execute, replay_heads, replay_pool
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts
 from twofold.hub.season import Replay, known_at
@@ -246,7 +246,7 @@ def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_pat
     folder = data_folder / "flusight"
     places = read_locations(folder / "locations_2023-24.csv")
     past = read_history(folder / "ilinet_state.csv", places)
-    source, limits = read_versions(folder / "vintages.parquet"), rules("flusight", "2023-24")
+    source, limits = read_versions(folder / "vintages.parquet"), read_rules("flusight").season("2023-24")
     config = HubConfig(heads=("climatology",), pooled=("climatology",), refit_weeks=15)
     real = Replay(source, places, limits, past)
     used, skipped = real.dates
@@ -311,6 +311,7 @@ def test_scores_hold_what_the_page_needs(scores: dict[str, Any]) -> None:
     assert scores["dates"] == [str(day) for day in DAYS]
     assert [entry["reference_date"] for entry in scores["skipped"]] == [str(LATE)]
     assert "6 are needed" in scores["skipped"][0]["reason"]
+    assert scores["seen"] is None
     assert scores["notes"] == ["A note.", "1 reference date can't be forecast: see the list of those skipped."]
     assert [entry["reference_date"] for entry in scores["weights"]] == [str(day) for day in DAYS]
     assert scores["weights"][0]["weights"] == pytest.approx({"gru": 0.5, "lstm": 0.5})
@@ -328,8 +329,8 @@ def test_tables_are_those_of_the_scores_pages(folder: Path, scores: dict[str, An
     assert set(scores["models"]) == {*OURS, *THEIRS}
     assert set(scores["common"]) == {*OURS, *THEIRS} - {"late-comer"}
     assert scores["models"]["small-baseline"]["relative_rps"] == 1.0
-    knobs = {"resamples": RESAMPLES, "block_weeks": BLOCK_WEEKS, "level": LEVEL, "seed": QUICK.seed}
-    expected = {row["peer"]: row for row in differences(scored, PREFIX + "pool", **knobs).to_dicts()}
+    options = {"resamples": RESAMPLES, "block_weeks": BLOCK_WEEKS, "level": LEVEL, "seed": QUICK.seed}
+    expected = {row["peer"]: row for row in differences(scored, PREFIX + "pool", **options).to_dicts()}
     assert set(scores["differences"]) == set(expected) == {*OURS, *THEIRS} - {"twofold-pool"}
     for name, found in scores["differences"].items():
         wanted = expected[name]
@@ -341,7 +342,7 @@ def test_every_fit_tells_what_it_saw(scores: dict[str, Any]) -> None:
     origins = [DAYS[0], DAYS[3], DAYS[6]]
     assert [entry["origin"] for entry in scores["fits"]] == [str(day) for day in origins]
     assert [entry["through"] for entry in scores["fits"]] == [str(day - 2 * WEEK) for day in origins]
-    assert scores["fits"][0]["examples"] == len(examples().asked)
+    assert scores["fits"][0]["examples"] == len(examples().queries)
     first = scores["revisions"][0]
     assert first["reference_date"] == str(FIRST)
     assert np.log(first["factors"]) == pytest.approx(replay().known(FIRST).revisions)
@@ -392,7 +393,7 @@ def test_without_other_teams_we_stand_alone(folder: Path, tmp_path: Path) -> Non
     assert (tmp_path / "predictions.parquet").read_bytes() == (folder / "predictions.parquet").read_bytes()
 
 
-def test_what_can_not_be_scored_is_told_before_anything_is_fitted() -> None:
+def test_what_can_not_be_scored_is_reported_before_anything_is_fitted() -> None:
     broken = peers().with_columns(probability=pl.col("probability") * 2)
     with pytest.raises(DataError, match="probabilities must"):
         check(replay(), broken)

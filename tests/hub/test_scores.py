@@ -11,7 +11,7 @@ import pytest
 from hub.small import RULES, START, forecasts_of, truth_of
 from twofold.engine.errors import DataError, InputError
 from twofold.hub.examples import truth
-from twofold.hub.rules import WEEK, rules
+from twofold.hub.rules import WEEK, read_rules
 from twofold.hub.scores import (
     common,
     differences,
@@ -99,7 +99,7 @@ AT_FIRST = rf"forecast of whole for {START}, horizon 0, location 01: "
     ("broken", "message"),
     [
         (WHOLE.filter(~(FIRST & (pl.col("category") == "stable"))), "a category has no probability"),
-        (pl.concat([WHOLE, WHOLE.filter(FIRST)]), "the category 'large_decrease' stands twice"),
+        (pl.concat([WHOLE, WHOLE.filter(FIRST)]), "the category 'large_decrease' appears twice"),
         (
             WHOLE.with_columns(pl.when(FIRST).then(pl.lit("rise")).otherwise("category").alias("category")),
             "'rise' is none of large_decrease, decrease",
@@ -132,7 +132,7 @@ REAL = {"2023-24": (6142, 5038, 14), "2024-25": (5724, 4116, 15)}
 @pytest.mark.realdata
 @pytest.mark.parametrize("season", REAL)
 def test_the_real_teams_scores(data_folder: Path, season: str) -> None:
-    folder, limits = data_folder / "flusight", rules("flusight", season)
+    folder, limits = data_folder / "flusight", read_rules("flusight").season(season)
     versions, locations = read_versions(folder / "vintages.parquet"), read_locations(folder / f"locations_{season}.csv")
     used, _ = usable(versions, limits.reference_dates(), limits)
     observed = truth(versions.latest(), locations, used, limits)

@@ -25,7 +25,7 @@ from hub.season_small import (
 from hub.small import at, changes
 from twofold.engine.errors import InputError
 from twofold.hub.growth import aggregate_of
-from twofold.hub.rules import WEEK, rules
+from twofold.hub.rules import WEEK, read_rules
 from twofold.hub.season import Known, known_at, usable
 from twofold.hub.tables import read_locations
 from twofold.hub.vintages import Versions, read_versions
@@ -78,7 +78,7 @@ ROW = st.tuples(
 @settings(max_examples=50)
 @given(st.lists(ROW, max_size=30), st.booleans())
 def test_nothing_published_at_the_deadline_or_later_is_known(rows, keeps: bool) -> None:
-    """Neither what is asked nor what is learned from moves, whatever later versions say or whether there are any."""
+    """Neither queries nor training examples move, whatever later versions say or whether there are any."""
     later = changes([(DEADLINE + timedelta(hours=h), FIRST + week * WEEK, place, x) for h, week, place, x in rows])
     kept = versions().changes if keeps else versions().until(DEADLINE).changes
     mixed = Versions(pl.concat([kept, later]).sort("as_of", maintain_order=True))
@@ -131,7 +131,7 @@ def test_a_date_whose_week_is_not_known_is_refused(day: date, said: str) -> None
 def test_a_moved_deadline_of_the_real_season(data_folder: Path) -> None:
     """Christmas of 2024: the version of Thursday night is taken, one at Friday 04:00 UTC would not be."""
     folder = data_folder / "flusight"
-    limits, places = rules("flusight", "2024-25"), read_locations(folder / "locations_2024-25.csv")
+    limits, places = read_rules("flusight").season("2024-25"), read_locations(folder / "locations_2024-25.csv")
     source, day = read_versions(folder / "vintages.parquet"), date(2024, 12, 28)
     assert limits.deadline(day) == at("2024-12-27 04:00")
     taken = max(time for time in source.times() if time < at("2024-12-27 04:00"))

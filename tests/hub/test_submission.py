@@ -1,4 +1,4 @@
-"""A submission: a good one passes, every damage is told with its rule and its rows; what the hub takes is written."""
+"""A submission: a good one passes, every damage is reported with rule and rows, only a valid one is written."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from hub.small import LOCATIONS, RULES, forecasts_of
 from twofold.engine.errors import DataError, InputError
-from twofold.hub.rules import rules, season_of
+from twofold.hub.rules import read_rules, season_of
 from twofold.hub.submission import (
     COLUMNS,
     SUM_TOLERANCE,
@@ -74,9 +74,9 @@ def test_horizons_that_are_not_scored_pass_and_are_counted(check) -> None:
 
 @dataclass(frozen=True)
 class Damage:
-    """What is done to a good submission, and the problems that must be told, as (rule, rows, words of the message)."""
+    """A change of a good submission, and the problems that must be reported: (rule, rows, words of the message)."""
 
-    told: list[tuple[str, tuple[int, ...], str]]
+    problems: list[tuple[str, tuple[int, ...], str]]
     old: str = ""
     new: str = ""
     name: str = NAME
@@ -135,14 +135,14 @@ DAMAGES = {
     "value empty": Damage([("value", (2,), "is empty")], *first(FIRST_VALUE, "")),
     "value in words": Damage([("value", (2,), "'half' is not a finite number")], *first(FIRST_VALUE, "half")),
     "not a number": Damage([("value", (2,), "'NaN' is not a finite number")], *first(FIRST_VALUE, "NaN")),
-    "row twice": Damage([("duplicate", (2, 3), "'large_decrease' stands 2 times")], FIRST, FIRST * 2),
+    "row twice": Damage([("duplicate", (2, 3), "'large_decrease' appears 2 times")], FIRST, FIRST * 2),
     "row missing": Damage([("complete", (2, 3, 4, 5), LACKS[2])], FIRST, ""),
     "sum": Damage([("sum", (2, *REST), "location '01', horizon 0: must add up to 1, got ")], *first(FIRST_VALUE, "1")),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_every_damage_is_told_with_its_rule_and_rows(check, damage: Damage) -> None:
+def test_every_damage_is_reported_with_its_rule_and_rows(check, damage: Damage) -> None:
     text = damage.apply()
     if damage is DAMAGES["no row of the target"]:
         text = LINES[0] + OTHERS
@@ -154,25 +154,25 @@ def test_every_damage_is_told_with_its_rule_and_rows(check, damage: Damage) -> N
         ]
         return
     found = check(text, damage.name).problems
-    assert [(problem.rule, problem.rows) for problem in found] == [(rule, rows) for rule, rows, _ in damage.told]
-    for problem, (_, _, words) in zip(found, damage.told, strict=True):
+    assert [(problem.rule, problem.rows) for problem in found] == [(rule, rows) for rule, rows, _ in damage.problems]
+    for problem, (_, _, words) in zip(found, damage.problems, strict=True):
         assert re.search(words, problem.message), problem
 
 
 def test_damages_cover_every_rule() -> None:
-    named = {rule for damage in DAMAGES.values() for rule, _, _ in damage.told}
+    named = {rule for damage in DAMAGES.values() for rule, _, _ in damage.problems}
     listed = re.search(r"its name: (.*?)\.", " ".join((Problem.__doc__ or "").split()))
     assert listed is not None
     assert set(re.split(", | or ", listed[1])) == named | {"season", "types"}
     assert len(DAMAGES) >= 20
 
 
-def test_two_damages_are_both_told(check) -> None:
+def test_two_damages_are_both_reported(check) -> None:
     text = TEXT.replace(FIRST, FIRST.replace(FIRST_VALUE, "2")).replace(LINES[60], "")
     assert [problem.rule for problem in check(text).problems] == ["value", "complete"]
 
 
-def test_a_submission_of_another_season_is_told(check) -> None:
+def test_a_submission_of_another_season_is_reported(check) -> None:
     text = TEXT.replace("2024-", "2026-").replace("2026-11-30", "2026-11-28").replace("2026-12-07", "2026-12-05")
     problems = check(text.replace("2026-12-14", "2026-12-12").replace("2026-12-21", "2026-12-19"), "2026-11-28-a-b.csv")
     assert [(p.rule, p.rows) for p in problems.problems] == [("season", ALL_ROWS)]
@@ -216,27 +216,27 @@ def test_a_file_that_is_not_there_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_whatever_happens_to_the_bytes_is_told_and_never_an_error_of_ours(tmp_path, form: str) -> None:
+def test_whatever_happens_to_the_bytes_is_reported_and_never_an_error_of_ours(tmp_path, form: str) -> None:
     path = tmp_path / f"2024-11-30-ours-gru.{form}"
     whole = TEXT.encode()
     if form == "parquet":
         GOOD.write_parquet(path)
         whole = path.read_bytes()
     generator = np.random.default_rng(11)
-    told = 0
+    reported = 0
     for _ in range(150):
         data = bytearray(whole)
         for place in generator.integers(0, len(data), generator.integers(1, 6)):
             data[place] = generator.integers(0, 256)
         path.write_bytes(data[: generator.integers(1, len(data) + 1)] if generator.random() < 0.2 else data)
-        told += bool(check_file(path, RULES, LOCATIONS).problems)
-    assert told > 75
+        reported += bool(check_file(path, RULES, LOCATIONS).problems)
+    assert reported > 75
 
 
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_what_real_teams_submitted_passes_or_is_shown_to_be_broken(data_folder: Path) -> None:
-    limits = {season: rules("flusight", season) for season in ("2023-24", "2024-25")}
+    limits = {season: read_rules("flusight").season(season) for season in ("2023-24", "2024-25")}
     places = {season: read_locations(data_folder / "flusight" / f"locations_{season}.csv") for season in limits}
     peers = read_forecasts(data_folder / "flusight" / "peers_rate_change.parquet")
     forecasts, unscored, broken = 0, 0, Counter()
@@ -286,8 +286,8 @@ def test_a_moved_value_breaks_its_own_rule_or_the_sum(row: int, shift: float) ->
 
 
 def test_a_sum_may_miss_by_what_the_hubverse_lets_pass() -> None:
-    for shift, told in ((1e-9, set()), (-1e-9, set()), (1e-7, {"sum"}), (-1e-7, {"sum"})):
-        assert set(rules_broken(GOOD.with_columns(GOOD["value"].scatter(1, GOOD["value"][1] + shift)))) == told
+    for shift, reported in ((1e-9, set()), (-1e-9, set()), (1e-7, {"sum"}), (-1e-7, {"sum"})):
+        assert set(rules_broken(GOOD.with_columns(GOOD["value"].scatter(1, GOOD["value"][1] + shift)))) == reported
 
 
 @given(st.permutations(range(GOOD.height)), st.integers(0, 12))

@@ -52,17 +52,17 @@ def test_types_that_other_tools_write_are_read(change) -> None:
 
 
 WRONG = {
-    "date": ("2025-02-01", "2025-2-1", r"row 4, column 'day': '2025-2-1' is not a date such as 2025-01-31; mend"),
+    "date": ("2025-02-01", "2025-2-1", r"row 4, column 'day': '2025-2-1' is not a date such as 2025-01-31; correct"),
     "no such day": ("2025-02-01", "2025-02-30", r"row 4, column 'day': '2025-02-30' is not a date"),
     "time without hour": ("2025-01-29T16:03:44Z", "2025-01-29", r"row 2, column 'as_of': '2025-01-29' is not a time"),
     "no time": ("2025-01-29T16:03:44Z", "yesterday noon", r"row 2, column 'as_of': 'yesterday noon' is not a time"),
     "fraction": ("8.0", "8.5", r"row 4, column 'cases': '8.5' is not a whole number"),
     "no number": ("1e-3", "much", r"row 4, column 'share': 'much' is not a finite number"),
     "infinite": ("1e-3", "inf", r"row 4, column 'share': 'inf' is not a finite number"),
-    "NA": ("1e-3", "NA", r"row 4, column 'share': the cell is empty; mend the cell, or leave the row out"),
+    "NA": ("1e-3", "NA", r"row 4, column 'share': the cell is empty; correct the cell, or leave the row out"),
     "empty": ("1e-3", "", r"row 4, column 'share': the cell is empty"),
     "no column": ("cases", "count", r"no column 'cases'; found 'as_of', 'day', 'place', 'count', 'share', 'ignored'"),
-    "column twice": ("ignored", "day", r"row 1: the column 'day' stands 2 times"),
+    "column twice": ("ignored", "day", r"row 1: the column 'day' appears 2 times"),
     "ragged": ("1e-3,", "1e-3", r"row 4: the row has 5 cells but the header has 6"),
 }
 
@@ -136,7 +136,7 @@ def test_codes_keep_their_zeros_and_come_sorted(write) -> None:
     ("old", "new", "message"),
     [
         ("5063778", "0", r"row 3, column 'population': must be at least 1 person, got 0"),
-        ("AL,01", "AL,US", r"row 3: location 'US' stands above already"),
+        ("AL,01", "AL,US", r"row 3: location 'US' appears in an earlier row"),
         ("5063778", "", r"row 3, column 'population': the cell is empty"),
         (PLACES[PLACES.index("US,US") :], "", r"there is a header but no location"),
     ],

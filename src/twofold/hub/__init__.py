@@ -1,5 +1,5 @@
-"""Forecast hubs: what is asked each week, learned from what was known at its deadline, forecast, scored, submitted.
+"""Forecast hubs: weekly forecasts from what was known at each deadline, scored against other teams, and submitted.
 
 From the ground up: rules, tables, vintages, config; growth, revisions, history, season (what was known when),
-examples; heads, pool, model, scores; run (a season's backtest), submission; commands. Only they know `report`.
+examples; heads, pool, model, scores; run (the backtest of a season), submission; commands, which alone import `report`.
 """

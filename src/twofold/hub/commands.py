@@ -1,7 +1,6 @@
-"""The commands for a forecast hub: words in, an exit status out.
+"""The commands for a forecast hub: `backtest`, `fit`, `forecast` and `validate`.
 
-A season replayed, a model saved, a week's submission, a submission checked. What fits and draws is imported when that
-starts, so that a wrong file or option is told at once.
+What fits and draws is imported only when that starts, so that a wrong file or option is reported at once.
 """
 
 import contextlib
@@ -46,14 +45,14 @@ _SHOWN = 12  # best models of a backtest's table
 
 @dataclass(frozen=True, kw_only=True)
 class _SeasonFlags:
-    """What every fit reads."""
+    """Options of `backtest` and `fit`."""
 
     vintages: Path
     """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
     locations: Path
     """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
     history: Path | None = None
-    """Long history of another measure to learn from (the CDC's ILINet: region, week_start, unweighted_ili)."""
+    """Long history of another measure, for training (the CDC's ILINet: region, week_start, unweighted_ili)."""
     hub: str = "flusight"
     """A known hub, or a file of its rules (TOML)."""
     jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
@@ -64,9 +63,9 @@ class _SeasonFlags:
 class BacktestFlags(_SeasonFlags):
     """Replays a season of a forecast hub: each week's forecasts from what was known at its deadline, scored.
 
-    Climatology, logistic regression, gradient boosting, RNN, LSTM, GRU and their pool are fitted again every few weeks.
-    Beside them stand the models of other teams, where their forecasts are given. What an interrupted backtest has done
-    is kept: the same command goes on.
+    Climatology, logistic regression, gradient boosting, RNN, LSTM, GRU and their pool are refitted every few weeks and
+    compared with the models of other teams, where their forecasts are given. The same command resumes an interrupted
+    backtest.
     """
 
     season: str
@@ -116,7 +115,7 @@ def backtest(argv: list[str]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class FitFlags(_SeasonFlags):
-    """Fits the heads on what is known for a reference date and saves them, to be used for the weeks that follow."""
+    """Fits the heads on what is known for a reference date and saves them for the forecasts of the following weeks."""
 
     out: Path
     """Folder for the model."""
@@ -140,7 +139,7 @@ def fit(argv: list[str]) -> int:
         note(console, text)
     weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, flags.config)
     if flags.out.exists() and not flags.out.is_dir():
-        raise InputError(f"--out {flags.out}: is a file; give a folder")  # told before the fit, not after it
+        raise InputError(f"--out {flags.out}: is a file; give a folder")  # before the fit, not after it
 
     from twofold.hub.model import fit_model
 
@@ -197,7 +196,7 @@ def _weights(folder: Path, day: date, rules: Rules, config: HubConfig) -> dict[s
 
 @contextlib.contextmanager
 def _written(folder: Path) -> Iterator[None]:
-    """Says whose fault it is where a folder can't be written."""
+    """Names the option where a folder can't be written."""
     try:
         yield
     except OSError as error:
@@ -206,7 +205,7 @@ def _written(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ForecastFlags:
-    """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model beside it."""
+    """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model."""
 
     model: Path
     """A model that `twofold trend hub fit` saved."""
@@ -327,13 +326,13 @@ def validate(argv: list[str]) -> int:
     found = check_file(flags.file, known, read_locations(flags.locations))
     for problem in found.problems:
         sys.stdout.write(f"{flags.file.name}: {problem.rule}: {problem}\n")
-    told = f"{counted(found.forecasts, 'forecast')} of {known.target!r}"
+    contents = f"{counted(found.forecasts, 'forecast')} of {known.target!r}"
     if found.unscored:
-        told += f" ({found.unscored:,} at horizons that are not scored)"
+        contents += f" ({found.unscored:,} at horizons that are not scored)"
     if found.other_rows:
-        told += f"; {counted(found.other_rows, 'row')} of other targets not checked"
+        contents += f"; {counted(found.other_rows, 'row')} of other targets not checked"
     verdict = f"{counted(len(found.problems), 'problem')} found" if found.problems else "valid"
-    sys.stdout.write(f"{flags.file.name}: {verdict}; {told}\n")
+    sys.stdout.write(f"{flags.file.name}: {verdict}; {contents}\n")
     return BROKEN if found.problems else 0
 
 

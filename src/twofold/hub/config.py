@@ -1,4 +1,4 @@
-"""Every knob of the hub's forecasts on one page."""
+"""All settings of the forecasts for a hub."""
 
 from datetime import date
 from typing import Literal
@@ -8,20 +8,8 @@ from pydantic import Field, model_validator
 from twofold.engine.config import Config
 
 HeadName = Literal["climatology", "logistic", "trees", "rnn", "lstm", "gru"]
-SEEN = {
-    ("flusight", "2023-24"): (
-        "This season is one of those that the models were chosen on, so its scores flatter them."
-    ),
-    ("flusight", "2024-25"): (
-        "This season is a test no more. It was run three times with models chosen on other seasons: the trees, chosen "
-        "on 2023-24, RPS 0.461, worse than the hub's ensemble; an RNN, chosen on 2022-23 and 2023-24 after revisions "
-        "had been mended, 0.408; a pool, chosen on twelve seasons, 0.422. Then it became one of thirteen seasons that "
-        "the models were chosen on, so its scores now flatter them."
-    ),
-}
-"""What a season's page has to say of what was seen of it while the models were made: (hub, season) -> sentence."""
 POOL = "pool"
-"""Name of the pool beside the heads."""
+"""Name of the pool among the models."""
 
 
 class HistoryConfig(Config):
@@ -30,29 +18,28 @@ class HistoryConfig(Config):
     background: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Quantile of a season's values that is taken for its background and subtracted."""
     power: float = Field(default=1.4, gt=0.0)
-    """Exponent of what is left, before it is scaled: visits for all such illness rise and fall less steeply than the
-    disease does."""
+    """Exponent of what is left, before it is scaled: visits for all such illness vary less steeply than the disease."""
     min_weeks: int = Field(default=30, ge=2)
     """Weeks that a place's season must hold to be used."""
     excluded: tuple[date, date] = (date(2020, 3, 1), date(2022, 6, 30))
-    """First and last day of a time whose weeks teach nothing: COVID-19 kept influenza away and visits high."""
+    """First and last day of a period left out of the training data: COVID-19 kept influenza away and visits high."""
     weight: float = Field(default=1.0, ge=0.0)
-    """Weight of an example from the history beside one from the counts."""
+    """Weight of an example from the history; one from the counts has weight 1."""
 
 
 class GrowthConfig(Config):
-    """Inputs and examples that all heads share."""
+    """Features and training examples, the same for all heads."""
 
     weeks: int = Field(default=6, ge=1, le=26)
     """Weeks that a recurrent network reads."""
     first_week: int = Field(default=6, ge=0, le=52)
     """First week of a season, counted from 1 August, from which examples start."""
     last_week: int = Field(default=44, ge=0, le=53)
-    """Last such week."""
+    """Last week of a season from which examples start."""
 
 
 class TreesConfig(Config):
-    """Gradient boosting with the threshold as an input."""
+    """Gradient boosting with the threshold as a feature."""
 
     bags: int = Field(default=3, ge=1)
     """Classifiers whose probabilities are averaged."""
@@ -67,7 +54,7 @@ class TreesConfig(Config):
     l2: float = Field(default=10.0, ge=0.0)
     """L2 penalty of the leaves' values."""
     max_features: float = Field(default=0.5, gt=0.0, le=1.0)
-    """Share of the inputs that each split may choose from."""
+    """Share of the features that each split may choose from."""
 
 
 class NetworkConfig(Config):
@@ -88,7 +75,7 @@ class NetworkConfig(Config):
     weight_decay: float = Field(default=1e-2, ge=0.0)
     """Weight decay, AdamW."""
     seeds: int = Field(default=4, ge=1)
-    """Networks of each cell, whose probabilities are averaged."""
+    """Networks per cell type, whose probabilities are averaged."""
 
 
 class HubConfig(Config):
@@ -99,13 +86,13 @@ class HubConfig(Config):
     pooled: tuple[HeadName, ...] = Field(default=("trees", "rnn"), min_length=1)
     """Heads that the pool, which is the default model, mixes."""
     pool_prior_weeks: float = Field(default=2.0, gt=0.0)
-    """Strength with which the pool's weights are held to equal ones, in weeks."""
+    """Strength of the prior that pulls the pool's weights towards equal ones, in weeks of data."""
     refit_weeks: int = Field(default=4, ge=1)
-    """Reference dates between two fits."""
+    """Reference dates from one refit to the next."""
     seed: int = Field(default=0, ge=0)
-    """Seed of all that is drawn."""
+    """Seed of all random numbers."""
     floor: float = Field(default=0.002, ge=0.0, lt=0.2)
-    """Least probability of a category."""
+    """Lowest probability of a category."""
     history: HistoryConfig = HistoryConfig()
     growth: GrowthConfig = GrowthConfig()
     trees: TreesConfig = TreesConfig()

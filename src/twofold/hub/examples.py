@@ -1,4 +1,4 @@
-"""What the heads are asked and what they learn from: places in a week, their inputs, and how the count then changed.
+"""Queries and training examples of the heads: locations in a week, their features, and how the count then changed.
 
 A change is stable when it is small, as a rate or as a count; beyond that its sign gives the direction, and one whose
 rate exceeds a second threshold is large. As a function of the change the category only ever rises, so it is a number of
@@ -22,7 +22,7 @@ from twofold.hub.tables import with_population
 from twofold.hub.vintages import Grid
 
 _DECIMALS = 9
-"""A threshold in counts is rounded to this, so that one that is a whole number in decimals is that number in binary."""
+"""Decimals to which a threshold in counts is rounded: one that is whole in decimals is then whole in binary, too."""
 _NEEDED = [NAMES.index(name) for name in ("growth_1", "growth_1_before", "growth_1_earlier", "growth_2")]
 
 
@@ -44,8 +44,8 @@ def cuts(
         InputError: when a horizon has no thresholds.
 
     Example:
-        >>> from twofold.hub.rules import rules
-        >>> cuts(np.array([10_000_000]), np.array([0]), rules("flusight", "2024-25")).round(3)
+        >>> from twofold.hub.rules import read_rules
+        >>> cuts(np.array([10_000_000]), np.array([0]), read_rules("flusight").season("2024-25")).round(3)
         array([[-170.,  -30.,   30.,  170.]])
     """
     a = np.maximum(_in_counts(rules.stable_below, population, horizon, rules), rules.stable_count)
@@ -77,7 +77,7 @@ def categories(
 
 
 def truth(values: pl.DataFrame, locations: pl.DataFrame, dates: Iterable[date], rules: Rules) -> pl.DataFrame:
-    """What was observed for each reference date, horizon and location, by a version of the counts, usually the newest.
+    """The outcome for each reference date, horizon and location, by a version of the counts, usually the newest.
 
     Returns:
         Columns reference_date, horizon, location, base (cases in the week that ends 7 days before the reference date),
@@ -118,11 +118,11 @@ def _in_counts(
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Places in a week from which a forecast starts.
+class Queries:
+    """Locations, each in a week from which it is to be forecast.
 
     Attributes:
-        inputs: of the last weeks, the newest last; see `growth.NAMES`; NaN where not known.
+        inputs: features of the last weeks, the newest last; see `growth.NAMES`; NaN where not known.
         base: cases in the newest week.
         population: persons.
     """
@@ -142,33 +142,33 @@ class Asked:
 
 @dataclass(frozen=True)
 class Examples:
-    """Places in past weeks, and what came after.
+    """Training examples: queries in past weeks with their observed targets.
 
     Attributes:
-        asked: where each starts.
-        change: cases at each horizon less those of the base; NaN where not known.
-        weight: of each example.
-        week: week of the season of the newest week, from 1 August.
+        queries: the features.
+        change: the targets: cases at each horizon less those of the base; NaN where not known.
+        weight: sample weights.
+        week: week of the season of the newest week, counted from 1 August.
     """
 
-    asked: Asked
+    queries: Queries
     change: Float[np.ndarray, "n horizons"]
     weight: Float[np.ndarray, "n"]
     week: Float[np.ndarray, "n"]
 
 
-def ask(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Asked:
-    """Every location in the newest week of a version, its counts as they are expected to become."""
+def build_queries(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Queries:
+    """A query for every location in the newest week of a version (its counts after the expected revisions)."""
     inputs = _inputs(grid, population)
     rows = np.arange(len(grid.locations))
     newest = np.full(len(rows), inputs.shape[1] - 1)
-    return Asked(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
+    return Queries(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
 
 
-def learn_from(
+def build_examples(
     counts: Grid, history: History | None, population: Float[np.ndarray, "locations"], rules: Rules, config: HubConfig
 ) -> Examples:
-    """All examples that a version of the counts and a history hold; the newest week, still to be revised, is left out.
+    """All examples in a version of the counts and a history; the newest week, still to be revised, is left out.
 
     Raises:
         InputError: when there is no example.
@@ -179,16 +179,16 @@ def learn_from(
         aggregate = aggregate_of(counts.locations, population)
         scaled = fit_scale(history, settled, aggregate, config.history)
         parts.append(_examples(scaled, population, config.history.weight, rules, config.growth))
-    asked = Asked(
-        *(np.concatenate([getattr(part.asked, name) for part in parts]) for name in ("inputs", "base", "population"))
+    queries = Queries(
+        *(np.concatenate([getattr(part.queries, name) for part in parts]) for name in ("inputs", "base", "population"))
     )
-    if not len(asked):
+    if not len(queries):
         raise InputError(
-            "there is no week to learn from: a version must hold at least 5 weeks before the newest one and a week "
+            "there is no training example: a version must hold at least 5 weeks before the newest one and a week "
             "after them, within the weeks of a season that --growth.first-week and --growth.last-week name"
         )
     return Examples(
-        asked, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
+        queries, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
     )
 
 
@@ -203,8 +203,8 @@ def _examples(
     usable = np.isfinite(grid.values) & np.isfinite(inputs[:, :, _NEEDED]).all(axis=2) & np.isfinite(change).any(axis=2)
     usable &= (week >= config.first_week) & (week <= config.last_week)
     row, column = np.nonzero(usable)
-    asked = Asked(_sequences(inputs, row, column, config.weeks), grid.values[row, column], population[row])
-    return Examples(asked, change[row, column], np.full(len(row), weight), week[column])
+    queries = Queries(_sequences(inputs, row, column, config.weeks), grid.values[row, column], population[row])
+    return Examples(queries, change[row, column], np.full(len(row), weight), week[column])
 
 
 def _inputs(grid: Grid, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "locations weeks inputs"]:

@@ -1,7 +1,7 @@
-"""What a forecaster looks at, for every location and week: growth, level, the country, the others, the season's clock.
+"""Features of every location and week: growth, level, the country, the other locations, the time of the season.
 
-Every input of a week reads that week and earlier ones, nothing later. Levels are logarithms of rates, growth is a
-difference of logarithms, so that places of all sizes and measures of all units share one scale.
+A feature of a week is computed from that week and earlier ones only. Levels are logarithms of rates, growth is a
+difference of logarithms, so that locations of all sizes and measures of all units share one scale.
 """
 
 from collections.abc import Sequence
@@ -14,31 +14,31 @@ from twofold.hub.rules import WEEK
 ADDED = 1.0
 """Cases added to a count before its logarithm is taken."""
 MEMORY = 26
-"""Weeks in which a peak is looked for."""
+"""Weeks in which the peak is searched."""
 NAMES = (
     "level", "rate", "noise", "growth_1", "growth_1_before", "growth_1_earlier", "growth_2", "growth_4", "slope_4",
     "national_level", "national_growth_1", "national_growth_1_before", "national_growth_2", "national_growth_4",
     "share_rising", "mean_growth_1", "mean_growth_2", "level_to_national", "growth_to_national",
     "below_peak", "weeks_since_peak", "national_below_peak", "national_weeks_since_peak", "season_week", "population",
 )  # fmt: skip
-"""Names of the inputs, in their order."""
+"""Names of the features, in their order."""
 Counts = Float[np.ndarray, "locations weeks"]
 
 
 def describe(
     values: Counts, dates: np.ndarray, population: Float[np.ndarray, "locations"], aggregate: int | None
 ) -> Float[np.ndarray, "locations weeks inputs"]:
-    """The inputs of every location and week.
+    """The features of every location and week.
 
     Args:
         values: cases; NaN where not known.
         dates: last days of the weeks, a week apart.
         population: persons.
-        aggregate: row of the location that is the sum of the others, if there is one; what is said of the country and
-            of the others leaves it out.
+        aggregate: row of the location that is the sum of the others, if there is one; features of the country and of
+            the other locations leave it out.
 
     Returns:
-        Inputs in the order of `NAMES`; NaN where a count that is needed is not known.
+        Features in the order of `NAMES`; NaN where a count that is needed is not known.
     """
     if values.shape[1] == 0:
         return np.zeros((*values.shape, len(NAMES)))

@@ -1,8 +1,8 @@
-"""A long history of another measure of the same disease, read and scaled to the counts, to learn from many seasons.
+"""A long history of another measure of the same disease, scaled to the counts: training data from many seasons.
 
 Hospital admissions have few seasons, outpatient visits for influenza-like illness have many. Visits have a background
-of other illness, which is taken off, and what is left is scaled, place by place, to the counts of the weeks that both
-have. The scaled history teaches how epidemics rise and fall; it is never what a forecast is measured against.
+of other illness, which is subtracted, and the rest is scaled, for each location, to the counts of the weeks that both
+have. The scaled history is training data only; forecasts are never scored against it.
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ class History:
 
     Attributes:
         values: target_end_date (last day of the week), location, value (any unit; at least 0).
-        notes: what the reader left out, in plain sentences.
+        notes: sentences on what the reader left out.
     """
 
     values: pl.DataFrame
     notes: tuple[str, ...] = ()
 
     def before(self, day: date) -> "History":
-        """The weeks that ended before a day, such as a season's first: who knew which of the later ones isn't told."""
+        """The weeks that ended before a day: the file does not say when later ones became known."""
         kept = self.values.filter(pl.col("target_end_date") < day)
         lost = self.values.height - kept.height
         note = (
@@ -61,11 +61,11 @@ def read_history(path: Path, locations: pl.DataFrame) -> History:
     table = sheet.typed(COLUMNS, may_lack=("unweighted_ili",))
     share = table["unweighted_ili"]
     sheet.refuse(
-        share.fill_null(0.0) < 0, lambda row: f"must be at least 0, got {share[row]:g}; mend it", "unweighted_ili"
+        share.fill_null(0.0) < 0, lambda row: f"must be at least 0, got {share[row]:g}; correct it", "unweighted_ili"
     )
     sheet.refuse(
         table.select("region", "week_start").is_duplicated(),
-        lambda _: "this region and week stand more than once; keep one row of them",
+        lambda _: "this region and week appear more than once; keep one row",
     )
     named = table.join(locations.select("location", region="name"), on="region", how="left", maintain_order="left")
     unknown = named.filter(pl.col("location").is_null())["region"].unique().sort().to_list()
@@ -77,7 +77,7 @@ def read_history(path: Path, locations: pl.DataFrame) -> History:
 
 
 def fit_scale(history: History, counts: Grid, aggregate: str | None, config: HistoryConfig) -> Grid:
-    """The history as counts, of the weeks that the counts don't reach back to.
+    """The history scaled to counts, for the weeks before the first of the counts.
 
     Args:
         history: what is known of it; weeks that end after the newest of the counts are not looked at.

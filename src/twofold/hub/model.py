@@ -1,7 +1,7 @@
-"""A hub's fitted heads and their pool, fitted once and kept on disk for a forecast every week.
+"""The saved model of a hub: heads and pool, fitted once and used for the forecasts of the following weeks.
 
-Networks and climatology lie in one safetensors file, whose one metadata key holds everything else as JSON; trees and
-logistic regression in one skops file. Nothing in either can run code.
+Networks and climatology are stored in a safetensors file, whose one metadata key holds everything else as JSON; trees
+and logistic regression in a skops file. Loading either can run no code.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.trees import read_trees, save_trees
 from twofold.hub.config import POOL, HeadName, HubConfig, NetworkConfig
-from twofold.hub.examples import Examples, learn_from
+from twofold.hub.examples import Examples, build_examples
 from twofold.hub.heads import fit_head, forecast
 from twofold.hub.heads.climatology import Climatology
 from twofold.hub.heads.logistic import Logistic
@@ -35,7 +35,7 @@ from twofold.hub.rules import Rules
 from twofold.hub.season import Known, Replay
 
 TENSORS, CLASSIFIERS, KEY = "model.safetensors", "classifiers.skops", "model"
-_BESIDE = ("numpy.dtype",)  # the imputer of the logistic regression remembers how its numbers were stored
+_TRUSTED = ("numpy.dtype",)  # the imputer of the logistic regression holds the type of its input
 _SCIKIT: dict[str, type[Trees | Logistic]] = {"trees": Trees, "logistic": Logistic}
 
 
@@ -64,7 +64,7 @@ class HubModel:
             Columns reference_date, horizon, location, category, probability.
 
         Raises:
-            InputError: when there is no such head, the season has other cuts, or the model has seen what came later.
+            InputError: when there is no such head, the season has other cuts, or the model was fitted on later data.
         """
         if known.reference_date < self.fitted_for:
             raise InputError(
@@ -77,7 +77,7 @@ class HubModel:
                 f"{rules.season} are others; fit it again with `twofold trend hub fit`"
             )
         _check_name(model, self.heads)
-        names = self.config.pooled if model == POOL else (model,)  # one order: a sum knows it
+        names = self.config.pooled if model == POOL else (model,)  # one order, since floating-point sums depend on it
         found = [
             forecast(self.heads[name], known, rules, self.config).with_columns(model=pl.lit(name)) for name in names
         ]
@@ -115,7 +115,7 @@ class HubModel:
 
     @classmethod
     def open(cls, folder: Path, wanted: str | None = None) -> "HubModel":
-        """Reads what `save` wrote; of the heads those that a wanted one's or `POOL`'s forecasts need, or all.
+        """Reads what `save` wrote: all heads, or those needed for the forecasts of one head or of `POOL`.
 
         Raises:
             InputError: when there is no such head.
@@ -137,7 +137,7 @@ class HubModel:
             if _SCIKIT.keys() & set(names):
                 if _digest(folder / CLASSIFIERS) != about["classifiers"]:
                     raise ValueError(f"{CLASSIFIERS} was not saved with it; fit the model again")
-                classifiers = read_trees(folder / CLASSIFIERS, _BESIDE)
+                classifiers = read_trees(folder / CLASSIFIERS, _TRUSTED)
             heads: dict[str, Head] = {}
             for name in names:
                 if name in _SCIKIT:
@@ -168,7 +168,7 @@ def _check_name(model: str, heads: Iterable[str]) -> None:
 
 
 def _needs(rules: Rules) -> tuple[object, ...]:
-    """What a fit depends on."""
+    """Rules that a fit depends on."""
     return rules.horizons, rules.categories, rules.stable_below, rules.large_above, rules.stable_count, rules.rate_per
 
 
@@ -199,7 +199,7 @@ def fit_model(
     `progress` is called with (heads done, heads in all).
     """
     known = replay.known(reference_date)
-    examples = learn_from(known.counts, replay.history, known.population, replay.rules, config)
+    examples = build_examples(known.counts, replay.history, known.population, replay.rules, config)
     tasks = (delayed(_fit_named)(name, examples, replay.rules, config) for name in reversed(config.heads))
     heads: dict[str, Head] = {}
     progress(0, len(config.heads))
@@ -216,6 +216,6 @@ def _fit_named(name: HeadName, examples: Examples, rules: Rules, config: HubConf
 
 
 def as_finished(tasks: Iterator[Any], jobs: int) -> Iterator[Any]:
-    """Results of joblib's tasks as they are finished, each process with one thread."""
+    """Results of joblib's tasks in the order in which they finish; each process has one thread."""
     with parallel_config(backend="loky", inner_max_num_threads=1):
         yield from cast(Iterator[Any], Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks))

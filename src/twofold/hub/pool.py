@@ -1,4 +1,4 @@
-"""The pool: a weighted mean of the heads' probabilities, its weights learned from past weeks of the season alone."""
+"""The pool: a weighted mean of the heads' probabilities, with weights fitted on past weeks of the same season."""
 
 from datetime import date
 
@@ -17,11 +17,11 @@ _TOLERANCE = 1e-12
 def fit_weights(
     forecasts: pl.DataFrame, truth: pl.DataFrame, heads: tuple[str, ...], rules: Rules, prior_weeks: float
 ) -> dict[str, float]:
-    """Weights of a linear pool that would have scored best, held back towards equal ones.
+    """Weights of the linear pool with the best past score, shrunk towards equal ones.
 
     The RPS of a linear pool is a quadratic form of its weights, so the best weights on the simplex are the solution of
-    a small convex problem. With few weeks behind it the solution is luck: to the sum over weeks of the mean RPS a
-    penalty is added, of `prior_weeks` times the squared distance to equal weights. Forecasts and outcomes (as
+    a small convex problem. With few weeks its solution is noisy: to the sum over weeks of the mean RPS a penalty is
+    added, `prior_weeks` times the squared distance to equal weights. Forecasts and outcomes (as
     `examples.truth` gives them) are those of past dates, as far as they were known.
 
     Returns:
@@ -83,7 +83,7 @@ def _quadratic(
 def pool_forward(
     forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: Rules, config: HubConfig
 ) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
-    """The pool, date by date, its weights fitted on the outcomes of earlier dates that were known by then.
+    """The pool for each date, its weights fitted on the outcomes of earlier dates that were known by then.
 
     Returns:
         As `replay_pool`.

@@ -1,7 +1,7 @@
-"""How counts of the last weeks grow as late reports come in, learned from past versions and applied to the newest.
+"""Expected revisions of the last weeks' counts by late reports: fitted on past versions, applied to the newest.
 
-A count that is raised by a tenth a week later looks like a fall in the week when it is new. Forecasts start from what
-the last weeks will have become.
+A count that will be raised by a tenth a week later looks like a fall when it is new. So forecasts start from the
+expected final counts of the last weeks.
 """
 
 import itertools
@@ -17,11 +17,11 @@ from twofold.hub.vintages import Grid, Versions, grid_of
 LAGS = 3
 """Newest weeks that are corrected."""
 LOOK_BACK = 10
-"""Weekly versions that are looked at."""
+"""Weekly versions that are used."""
 DECAY_WEEKS = 6.0
-"""A version this much older counts e times less."""
+"""Weeks of age over which the weight of a version falls by a factor of e."""
 PRIOR = 1.0
-"""Weight of "no revision" beside the versions', the newest of which has weight 1."""
+"""Weight of "no revision"; the newest version has weight 1."""
 
 
 def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str] = ()) -> Float[np.ndarray, "lags"]:
@@ -29,12 +29,12 @@ def fit_revisions(versions: Versions, deadline: datetime, left_out: Sequence[str
 
     The chain ladder of insurance and of nowcasting: between two versions a week apart the count of the week that was
     then the k-th newest grew by a factor; the median of its logarithms over past versions, added up over k, leads from
-    a first report to a settled count. All locations are added up: a single one's revisions are mostly noise. It is a
+    a first report to the final count. All locations are added up: a single one's revisions are mostly noise. It is a
     median since a hub may publish a wrong table for a week: a mean would carry that mistake on for ten. Only versions
-    before the deadline are looked at; locations that are sums of others are left out.
+    before the deadline are used; locations that are sums of others are left out.
 
     Returns:
-        One logarithm a lag; 0 where nothing is known of revisions.
+        One logarithm per lag; 0 where nothing is known of revisions.
 
     Source:
         Mack (1993), Distribution-free calculation of the standard error of chain ladder reserve estimates, ASTIN

@@ -1,4 +1,4 @@
-"""What a forecast hub asks: its target, thresholds, seasons and deadlines, as data read from a file.
+"""The rules of a forecast hub: its target, thresholds, seasons and deadlines, read from a file.
 
 A hub publishes the counts again every week and takes forecasts until a deadline. A forecast belongs to a reference
 date, the last day of the week in which it is made; its horizons count weeks from there. The change is measured against
@@ -26,26 +26,26 @@ _TURN_MONTH = 7  # a northern season is named after the two years that it spans,
 
 
 class HubTarget(Config):
-    """What stays the same from season to season."""
+    """Rules that are the same in all seasons."""
 
     hub: str
     """Name of the hub."""
     target: str
     """Name of the target in a submission."""
     other_targets: tuple[str, ...] = ()
-    """Targets that a submission may hold beside it."""
+    """Other targets that a submission may contain."""
     categories: tuple[str, ...]
     """Names of the categories from falling to rising; the middle one is stable."""
     horizons: tuple[int, ...] = Field(min_length=1)
     """Weeks from the reference date to the end of the target week."""
     unscored_horizons: tuple[int, ...] = ()
-    """Horizons that the hub takes and does not score."""
+    """Horizons that the hub accepts and does not score."""
     rate_per: int = Field(gt=0)
     """Persons that a rate refers to."""
     stable_count: float = Field(ge=0.0)
     """A change in count smaller than this is stable, whatever the rate."""
     min_locations: int = Field(ge=1)
-    """Locations that the last version before the deadline must hold for the week before the reference date."""
+    """Locations for which the last version before the deadline must have the week before the reference date."""
     deadline_days: int
     """Days from the reference date to the day of the deadline."""
     deadline_utc: time
@@ -53,11 +53,11 @@ class HubTarget(Config):
     baseline: str
     """The model whose relative skill is 1."""
     ensemble: str
-    """The hub's own ensemble, the model to beat."""
+    """The hub's own ensemble of the teams' models."""
 
 
 class Season(Config):
-    """What a season sets."""
+    """Rules of one season."""
 
     first_reference: date
     """First reference date."""
@@ -77,10 +77,10 @@ class Rules(HubTarget, Season):
     season: str
     """Name of the season, such as 2024-25."""
     note: str | None = None
-    """Where the season is not listed: whose rules are used in its place."""
+    """Where the season is not listed: whose rules are used instead."""
 
     def deadline(self, reference_date: date) -> datetime:
-        """The moment (UTC) before which a version must be out, and a forecast made, for this reference date."""
+        """Time (UTC) before which a version must be published, and a forecast made, for this reference date."""
         if reference_date in self.moved_deadlines:
             return self.moved_deadlines[reference_date].astimezone(UTC)
         return datetime.combine(reference_date + timedelta(days=self.deadline_days), self.deadline_utc, UTC)
@@ -95,14 +95,13 @@ class HubRules(HubTarget):
     """A hub's rules in all seasons that its file lists."""
 
     seasons: dict[str, Season] = Field(min_length=1)
-    """Name, such as 2024-25 -> what that season sets."""
+    """Name, such as 2024-25 -> rules of that season."""
 
     def season(self, name: str) -> Rules:
         """The rules of one season.
 
-        Args:
-            name: as the hub names it. One later than all that are listed gets the rules of the newest, its dates moved
-                by 52 weeks a year, and a note that says so.
+        A season later than all that are listed gets the rules of the newest, its dates moved by 52 weeks a year, and a
+        note that says so.
 
         Raises:
             InputError: when the name is no season's, or an earlier season is not listed.
@@ -127,22 +126,16 @@ class HubRules(HubTarget):
         return Rules(season=name, note=note, **shared, **dict(base.model_copy(update=dates)))
 
 
-def rules(hub: str, season: str) -> Rules:
-    """The rules of a hub (a known name or a rules file) in one season, such as 2024-25; see `read_rules`.
-
-    Example:
-        >>> rules("flusight", "2024-25").deadline(date(2024, 12, 28)).isoformat()
-        '2024-12-27T04:00:00+00:00'
-    """
-    return read_rules(hub).season(season)
-
-
 def read_rules(hub: str | Path) -> HubRules:
     """Reads the rules of a known hub, or those in a TOML file of the layout of `flusight.toml`.
 
     Raises:
         InputError: when neither a known hub nor a file has that name.
         DataError: when the file breaks a rule; names file and key.
+
+    Example:
+        >>> read_rules("flusight").season("2024-25").deadline(date(2024, 12, 28)).isoformat()
+        '2024-12-27T04:00:00+00:00'
     """
     if hub in KNOWN:
         content, name = (resources.files("twofold.hub") / f"{hub}.toml").read_bytes(), f"{hub}.toml"
@@ -172,9 +165,9 @@ def _is_season(name: str) -> bool:
 
 
 def _check(found: HubRules, name: str) -> None:
-    """Refuses keys that don't fit together; what a single value must be, its field says."""
+    """Refuses keys that contradict each other; single values are validated by their fields."""
     if len(set(found.horizons + found.unscored_horizons)) < len(found.horizons + found.unscored_horizons):
-        raise DataError(f"{name}, horizons: a horizon stands twice; list each once, scored or unscored")
+        raise DataError(f"{name}, horizons: a horizon appears twice; list each once, scored or unscored")
     for season, sets in found.seasons.items():
         place = f"{name}, seasons.{season}"
         if not _is_season(season):

@@ -1,4 +1,4 @@
-"""A season's backtest: versions in; forecasts as they could have been made, scores and what the page draws out."""
+"""The backtest of a season: forecasts as they could have been made at each deadline, and their scores."""
 
 from collections.abc import Callable
 from datetime import date
@@ -13,8 +13,8 @@ from twofold.counts.panel import counted
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
-from twofold.hub.config import POOL, SEEN, HeadName, HubConfig
-from twofold.hub.examples import learn_from, truth
+from twofold.hub.config import POOL, HeadName, HubConfig
+from twofold.hub.examples import build_examples, truth
 from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import History
 from twofold.hub.model import as_finished
@@ -27,14 +27,33 @@ from twofold.hub.vintages import table_of
 
 RESAMPLES, BLOCK_WEEKS, LEVEL = 2000, 3, 0.9
 SHOWN_WEEKS = 8
-"""Weeks before each reference date of which the page shows what was known."""
+"""Weeks before each reference date whose counts, as they were known, the page shows."""
 PREFIX = "twofold-"
-"""Begins our models' names among those of other teams."""
+"""Prefix of our models' names."""
+_CHOSEN_ON = [f"{year}-{year - 1999}" for year in (*range(2010, 2020), 2022, 2023, 2024)]
+SEEN = {
+    ("flusight", "2023-24"): {"role": "chosen_on", "seasons": _CHOSEN_ON, "tests": [], "ensemble_rps": None},
+    ("flusight", "2024-25"): {
+        "role": "chosen_on",
+        "seasons": _CHOSEN_ON,
+        "tests": [
+            {"model": "trees", "chosen_on": ["2023-24"], "rps": 0.461, "corrected": None},
+            {"model": "rnn", "chosen_on": ["2022-23", "2023-24"], "rps": 0.408, "corrected": "revisions"},
+            {"model": "pool", "chosen_on": _CHOSEN_ON[:-1], "rps": 0.422, "corrected": None},
+        ],
+        "ensemble_rps": 0.445,
+    },
+}
+"""The role of a season in the choice of the models: `chosen_on`, as one of the `seasons`, so its scores flatter them.
+
+`tests` are the earlier runs, in their order, when the season was still a test of models chosen on others; `corrected`
+names the part of the code in which a defect had been corrected after the run before.
+"""
 Progress = Callable[[int, int], None]
 
 
 def check(replay: Replay, peers: pl.DataFrame | None) -> None:
-    """Tells what would keep a backtest from being scored before anything is fitted or written.
+    """Finds what would keep a backtest from being scored, before anything is fitted or written.
 
     Raises:
         InputError: when no date can be forecast, or of none the outcome is known.
@@ -54,9 +73,9 @@ def check(replay: Replay, peers: pl.DataFrame | None) -> None:
 def execute(
     replay: Replay, peers: pl.DataFrame | None, config: HubConfig, folder: RunFolder, *, jobs: int, progress: Progress
 ) -> None:
-    """Replays a season; everything the report reads is in the folder afterwards.
+    """Replays a season and writes all files that the report reads.
 
-    What is found there is not done again. `progress` is called with (fits done, fits in all).
+    Forecasts that the folder has already are not made again. `progress` is called with (fits done, fits in all).
 
     Raises:
         InputError: when versions and season don't fit each other.
@@ -91,7 +110,7 @@ def execute(
 def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> pl.DataFrame:
     """Forecasts of every head for every reference date that can be forecast.
 
-    `parts` gets one file for each head and fit; what it holds is not done again.
+    `parts` gets one file for each head and fit; those that exist are not made again.
 
     Returns:
         Columns model (the head's name), reference_date, horizon, location, category, probability.
@@ -111,7 +130,7 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, prog
             path, head, [known[day] for day in days], replay.history, rules=replay.rules, config=config
         )
         for path, head, days in sorted(missing, key=lambda block: config.heads.index(block[1]), reverse=True)
-    )  # the longest first, so that no process is left alone with one at the end
+    )  # the longest first, so that at the end no process works alone
     for done, (path, found) in enumerate(as_finished(tasks, jobs), len(blocks) - len(missing) + 1):
         write_parquet(path, found)
         progress(done, len(blocks))
@@ -122,7 +141,7 @@ def _forecast_block(
     path: Path, name: HeadName, known: list[Known], history: History | None, *, rules: Rules, config: HubConfig
 ) -> tuple[Path, pl.DataFrame]:
     """One head, fitted on what was known for the first of some reference dates: its forecasts for all of them."""
-    examples = learn_from(known[0].counts, history, known[0].population, rules, config)
+    examples = build_examples(known[0].counts, history, known[0].population, rules, config)
     head = fit_head(name, examples, rules, config)
     found = pl.concat([forecast(head, moment, rules, config) for moment in known])
     return path, found.select(pl.lit(name).alias("model"), pl.all())
@@ -145,7 +164,7 @@ def replay_pool(
 
 
 def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: Rules, config: HubConfig) -> dict[str, Any]:
-    """All models' scores: on what each forecast, on what all well-covered ones forecast, and in pairs with ours."""
+    """All models' scores: on all their own forecasts, on the common ones, and their differences to our default."""
     scored = score_forecasts(forecasts, happened, rules)
     default = PREFIX + POOL
     compared = differences(scored, default, resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=config.seed)
@@ -166,9 +185,8 @@ def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: Rules, conf
 
 
 def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: HubConfig) -> dict[str, Any]:
-    """What was replayed, what was left out, what was known."""
+    """The rest of scores.json: what was replayed, what was left out, what was known."""
     rules, notes = replay.rules, replay.notes
-    seen = SEEN.get((rules.hub, rules.season))
     if skipped:
         notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
     return {
@@ -178,13 +196,15 @@ def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: H
         "ensemble": rules.ensemble,
         "dates": [str(moment.reference_date) for moment in known],
         "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
-        "caveats": [] if seen is None else [seen],
+        "seen": SEEN.get((rules.hub, rules.season)),
         "notes": notes,
         "fits": [
             {
                 "origin": str(moment.reference_date),
                 "through": str(moment.counts.dates[-2].astype("datetime64[D]")),
-                "examples": len(learn_from(moment.counts, replay.history, moment.population, rules, config).asked),
+                "examples": len(
+                    build_examples(moment.counts, replay.history, moment.population, rules, config).queries
+                ),
             }
             for moment in known[:: config.refit_weeks]
         ],

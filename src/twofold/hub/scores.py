@@ -1,8 +1,8 @@
-"""Forecasts of many models against what happened: who forecast what, tables of scores, and who beats whom.
+"""Scores of many models' forecasts: tables of scores and pairwise comparisons.
 
-Models leave out dates and places, and dates differ in difficulty far more than models do. So a mean over all that a
-model forecast compares nothing by itself: beside it stand the mean over the forecasts that all well-covered models
-made, and relative skill and differences, where each pair of models is compared on what both forecast.
+Models leave out dates and locations, and dates differ in difficulty far more than models do. So the mean over all
+forecasts of a model can't be compared with that of another. What can: the means over the forecasts that all
+well-covered models made, and relative skill and differences, where each pair is compared on what both forecast.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ def score_forecasts(forecasts: pl.DataFrame, truth: pl.DataFrame, rules: Rules) 
         DataError: when a forecast lacks a category, has one twice or an unknown one, or is no distribution.
     """
     names, index = rules.categories, ["model", *UNIT, "observed"]
-    asked = forecasts.with_columns(pl.col("horizon").cast(pl.Int64)).join(truth.select(*UNIT, "observed"), on=UNIT)
-    strange = asked.filter(~pl.col("category").is_in(names))
+    matched = forecasts.with_columns(pl.col("horizon").cast(pl.Int64)).join(truth.select(*UNIT, "observed"), on=UNIT)
+    strange = matched.filter(~pl.col("category").is_in(names))
     if not strange.is_empty():
         raise DataError(f"{_named(strange)}: {strange['category'][0]!r} is none of {', '.join(names)}")
-    twice = asked.filter(asked.select("model", *UNIT, "category").is_duplicated())
+    twice = matched.filter(matched.select("model", *UNIT, "category").is_duplicated())
     if not twice.is_empty():
-        raise DataError(f"{_named(twice)}: the category {twice['category'][0]!r} stands twice; keep one")
-    wide = asked.pivot(on="category", on_columns=names, index=index, values="probability").sort("model", *UNIT)
+        raise DataError(f"{_named(twice)}: the category {twice['category'][0]!r} appears twice; keep one")
+    wide = matched.pivot(on="category", on_columns=names, index=index, values="probability").sort("model", *UNIT)
     lacking = wide.filter(pl.any_horizontal(pl.col(names).is_null()))
     if not lacking.is_empty():
         raise DataError(f"{_named(lacking)}: a category has no probability; give all of {', '.join(names)}")
@@ -127,7 +127,7 @@ def differences(
     """Difference of a model's mean score to every other's, on the forecasts that both made, with its interval.
 
     Reference dates are resampled in blocks, all places and horizons of a date together: forecasts of neighbouring weeks
-    share their target weeks and their mistakes. Both models are scored on the same dates drawn. A block holds
+    share their target weeks and their errors. Both models are scored on the same dates drawn. A block holds
     `block_weeks` consecutive reference dates; the interval aims at `level`; the seed, of numpy's PCG64, is the same for
     every peer.
 

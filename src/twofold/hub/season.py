@@ -1,4 +1,4 @@
-"""A season, and what was known at each of its deadlines and nothing else: counts, expected revisions, population."""
+"""What was known at each deadline of a season, and nothing else: counts, expected revisions, population."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Known:
     Attributes:
         reference_date: that the forecast is for.
         counts: the version as it was published.
-        expected: the counts that its last weeks are expected to settle at.
+        expected: the counts after the expected revisions of its last weeks.
         population: persons in each location.
         revisions: logarithms of the expected factors, the newest week first.
     """
@@ -68,13 +68,13 @@ class Replay:
 
     @property
     def notes(self) -> list[str]:
-        """What the readers left out, and whose rules are used, in plain sentences."""
+        """Sentences on what the readers left out, and on whose rules are used."""
         own = [] if self.rules.note is None else [self.rules.note]
         return [*self.versions.notes, *(self.history.notes if self.history else ()), *own]
 
     @cached_property
     def dates(self) -> tuple[list[date], list[Skipped]]:
-        """Reference dates that can be forecast, and those that can't with the reason.
+        """Reference dates that can be forecast, and those that can't, with the reasons.
 
         Raises:
             InputError: when there is none.
@@ -88,14 +88,14 @@ class Replay:
         return used, skipped
 
     def known(self, reference_date: date) -> Known:
-        """What was known for a reference date; see `known_at`. It is worked out once."""
+        """What was known for a reference date; see `known_at`. It is computed once."""
         if reference_date not in self._known:
             self._known[reference_date] = known_at(self.versions, reference_date, self.locations, self.rules)
         return self._known[reference_date]
 
 
 def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, rules: Rules) -> Known:
-    """What is known for a reference date: nothing published at its deadline or after it is looked at.
+    """What is known for a reference date: nothing published at its deadline or after it is used.
 
     Locations that the season's table lacks are not forecast.
 
@@ -122,7 +122,7 @@ def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, 
 
 
 def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:
-    """Parts reference dates into those that can be forecast and those that can't, with their reasons."""
+    """Splits reference dates into those that can be forecast and those that can't, with the reasons."""
     used, skipped = [], []
     for day in dates:
         week, deadline = day - WEEK, rules.deadline(day)

@@ -1,7 +1,7 @@
-"""A submission to a hub: checked, ours or another team's, and written, with the metadata that describe its model.
+"""Submissions to a hub, ours or another team's: checked and written, with the metadata of the model.
 
-A submission is one table for one reference date. Rows of the hub's other targets may stand in it; they are counted and
-left alone. A check tells every broken rule with the rows that break it.
+A submission is one table for one reference date. It may have rows of the hub's other targets; they are counted and not
+checked. A check reports every broken rule with the rows that break it.
 """
 
 import io
@@ -34,8 +34,8 @@ COLUMNS: dict[str, Kind] = {
 }
 """Columns of a submission, in the order in which we write them."""
 SUM_TOLERANCE = 1.5e-8
-"""Probabilities of a forecast may miss 1 by this much: what R's `all.equal`, the hubverse's own check, lets pass."""
-_FORECAST = ["location", "horizon"]  # what one forecast is for; the reference date is one for all
+"""Tolerance of the sum of a forecast's probabilities: that of R's `all.equal`, which the hubverse checks with."""
+_FORECAST = ["location", "horizon"]  # key of one forecast; the reference date is the same for all
 _NAME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-([A-Za-z0-9_]{1,16})-([A-Za-z0-9_]{1,16})\.(csv|parquet)")
 Abbreviation = Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,16}$")]
 
@@ -91,7 +91,7 @@ class Checked:
 
 
 class FileName(NamedTuple):
-    """What the name of a submission says."""
+    """Parts of the file name of a submission."""
 
     reference_date: date
     team: str
@@ -100,7 +100,7 @@ class FileName(NamedTuple):
 
 
 def parse_name(name: str) -> FileName:
-    """Takes a submission's file name apart.
+    """Parses the file name of a submission.
 
     Raises:
         InputError: when it breaks the hub's rule.
@@ -144,7 +144,7 @@ def check_file(path: Path, rules: Rules, locations: pl.DataFrame) -> Checked:
 
 
 def check_sheet(sheet: Sheet, name: FileName | None, rules: Rules, locations: pl.DataFrame) -> Checked:
-    """Checks a submission's table; where it has no file's name, the first row's date stands for all."""
+    """Checks a submission's table; without a valid file name the reference date is that of the first row."""
     found = sheet.frame.columns
     misshapen = [Problem("columns", "is missing; a submission has it", column=c) for c in COLUMNS if c not in found]
     misshapen += [
@@ -184,18 +184,18 @@ def check_sheet(sheet: Sheet, name: FileName | None, rules: Rules, locations: pl
 
 
 def _row_tests(named: date | None, rules: Rules, locations: pl.DataFrame) -> list[tuple[str, str, pl.Expr]]:
-    """Rules that a row keeps or breaks by itself: (rule, column, message where it is broken).
+    """Rules on single rows: (rule, column, message where it is broken).
 
-    They are made so that one wrong date is told once: a target week may fit the row's date or the submission's.
-    That is None where neither the file's name nor any row tells it.
+    One wrong date is reported once, since a target week may fit the row's date or the submission's (None where neither
+    the file name nor any row gives it).
     """
     day, horizon, end = (pl.col(name) for name in ("reference_date", "horizon", "target_end_date"))
     right_day = day.dt.weekday() == rules.first_reference.isoweekday()
     as_named = day == (day if named is None else named)
     in_season = day.map_elements(season_of, return_dtype=pl.String) == rules.season
     must = f"must be a {rules.first_reference:%A}; {{}} is a {{}}"
-    asked = sorted((*rules.unscored_horizons, *rules.horizons))
-    known = horizon.is_in(asked)
+    allowed = sorted((*rules.unscored_horizons, *rules.horizons))
+    known = horizon.is_in(allowed)
     fits = [end == start + WEEK * horizon for start in ([day] if named is None else [day, pl.lit(named)])]
     due = "must be {} weeks after the reference date {}, got {}"
     return [
@@ -209,7 +209,7 @@ def _row_tests(named: date | None, rules: Rules, locations: pl.DataFrame) -> lis
         ),
         ("season", "reference_date", _unless(in_season | ~as_named, f"must lie in {rules.season}, got {{}}", day)),
         ("horizon", "horizon", _readable("horizon")),
-        ("horizon", "horizon", _unless(known, f"must be one of {', '.join(map(str, asked))}, got {{}}", horizon)),
+        ("horizon", "horizon", _unless(known, f"must be one of {', '.join(map(str, allowed))}, got {{}}", horizon)),
         ("target_end_date", "target_end_date", _readable("target_end_date")),
         ("target_end_date", "target_end_date", _unless(pl.any_horizontal(fits) | ~known, due, horizon, day, end)),
         ("location", "location", _one_of("location", locations["location"].to_list(), shown=False)),
@@ -220,7 +220,7 @@ def _row_tests(named: date | None, rules: Rules, locations: pl.DataFrame) -> lis
 
 
 def _broken(rows: pl.DataFrame, rule: str, column: str, test: pl.Expr) -> list[Problem]:
-    """One problem for every different message of a test; the test is null in a row that passes."""
+    """One problem per different message of a test; the test is null in a row that passes."""
     found = rows.select("row", message=test).drop_nulls().group_by("message", maintain_order=True).agg("row")
     return [Problem(rule, message, tuple(numbers), column) for message, numbers in found.iter_rows()]
 
@@ -244,7 +244,7 @@ def _one_of(column: str, names: list[str], *, shown: bool = True) -> pl.Expr:
 
 
 def _broken_forecasts(rows: pl.DataFrame, rules: Rules) -> list[Problem]:
-    """Rules on the categories of one location and horizon together; a forecast with a broken row is passed over."""
+    """Rules on the categories of one location and horizon together; forecasts with a broken row are skipped."""
     grouped = rows.group_by(_FORECAST, maintain_order=True).agg(
         "row", pl.col("output_type_id").alias("got"), pl.col("value").sum().alias("total"), pl.col("bad").any()
     )
@@ -254,11 +254,11 @@ def _broken_forecasts(rows: pl.DataFrame, rules: Rules) -> list[Problem]:
         where = f"location {forecast['location']!r}, horizon {forecast['horizon']}"
         for category in sorted({category for category in got if got.count(category) > 1}):
             twice = tuple(row for row, name in zip(numbers, got, strict=True) if name == category)
-            problems.append(Problem("duplicate", f"{where}: {category!r} stands {len(twice)} times", twice))
+            problems.append(Problem("duplicate", f"{where}: {category!r} appears {len(twice)} times", twice))
         missing = ", ".join(category for category in rules.categories if category not in got)
         if missing:
-            told = f"{where}: every category needs a row; there is none for {missing}"
-            problems.append(Problem("complete", told, numbers))
+            message = f"{where}: every category needs a row; there is none for {missing}"
+            problems.append(Problem("complete", message, numbers))
         elif len(got) == len(rules.categories) and abs(forecast["total"] - 1.0) > SUM_TOLERANCE:
             problems.append(Problem("sum", f"{where}: must add up to 1, got {forecast['total']:.9g}", numbers, "value"))
     return problems
@@ -276,7 +276,7 @@ class Contributor(Config):
 
 
 class Metadata(Config):
-    """What a hub wants to know of a model.
+    """What a hub requires to be known of a model.
 
     Source:
         hub-config/model-metadata-schema.json of the FluSight hub; the fields that it requires, and three more.
@@ -327,7 +327,7 @@ def submission(forecasts: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 
 def write_submission(path: Path, forecasts: pl.DataFrame, rules: Rules, locations: pl.DataFrame) -> None:
-    """Writes a submission of one reference date that the hub will take, as `YYYY-MM-DD-team-model.csv` or `.parquet`.
+    """Writes a valid submission of one reference date as `YYYY-MM-DD-team-model.csv` or `.parquet`.
 
     Raises:
         InputError: when the name or the forecasts break a rule of the hub; nothing is written then.
@@ -346,7 +346,7 @@ def write_submission(path: Path, forecasts: pl.DataFrame, rules: Rules, location
 def write_metadata(folder: Path, metadata: Metadata) -> Path:
     """Writes a model's metadata as `team-model.yml`.
 
-    Every value is written as JSON, which is YAML, too; so no text needs a rule of its own for quotes.
+    Every value is written as JSON, which is valid YAML, so that no text needs quoting rules.
 
     Returns:
         The file's path.

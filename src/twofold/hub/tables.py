@@ -1,4 +1,4 @@
-"""A hub's table files, CSV or Parquet, as columns of known types; whatever breaks a rule is told with its row."""
+"""A hub's table files, CSV or Parquet, as typed columns; errors name the row and the column."""
 
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ WANTED: dict[Kind, str] = {
 }
 """What a cell of each kind looks like, for a message."""
 UNIT = ["reference_date", "horizon", "location"]
-"""What one forecast is for."""
+"""Key of one forecast."""
 FORECAST: dict[str, Kind] = {
     "model": "text",
     "reference_date": "date",
@@ -31,7 +31,7 @@ FORECAST: dict[str, Kind] = {
     "category": "text",
     "probability": "number",
 }
-"""Columns of a table of forecasts: one row a category, of `predictions.parquet` and of the peers' file."""
+"""Columns of a table of forecasts, one row per category: of `predictions.parquet` and of the peers' file."""
 _LOCATIONS: dict[str, Kind] = {
     "location": "text",
     "abbreviation": "text",
@@ -57,7 +57,7 @@ class Sheet:
     numbers: Sequence[int]
 
     def refuse(self, broken: pl.Series, say: Callable[[int], str], column: str | None = None) -> None:
-        """Refuses the first broken row; `say` tells what is wrong in it, by its index in `frame`.
+        """Refuses the first broken row; `say` makes the message from its index in `frame`.
 
         Raises:
             DataError: when there is such a row; names file, row and column.
@@ -68,7 +68,7 @@ class Sheet:
             raise DataError(f"{place if column is None else f'{place}, column {column!r}'}: {say(row)}")
 
     def typed(self, columns: Mapping[str, Kind], may_lack: Collection[str] = ()) -> pl.DataFrame:
-        """The named columns with their kinds; others are left alone. In those of `may_lack` a cell may be empty.
+        """The named columns with their kinds; other columns are ignored. In those of `may_lack` a cell may be empty.
 
         Raises:
             DataError: when a column or a cell is missing or not of its kind; names file, row and column.
@@ -92,7 +92,7 @@ class Sheet:
 
         def say(row: int) -> str:
             shown = "the cell is empty" if empty[row] else f"{cells[row]!r} is not {WANTED[kind]}"
-            return f"{shown}; mend the cell, or leave the row out"
+            return f"{shown}; correct the cell, or leave the row out"
 
         self.refuse(values.is_null() & ~empty if may_lack else values.is_null(), say, name)
         return values
@@ -120,14 +120,14 @@ def read_sheet(path: Path) -> Sheet:
     header = table.rows[0]
     twice = next((column for i, column in enumerate(header) if column in header[:i]), None)
     if twice is not None:
-        raise DataError(f"{table.place(0)}: the column {twice!r} stands {header.count(twice)} times; keep one of them")
+        raise DataError(f"{table.place(0)}: the column {twice!r} appears {header.count(twice)} times; keep one of them")
     table.check_rectangular(1)
     rows = [[cell or None for cell in row] for row in table.rows[1:]]
     return Sheet(name, pl.DataFrame(rows, dict.fromkeys(header, pl.String), orient="row"), table.numbers[1:])
 
 
 def sheet_of(name: str, frame: pl.DataFrame) -> Sheet:
-    """A table in memory as a sheet; row 1 is its first row."""
+    """A table in memory as a sheet, whose first row is row 1."""
     return Sheet(name, frame, range(1, frame.height + 1))
 
 
@@ -137,7 +137,7 @@ def parse(cells: pl.Series, kind: Kind) -> pl.Series:
     Times are UTC; one that carries no zone is taken for UTC.
 
     Raises:
-        ValueError: when the type of a Parquet column can't hold the kind at all; to be put behind the column's name.
+        ValueError: when the type of a Parquet column can't hold the kind at all; the caller names the column.
     """
     if cells.dtype == pl.Null:
         cells = cells.cast(pl.String)
@@ -181,7 +181,7 @@ def _times(cells: pl.Series) -> pl.Series:
         return zoned.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
     if cells.dtype != pl.String:
         raise ValueError(
-            f"holds {cells.dtype}; times with their hour are needed (a date alone doesn't tell what was known at a "
+            f"holds {cells.dtype}; times with their hour are needed (a date alone doesn't say what was known at a "
             "deadline of that day)"
         )
     known: dict[str | None, datetime | None] = {}
@@ -204,11 +204,11 @@ def read_forecasts(path: Path) -> pl.DataFrame:
 
 
 def read_locations(path: Path) -> pl.DataFrame:
-    """Reads the places that a hub forecasts for in a season.
+    """Reads the locations of a hub in a season.
 
     Args:
         path: CSV or Parquet with the columns `abbreviation`, `location` (a FIPS code as text, or US), `location_name`
-            and `population`; others are left alone.
+            and `population`; others are ignored.
 
     Returns:
         Columns location, abbreviation, name, population (persons), sorted by location.
@@ -222,12 +222,12 @@ def read_locations(path: Path) -> pl.DataFrame:
         raise DataError(f"{sheet.name}: there is a header but no location below it")
     persons, code = table["population"], table["location"]
     sheet.refuse(persons < 1, lambda row: f"must be at least 1 person, got {persons[row]}", "population")
-    sheet.refuse(~code.is_first_distinct(), lambda row: f"location {code[row]!r} stands above already; keep one row")
+    sheet.refuse(~code.is_first_distinct(), lambda row: f"location {code[row]!r} appears in an earlier row; keep one")
     return table.rename({"location_name": "name"}).sort("location")
 
 
 def with_population(table: pl.DataFrame, locations: pl.DataFrame) -> pl.DataFrame:
-    """A table with a column `location`, and beside it each one's population.
+    """Adds the population to a table with a column `location`.
 
     Raises:
         InputError: when the locations lack one of the table's.

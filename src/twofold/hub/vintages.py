@@ -1,7 +1,7 @@
-"""Versions: counts as they were published, and as they were published again; what was known at any moment.
+"""Versions (vintages) of the counts as they were published and revised, and what was known at any time.
 
-Counts of the last weeks are revised, and so are old ones. A forecast made in the past may use what was known then and
-nothing else, so every reader of a version names its moment.
+Recent counts are revised, and so are old ones. A forecast made in the past may use only what was known then, so every
+access to a version names its time.
 """
 
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Versions:
 
     Attributes:
         changes: as_of (when the version was published, UTC), target_end_date (last day of the week), location, value
-            (cases; null: withdrawn), sorted by as_of. A row stands where a value first appears or changes.
-        notes: what the reader left out, in plain sentences.
+            (cases; null: withdrawn), sorted by as_of; one row where a value first appears or changes.
+        notes: sentences on what the reader left out.
     """
 
     changes: pl.DataFrame
@@ -40,7 +40,7 @@ class Versions:
         return self.changes["as_of"].unique().sort().to_list()
 
     def as_of(self, time: datetime) -> pl.DataFrame:
-        """The version that was out at a moment, one published at that very moment included.
+        """The version that was out at a time, one published at that very time included.
 
         Returns:
             Columns target_end_date, location, value; sorted by location, then date.
@@ -52,7 +52,7 @@ class Versions:
         return _last(self.changes.filter(pl.col("as_of") < _zoned(deadline)))
 
     def until(self, deadline: datetime) -> "Versions":
-        """The versions published before a deadline, for what is learned from revisions.
+        """The versions published before a deadline.
 
         Raises:
             InputError: when there is none.
@@ -65,17 +65,6 @@ class Versions:
     def latest(self) -> pl.DataFrame:
         """The newest version; columns as of `as_of`."""
         return _last(self.changes)
-
-    def first_reported(self) -> pl.DataFrame:
-        """Every value as it first appeared, and when.
-
-        The first version of all brings the whole past with it: what it holds is not what was reported at the time.
-
-        Returns:
-            Columns as_of, target_end_date, location, value; sorted by location, then date.
-        """
-        first = self.changes.drop_nulls("value").unique(_CELL, keep="first", maintain_order=True)
-        return first.sort("location", "target_end_date")
 
 
 class Grid(NamedTuple):
@@ -106,10 +95,12 @@ def read_versions(path: Path) -> Versions:
     if table.is_empty():
         raise DataError(f"{sheet.name}: there are columns but no row; a version of the counts is needed")
     value = table["value"]
-    sheet.refuse(value.fill_null(0.0) < 0, lambda row: f"cases can't be negative, got {value[row]:g}; mend it", "value")
+    sheet.refuse(
+        value.fill_null(0.0) < 0, lambda row: f"cases can't be negative, got {value[row]:g}; correct it", "value"
+    )
     once = table.unique().sort("as_of", "location", "target_end_date", "value")
-    # A hub once published a table with all locations' values under one name, and mended it within minutes: what stood
-    # before is nearer to the truth than any of them.
+    # A hub once published a table with all locations' values under one name, and corrected it within minutes: values
+    # from before are nearer to the truth than any of them.
     several = once.select("as_of", *_CELL).is_duplicated()
     wrong = once.filter(several)
     if wrong.is_empty():
@@ -124,7 +115,7 @@ def read_versions(path: Path) -> Versions:
 
 
 def grid_of(version: pl.DataFrame) -> Grid:
-    """One version, not empty, as a matrix: what a forecaster reads that can do with gaps.
+    """One version, not empty, as a matrix with gaps.
 
     Raises:
         InputError: when two weeks are not whole weeks apart.
@@ -140,7 +131,7 @@ def grid_of(version: pl.DataFrame) -> Grid:
 
 
 def table_of(grid: Grid) -> pl.DataFrame:
-    """A matrix as a table, the way back from `grid_of`: target_end_date, location, value, without gaps."""
+    """The inverse of `grid_of`: columns target_end_date, location, value, without gaps."""
     table = {
         "target_end_date": np.tile(grid.dates, len(grid.locations)),
         "location": np.repeat(grid.locations, len(grid.dates)),
@@ -156,5 +147,5 @@ def _last(changes: pl.DataFrame) -> pl.DataFrame:
 
 def _zoned(time: datetime) -> datetime:
     if time.tzinfo is None:
-        raise InputError(f"a moment needs its time zone, got {time}; give it in UTC")
+        raise InputError(f"a time needs its time zone, got {time}; give it in UTC")
     return time

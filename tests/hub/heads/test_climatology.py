@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from twofold.hub.examples import Asked, Examples
+from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.climatology import fit_climatology
 
 
-def asked(base: list[float], week: float) -> Asked:
+def queries(base: list[float], week: float) -> Queries:
     inputs = np.full((len(base), 2, len(NAMES)), np.nan)
     inputs[:, -1, NAMES.index("season_week")] = week
-    return Asked(inputs, np.array(base, dtype=float), np.full(len(base), 1e6))
+    return Queries(inputs, np.array(base, dtype=float), np.full(len(base), 1e6))
 
 
 # Four changes of weeks 10 to 14, from 9 cases: to 0, 9, 19 and 99; one that weighs twice; one of another time.
@@ -19,11 +19,11 @@ BASE = [9.0] * 5
 CHANGE = np.array([[-9.0], [0.0], [10.0], [90.0], [990.0]])
 WEEK = np.array([10.0, 11.0, 13.0, 14.0, 14.1])
 WEIGHT = np.array([1.0, 1.0, 2.0, 1.0, 5.0])
-HEAD = fit_climatology(Examples(asked(BASE, 0.0), CHANGE, WEIGHT, WEEK))
+HEAD = fit_climatology(Examples(queries(BASE, 0.0), CHANGE, WEIGHT, WEEK))
 
 
 def above(head, base: float, taus: list[float], week: float = 12.0) -> list[float]:
-    return head.exceed(asked([base], week), np.array([[taus]]))[0, 0].tolist()
+    return head.exceed(queries([base], week), np.array([[taus]]))[0, 0].tolist()
 
 
 def test_shares_by_hand() -> None:
@@ -44,7 +44,7 @@ def test_another_time_of_the_season_has_its_own_changes() -> None:
 
 
 def test_two_weeks_asked_at_once_keep_their_own_changes() -> None:
-    both = asked([9.0, 9.0], 12.0)
+    both = queries([9.0, 9.0], 12.0)
     both.inputs[1, -1, NAMES.index("season_week")] = 15.5
     found = HEAD.exceed(both, np.full((2, 1, 1), 900.0))
     assert found.ravel() == pytest.approx([1 / 7, 6 / 8])
@@ -52,6 +52,6 @@ def test_two_weeks_asked_at_once_keep_their_own_changes() -> None:
 
 def test_a_change_that_is_not_known_does_not_count() -> None:
     change = np.hstack([CHANGE, np.where(CHANGE > 50, np.nan, CHANGE)])
-    head = fit_climatology(Examples(asked(BASE, 0.0), change, WEIGHT, WEEK))
-    found = head.exceed(asked([9.0], 12.0), np.array([[[5.0], [5.0]]]))[0, :, 0]
+    head = fit_climatology(Examples(queries(BASE, 0.0), change, WEIGHT, WEEK))
+    found = head.exceed(queries([9.0], 12.0), np.array([[[5.0], [5.0]]]))[0, :, 0]
     assert found == pytest.approx([4 / 7, 3 / 6])

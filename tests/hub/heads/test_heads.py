@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hub.season_small import ALL_HEADS, CONFIG, FIRST, LOCATIONS, RULES, asked, examples, head, learned, replay
+from hub.season_small import ALL_HEADS, CONFIG, FIRST, LOCATIONS, RULES, examples, head, learned, queries, replay
 from twofold.hub.config import HubConfig
 from twofold.hub.heads import forecast
 from twofold.hub.heads.climatology import Climatology
@@ -35,7 +35,7 @@ def test_forecasts_stand_in_order_with_their_own_probabilities(name) -> None:
         for category in RULES.categories
     ]
     assert table.drop("probability").rows() == rows
-    pmf = pmf_of(head(name), asked(), RULES, CONFIG.floor)
+    pmf = pmf_of(head(name), queries(), RULES, CONFIG.floor)
     assert table["probability"].to_list() == pmf.ravel().tolist()
 
 
@@ -53,7 +53,7 @@ def test_forecasts_start_from_the_expected_counts_and_learn_from_the_published()
     other = Known(FIRST, KNOWN.counts, doubled, KNOWN.population, KNOWN.revisions)
     found, before = (forecast(head("trees"), known, RULES, CONFIG) for known in (other, KNOWN))
     assert found["probability"].to_list() != before["probability"].to_list()
-    assert learned(other).asked.inputs.tobytes() == examples().asked.inputs.tobytes()
+    assert learned(other).queries.inputs.tobytes() == examples().queries.inputs.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hub.season_small import RULES, asked, examples
-from twofold.hub.examples import Asked, Examples
+from hub.season_small import RULES, examples, queries
+from twofold.hub.examples import Examples, Queries
 from twofold.hub.heads.logistic import Logistic, fit_logistic
 from twofold.hub.heads.pmf import growth_needed
 
@@ -14,7 +14,7 @@ HEAD = fit_logistic(examples(), RULES)
 
 
 def test_answers_are_sums_of_the_categories_above() -> None:
-    question, cuts = asked(), asked().cuts(RULES)
+    question, cuts = queries(), queries().cuts(RULES)
     found = HEAD.exceed(question, cuts)
     assert len(HEAD.classifiers) == 4
     for horizon, pipeline in enumerate(HEAD.classifiers):
@@ -29,20 +29,20 @@ def test_answers_are_sums_of_the_categories_above() -> None:
 
 def test_a_category_that_never_happened_has_no_probability() -> None:
     known = examples()
-    never = known.change < known.asked.cuts(RULES)[:, :, 0]
-    rest = Examples(known.asked, np.where(never, np.nan, known.change), known.weight, known.week)
+    never = known.change < known.queries.cuts(RULES)[:, :, 0]
+    rest = Examples(known.queries, np.where(never, np.nan, known.change), known.weight, known.week)
     head = fit_logistic(rest, RULES)
     assert [pipeline.classes_.tolist() for pipeline in head.classifiers] == [[1, 2, 3, 4]] * 4
-    cuts = asked().cuts(RULES)
+    cuts = queries().cuts(RULES)
     apart = cuts[:, :, 0] < cuts[:, :, 1]
-    assert head.exceed(asked(), cuts)[:, :, 0][apart] == pytest.approx(1.0)
+    assert head.exceed(queries(), cuts)[:, :, 0][apart] == pytest.approx(1.0)
 
 
 def test_unknown_inputs_are_no_obstacle() -> None:
-    question = asked()
+    question = queries()
     inputs = question.inputs.copy()
     inputs[0, -1, :5] = np.nan
-    found = HEAD.exceed(Asked(inputs, question.base, question.population), question.cuts(RULES))
+    found = HEAD.exceed(Queries(inputs, question.base, question.population), question.cuts(RULES))
     assert np.isfinite(found).all()
     assert found[1:].tolist() == HEAD.exceed(question, question.cuts(RULES))[1:].tolist()
 
@@ -53,10 +53,10 @@ def coefficients(head: Logistic) -> np.ndarray:
 
 def test_an_example_of_weight_two_counts_as_two() -> None:
     known = examples()
-    some = np.arange(0, len(known.asked), 2)
+    some = np.arange(0, len(known.queries), 2)
 
     def fitted(rows: np.ndarray, weight: np.ndarray) -> Examples:
-        part = Asked(known.asked.inputs[rows], known.asked.base[rows], known.asked.population[rows])
+        part = Queries(known.queries.inputs[rows], known.queries.base[rows], known.queries.population[rows])
         return Examples(part, known.change[rows], weight, known.week[rows])
 
     # Twice each: mean and deviation of the inputs, which know no weight, stay.

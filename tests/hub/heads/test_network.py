@@ -6,10 +6,10 @@ import torch
 from scipy.special import softmax
 from scipy.stats import logistic
 
-from hub.season_small import RULES, asked, head
+from hub.season_small import RULES, head, queries
 from twofold.engine.recurrent import seeded_weights
 from twofold.hub.config import NetworkConfig
-from twofold.hub.examples import Asked, Examples
+from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.network import GROWTH_UNIT, READ, MixtureNetwork, Networks, fit_networks, fit_scaling
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
@@ -83,37 +83,37 @@ def test_scaling_by_hand() -> None:
     scaling = fit_scaling(inputs)
     assert scaling.mean[:4].tolist() == [2, 5, 0, 4]
     assert scaling.deviation[:4].tolist() == [1, np.inf, np.inf, 4]
-    asked = np.zeros((1, 2, len(NAMES)))
-    asked[0, 0, :4], asked[0, 1, :4] = [99, 99, 99, 99], [2.5, np.nan, 1, np.nan]
-    found = scaling.apply(asked)[0, :, :4].tolist()
+    queries = np.zeros((1, 2, len(NAMES)))
+    queries[0, 0, :4], queries[0, 1, :4] = [99, 99, 99, 99], [2.5, np.nan, 1, np.nan]
+    found = scaling.apply(queries)[0, :, :4].tolist()
     assert found == [[4, 0, 0, 4], [0.5, 0, 0, 0]]  # far out: cut off; never varying, never known, not known: the mean
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_calendar_is_not_read_and_everything_else_is(cell) -> None:
-    own, question, cuts = head(cell), asked(), asked().cuts(RULES)
+    own, question, cuts = head(cell), queries(), queries().cuts(RULES)
     before = own.exceed(question, cuts)
     ignored = []
     for index, name in enumerate(NAMES):
         inputs = question.inputs.copy()
         inputs[:, :, index] = np.where(inputs[:, :, index] > inputs[:, :, index].mean(), -9.0, 9.0)
-        if (own.exceed(Asked(inputs, question.base, question.population), cuts) == before).all():
+        if (own.exceed(Queries(inputs, question.base, question.population), cuts) == before).all():
             ignored.append(name)
     assert ignored == ["season_week"]
 
 
 def test_the_answer_is_the_mean_of_the_networks() -> None:
     modules = tuple(network(seed=seed, horizons=4).train() for seed in (1, 2))
-    scaling = fit_scaling(asked().inputs)
-    cuts = asked().cuts(RULES)
-    parts = [Networks("gru", scaling, (module,)).exceed(asked(), cuts) for module in modules]
-    both = Networks("gru", scaling, modules).exceed(asked(), cuts)
+    scaling = fit_scaling(queries().inputs)
+    cuts = queries().cuts(RULES)
+    parts = [Networks("gru", scaling, (module,)).exceed(queries(), cuts) for module in modules]
+    both = Networks("gru", scaling, modules).exceed(queries(), cuts)
     assert not np.array_equal(*parts)
     assert both == pytest.approx(np.mean(parts, axis=0))
     assert both.dtype == np.float64
-    needed = torch.from_numpy(growth_needed(asked().base, cuts)).float()
-    alone = modules[0].eval()(scaling.apply(asked().inputs), needed).detach().double().numpy()
-    np.testing.assert_array_equal(parts[0], certain_below_zero(asked().base, cuts, alone))
+    needed = torch.from_numpy(growth_needed(queries().base, cuts)).float()
+    alone = modules[0].eval()(scaling.apply(queries().inputs), needed).detach().double().numpy()
+    np.testing.assert_array_equal(parts[0], certain_below_zero(queries().base, cuts, alone))
 
 
 N = 400
@@ -121,12 +121,12 @@ LONG = NetworkConfig(hidden=8, components=2, dropout=0.1, epochs=12, batch_size=
 QUICK = LONG.model_copy(update={"epochs": 1})
 
 
-def lesson(seed: int = 0) -> Examples:
+def made_up(seed: int = 0) -> Examples:
     """Counts double where the first input is positive and halve where it is negative; nothing else means anything."""
     inputs = np.random.default_rng(seed).normal(0, 1, (N, 3, len(NAMES)))
     base = np.full(N, 100.0)
     change = np.where(inputs[:, -1, :1] > 0, 100.0, -50.0) * np.ones(4)
-    return Examples(Asked(inputs, base, np.full(N, 1e6)), change, np.ones(N), np.full(N, 20.0))
+    return Examples(Queries(inputs, base, np.full(N, 1e6)), change, np.ones(N), np.full(N, 20.0))
 
 
 def trained(examples: Examples, config: NetworkConfig = QUICK, seed: int = 0, cell="gru") -> Networks:
@@ -139,32 +139,32 @@ def weights(networks: Networks) -> list[bytes]:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_a_rule_is_learned_and_holds_for_new_examples(cell) -> None:
-    fresh = lesson(1)
-    rises = trained(lesson(), LONG, cell=cell).exceed(fresh.asked, np.zeros((N, 4, 1)))[:, 0, 0]
+    fresh = made_up(1)
+    rises = trained(made_up(), LONG, cell=cell).exceed(fresh.queries, np.zeros((N, 4, 1)))[:, 0, 0]
     assert ((rises > 0.5) == (fresh.change[:, 0] > 0)).mean() > 0.9
 
 
 def test_the_seed_decides_and_global_state_does_not() -> None:
     torch.manual_seed(1)
-    one = weights(trained(lesson()))
+    one = weights(trained(made_up()))
     torch.manual_seed(2)
-    assert weights(trained(lesson())) == one
-    assert weights(trained(lesson(), seed=1)) != one
+    assert weights(trained(made_up())) == one
+    assert weights(trained(made_up(), seed=1)) != one
 
 
 def test_networks_follow_each_other_in_seed() -> None:
-    both = trained(lesson(), QUICK.model_copy(update={"seeds": 2}), seed=3)
-    assert weights(both) == weights(trained(lesson(), seed=3)) + weights(trained(lesson(), seed=4))
+    both = trained(made_up(), QUICK.model_copy(update={"seeds": 2}), seed=3)
+    assert weights(both) == weights(trained(made_up(), seed=3)) + weights(trained(made_up(), seed=4))
 
 
 def test_what_is_not_known_and_what_has_no_weight_teaches_nothing() -> None:
-    known = lesson()
+    known = made_up()
     odd = (np.arange(N) % 2 == 1)[:, None]
     weightless = np.where(odd[:, 0], 0.0, 1.0)
 
     def fitted(filler: float, weight: np.ndarray) -> list[bytes]:
         change = np.where(odd, filler, known.change)
-        return weights(trained(Examples(known.asked, change, weight, known.week)))
+        return weights(trained(Examples(known.queries, change, weight, known.week)))
 
     assert fitted(1e4, weightless) == fitted(-90.0, weightless) == fitted(np.nan, weightless)
     assert fitted(np.nan, known.weight) == fitted(1e4, weightless)
@@ -172,7 +172,7 @@ def test_what_is_not_known_and_what_has_no_weight_teaches_nothing() -> None:
 
 
 def test_weights_are_graded() -> None:
-    known = lesson()
+    known = made_up()
     halves = [np.where(np.arange(N) % 2 == 1, weight, 1.0) for weight in (0.25, 0.5, 1.0)]
-    found = [weights(trained(Examples(known.asked, known.change, weight, known.week))) for weight in halves]
+    found = [weights(trained(Examples(known.queries, known.change, weight, known.week))) for weight in halves]
     assert found[0] != found[1] != found[2]

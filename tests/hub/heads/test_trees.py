@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.season_small import RULES, asked, examples, head
+from hub.season_small import RULES, examples, head, queries
 from twofold.hub.config import TreesConfig
-from twofold.hub.examples import Asked, Examples
+from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.trees import Trees, fit_trees
 
@@ -19,7 +19,7 @@ SMALL = TreesConfig(bags=1, iterations=4, min_leaf=20)
 @given(st.lists(st.floats(-2000, 2000), min_size=2, max_size=40))
 def test_the_trees_fall_in_the_threshold_without_exception(taus: list[float]) -> None:
     tau = np.broadcast_to(np.sort(taus), (7, 4, len(taus)))
-    assert (np.diff(HEAD.exceed(asked(), tau), axis=2) <= 0).all()
+    assert (np.diff(HEAD.exceed(queries(), tau), axis=2) <= 0).all()
 
 
 def test_the_threshold_is_what_they_look_at() -> None:
@@ -27,25 +27,25 @@ def test_the_threshold_is_what_they_look_at() -> None:
     (classifier,) = HEAD.classifiers
     assert classifier.monotonic_cst == [0] * (len(NAMES) + 1) + [-1, -1]  # horizon after the inputs, then the threshold
     tau = np.broadcast_to(np.linspace(-400, 400, 9), (7, 4, 9))
-    found = HEAD.exceed(asked(), tau)
+    found = HEAD.exceed(queries(), tau)
     assert (found[:, :, 0] - found[:, :, -1]).mean() > 0.3
 
 
 def few() -> Examples:
     """Every sixth example."""
     known = examples()
-    parts = (part[::6] for part in (known.asked.inputs, known.asked.base, known.asked.population))
-    return Examples(Asked(*parts), known.change[::6], known.weight[::6], known.week[::6])
+    parts = (part[::6] for part in (known.queries.inputs, known.queries.base, known.queries.population))
+    return Examples(Queries(*parts), known.change[::6], known.weight[::6], known.week[::6])
 
 
 def learned(change: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     known = few()
     weight = known.weight if weight is None else weight
-    head = fit_trees(Examples(known.asked, change, weight, known.week), RULES, SMALL, 0)
-    return head.exceed(asked(), asked().cuts(RULES))
+    head = fit_trees(Examples(known.queries, change, weight, known.week), RULES, SMALL, 0)
+    return head.exceed(queries(), queries().cuts(RULES))
 
 
-def test_horizons_are_told_apart() -> None:
+def test_horizons_are_distinguished() -> None:
     change = few().change.copy()
     change[:, 0], change[:, 3] = 5000.0, -5000.0
     found = learned(change)
@@ -64,26 +64,26 @@ def test_what_is_not_known_and_what_has_no_weight_teaches_nothing() -> None:
 
 
 def test_the_seed_decides_and_nothing_else() -> None:
-    cuts = asked().cuts(RULES)
-    one, again, other = (fit_trees(few(), RULES, SMALL, seed).exceed(asked(), cuts) for seed in (0, 0, 1))
+    cuts = queries().cuts(RULES)
+    one, again, other = (fit_trees(few(), RULES, SMALL, seed).exceed(queries(), cuts) for seed in (0, 0, 1))
     assert one.tobytes() == again.tobytes()
     assert (one != other).any()
 
 
 def test_bags_are_averaged_and_differ() -> None:
     head = fit_trees(few(), RULES, SMALL.model_copy(update={"bags": 2}), 0)
-    cuts = asked().cuts(RULES)
-    parts = [Trees((classifier,)).exceed(asked(), cuts) for classifier in head.classifiers]
+    cuts = queries().cuts(RULES)
+    parts = [Trees((classifier,)).exceed(queries(), cuts) for classifier in head.classifiers]
     assert len(parts) == 2
     assert (parts[0] != parts[1]).any()
-    assert head.exceed(asked(), cuts) == pytest.approx(np.mean(parts, axis=0))
+    assert head.exceed(queries(), cuts) == pytest.approx(np.mean(parts, axis=0))
 
 
 def test_rows_keep_their_places_and_horizons() -> None:
-    cuts = asked().cuts(RULES)
-    whole = HEAD.exceed(asked(), cuts)
+    cuts = queries().cuts(RULES)
+    whole = HEAD.exceed(queries(), cuts)
     for row in range(7):
-        own = Asked(*(part[[row]] for part in (asked().inputs, asked().base, asked().population)))
+        own = Queries(*(part[[row]] for part in (queries().inputs, queries().base, queries().population)))
         for cut in range(4):
             found = HEAD.exceed(own, cuts[[row]][:, :, [cut]])
             assert found[0, :, 0].tolist() == whole[row, :, cut].tolist()

@@ -65,14 +65,14 @@ def test_a_date_s_maps_show_what_was_given_and_what_happened(tmp_path: Path) -> 
     }
 
 
-def test_the_skill_map_colours_the_ratio_to_each_rival(tmp_path: Path) -> None:
+def test_the_skill_map_colours_the_ratio_to_each_comparator(tmp_path: Path) -> None:
     made = _folder(tmp_path)
     common = json.loads((made / "scores.json").read_text())["common"]
     change(made, common={"Bteam-wave": common["Bteam-wave"], DEFAULT: common[DEFAULT]})
     found = view.read(made)
-    for name, rival in (("ensemble", "FluSight-ensemble"), ("peer", "Bteam-wave")):
+    for name, comparator in (("ensemble", "FluSight-ensemble"), ("peer", "Bteam-wave")):
         looks = _looks(found.us_maps[f"map-skill-{name}"].svg())
-        for row in found.beside(rival, ["location"]).iter_rows(named=True):
+        for row in found.compare(comparator, ["location"]).iter_rows(named=True):
             ratio = row["ours"] / row["theirs"]
             words, colour = looks[found.name_of(row["location"])]
             assert words == f"{ratio:.2f} on {row['n']} forecasts"

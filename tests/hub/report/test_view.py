@@ -16,6 +16,7 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.hub.report import view
 from twofold.hub.report.view import HubView
 from twofold.hub.rules import WEEK
+from twofold.hub.run import SEEN
 from twofold.page import numbers
 
 EVIL = "<b>bold</b><script>alert(1)</script>"
@@ -85,7 +86,7 @@ def test_without_peers_the_page_says_so(tmp_path: Path, write: Callable[[Path], 
     page = check_whole(write(made))
     assert "There is no forecast of the hub's ensemble" in page.text
     assert "There is no other model to compare with." in page.text
-    assert "there is nobody to lose to" in page.text
+    assert "there is nothing to compare" in page.text
     assert not list((made / "figures").glob("map-skill*")) and not (made / "figures/by-horizon-relative.svg").exists()
 
 
@@ -104,7 +105,7 @@ def test_a_place_without_a_shape_is_listed(tmp_path: Path, write: Callable[[Path
 def test_names_cannot_become_markup(tmp_path: Path, write: Callable[[Path], str]) -> None:
     forecasts = pl.concat([forecasts_of(name, k, WEEKS) for k, name in enumerate([*OURS, *PEERS, f"Cteam-{EVIL}"])])
     made = hub_folder(tmp_path, forecasts=forecasts, names={"56": EVIL})
-    change(made, caveats=[EVIL], notes=[EVIL], skipped=[{"reference_date": EVIL, "reason": EVIL}])
+    change(made, notes=[EVIL], skipped=[{"reference_date": EVIL, "reason": EVIL}])
     html = write(made)
     assert "<b>" not in html and "<script" not in html
     assert EVIL in check_whole(html).text
@@ -122,8 +123,9 @@ def test_another_hub_brings_its_rules(tmp_path: Path, write: Callable[[Path], st
     with pytest.raises(InputError, match="hub must be one of flusight"):
         write(made)
     (made / "rules.json").write_text(other.to_json())
+    change(made, notes=["Moved."])  # a run's notes hold that of its rules
     text = check_whole(write(made)).text
-    assert "elsewhere" in text and "Moved." in text
+    assert "elsewhere" in text and text.count("Moved.") == 1
 
 
 @pytest.mark.parametrize("name", ["scores.json", "predictions.parquet", "truth.parquet", "known.parquet"])
@@ -153,8 +155,8 @@ def test_models_without_relative_rps_are_ranked_last_by_rps(tmp_path: Path) -> N
     assert (found.best("common")["relative_rps"], found.best("common")["rps"]) == (None, 1.0)
 
 
-def test_beside_compares_what_both_forecast(found: HubView) -> None:
-    table = found.beside("Ateam-wave", ["location"])
+def test_compare_takes_what_both_forecast(found: HubView) -> None:
+    table = found.compare("Ateam-wave", ["location"])
     assert table["location"].to_list() == list(PLACES) and table["n"].to_list() == [4 * WEEKS] * 3
     for row in table.iter_rows(named=True):
         means = [
@@ -169,13 +171,13 @@ def test_pmf_gives_each_forecast_s_probabilities_in_the_hub_s_order(found: HubVi
     rows = found.pmf(DEFAULT)
     assert rows.height == 4 * WEEKS * len(PLACES)
     np.testing.assert_allclose(found.probabilities(rows).sum(axis=1), 1.0)
-    asked = found.forecasts.filter(pl.col("model") == DEFAULT, pl.col("location") == "56", pl.col("horizon") == 2)
-    first = asked.filter(pl.col("category") == RULES.categories[4]).sort("reference_date")["probability"]
+    forecasts = found.forecasts.filter(pl.col("model") == DEFAULT, pl.col("location") == "56", pl.col("horizon") == 2)
+    first = forecasts.filter(pl.col("category") == RULES.categories[4]).sort("reference_date")["probability"]
     own = rows.filter(pl.col("location") == "56", pl.col("horizon") == 2).sort("reference_date")
     assert own[RULES.categories[4]].to_list() == first.to_list()
 
 
-def test_the_nation_is_told_by_its_population(found: HubView, tmp_path: Path) -> None:
+def test_the_nation_is_recognised_by_its_population(found: HubView, tmp_path: Path) -> None:
     assert found.nation == "US"
     made = hub_folder(tmp_path)
     _edit(made, "locations", lambda table: table.with_columns(population=pl.Series([5, 6, 7])))
@@ -186,7 +188,7 @@ def test_a_place_without_a_name_goes_by_its_code(found: HubView) -> None:
     assert (found.name_of("56"), found.name_of("99")) == ("Wyoming", "99")
 
 
-def test_a_rival_that_never_met_the_default_is_not_shown(tmp_path: Path) -> None:
+def test_a_model_without_a_common_forecast_is_not_shown(tmp_path: Path) -> None:
     made = hub_folder(tmp_path)
     elsewhere = (pl.col("location") == "01") == (pl.col("model") == "FluSight-ensemble")
     _edit(made, "peers", lambda table: table.filter(elsewhere))
@@ -228,7 +230,7 @@ def test_the_ranking_names_who_is_who(sections: Sections) -> None:
     [
         ((-0.03, -0.01), "is better than the hub's ensemble", "callout good"),
         ((0.01, 0.03), "is worse than the hub's ensemble", "callout warning"),
-        ((-0.01, 0.03), "can't be told from the hub's ensemble", "callout warning"),
+        ((-0.01, 0.03), "can't be distinguished from the hub's ensemble", "callout warning"),
         ((None, None), "too few dates for an interval", "callout warning"),
     ],
 )
@@ -259,8 +261,22 @@ def test_a_default_of_little_coverage_has_no_rank(tmp_path: Path, write: Callabl
     assert "It has no rank: it made 100.0\u00a0% of" in _sections(write(made))["verdict"].text
 
 
-def test_what_was_seen_of_the_season_stands_beside_the_verdict(sections: Sections) -> None:
-    assert "The recipe was frozen." in sections["verdict"].text
+def test_the_verdict_says_what_part_the_season_had_in_the_choice_of_the_models(
+    tmp_path: Path, write: Callable[[Path], str], sections: Sections
+) -> None:
+    chosen = "This season is one of {} that the models were chosen on, so its scores flatter them."
+    assert chosen.format(2) in sections["verdict"].text and "it was a test" not in sections["verdict"].text
+    made = hub_folder(tmp_path)
+    change(made, seen=SEEN["flusight", "2024-25"])
+    text = " ".join(_sections(write(made))["verdict"].text.split())
+    tests = (
+        "Before, it was a test of models chosen on other seasons, run 3 times; RPS: trees, chosen on 2023-24, "
+        "0.461; rnn, chosen on 2022-23 and 2023-24 after the handling of revisions had been "
+        "corrected, 0.408; pool, chosen on 12 seasons, 0.422; the hub's ensemble 0.445."
+    )
+    assert f"{chosen.format(13)} {tests}" in text
+    change(made, seen=None)
+    assert "chosen on" not in _sections(write(made))["verdict"].text
 
 
 def test_differences_stand_worst_first_with_their_reading(found: HubView, sections: Sections) -> None:
@@ -367,8 +383,8 @@ def test_losses_are_found_where_they_were_put(tmp_path: Path, write: Callable[[P
     truth = truth_of(1).with_columns(observed=pl.lit(0, pl.Int64))
     made = hub_folder(tmp_path, forecasts=pl.DataFrame(rows, columns, orient="row"), truth=truth)
     page = _sections(write(made))["losses"]
-    told = f"{DEFAULT} loses to FluSight-ensemble in 1 of 3 places, 1 of 1 reference dates, 1 of 4 horizons."
-    assert told in page.text.replace("\n", " ")
+    sentence = f"{DEFAULT} loses to FluSight-ensemble in 1 of 3 places, 1 of 1 reference dates, 1 of 4 horizons."
+    assert sentence in page.text.replace("\n", " ")
     where = page.cells.index("Wyoming")
     assert page.cells[where : where + 5] == ["Wyoming", "4", "1.000", "0.000", "+1.000"]
     single = page.cells[len(page.cells) - 1 - page.cells[::-1].index("Wyoming") :]
@@ -387,12 +403,12 @@ def test_who_never_loses_has_no_table_of_losses(tmp_path: Path, write: Callable[
     assert not page.cells
 
 
-def test_weights_fits_and_skipped_dates_are_told(sections: Sections) -> None:
+def test_weights_fits_and_skipped_dates_are_shown(sections: Sections) -> None:
     page = sections["weights"]
     assert "on average logistic 75\u00a0%, network 25\u00a0%" in page.text
     assert page.cells[3:6] == [str(START), "0.75", "0.25"]
-    told = sections["skipped"]
-    assert "no version was <published>" in told.text and "1,234" in told.cells
+    skipped = sections["skipped"]
+    assert "no version was <published>" in skipped.text and "1,234" in skipped.cells
 
 
 def test_what_is_not_there_is_left_out_or_said(tmp_path: Path, write: Callable[[Path], str]) -> None:

@@ -1,10 +1,10 @@
-"""The heads by name: fitted on what was known, asked for probabilities."""
+"""The heads by name: fitted on what was known, then used to forecast."""
 
 import numpy as np
 import polars as pl
 
 from twofold.hub.config import HeadName, HubConfig
-from twofold.hub.examples import Asked, Examples, ask
+from twofold.hub.examples import Examples, Queries, build_queries
 from twofold.hub.heads.climatology import fit_climatology
 from twofold.hub.heads.logistic import fit_logistic
 from twofold.hub.heads.network import fit_networks
@@ -31,10 +31,10 @@ def forecast(head: Head, known: Known, rules: Rules, config: HubConfig) -> pl.Da
     Returns:
         Columns reference_date, horizon, location, category, probability, of every location whose newest week is known.
     """
-    asked = ask(known.expected, known.population, config.growth)
-    there = np.flatnonzero(np.isfinite(asked.base))
-    asked = Asked(asked.inputs[there], asked.base[there], asked.population[there])
-    pmf = pmf_of(head, asked, rules, config.floor)
+    queries = build_queries(known.expected, known.population, config.growth)
+    there = np.flatnonzero(np.isfinite(queries.base))
+    queries = Queries(queries.inputs[there], queries.base[there], queries.population[there])
+    pmf = pmf_of(head, queries, rules, config.floor)
     grid = (
         pl.DataFrame({"location": [known.expected.locations[row] for row in there]}, {"location": pl.String})
         .join(pl.DataFrame({"horizon": rules.horizons}, {"horizon": pl.Int64}), how="cross")

@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from twofold.engine.loop import Loss, Plan, Step, TrainState, fit, shuffled
 from twofold.engine.recurrent import Cell, dropout, recurrent_layer, seeded_weights
 from twofold.hub.config import NetworkConfig
-from twofold.hub.examples import Asked, Examples
+from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
 from twofold.hub.rules import Rules
 
 GROWTH_UNIT = 0.3
-"""The size of a usual log growth over a few weeks; the network's outputs count in it."""
+"""Typical size of the log growth over a few weeks: the unit of the network's outputs."""
 READ = [index for index, name in enumerate(NAMES) if name != "season_week"]
-"""Inputs that the networks read: all but the calendar, which the trees know.
+"""Features that the networks use: all but the calendar, which the trees use.
 
 A network that knows the date learns when epidemics used to turn. Over ten seasons of ILINet that gains .006 of RPS;
 over the three of admissions since 2022, of which one came early and one rose twice, it costs .015.
 """
-_FARTHEST = 4.0  # standard deviations at which an input is cut off
+_FARTHEST = 4.0  # standard deviations at which a feature is clipped
 _SHARPEST, _WIDEST = -4.0, 3.0  # logarithms of the least and the largest scale, in half units of growth
-_STRETCHED = 0.2, 1.8  # the cuts are seen stretched, too, so that the distribution is learned between them
+_STRETCHED = 0.2, 1.8  # the loss takes the cuts stretched, too, so that the distribution between them is learned
 _CERTAIN = 1e-5
 _CLIP_NORM = 1.0
 
@@ -72,7 +72,7 @@ class Scaling:
     deviation: Float[np.ndarray, "inputs"]
 
     def apply(self, inputs: Float[np.ndarray, "n weeks all"]) -> Float[Tensor, "n weeks inputs"]:
-        """Scaled inputs, cut off where they are far out; 0, the mean, where not known."""
+        """Scaled and clipped features; 0, the mean, where not known."""
         scaled = np.clip((inputs[:, :, READ] - self.mean) / self.deviation, -_FARTHEST, _FARTHEST)
         return torch.from_numpy(np.nan_to_num(scaled, nan=0.0).astype(np.float32))
 
@@ -99,27 +99,29 @@ class Networks:
     modules: tuple[MixtureNetwork, ...]
 
     @torch.no_grad()
-    def exceed(self, asked: Asked, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "n horizons cuts"]:
+    def exceed(
+        self, queries: Queries, tau: Float[np.ndarray, "n horizons cuts"]
+    ) -> Float[np.ndarray, "n horizons cuts"]:
         """P(change > tau), the mean of the networks'."""
-        sequence = self.scaling.apply(asked.inputs)
-        needed = torch.from_numpy(growth_needed(asked.base, tau)).float()
+        sequence = self.scaling.apply(queries.inputs)
+        needed = torch.from_numpy(growth_needed(queries.base, tau)).float()
         found = [module.eval()(sequence, needed).double().numpy() for module in self.modules]
-        return certain_below_zero(asked.base, tau, np.mean(found, axis=0))
+        return certain_below_zero(queries.base, tau, np.mean(found, axis=0))
 
 
 def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkConfig, seed: int) -> Networks:
-    """Trains a cell's networks, one a seed: the given one, which is the same for every cell, and those after it.
+    """Trains a cell's networks, one per seed: the given one, which is the same for every cell, and those after it.
 
     The loss is the cross-entropy of "does the change exceed tau?" over the season's cuts and over cuts stretched at
-    random, so that what is learned is the distribution where the score looks at it.
+    random, so that the distribution is learned where the score depends on it.
 
     Raises:
         NonFiniteLossError: when the loss is no longer finite.
     """
     torch.set_num_threads(1)
-    scaling = fit_scaling(examples.asked.inputs)
+    scaling = fit_scaling(examples.queries.inputs)
     loss = _make_loss(examples, scaling, rules)
-    rows = torch.arange(len(examples.asked))
+    rows = torch.arange(len(examples.queries))
     steps = config.epochs * -(-len(rows) // config.batch_size)
     modules = []
     for own in range(seed, seed + config.seeds):
@@ -136,9 +138,9 @@ def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkCo
 
 
 def _make_loss(examples: Examples, scaling: Scaling, rules: Rules) -> Loss:
-    cuts = torch.from_numpy(examples.asked.cuts(rules))
-    sequence = scaling.apply(examples.asked.inputs)
-    base, change = torch.from_numpy(examples.asked.base), torch.from_numpy(examples.change)
+    cuts = torch.from_numpy(examples.queries.cuts(rules))
+    sequence = scaling.apply(examples.queries.inputs)
+    base, change = torch.from_numpy(examples.queries.base), torch.from_numpy(examples.change)
     weight = torch.from_numpy(np.isfinite(examples.change) * examples.weight[:, None]).float()
 
     def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:

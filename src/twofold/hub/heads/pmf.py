@@ -1,7 +1,7 @@
-"""From P(change > tau) to the probabilities of the categories: what all heads share.
+"""From P(change > tau) to the probabilities of the categories, for all heads.
 
-Every head gives P(change > tau) as one function that falls in tau. Up or down is tau = 0, the categories are the cuts
-of a season, and another season's cuts need no other model.
+Every head gives P(change > tau) as a decreasing function of tau, so other thresholds need no other model: P(rise) is
+tau = 0, the categories are the cuts of a season.
 """
 
 from typing import Protocol, runtime_checkable
@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from twofold.hub.examples import Asked
+from twofold.hub.examples import Queries
 from twofold.hub.growth import ADDED
 from twofold.hub.rules import Rules
 
@@ -18,8 +18,10 @@ from twofold.hub.rules import Rules
 class Head(Protocol):
     """A fitted model of how counts change."""
 
-    def exceed(self, asked: Asked, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "n horizons cuts"]:
-        """P(change > tau), tau in cases; falls in tau, and is 1 where a count would have to fall below 0."""
+    def exceed(
+        self, queries: Queries, tau: Float[np.ndarray, "n horizons cuts"]
+    ) -> Float[np.ndarray, "n horizons cuts"]:
+        """P(change > tau), tau in cases: decreasing in tau, and 1 where a count would have to fall below 0."""
         ...
 
 
@@ -40,13 +42,13 @@ def certain_below_zero(
     return np.where(base[:, None, None] + tau < 0, 1.0, probability)
 
 
-def pmf_of(head: Head, asked: Asked, rules: Rules, floor: float) -> Float[np.ndarray, "n horizons categories"]:
-    """Probabilities of the categories, for places whose bases are known.
+def pmf_of(head: Head, queries: Queries, rules: Rules, floor: float) -> Float[np.ndarray, "n horizons categories"]:
+    """Probabilities of the categories, for locations whose bases are known.
 
     Returns:
         Probabilities that sum to 1, each at least the floor.
     """
-    above = np.minimum.accumulate(np.clip(head.exceed(asked, asked.cuts(rules)), 0.0, 1.0), axis=2)
+    above = np.minimum.accumulate(np.clip(head.exceed(queries, queries.cuts(rules)), 0.0, 1.0), axis=2)
     edge = np.ones((*above.shape[:2], 1))
     pmf = -np.diff(np.concatenate([edge, above, 0.0 * edge], axis=2), axis=2)
     return floor + (1.0 - floor * pmf.shape[2]) * pmf

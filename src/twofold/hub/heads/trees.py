@@ -1,7 +1,7 @@
-"""Gradient boosting with the threshold as an input: one classifier answers "by more than tau?" for every tau.
+"""Gradient boosting with the threshold as a feature: one classifier gives P(change > tau) for every tau.
 
-Each example stands there once a threshold, and the trees may only fall in it (a monotone constraint), so that the
-answers to several thresholds never contradict each other.
+The training set has one row per example and threshold. The probability decreases in the threshold (a monotone
+constraint), so that those for several thresholds never contradict each other.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_limits
 
 from twofold.engine.seed import seed_for
 from twofold.hub.config import TreesConfig
-from twofold.hub.examples import Asked, Examples
+from twofold.hub.examples import Examples, Queries
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
 from twofold.hub.rules import Rules
 
-_BETWEEN = 0.5, 1.5  # beside the season's cuts one more threshold is drawn between half and one and a half of one
+_BETWEEN = 0.5, 1.5  # as multiples of a cut: range of the threshold drawn in addition to the season's cuts
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,19 @@ class Trees:
 
     classifiers: tuple[HistGradientBoostingClassifier, ...]
 
-    def exceed(self, asked: Asked, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "n horizons cuts"]:
+    def exceed(
+        self, queries: Queries, tau: Float[np.ndarray, "n horizons cuts"]
+    ) -> Float[np.ndarray, "n horizons cuts"]:
         """P(change > tau)."""
-        table = _rows(asked, tau)
+        table = _rows(queries, tau)
         found = np.mean([classifier.predict_proba(table)[:, 1] for classifier in self.classifiers], axis=0)
-        return certain_below_zero(asked.base, tau, found.reshape(tau.shape))
+        return certain_below_zero(queries.base, tau, found.reshape(tau.shape))
 
 
 def fit_trees(examples: Examples, rules: Rules, config: TreesConfig, seed: int) -> Trees:
     """Fits classifiers on examples, horizons and cuts of the season, and on one drawn threshold each.
 
-    Several differ in the thresholds drawn and in the inputs that each split may choose from.
+    They differ in the thresholds drawn and in the features that each split may choose from.
 
     Source:
         Friedman (2001), Greedy function approximation, Annals of Statistics 29(5); thresholds as inputs as in
@@ -51,13 +53,13 @@ def fit_trees(examples: Examples, rules: Rules, config: TreesConfig, seed: int) 
 
 def _fit(examples: Examples, rules: Rules, config: TreesConfig, seed: int) -> HistGradientBoostingClassifier:
     rng = np.random.default_rng(seed)
-    cuts = examples.asked.cuts(rules)
+    cuts = examples.queries.cuts(rules)
     drawn = np.take_along_axis(cuts, rng.integers(0, cuts.shape[2], (*cuts.shape[:2], 1)), axis=2)
     tau = np.concatenate([cuts, drawn * rng.uniform(*_BETWEEN, drawn.shape)], axis=2)
     change = np.broadcast_to(examples.change[:, :, None], tau.shape)
     rows = np.isfinite(change).ravel()
     weight = np.broadcast_to(examples.weight[:, None, None], tau.shape).ravel()
-    table = _rows(examples.asked, tau)[rows]
+    table = _rows(examples.queries, tau)[rows]
     classifier = HistGradientBoostingClassifier(
         max_iter=config.iterations,
         learning_rate=config.learning_rate,
@@ -73,10 +75,10 @@ def _fit(examples: Examples, rules: Rules, config: TreesConfig, seed: int) -> Hi
         return classifier.fit(table, (change > tau).ravel()[rows], sample_weight=weight[rows])
 
 
-def _rows(asked: Asked, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "rows columns"]:
+def _rows(queries: Queries, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "rows columns"]:
     """Inputs of the newest week, horizon, then the threshold as log growth and as a rate per 100,000."""
     n, horizons, cuts = tau.shape
-    inputs = np.repeat(asked.inputs[:, -1], horizons * cuts, axis=0)
+    inputs = np.repeat(queries.inputs[:, -1], horizons * cuts, axis=0)
     horizon = np.tile(np.repeat(np.arange(horizons), cuts), n)
-    rate = tau / asked.population[:, None, None] * 1e5
-    return np.column_stack([inputs, horizon, growth_needed(asked.base, tau).ravel(), rate.ravel()])
+    rate = tau / queries.population[:, None, None] * 1e5
+    return np.column_stack([inputs, horizon, growth_needed(queries.base, tau).ravel(), rate.ravel()])

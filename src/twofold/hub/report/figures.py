@@ -1,4 +1,4 @@
-"""Figures of a hub's page: scores by date and horizon, differences, calibration, weights, and the series of places."""
+"""Figures of a hub's page: scores by date and horizon, differences, calibration, weights, time series of places."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,11 @@ def by_date(
     cases: Int[np.ndarray, "dates"],
     counts: Float[np.ndarray, "dates"],
 ) -> Figure:
-    """Mean RPS by reference date, a line a model; below it the epidemic's counts and how many forecasts there were.
+    """Mean RPS by reference date, one line per model (NaN: none); below it the counts and the number of forecasts.
 
     Args:
-        dates: reference dates.
-        models: name -> its RPS; NaN where there is none.
-        cases: forecasts that the mean is over.
-        counts: newest count of all places in the week before the reference date.
+        cases: number of forecasts that the mean is over.
+        counts: of all places in the week before the reference date, in the newest version.
     """
     figure, top = canvas(9.2, 4.6, (0.75, 0.15, 2.0, 0.35))
     box, days = top.get_position(), day_numbers(list(dates))
@@ -56,13 +54,7 @@ def by_date(
 
 
 def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "horizons"]], label: str) -> Figure:
-    """One score by horizon, a line a model.
-
-    Args:
-        horizons: weeks.
-        models: name -> its score at each horizon; NaN where there is none.
-        label: the score, and which direction is better.
-    """
+    """One score by horizon (weeks), one line per model; NaN where it has none. The label says which way is better."""
     figure, axes = canvas(4.4, 3.6, (0.62, 0.15, 0.5, 0.5))
     for index, (name, values) in enumerate(models.items()):
         axes.plot(horizons, values, marker=MARKS[index], markersize=5, label=shortened(name), **_line(index))
@@ -74,7 +66,7 @@ def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "
 
 
 def forest(rows: Sequence[tuple[str, Record]]) -> Figure:
-    """Differences of mean RPS to each peer with their intervals, the peer that we lose to most on top.
+    """Differences of mean RPS to each peer with their intervals, the largest on top.
 
     Args:
         rows: peer and difference (`mean`, below 0: we are better; `low` and `high`, the ends of its interval).
@@ -96,7 +88,7 @@ def forest(rows: Sequence[tuple[str, Record]]) -> Figure:
 
 
 def rise_reliability(models: Mapping[str, Sequence[Record]]) -> Figure:
-    """Share that rose against P(rise), a line a model, above the number of forecasts of the first.
+    """Share that rose against P(rise), one line per model, above the number of forecasts of the first.
 
     Args:
         models: name -> its bins (`mean_probability`, `share_up`, `windows`, `low`, `high`).
@@ -113,7 +105,7 @@ def rise_reliability(models: Mapping[str, Sequence[Record]]) -> Figure:
 
 
 def category_reliability(categories: Sequence[str], models: Mapping[str, Sequence[Sequence[Record]]]) -> Figure:
-    """For each category: how often it happened against the probability it was given, one panel a category.
+    """For each category: how often it happened against the probability it was given, one panel per category.
 
     Args:
         categories: names, from falling to rising.
@@ -182,8 +174,6 @@ def place(
         dates: reference dates, a week apart or more.
         pmf: probabilities; NaN where no forecast was made.
         observed: index of the category that happened, -1 where none is known.
-        categories: names, from falling to rising.
-        name: the place's.
     """
     figure, top = canvas(3.7, 2.75, (0.72, 0.12, 1.32, 0.28))
     box = top.get_position()
@@ -221,12 +211,9 @@ def revisions(
     known: Sequence[tuple[Sequence[dt.date], Float[np.ndarray, "known"]]],
     name: str,
 ) -> Figure:
-    """What was known at each deadline, as a thin line each, beside what the counts became.
+    """The counts as known at each deadline, one thin line each, and in the newest version (`counted`).
 
-    Args:
-        counted: last days of weeks, and their counts in the newest version.
-        known: for each reference date, last days of weeks and their counts as known at its deadline.
-        name: the place's.
+    A series is the last days of weeks and their counts.
     """
     figure, axes = canvas(9.2, 3.0, (0.75, 0.15, 0.5, 0.5))
     axes.plot(day_numbers(list(counted[0])), counted[1], color=INK, linewidth=1.8, label="the newest version")
@@ -253,7 +240,7 @@ def key(categories: Sequence[str]) -> Figure:
 
 
 def _curves(axes: Axes, models: Mapping[str, Sequence[Record]]) -> None:
-    """What happened against what was given, a line a model, beside the diagonal."""
+    """Observed share against probability, one line per model, with the diagonal."""
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1)
     for index, (name, every_bin) in enumerate(models.items()):
         bins = [each for each in every_bin if each["windows"] >= FEW]
@@ -287,7 +274,7 @@ def _ticks_on_dates(axes: Axes, dates: Sequence[dt.date], *, labelled: bool) -> 
 
 
 def _even_ticks(axes: Axes, dates: Sequence[dt.date], *, labelled: bool, ticks: int) -> None:
-    """So many ticks, evenly spaced, none at an end."""
+    """Evenly spaced ticks, none at an end."""
     span = (dates[-1] - dates[0]).days
     shown = [dates[0] + dt.timedelta(round(span * (step + 0.5) / ticks)) for step in range(ticks)]
     labels = [f"{day.day} {day:%b %y}" for day in shown] if labelled else [""] * ticks

@@ -1,4 +1,4 @@
-"""What the figures of a backtest say: who is better, and which dates show the season."""
+"""Judgements on the results of a backtest: which model is better, and which dates show the phases of the season."""
 
 import datetime as dt
 from collections.abc import Mapping

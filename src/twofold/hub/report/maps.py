@@ -1,7 +1,7 @@
-"""Maps of the United States: what was given for rising and falling, what happened, and relative skill by state.
+"""Maps of the United States: probabilities of a rise and a fall, outcomes, and relative skill by state.
 
-Each place has a colour, small ones stand as a labelled square too. Places are named by FIPS code, or US, as FluSight
-names them.
+Each place has a colour; small ones are shown as a labelled square, too. Places are identified as FluSight does, by FIPS
+code or US.
 """
 
 import datetime as dt
@@ -34,25 +34,14 @@ _FONT = 'style="font-family: &#x27;DejaVu Sans&#x27;, sans-serif"'
 
 
 class Shade(NamedTuple):
-    """How a place looks on the map.
-
-    Attributes:
-        colour: its fill.
-        words: shown when it is pointed at.
-    """
+    """A place on the map: its fill, and the words shown when it is pointed at."""
 
     colour: str
     words: str
 
 
 class Outlines(NamedTuple):
-    """Shapes of the states in one projection (Albers, with Alaska and Hawaii moved).
-
-    Attributes:
-        width: pixels.
-        height: pixels.
-        shapes: FIPS code -> SVG path.
-    """
+    """SVG paths of the states by FIPS code in one projection (Albers, Alaska and Hawaii moved); size in pixels."""
 
     width: int
     height: int
@@ -71,7 +60,7 @@ def outlines() -> Outlines:
 
 
 def drawable(locations: Iterable[str]) -> list[str]:
-    """The locations that the map can show, as a shape or a square, in their order.
+    """The locations that the map can show, as a shape or a square, in the given order.
 
     Example:
         >>> drawable(["01", "72", "XX"])
@@ -123,22 +112,8 @@ class UsMap:
         )
 
 
-def given(
-    word: str,
-    shares: Mapping[str, float],
-    weeks: int,
-    day: dt.date,
-    name_of: Callable[[str], str],
-) -> UsMap:
-    """The probability that was given to rising or to falling.
-
-    Args:
-        word: rise or fall.
-        shares: location -> probability.
-        weeks: horizon.
-        day: reference date.
-        name_of: location -> its name.
-    """
+def given(word: str, shares: Mapping[str, float], weeks: int, day: dt.date, name_of: Callable[[str], str]) -> UsMap:
+    """The forecast probability (`shares`, by location) of a rise or a fall (`word`), so many weeks ahead."""
     colours = {"rise": RISING, "fall": FALLING}[word]
     looks = {
         place: Shade(colours[sum(p >= end for end in _SHARES)], f"{name_of(place)}: P({word}) {percent(p, 0)}")
@@ -151,31 +126,17 @@ def given(
 def happened(
     observed: Mapping[str, int], categories: Sequence[str], day: dt.date, name_of: Callable[[str], str]
 ) -> UsMap:
-    """The category that happened.
-
-    Args:
-        observed: location -> index of the category.
-        categories: names, from falling to rising.
-        day: reference date.
-        name_of: location -> its name.
-    """
+    """The observed category (`observed`, by location: an index into `categories`) for a reference date."""
     colours, words = shades(categories), [category(name) for name in categories]
     looks = {place: Shade(colours[k], f"{name_of(place)}: {words[k]}") for place, k in observed.items()}
     return UsMap(f"What happened, reference date {day}", looks, [*zip(colours, words, strict=True), _NONE])
 
 
-def skill(model: str, rival: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str]) -> UsMap:
-    """A model's RPS over that of a rival, by place.
-
-    Args:
-        model: its name.
-        rival: its name.
-        rows: location -> `ratio`, and `n`, the forecasts that it is over.
-        name_of: location -> its name.
-    """
+def skill(model: str, comparator: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str]) -> UsMap:
+    """A model's RPS over that of a comparator, by place: `rows` has `ratio` and `n`, the number of forecasts."""
     looks = {}
     for place, row in rows.items():
         words = f"{name_of(place)}: {score(row['ratio'], 2)} on {count(row['n'])} forecasts"
         looks[place] = Shade(SKILL[sum(row["ratio"] >= end for end in _RATIOS)], words)
-    title = f"RPS of {model} over that of {rival}, by place"
+    title = f"RPS of {model} over that of {comparator}, by place"
     return UsMap(title, looks, [*zip(SKILL, _RATIO_WORDS, strict=True), _NONE], 24)

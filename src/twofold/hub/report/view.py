@@ -1,4 +1,4 @@
-"""The page of a hub's backtest: a run folder's files in, figures and one self-contained report.html out."""
+"""The page of a hub's backtest: reads the run folder, draws the figures, writes report.html."""
 
 import datetime as dt
 import json
@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 from twofold.engine.files import required, saver, table, text
 from twofold.hub.report import figures, maps, wording
 from twofold.hub.report.judgements import Phase, Reading, phases, reading
-from twofold.hub.rules import WEEK, Rules
-from twofold.hub.rules import rules as known_rules
+from twofold.hub.rules import WEEK, Rules, read_rules
 from twofold.hub.scores import common, mean_scores, score_forecasts
 from twofold.hub.tables import UNIT, read_forecasts
 from twofold.page.album import Album
@@ -31,20 +30,9 @@ Weeks = tuple[list[dt.date], Float[np.ndarray, "weeks"]]
 
 
 def write(folder: Path) -> Path:
-    """Draws the figures and writes report.html of a backtest; trains nothing and reads only what the run wrote.
+    """Draws the figures and writes report.html of a backtest whose computation is complete; see `read`.
 
     The same folder gives the same bytes.
-
-    Args:
-        folder: run folder whose computation is complete: scores.json, config.json, manifest.json, predictions, truth,
-            counts, known and locations as Parquet; peers.parquet and rules.json where the run wrote them.
-
-    Returns:
-        The path of report.html.
-
-    Raises:
-        RunFolderError: when a file of the run is missing.
-        InputError: when there are no rules for the hub.
     """
     view = read(folder)
     write_page(
@@ -63,11 +51,7 @@ def write(folder: Path) -> Path:
 
 
 def read(folder: Path) -> "HubView":
-    """Reads the files that the page shows.
-
-    Args:
-        folder: run folder of a finished backtest. The season's rules lie in its rules.json; without one the hub must be
-            one that is known by name.
+    """Reads the files that the page shows; without a rules.json the hub must be one that is known by name.
 
     Raises:
         RunFolderError: when one of the files is missing.
@@ -77,7 +61,7 @@ def read(folder: Path) -> "HubView":
     if (folder / "rules.json").is_file():
         season = Rules.from_json(text(folder, "rules.json"), str(folder / "rules.json"))
     else:
-        season = known_rules(scores["hub"], scores["season"])
+        season = read_rules(scores["hub"]).season(scores["season"])
     tables = [required(folder, "predictions.parquet"), folder / "peers.parquet"]
     forecasts = pl.concat([read_forecasts(path) for path in tables if path.is_file()])
     truth = table(folder, "truth.parquet").with_columns(pl.col("horizon").cast(pl.Int64))
@@ -96,7 +80,7 @@ def read(folder: Path) -> "HubView":
 
 
 class Calibration(NamedTuple):
-    """How often something happened beside the probability that it was given: means, their gap, the diagram."""
+    """Calibration of the probability of an event: mean probability, observed share, ECE, bins."""
 
     n: int
     given: float
@@ -107,15 +91,15 @@ class Calibration(NamedTuple):
 
 @dataclass(frozen=True)
 class HubView:
-    """The files of a finished backtest, and what its page shows of them.
+    """The files of a finished backtest, and the values that its page shows.
 
     Attributes:
         scores: scores.json.
         config: config.json.
         manifest: manifest.json.
         rules: the hub's, in that season.
-        forecasts: of all models, ours and others', a row a category.
-        truth: what happened, a row a reference date, horizon and location.
+        forecasts: of all models, ours and others', one row per category.
+        truth: outcomes, one row per reference date, horizon and location.
         counts: target_end_date, location, value of the newest version.
         known: reference_date, target_end_date, location, value as known at the deadline.
         locations: location, abbreviation, name, population.
@@ -134,7 +118,7 @@ class HubView:
     scored: pl.DataFrame
 
     OPEN = 12
-    """Places whose pictures are not folded away."""
+    """Places whose figures are not folded away."""
 
     @property
     def default(self) -> str:
@@ -173,15 +157,17 @@ class HubView:
         return next(others, None)
 
     @property
-    def rivals(self) -> dict[str, str]:
-        """Whom the default is compared with place by place: the hub's ensemble, the best peer; those that there are."""
+    def comparators(self) -> dict[str, str]:
+        """Models that the default is compared with in detail: the hub's ensemble, the best peer, where they exist."""
         found = {"ensemble": self.ensemble, "peer": self.best_peer}
         return {word: name for word, name in found.items() if name is not None}
 
     @property
     def shown(self) -> list[str]:
-        """The few models that figures compare: default, ensemble, best peer, baseline; those that there are."""
-        return list(dict.fromkeys([self.default, *self.rivals.values(), *([self.baseline] if self.baseline else [])]))
+        """The few models that figures compare: default, ensemble, best peer, baseline, where they exist."""
+        return list(
+            dict.fromkeys([self.default, *self.comparators.values(), *([self.baseline] if self.baseline else [])])
+        )
 
     @cached_property
     def level_field(self) -> pl.DataFrame:
@@ -190,7 +176,7 @@ class HubView:
 
     @property
     def horizon(self) -> int:
-        """The horizon of maps and series: one week ahead where the hub asks it."""
+        """The horizon of maps and series: one week ahead where the hub has it."""
         return 1 if 1 in self.rules.horizons else self.rules.horizons[0]
 
     def ranked(self, part: str) -> list[tuple[str, Row]]:
@@ -231,12 +217,12 @@ class HubView:
 
     @property
     def readings(self) -> list[Reading]:
-        """What each of the differences says."""
+        """The reading of each of the differences."""
         return [reading(found) for _, found in self.differences]
 
     @cached_property
     def dates(self) -> list[dt.date]:
-        """Reference dates for which something happened."""
+        """Reference dates with an observed outcome."""
         return self.truth["reference_date"].unique().sort().to_list()
 
     @cached_property
@@ -256,7 +242,7 @@ class HubView:
 
     @property
     def nation(self) -> str | None:
-        """The location that holds all others, told by its population; None where there is none."""
+        """The location that contains all others, recognised by its population; None where there is none."""
         ordered = self.locations.sort("population", descending=True)
         persons = ordered["population"].to_numpy()
         return ordered["location"][0] if len(persons) > 1 and persons[0] >= 0.9 * persons[1:].sum() else None
@@ -314,7 +300,7 @@ class HubView:
         return found
 
     def pmf(self, model: str) -> pl.DataFrame:
-        """A model's forecasts, one row each: UNIT, observed, and a column of probabilities a category."""
+        """A model's forecasts, one row each: UNIT, observed, and one column of probabilities per category."""
         own = self.forecasts.filter(pl.col("model") == model).with_columns(pl.col("horizon").cast(pl.Int64))
         wide = own.pivot(on="category", on_columns=self.rules.categories, index=UNIT, values="probability")
         return wide.join(self.truth.select(*UNIT, "observed"), on=UNIT).sort(UNIT)
@@ -355,8 +341,8 @@ class HubView:
             here = self.truth.filter(pl.col("reference_date") == day, pl.col("horizon") == self.horizon)
             observed = dict(here.select("location", "observed").iter_rows())
             found[f"map-the-{phase}-happened"] = maps.happened(observed, self.rules.categories, day, self.name_of)
-        for word, rival in self.rivals.items():
-            found[f"map-skill-{word}"] = maps.skill(self.default, rival, self.by_place(rival), self.name_of)
+        for word, comparator in self.comparators.items():
+            found[f"map-skill-{word}"] = maps.skill(self.default, comparator, self.by_place(comparator), self.name_of)
         return found
 
     def name_of(self, location: str) -> str:
@@ -364,21 +350,21 @@ class HubView:
         found = self.locations.filter(pl.col("location") == location)["name"]
         return found[0] if len(found) else location
 
-    def beside(self, rival: str, by: list[str]) -> pl.DataFrame:
-        """Mean RPS of the default and of a rival on what both forecast, by groups of forecasts.
+    def compare(self, comparator: str, by: list[str]) -> pl.DataFrame:
+        """Mean RPS of the default and of a comparator on what both forecast, by groups of forecasts.
 
         Returns:
             The columns of `by`, n, ours, theirs, difference (below 0: ours is better); sorted by `by`.
         """
-        pair = self.scored.filter(pl.col("model").is_in([self.default, rival]))
+        pair = self.scored.filter(pl.col("model").is_in([self.default, comparator]))
         means = mean_scores(common(pair, self.truth, coverage=1e-9), ["model", *by])
-        mine, other = (means.filter(pl.col("model") == name) for name in (self.default, rival))
+        mine, other = (means.filter(pl.col("model") == name) for name in (self.default, comparator))
         joined = mine.select(*by, "n", ours="rps").join(other.select(*by, theirs="rps"), on=by)
         return joined.with_columns(difference=pl.col("ours") - pl.col("theirs")).sort(by)
 
-    def by_place(self, rival: str) -> dict[str, Row]:
-        """Location -> the row of `beside` and the ratio of both RPS; those left out where the rival's is 0."""
-        rows = self.beside(rival, ["location"]).filter(pl.col("theirs") > 0)
+    def by_place(self, comparator: str) -> dict[str, Row]:
+        """Location -> the row of `compare` and the ratio of both RPS; those left out where the comparator's is 0."""
+        rows = self.compare(comparator, ["location"]).filter(pl.col("theirs") > 0)
         return {row["location"]: row | {"ratio": row["ours"] / row["theirs"]} for row in rows.iter_rows(named=True)}
 
     @cached_property
@@ -404,35 +390,37 @@ class HubView:
         return _weeks(here.sort("target_end_date"))
 
     def known_at(self, location: str) -> list[Weeks]:
-        """What was known at each deadline: the last weeks and their counts then."""
+        """The counts of the last weeks as known at each deadline."""
         own = self.known.filter(pl.col("location") == location).sort("reference_date", "target_end_date")
         return [_weeks(rows) for _, rows in own.group_by("reference_date", maintain_order=True)]
 
-    def losses(self, rival: str) -> list[tuple[str, int, list[Row]]]:
-        """Where the default loses to a rival.
+    def losses(self, comparator: str) -> list[tuple[str, int, list[Row]]]:
+        """Where the default loses to a comparator.
 
         Returns:
             Column that makes the cells (location, reference_date or horizon), number of all cells, and those lost as
-            rows of `beside`, dearest first.
+            rows of `compare`, most costly first.
         """
-        cells = [(by, self.beside(rival, [by])) for by in ("location", "reference_date", "horizon")]
+        cells = [(by, self.compare(comparator, [by])) for by in ("location", "reference_date", "horizon")]
         return [(by, rows.height, _lost(rows).to_dicts()) for by, rows in cells]
 
-    def dearest(self, rival: str) -> list[Row]:
-        """The single forecasts that lose most to a rival.
+    def costliest(self, comparator: str) -> list[Row]:
+        """The single forecasts that lose most to a comparator.
 
         Returns:
-            Rows of `beside` with the category that happened and what the default (`probability`) and the rival
-            (`rivals`) gave it.
+            Rows of `compare` with the category that happened and what the default (`probability`) and the comparator
+            (`comparator_probability`) gave it.
         """
-        worst = _lost(self.beside(rival, UNIT)).head(12)
+        worst = _lost(self.compare(comparator, UNIT)).head(12)
         names = pl.Series("category", self.rules.categories)
         happened = self.truth.select(*UNIT, category=names.gather(self.truth["observed"]))
         forecasts = self.forecasts.with_columns(pl.col("horizon").cast(pl.Int64))
         given = forecasts.join(happened, on=[*UNIT, "category"])
-        mine, other = (given.filter(pl.col("model") == name) for name in (self.default, rival))
+        mine, other = (given.filter(pl.col("model") == name) for name in (self.default, comparator))
         rows = worst.join(mine, on=UNIT, maintain_order="left")
-        return rows.join(other.select(*UNIT, rivals="probability"), on=UNIT, maintain_order="left").to_dicts()
+        return rows.join(
+            other.select(*UNIT, comparator_probability="probability"), on=UNIT, maintain_order="left"
+        ).to_dicts()
 
     @cached_property
     def weights(self) -> dict[str, Float[np.ndarray, "dates"]]:
@@ -448,7 +436,7 @@ def _calibration(p: Float[np.ndarray, " n"], happened: Bool[np.ndarray, " n"]) -
 
 
 def _lost(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `beside` with a higher RPS, dearest first: by the difference times the number of forecasts."""
+    """Rows of `compare` with a higher RPS, most costly first: by the difference times the number of forecasts."""
     cost = pl.col("difference") * pl.col("n")
     return rows.filter(pl.col("difference") > 0).sort(cost, descending=True, maintain_order=True)
 

@@ -1,4 +1,4 @@
-"""What scores, categories and horizons of a forecast hub are called on its page, and the colours that they have."""
+"""Names of scores, categories and horizons on a hub's page, and colours."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ SCORES: dict[str, ScoreWords] = {
     "relative_rps": ScoreWords(
         "Relative RPS",
         False,
-        "The RPS beside all other models', each pair on what both forecast, as a geometric mean; the hub's baseline "
-        "has 1. 0 is perfect.",
+        "The RPS relative to all other models', each pair on what both forecast, as a geometric mean; the hub's "
+        "baseline has 1. 0 is perfect.",
     ),
     "rps": ScoreWords(
         "RPS",
         False,
         "Ranked probability score: squared differences of the cumulative probabilities, summed. 0 is perfect, and the "
-        "worst is the number of categories less 1; proper, and it knows that the categories have an order.",
+        "worst is the number of categories less 1; proper, and sensitive to the order of the categories.",
     ),
     "log_score": ScoreWords(
         "Log score",
@@ -27,12 +27,12 @@ SCORES: dict[str, ScoreWords] = {
         "Brier",
         False,
         "Squared differences of probability and outcome (0 or 1), summed over the categories. 0 is perfect, 2 the "
-        "worst; proper, but blind to the categories' order.",
+        "worst; proper, but insensitive to the order of the categories.",
     ),
     "accuracy": ScoreWords(
         "Accuracy",
         True,
-        "Share of forecasts whose most probable category happened. Not proper: in a quiet season “stable” is right "
+        "Share of forecasts whose most probable category happened. Not proper: in a mild season “stable” is right "
         "most of the time.",
     ),
     "ece": ScoreWords(

@@ -4,10 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twofold.engine.flags import parse
-from twofold.trend import commands as trend
-from twofold.trend.recipes import default as trend_default
-from twofold.vae import commands as vae
-from twofold.vae.recipes import default as vae_default
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,13 @@ class DemoFlags:
 def demo(argv: list[str]) -> int:
     """`twofold demo`."""
     flags = parse(DemoFlags, argv, "demo", default=DemoFlags())
+
+    from twofold.trend import commands as trend
+    from twofold.trend import recipes as trend_recipes
+    from twofold.vae import commands as vae
+    from twofold.vae import recipes as vae_recipes
+
     command = ["twofold", "demo", *argv]
-    trend.run_study(trend.RunFlags(trend_default(), None, flags.out / "trend", flags.overwrite), command)
-    vae.run_study(vae.RunFlags(config=vae_default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
+    trend.run_study(trend.RunFlags(trend_recipes.default(), None, flags.out / "trend", flags.overwrite), command)
+    vae.run_study(vae.RunFlags(config=vae_recipes.default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
     return 0

@@ -9,15 +9,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from twofold.engine.config import Config
 from twofold.engine.errors import RunFolderError
 from twofold.engine.files import ASIDE, write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOCK = ".lock"
 
@@ -115,7 +115,9 @@ def claim(
         lock.release()
 
 
-def _lock(path: Path) -> FileLock:
+def _lock(path: Path) -> "FileLock":
+    from filelock import FileLock, Timeout
+
     try:
         _refuse_foreign(path)
         path.mkdir(parents=True, exist_ok=True)
@@ -187,6 +189,8 @@ def _empty(path: Path) -> None:
 
 
 def _manifest(data_digest: str, command: list[str], device: str) -> dict[str, Any]:
+    from importlib import metadata
+
     packages = ("twofold", "torch", "numpy", "scikit-learn", "polars")
     return {
         "command": command,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from twofold.engine.errors import InputError
@@ -21,11 +20,13 @@ def note(console: Console, text: str) -> None:
 
 @contextlib.contextmanager
 def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar of things done out of all; nothing where nobody watches.
+    """A progress bar on a terminal; nothing elsewhere.
 
     Yields:
-        A function of (things done, things in all).
+        A function of (items done, items in all).
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)

@@ -1,5 +1,6 @@
 """The command tree: what each word does, how errors end, and that the overview loads nothing heavy."""
 
+import math
 import os
 import resource
 import subprocess
@@ -172,10 +173,12 @@ OVERVIEWS = ["--help", "trend", "--version", "trend rnu"]
 def test_help_loads_nothing_heavy_and_comes_soon(line: str, parser_s: float) -> None:
     # Measured in units of `parser_s`: 0.3 for the overviews, 2 to 4.2 for the commands; numpy and polars add 3.5.
     heavy, limit = (ARRAYS | {"pydantic", "tyro", "twofold.trend"}, 0.7) if line in OVERVIEWS else (ARRAYS, 6.0)
+    seconds = math.inf
     for _ in range(5):
-        loaded, seconds = _run("-c", SPY, *line.split())
+        loaded, once_s = _run("-c", SPY, *line.split())
         assert "twofold.cli" in loaded
         assert not heavy & loaded
+        seconds = min(seconds, once_s)
         if seconds < limit * parser_s:
-            return
-    pytest.fail(f"the last of five processes took {seconds:.2f} s, {seconds / parser_s:.1f} times {parser_s:.2f} s")
+            break
+    assert seconds < limit * parser_s

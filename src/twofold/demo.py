@@ -1,4 +1,4 @@
-"""Both studies on what ships with the package, one after the other."""
+"""Both studies, one after the other, on the data that ships with the package."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,7 @@ from twofold.engine.flags import parse
 
 @dataclass(frozen=True)
 class DemoFlags:
-    """Runs both studies without any data: trend on a simulated epidemic, vae on rendered avatars.
-
-    Every step and picture of each, by its default recipe.
-    """
+    """Runs both studies by their default recipes: trend on a simulated epidemic, vae on rendered avatars."""
 
     out: Path = Path("runs/demo")
     """Folder for the run folders `trend` and `vae`."""

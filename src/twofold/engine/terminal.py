@@ -1,4 +1,4 @@
-"""What a command shows a person: notes, a bar while it works, a table as wide as the terminal, or a text in a file."""
+"""Output of the commands: notes, progress bars, tables, and text on the terminal or in a file."""
 
 import contextlib
 import shutil
@@ -14,7 +14,7 @@ from twofold.engine.files import write_text
 
 
 def note(console: Console, text: str) -> None:
-    """One note."""
+    """Prints a note."""
     console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
@@ -34,7 +34,7 @@ def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]
 
 
 def render(table: Table) -> str:
-    """The table as text, as wide as the terminal."""
+    """The table as text, as wide as the terminal and at least 100 columns."""
     console = Console(width=max(100, shutil.get_terminal_size().columns), color_system=None)
     with console.capture() as captured:
         console.print(table)

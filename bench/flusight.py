@@ -1,4 +1,4 @@
-"""A FluSight season replayed by the command that a user gives: the default model beside the teams, and the times.
+"""A FluSight season replayed from the command line: the default model compared with the teams, and the times.
 
 `TWOFOLD_DATA=FOLDER python bench/flusight.py [--season 2024-25] [--out FOLDER]` prints RPS on all forecasts and on
 those that every well-covered model made, the interval of the difference to the hub's ensemble, the rank by relative
@@ -28,7 +28,7 @@ def run(*words: str | Path) -> float:
 
 
 def show(scores: dict) -> None:
-    """The figures that README.md and the log quote."""
+    """Prints the figures that README.md quotes."""
     default, ensemble = scores["default"], scores["ensemble"]
     print(f"{scores['season']}: {len(scores['dates'])} reference dates, {scores['models'][default]['n']} forecasts")
     covered = [name for name, row in scores["models"].items() if row["coverage"] >= 0.9]

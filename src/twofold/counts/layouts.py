@@ -1,4 +1,4 @@
-"""From a table to a panel: wide layouts (JHU's, the original study's) have a row per region, long ones per region and date."""
+"""From a table to a panel: wide (JHU's, the original study's; a row per region) or long (a row per region and date)."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -107,10 +107,10 @@ def _read_wide(table: Table, layout: _Wide, kind: Kind, negatives: Negatives) ->
 
 
 def _wide_dates(table: Table, layout: _Wide) -> tuple[np.ndarray, str | None]:
-    """Dates of the columns, read literally or, when only that makes them evenly spaced, repaired; and a note of repairs.
+    """Dates of the columns, read literally or, if only that makes them evenly spaced, repaired; and a note of repairs.
 
     A spreadsheet that takes 2/1/20 for year/month/day leaves 2002/1/20. Such a header alone is ambiguous, its position
-    is not: the repair is used only when the literal dates are unevenly spaced, and its result is checked like any other.
+    is not: the repair is used only when the literal dates are uneven, and its result is checked like any other.
     """
     header, literal = table.rows[0][layout.first_date :], list[date]()
     for column, text in enumerate(header, start=layout.first_date + 1):

@@ -22,5 +22,5 @@ def pick_device(name: DeviceName) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """ "cpu", or the model of the GPU."""
+    """Name of a device: the model of the GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,4 +1,4 @@
-"""The training loop: a generator over one explicit state that yields a record per epoch, when the state can be saved."""
+"""The training loop: a generator over one explicit state that yields a record per epoch, when the state is complete."""
 
 import copy
 import itertools

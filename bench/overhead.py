@@ -1,6 +1,6 @@
 """Overhead of the engine's loop over a bare PyTorch loop with the same network, batches and steps.
 
-`python bench/overhead.py` prints the seconds per epoch of each, best of 7 in alternation, and their ratio; fails at 1.10.
+`python bench/overhead.py` prints the seconds per epoch of each, best of 7 in turn, and their ratio; fails at 1.10.
 """
 
 import sys

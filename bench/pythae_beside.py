@@ -157,7 +157,7 @@ def score(name: str, model: "Vae | VAE", images: Images, split: Split) -> float:
 
 
 def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) -> Vae:
-    """Our whole training, with validation and checkpoints, in the given time; the budget, in images, is measured first."""
+    """Our whole training, with validation and checkpoints, in the given time; its speed is measured first."""
     pace = our_images_per_s(images, split, config, WARM_UP_S)
     budget = config.train.model_copy(update={"images": int(0.93 * seconds * pace)})
     began = time.perf_counter()
@@ -210,9 +210,7 @@ def main() -> int:
     images = load_images(path, config.image, strict=False, cache=default_folder())
     split = split_images(images.hashes, config.split)
     pixels = torch.from_numpy(images.pixels[split.train]).permute(0, 3, 1, 2).contiguous().float().div_(255)
-    print(
-        f"{len(split.train)} training images, {torch.get_num_threads()} threads, {seconds:.0f} s per model", flush=True
-    )
+    print(f"{len(split.train)} training images, {torch.get_num_threads()} threads, {seconds:.0f} s each", flush=True)
 
     ours = train_ours(images, split, config, seconds)
     our_bits = score("ours, default recipe", ours, images, split)

@@ -1,4 +1,4 @@
-"""The command tree: what each word does, how errors end, and that the overview loads nothing heavy."""
+"""The command tree: dispatch, exit status of errors, and the start-up cost of help."""
 
 import math
 import os
@@ -40,18 +40,18 @@ def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.Ca
     assert f"twofold {' '.join(words)}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("asked", [[], ["--help"], ["-h"]], ids=str)
-def test_the_overview_lists_every_command(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(asked) == 0
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]], ids=str)
+def test_the_overview_lists_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 0
     shown = capsys.readouterr().out
     for words, command in cli.COMMANDS.items():
         assert f"twofold {' '.join(words)} " in shown
         assert command.help in shown
 
 
-@pytest.mark.parametrize("asked", [["trend"], ["trend", "--help"], ["trend", "-h"]], ids=str)
-def test_a_group_lists_its_own_commands(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(asked) == 0
+@pytest.mark.parametrize("arguments", [["trend"], ["trend", "--help"], ["trend", "-h"]], ids=str)
+def test_a_group_lists_its_own_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 0
     shown = capsys.readouterr().out
     assert "usage: twofold trend COMMAND" in shown
     assert "twofold trend study" in shown

@@ -18,7 +18,7 @@ from twofold.page.drawing import to_png, to_svg
 class Album:
     """The figures of one report, by name.
 
-    A drawing is saved as NAME.svg and NAME.png, a raster picture as NAME.png, in figures/; names are unique in a report.
+    Drawings are saved as figures/NAME.svg and NAME.png, raster pictures as NAME.png; names are unique in a report.
     """
 
     def __init__(self, save: Callable[[str, bytes], None]) -> None:

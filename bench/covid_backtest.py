@@ -1,4 +1,4 @@
-"""Walking forward on the COVID table: the frozen recipes' scores, recurrent networks beside logistic regression.
+"""Walk-forward evaluation on the COVID table: scores of recurrent networks and of logistic regression.
 
 `TWOFOLD_DATA=FOLDER python bench/covid_backtest.py [OUT]` walks over the development days, target increments 51 to 65
 (the last 15 dates are dropped from the file before anything else); with `--test` over the test days, increments 66 to

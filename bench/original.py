@@ -1,4 +1,4 @@
-"""How far the original study's networks get over "always not up": 10 seeds of each cell, the original's settings.
+"""Accuracy of the original study's networks above that of "always not up": 10 seeds of each cell, original settings.
 
 `TWOFOLD_DATA=FOLDER python bench/original.py` prints, for RNN, LSTM and GRU at L = 7, the mean over 10 random splits of
 test accuracy minus that split's majority share, in points; fails below 6.

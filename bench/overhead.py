@@ -1,6 +1,6 @@
-"""What the engine's loop costs over a bare PyTorch loop: the same network, batches and steps, side by side.
+"""Overhead of the engine's loop over a bare PyTorch loop with the same network, batches and steps.
 
-`python bench/overhead.py` prints the seconds an epoch of each, best of 7 taken in turn, and their ratio; fails at 1.10.
+`python bench/overhead.py` prints the seconds per epoch of each, best of 7 in turn, and their ratio; fails at 1.10.
 """
 
 import sys
@@ -69,7 +69,7 @@ def main() -> int:
     best_bare, best_engine = (min(column) for column in zip(*pairs, strict=True))
     ratio = best_engine / best_bare
     print(
-        f"bare loop {best_bare:.3f} s an epoch, engine with a checkpoint an epoch {best_engine:.3f} s, "
+        f"bare loop {best_bare:.3f} s per epoch, engine with a checkpoint per epoch {best_engine:.3f} s, "
         f"ratio {ratio:.3f}"
     )
     return int(ratio >= LIMIT)

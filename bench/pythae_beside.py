@@ -1,10 +1,10 @@
-"""Our vae study beside pythae, the best-known library of VAEs: same images, same split, same time, one scorer.
+"""Our vae study compared with pythae, a library of VAEs: same images, same split, same time, same evaluation.
 
-`TWOFOLD_DATA=FOLDER python bench/pythae_beside.py [SECONDS]` (extra `bench`; 300 s a model by default) trains, one
+`TWOFOLD_DATA=FOLDER python bench/pythae_beside.py [SECONDS]` (extra `bench`; 300 s per model by default) trains, one
 after the other, our default recipe; pythae's VAE with its own CelebA network and its trainer's defaults; and pythae's
 BetaVAE with our identical network, its beta our sigma^2, our learning rate and batch size. Each is scored on the test
 images from (mu, logvar, reconstruction) with one sigma, fitted on the validation images. Then both train the
-identical network in turn, to compare images a second. Fails when ours is not .3 bits per dim below the first, or is
+identical network in turn, to compare images per second. Fails when ours is not .3 bits per dim below the first, or is
 worse than the second, or runs at less than 1.25 times pythae's speed.
 """
 # pyright: reportMissingImports=false
@@ -52,7 +52,7 @@ WARM_UP_S = 20.0
 
 
 class OutOfTimeError(Exception):
-    """Ends pythae's training, which has no other way out before its last epoch."""
+    """Ends pythae's training, which can't be stopped otherwise before its last epoch."""
 
 
 class Clock(TrainingCallback):
@@ -107,7 +107,7 @@ class OurDecoder(BaseDecoder):
 
 
 class Scored(nn.Module):
-    """Any of the models as the scorer takes it, with a sigma of its own."""
+    """Any of the models in the form that `evaluate` takes, with a sigma of its own."""
 
     def __init__(self, model: "Vae | VAE", sigma: float) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ def batches(images: Images, rows: np.ndarray) -> list[Tensor]:
 
 
 def fitted_sigma(model: "Vae | VAE", images: Images, rows: np.ndarray) -> float:
-    """The sigma of the largest likelihood on these images: the root of the mean squared error, over draws of z."""
+    """Maximum likelihood estimate of sigma on these images: the root mean squared error over draws of z."""
     unit = Scored(model, 1.0).eval()
     generator, total = torch_generator(0, "sigma"), 0.0
     with torch.no_grad():
@@ -157,8 +157,8 @@ def score(name: str, model: "Vae | VAE", images: Images, split: Split) -> float:
 
 
 def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) -> Vae:
-    """Our whole training, validation and checkpoints counted, within the seconds: its budget is images, so measured."""
-    pace = ours_a_second(images, split, config, WARM_UP_S)
+    """Our whole training, with validation and checkpoints, in the given time; its speed is measured first."""
+    pace = our_images_per_s(images, split, config, WARM_UP_S)
     budget = config.train.model_copy(update={"images": int(0.93 * seconds * pace)})
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -176,8 +176,8 @@ def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) 
     return trained.vae
 
 
-def ours_a_second(images: Images, split: Split, config: VaeConfig, seconds: float) -> float:
-    """Images a second of our training steps."""
+def our_images_per_s(images: Images, split: Split, config: VaeConfig, seconds: float) -> float:
+    """Images per second of our training steps."""
     vae = Vae.seeded(config, 0)
     optimiser = torch.optim.AdamW(vae.parameters(), lr=config.train.learning_rate, fused=True)
     state = TrainState(vae, optimiser, Vae.seeded(config, 0))
@@ -192,9 +192,9 @@ def ours_a_second(images: Images, split: Split, config: VaeConfig, seconds: floa
 
 
 def in_pythae(config: VaeConfig, sigma: float) -> tuple[BetaVAE, Vae]:
-    """Our network, in the memory order that it has when nobody asks for another, under pythae's loss.
+    """Our network, in its default memory order, with pythae's loss.
 
-    That is half the squared error + its beta x KL: sigma^2 times ours, less a constant, where its beta is sigma^2.
+    That is half the squared error + beta x KL: with beta = sigma^2 it is sigma^2 times ours, less a constant.
     """
     torch.manual_seed(0)
     vae = Vae(config)
@@ -210,7 +210,7 @@ def main() -> int:
     images = load_images(path, config.image, strict=False, cache=default_folder())
     split = split_images(images.hashes, config.split)
     pixels = torch.from_numpy(images.pixels[split.train]).permute(0, 3, 1, 2).contiguous().float().div_(255)
-    print(f"{len(split.train)} training images, {torch.get_num_threads()} threads, {seconds:.0f} s a model", flush=True)
+    print(f"{len(split.train)} training images, {torch.get_num_threads()} threads, {seconds:.0f} s each", flush=True)
 
     ours = train_ours(images, split, config, seconds)
     our_bits = score("ours, default recipe", ours, images, split)
@@ -234,7 +234,7 @@ def main() -> int:
 
     paces = []
     for _ in range(ROUNDS):
-        our_pace = ours_a_second(images, split, config, ROUND_S)
+        our_pace = our_images_per_s(images, split, config, ROUND_S)
         seen, took = train_pythae(in_pythae(config, sigma)[0], pixels, ROUND_S, **same)
         paces.append((our_pace, seen / took))
         print(f"identical network: ours {our_pace:.0f} images/s, pythae {seen / took:.0f}", flush=True)

@@ -1,4 +1,4 @@
-"""The default recipe beside LightGBM on the same 10 random splits and the same inputs.
+"""The default recipe compared with LightGBM on the same 10 random splits and the same inputs.
 
 `TWOFOLD_DATA=FOLDER python bench/random_splits.py` (extra `bench`) prints the ROC AUC of both on every split, and the
 mean difference; fails when ours is more than .005 lower.
@@ -37,7 +37,7 @@ def one_split(path: Path, seed: int) -> tuple[float, float]:
         n_estimators=150, learning_rate=0.05, num_leaves=15, random_state=seed, verbose=-1
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # it asks for column names at prediction
+        warnings.simplefilter("ignore", UserWarning)  # about missing column names at prediction
         booster.fit(fitted.inputs.table(known), up[known])
         theirs = np.asarray(booster.predict_proba(fitted.inputs.table(test)))[:, 1]
     return roc_auc(ours, up[test]) or 0.0, roc_auc(theirs, up[test]) or 0.0

@@ -1,4 +1,4 @@
-"""The default recipe on both real files, by the command that a user gives: scores beside baselines, time and memory.
+"""The default recipe on both real files from the command line: scores against baselines, time and memory.
 
 `TWOFOLD_DATA=FOLDER python bench/real_data.py [OUT]` runs each file into a folder of its own, one after the other, and
 prints its table, the paired differences in log score of the networks to logistic regression, the wall time and the peak

@@ -1,4 +1,4 @@
-"""How long the commands take on this machine: `trend run` with the GRU recipe, and the whole study.
+"""Wall time of `trend run` with the GRU recipe, and of the whole study.
 
 `TWOFOLD_DATA=FOLDER python bench/speed.py` prints wall seconds; fails at 20 s for the run or 480 s for the study.
 """

@@ -1,4 +1,4 @@
-"""How long a person waits for help and for the word that something is wrong, beside a bare interpreter.
+"""Start-up time: of every command's help, and of the error for wrong input.
 
 Run by `make bench`. Fails when help of any command takes 0.4 s or more, the overview 0.2 s or more, or the answer to a
 missing file, a wrong column or a bad option 1 s or more; each the best of five processes.

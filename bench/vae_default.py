@@ -1,9 +1,9 @@
-"""How soon the default recipe's network is where the original's network is after five minutes.
+"""Time in which the default recipe's network reaches the loss of the original network after five minutes.
 
 `TWOFOLD_DATA=FOLDER python bench/vae_default.py [SECONDS]` trains, in turn in one process, the original study's
 network for the seconds (300 by default) under the default recipe's likelihood, objective, optimiser and schedule, and
-then the default recipe for a fifth and a third of that time, on the same images and split. A budget is in images, so
-each network's pace is measured first. Prints each one's negative ELBO on the validation images; fails when the
+then the default recipe for a fifth and a third of that time, on the same images and split. Budgets are in images, so
+each network's speed is measured first. Prints each one's negative ELBO on the validation images; fails when the
 default needs more than a third of the time to be as low.
 """
 
@@ -28,13 +28,13 @@ PACE_S = 15.0
 
 
 class EnoughError(Exception):
-    """Ends a training whose pace is known."""
+    """Ends a training whose speed is known."""
 
 
 def trained(
     images: Images, split: Split, config: VaeConfig, progress: Progress = lambda done, whole: None
 ) -> tuple[Record, float]:
-    """The last epoch's record, and the seconds of the whole training, validation and checkpoints counted."""
+    """The last epoch's record, and the seconds of the whole training with validation and checkpoints."""
     records: list[Record] = []
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -44,7 +44,7 @@ def trained(
 
 
 def pace(images: Images, split: Split, config: VaeConfig) -> float:
-    """Images a second, once the first steps have warmed up."""
+    """Images per second after the warm-up of the first steps."""
     times: list[float] = []
 
     def count(done: int, whole: int) -> None:
@@ -59,7 +59,7 @@ def pace(images: Images, split: Split, config: VaeConfig) -> float:
 
 
 def within(images: Images, split: Split, config: VaeConfig, seconds: float) -> VaeConfig:
-    """The config with as many images as its network sees in the seconds; a twentieth is left for validation."""
+    """The config with the number of images that fit into the time; a twentieth is left for validation."""
     budget = int(0.95 * seconds * pace(images, split, config))
     return config.model_copy(update={"train": config.train.model_copy(update={"images": budget})})
 

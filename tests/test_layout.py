@@ -1,4 +1,4 @@
-"""What no other file can check about itself: the version, the pins, and that every target is named."""
+"""Files of the repository: one version, exact pins, documented make targets."""
 
 import re
 import tomllib

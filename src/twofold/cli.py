@@ -1,6 +1,6 @@
-"""The command tree: words -> where the function stands, and a line of help. Only the chosen command is imported.
+"""The commands and their dispatch, from one table; only the module of the chosen command is imported.
 
-A word of a command stands nowhere else: help, suggestions and the choice all read `COMMANDS`; a test imports every row.
+Help, suggestions and dispatch all read `COMMANDS`; a test imports every row.
 """
 
 import importlib
@@ -13,16 +13,16 @@ from twofold import __version__
 from twofold.engine.errors import InputError
 
 Run = Callable[[list[str]], int]
-"""What a command is: the arguments after its words in, the exit status out."""
+"""A command: takes the arguments after its name, returns the exit status."""
 
-OUR_FAULT, THEIRS_TO_MEND, INTERRUPTED, READER_GONE = 1, 2, 130, 141
+INTERNAL_ERROR, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 
 class Command(NamedTuple):
     """One row of the table."""
 
     target: str
-    """Where the function stands, "module:function" within the package; imported when the command is chosen."""
+    """"module:function" within the package."""
     help: str
     """One line for the overview."""
 
@@ -33,40 +33,37 @@ class Command(NamedTuple):
 
 
 _TABLE = {
-    "demo": ("demo:demo", "see both studies work, on a simulated epidemic and on rendered avatars"),
-    "trend run": ("trend.commands:run", "counts by region in; calibrated probabilities, scores and a report out"),
-    "trend backtest": ("trend.commands:backtest", "walk forward through time: refit as it goes, score each date"),
-    "trend study": ("trend.commands:study", "reproduce the original study whole, its table beside ours"),
-    "trend predict": ("trend.commands:predict", "each region's probability of rising on the day after the last"),
+    "demo": ("demo:demo", "run both studies, on a simulated epidemic and on rendered avatars"),
+    "trend run": ("trend.commands:run", "train on counts by region: calibrated probabilities, scores and a report"),
+    "trend backtest": ("trend.commands:backtest", "walk-forward evaluation: refit and score date by date"),
+    "trend study": ("trend.commands:study", "reproduce the original study and compare its table with ours"),
+    "trend predict": ("trend.commands:predict", "each region's probability of a rise on the day after the last"),
     "trend score": ("trend.commands:score", "the scores of a finished run, or of its model on newer counts"),
-    "trend hub backtest": ("hub.commands:backtest", "a hub's season replayed as it was known, beside its teams"),
-    "trend hub fit": ("hub.commands:fit", "fit a hub's models on what is known now, and save them"),
-    "trend hub forecast": ("hub.commands:forecast", "a week's submission to a forecast hub, from a saved model"),
+    "trend hub backtest": ("hub.commands:backtest", "replay a hub's season as it was known, compared with its teams"),
+    "trend hub fit": ("hub.commands:fit", "fit a hub's models on what is known now and save them"),
+    "trend hub forecast": ("hub.commands:forecast", "write a week's submission to a forecast hub from a saved model"),
     "trend hub validate": ("hub.commands:validate", "check a submission to a forecast hub, row by row"),
-    "vae run": ("vae.commands:run", "a folder of images in; a trained autoencoder, its scores and a report out"),
-    "vae sweep": ("vae.commands:sweep", "the same network under several weights of the KL term, side by side"),
+    "vae run": ("vae.commands:run", "train an autoencoder on a folder of images: scores, pictures and a report"),
+    "vae sweep": ("vae.commands:sweep", "train the same network with several weights of the KL term and compare them"),
     "vae score": ("vae.commands:score", "the scores of a finished run, or of its model on other images"),
-    "vae reconstruct": ("vae.commands:reconstruct", "images beside what the model makes of them"),
-    "vae sample": ("vae.commands:sample", "images that the model makes up"),
-    "vae interpolate": ("vae.commands:interpolate", "images along the way between two real ones"),
-    "vae traverse": ("vae.commands:traverse", "an image with one latent unit at a time moved"),
+    "vae reconstruct": ("vae.commands:reconstruct", "images beside their reconstructions"),
+    "vae sample": ("vae.commands:sample", "images sampled from the model"),
+    "vae interpolate": ("vae.commands:interpolate", "interpolations in latent space between two images"),
+    "vae traverse": ("vae.commands:traverse", "an image reconstructed while one latent unit at a time is varied"),
     "vae encode": ("vae.commands:encode", "each image's latent code, as arrays"),
 }
 COMMANDS = {tuple(words.split()): Command(*row) for words, row in _TABLE.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line.
-
-    Args:
-        argv: the words after the program's name; None takes those of the process.
+    """Runs one command line, by default that of the process.
 
     Returns:
-        The exit status: 0 done; 1 our own fault; 2 the user can mend it; 130 interrupted; 141 whoever read our output
-        went away.
+        The exit status: 0 done; 1 an error of the package; 2 one that the user can correct; 130 interrupted; 141 the
+        pipe that took the output was closed.
 
     Raises:
-        SystemExit: a command's own parser printed its help (0) or a usage error (2).
+        SystemExit: when a command's parser printed its help (0) or a usage error (2).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -75,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # As in `… | head`. Python flushes once more at exit; that write must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
+        return BROKEN_PIPE
     return status
 
 
@@ -91,23 +88,23 @@ def _dispatch(arguments: list[str]) -> int:
     if not rest or rest[0] in ("--help", "-h"):
         sys.stdout.write(_overview(group))
         return 0
-    return _fail(_unknown(group, rest[0]), THEIRS_TO_MEND)
+    return _fail(_unknown(group, rest[0]), USER_ERROR)
 
 
 def _call(command: Command, rest: list[str]) -> int:
     try:
         return command.load()(rest)
     except InputError as error:
-        return _fail(f"error: {error}", THEIRS_TO_MEND)
+        return _fail(f"error: {error}", USER_ERROR)
     except KeyboardInterrupt:
         return _fail("interrupted: the same command goes on where this one stopped", INTERRUPTED)
     except BrokenPipeError:
         raise
-    except Exception:  # noqa: BLE001  every error that nobody else took is our own fault
+    except Exception:  # noqa: BLE001  whatever was not raised on purpose is a bug
         import traceback
 
         traceback.print_exc()
-        return _fail("error: this is our fault, not yours; please report it with the lines above", OUR_FAULT)
+        return _fail("error: this is our fault, not yours; please report it with the lines above", INTERNAL_ERROR)
 
 
 def _fail(message: str, status: int) -> int:
@@ -116,7 +113,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def _group_of(arguments: list[str]) -> tuple[str, ...]:
-    """The longest beginning of `arguments` that some commands share."""
+    """The longest prefix of `arguments` that begins some command."""
     group: tuple[str, ...] = ()
     for word in arguments:
         longer = (*group, word)
@@ -158,7 +155,7 @@ def _help_of(group: tuple[str, ...]) -> str:
 def _nearest(group: tuple[str, ...], word: str) -> str | None:
     from difflib import get_close_matches
 
-    # Any word of a command may be the one that was meant, also with the group left out (`twofold predict`).
+    # The group may be missing, as in `twofold predict`, so every word of every command is a candidate.
     meant = {
         words[depth]: " ".join(words[: depth + 1])
         for words in COMMANDS

@@ -1,21 +1,14 @@
-"""Both studies on what ships with the package, one after the other."""
+"""Both studies, one after the other, on the data that ships with the package."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from twofold.engine.flags import parse
-from twofold.trend import commands as trend
-from twofold.trend.recipes import default as trend_default
-from twofold.vae import commands as vae
-from twofold.vae.recipes import default as vae_default
 
 
 @dataclass(frozen=True)
 class DemoFlags:
-    """Runs both studies without any data: trend on a simulated epidemic, vae on rendered avatars.
-
-    Every step and picture of each, by its default recipe.
-    """
+    """Runs both studies by their default recipes: trend on a simulated epidemic, vae on rendered avatars."""
 
     out: Path = Path("runs/demo")
     """Folder for the run folders `trend` and `vae`."""
@@ -26,7 +19,13 @@ class DemoFlags:
 def demo(argv: list[str]) -> int:
     """`twofold demo`."""
     flags = parse(DemoFlags, argv, "demo", default=DemoFlags())
+
+    from twofold.trend import commands as trend
+    from twofold.trend import recipes as trend_recipes
+    from twofold.vae import commands as vae
+    from twofold.vae import recipes as vae_recipes
+
     command = ["twofold", "demo", *argv]
-    trend.run_with(trend.RunFlags(trend_default(), None, flags.out / "trend", flags.overwrite), command)
-    vae.run_study(vae.RunFlags(config=vae_default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
+    trend.run_with(trend.RunFlags(trend_recipes.default(), None, flags.out / "trend", flags.overwrite), command)
+    vae.run_study(vae.RunFlags(config=vae_recipes.default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
     return 0

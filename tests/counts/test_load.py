@@ -1,4 +1,4 @@
-"""Readers: layouts, notes, and one message for every way a table can be wrong."""
+"""Readers: layouts, notes, and the message for every fault of a table."""
 
 import gzip
 from pathlib import Path
@@ -54,7 +54,7 @@ def days(panel) -> list[str]:
     return panel.dates.astype(str).tolist()
 
 
-# --- what is read ---
+# --- layouts ---
 
 
 def test_the_original_layout_with_its_mangled_dates(write):
@@ -122,13 +122,13 @@ def test_compression_line_ends_and_encoding_marks_change_nothing(write, text):
     assert {read_panel(write(data, name), PLAIN).digest() for name, data in forms.items()} == {plain.digest()}
 
 
-def test_latin_1_is_read_and_said(write):
+def test_latin_1_is_read_and_noted(write):
     panel = read_panel(write(LONG.replace("Peru", "Curaçao").encode("latin-1")), PLAIN)
     assert panel.regions == ("Chad", "Curaçao")
     assert panel.notes == ("The file is not UTF-8 and was read as Windows-1252 (Latin-1); check: Curaçao.",)
 
 
-def test_thousands_separators_are_read_and_said(write):
+def test_thousands_separators_are_read_and_noted(write):
     panel = read_panel(write(LONG.replace(",9\n", ',"1,234"\n')), PLAIN)
     assert panel.values[1].tolist() == [7, 4, 1234]
     assert panel.notes == ("1 count with thousands separators; '1,234' was read as 1234.",)
@@ -155,7 +155,7 @@ def test_a_panels_frame_reads_back(write):
     assert again.values.tolist() == panel.values[::-1].tolist()
 
 
-# --- what is refused: the message names file, row, column and what to do ---
+# --- errors: the message names file, row, column and a remedy ---
 
 REFUSED_LONG = {
     "unparsable date": ("03,9", "03x,9", r"row 6, column 'date': '2020-01-03x' is not a date; write it as"),
@@ -254,7 +254,7 @@ def test_a_file_that_is_no_table_is_refused(write, data, name, message):
     assert name in str(caught.value)
 
 
-def test_a_missing_file_a_folder_and_a_forbidden_file_are_told_apart(tmp_path, write, monkeypatch):
+def test_a_missing_file_a_folder_and_a_forbidden_file_have_messages_of_their_own(tmp_path, write, monkeypatch):
     with pytest.raises(DataError, match=r"nowhere\.csv: no such file"):
         read_panel(tmp_path / "nowhere.csv", PLAIN)
     with pytest.raises(DataError, match="is a folder"):
@@ -388,7 +388,7 @@ def test_jhus_whole_series(data_folder):
 
 
 def with_last(panel: Panel, factors: list[float]) -> Panel:
-    """The panel as if its last dates had reported only these shares of their cases."""
+    """The panel with only these shares of the cases of its last dates."""
     counts = panel.increments("keep").counts.copy()
     counts[:, -len(factors) :] = (counts[:, -len(factors) :] * np.array(factors)).astype(np.int64)
     values = np.concatenate([panel.values[:, :1], panel.values[:, :1] + np.cumsum(counts, axis=1)], axis=1)
@@ -402,7 +402,7 @@ def test_dates_cut_down_are_found_and_counted(factors):
     assert f"--drop-last {len(factors)}" in warning
 
 
-def test_a_third_of_the_regions_silent_on_the_last_date_is_found():
+def test_a_third_of_the_regions_without_cases_on_the_last_date_is_found():
     panel = simulate(0)
     values = panel.values.copy()
     values[::3, -1] = values[::3, -2]

@@ -39,15 +39,15 @@ def test_clip_makes_negative_increments_zero():
 @pytest.mark.parametrize(
     ("counts", "expected", "left"),
     [
-        ([4, 3, -2, 5], [4, 1, 0, 5], 0),  # off the day before
+        ([4, 3, -2, 5], [4, 1, 0, 5], 0),  # from the day before
         ([4, 1, -3, 5], [2, 0, 0, 5], 0),  # and further back
         ([4, -1, 3, -2], [3, 0, 1, 0], 0),  # two corrections
         ([4, -2, 1, -2], [1, 0, 0, 0], 0),  # the later one reaches past the earlier
         ([1, -3, 2], [0, 0, 2], 2),  # more than the history holds
-        ([-3, 2, 1], [0, 2, 1], 3),  # never off later days
+        ([-3, 2, 1], [0, 2, 1], 3),  # never from later days
     ],
 )
-def test_redistribute_takes_corrections_off_the_days_before(counts, expected, left):
+def test_redistribute_subtracts_corrections_from_the_days_before(counts, expected, left):
     result, unabsorbed = redistribute(np.array([counts], dtype=np.int64))
     assert result.tolist() == [expected]
     assert unabsorbed.tolist() == [left]
@@ -124,11 +124,11 @@ def test_frame_holds_values_and_increments():
     ]
 
 
-def test_frame_of_new_cases_has_an_increment_everywhere():
+def test_frame_of_new_cases_has_all_increments():
     assert panel([[1, 3, 2]], "incident").frame()["increment"].to_list() == [1, 3, 2]
 
 
-def test_noted_passes_none_over():
+def test_noted_skips_none():
     assert panel([[1, 2, 3]]).noted("one", None, "two").notes == ("one", "two")
 
 
@@ -172,7 +172,7 @@ def test_a_week_holds_its_seven_days(kind: Kind) -> None:
         assert np.array_equal(weeks.counts[:, column], days.counts[:, inside].sum(axis=1))
 
 
-def test_days_in_no_whole_week_are_left_out_and_told() -> None:
+def test_days_in_no_whole_week_are_left_out_and_noted() -> None:
     panel = to_weeks(epidemic(dates=50, kind="incident"))
     assert panel.dates[0] == np.datetime64("2020-02-15")
     assert panel.notes == (
@@ -191,6 +191,6 @@ def test_too_few_weeks_are_refused() -> None:
         to_weeks(epidemic(dates=16))
 
 
-def test_a_reader_is_asked_for_weeks_by_one_knob() -> None:
+def test_one_setting_sums_to_weeks() -> None:
     assert load_panel(None, SourceConfig(weekly=True)).step_days == 7
     assert load_panel(None, SourceConfig()).step_days == 1

@@ -48,23 +48,23 @@ def test_countries_start_late_and_at_different_times(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_reporting_has_a_weekly_rhythm(seed):
+def test_reporting_has_a_weekly_pattern(seed):
     counts = simulate(seed).increments("keep").counts[:, 3:].astype(float)
     large = counts[counts.mean(axis=1) > 20]
     log = np.log(large[:, -140:] + 1).reshape(len(large), 20, 7)
     by_weekday = (log - log.mean(axis=2, keepdims=True)).mean(axis=1)
     assert np.ptp(by_weekday.mean(axis=0)) > 0.15
-    assert np.ptp(by_weekday, axis=1).std() > 0.05  # of another depth in another country
+    assert np.ptp(by_weekday, axis=1).std() > 0.05  # its depth differs by country
 
 
-def test_neighbours_move_together_more_than_strangers_and_strangers_more_than_by_chance():
+def test_countries_are_correlated_and_more_so_within_a_continent():
     pairs = np.array([_synchrony(simulate(seed)) for seed in range(6)])
     assert (pairs[:, 0] > pairs[:, 1]).sum() >= 5
     assert pairs[:, 1].mean() > 0.02
 
 
 def _synchrony(panel) -> tuple[float, float]:
-    """Mean correlation of weekly growth between countries of one part of the world, and of different parts."""
+    """Mean correlation of weekly growth between countries of the same continent, and of different ones."""
     part = {code: i for i, codes in enumerate(COUNTRIES.values()) for code in codes.split()}
     weekly = np.diff(panel.values[:, ::7], axis=1)[:, -15:]
     busy = (weekly > 10).all(axis=1)

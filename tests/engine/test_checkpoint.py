@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved comes back, what is no checkpoint is refused, and a crash never costs the old one."""
+"""Checkpoints: saving and loading, refusal of other files, and a crash that leaves the old file."""
 
 import json
 import pickle
@@ -54,7 +54,7 @@ def test_no_file_changes_nothing(tmp_path: Path) -> None:
 
 
 class Bomb:
-    """Whoever unpickles it fails the test."""
+    """Fails the test when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return pytest.fail, ("a pickle was loaded",)

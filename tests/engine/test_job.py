@@ -1,4 +1,4 @@
-"""The skeleton of a command that fills a run folder: each step once, in order, and nothing twice."""
+"""Jobs: each step runs once and in order; finished folders are left alone."""
 
 from pathlib import Path
 
@@ -52,8 +52,8 @@ def test_a_finished_folder_is_left_alone_unless_it_is_overwritten(
     for overwrite in (False, False, True):
         fill(job(tmp_path / "run", overwrite=overwrite), compute_into(steps), report_into(steps))
     assert steps == ["compute", "report"] * 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert told.count("holds this very trial, finished; --overwrite runs it again") == 1
+    shown = " ".join(capsys.readouterr().err.split())
+    assert shown.count("holds this very trial, finished; --overwrite runs it again") == 1
 
 
 def test_what_ends_early_is_not_finished_and_goes_on(tmp_path: Path, steps: list[str]) -> None:
@@ -67,7 +67,7 @@ def test_what_ends_early_is_not_finished_and_goes_on(tmp_path: Path, steps: list
     assert steps == ["compute", "report"]
 
 
-def test_a_folder_that_nobody_chose_is_named_by_config_and_data(
+def test_the_default_folder_is_named_by_config_and_data(
     tmp_path: Path, steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -79,7 +79,7 @@ def test_a_folder_that_nobody_chose_is_named_by_config_and_data(
     assert all(str(out).startswith("runs/trial/x-") for out in found)
 
 
-def test_notes_are_told_before_anything_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_are_printed_before_anything_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(RunFolderError):
         fill(job(tmp_path / "run", notes=["36 dates were mangled", None, ""]), compute_into([]), report_into([]))

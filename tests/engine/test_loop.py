@@ -1,4 +1,4 @@
-"""The loop: records, schedule, stopping, and that it does not matter where a training was cut."""
+"""The loop: records, schedule, early stopping, averaging, and the same result after interruptions."""
 
 import copy
 import math
@@ -18,7 +18,7 @@ def plan(**changes: object) -> Plan:
     return Plan(**({key: getattr(PLAN, key) for key in PLAN.__dataclass_fields__} | changes))
 
 
-def test_a_record_an_epoch() -> None:
+def test_one_record_per_epoch() -> None:
     state = fresh()
     records = list(fit(state, PLAN, batches, loss, monitor))
 
@@ -216,7 +216,7 @@ def test_a_pause_between_any_two_steps_changes_nothing(tmp_path: Path, pauses: s
     same_training(whole, part)
 
 
-def test_a_pause_tells_a_broken_loss() -> None:
+def test_a_broken_loss_before_a_pause_is_raised() -> None:
     def breaks(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         return loss(module, step)[0] * math.nan, {}
 

@@ -1,4 +1,4 @@
-"""The run folder: one writer, one config, one data set, and nobody else's files."""
+"""The run folder: one writer, one config, one data set, and no files of other programs."""
 
 import json
 import subprocess
@@ -208,13 +208,13 @@ def test_a_second_writer_is_kept_out_until_the_first_ends_or_is_killed(tmp_path:
     assert not start(tmp_path, Config(), "d")
 
 
-def test_the_lock_is_given_back_after_an_error(tmp_path: Path) -> None:
+def test_the_lock_is_released_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), claim(tmp_path, Settings(), "d1", []):
         raise ZeroDivisionError
     assert not start(tmp_path)
 
 
-def test_the_log_starts_anew_and_settles_in_order(tmp_path: Path) -> None:
+def test_the_log_starts_anew_and_is_sorted(tmp_path: Path) -> None:
     write_text(tmp_path / "metrics.jsonl", '{"of": "the run before"}\n')
     folder = RunFolder(tmp_path, {})
 

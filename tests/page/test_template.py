@@ -38,7 +38,7 @@ def render(monkeypatch: pytest.MonkeyPatch):
     return rendered
 
 
-def test_text_is_escaped_wherever_it_stands(render) -> None:
+def test_text_is_escaped_everywhere(render) -> None:
     evil = "<script>alert('1')</script> & \"quotes\""
     page = check_whole(render(PAGE, name=evil))
     assert evil in page.text

@@ -14,7 +14,7 @@ from twofold.scoring import binary as score
 from twofold.scoring.bootstrap import SCORES
 from twofold.trend.report import wording
 
-# Four windows: called up, up; called up, not up; called not up, up; called not up, not up; all in bins of their own.
+# Four windows: true positive, false positive, false negative, true negative; each in a bin of its own.
 P = np.array([0.9, 0.6, 0.4, 0.2])
 UP = np.array([True, False, True, False])
 
@@ -28,7 +28,7 @@ def test_scores_by_hand() -> None:
             "balanced_accuracy": 0.5,
             "mcc": 0.0,
             "roc_auc": 3 / 4,  # 0.9 above both, 0.4 above 0.2 only
-            "pr_auc": (1 + 2 / 3) / 2,  # the ups stand first and third
+            "pr_auc": (1 + 2 / 3) / 2,  # the ups are first and third
             "brier_score": brier,
             "brier_skill": 1 - brier / 0.25,
             "log_score": -(math.log(0.9) + math.log(0.4) + math.log(0.4) + math.log(0.8)) / 4,
@@ -37,15 +37,15 @@ def test_scores_by_hand() -> None:
     )
 
 
-def test_unbalanced_calls_by_hand() -> None:
+def test_unbalanced_classes_by_hand() -> None:
     label = np.array([True, True, True, False, False])
-    values = score.scores(np.array([0.7, 0.8, 0.3, 0.1, 0.6]), label)  # 2 hits, 1 miss, 1 rejected, 1 false alarm
+    values = score.scores(np.array([0.7, 0.8, 0.3, 0.1, 0.6]), label)  # TP 2, FN 1, TN 1, FP 1
     assert values["accuracy"] == pytest.approx(3 / 5)
     assert values["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert values["mcc"] == pytest.approx((2 * 1 - 1 * 1) / math.sqrt(3 * 3 * 2 * 2))
 
 
-def test_a_half_is_called_not_up() -> None:
+def test_a_half_is_classified_as_not_up() -> None:
     assert score.scores(np.array([0.5, 0.5]), np.array([True, False]))["accuracy"] == 0.5
     assert score.scores(np.array([0.5, 0.5]), np.array([False, False]))["accuracy"] == 1.0
 
@@ -54,7 +54,7 @@ def test_tied_probabilities_count_half_in_auc() -> None:
     assert score.scores(np.array([0.4, 0.4, 0.4]), np.array([True, False, False]))["roc_auc"] == 0.5
 
 
-def test_a_constant_answer_has_no_skill() -> None:
+def test_a_constant_forecast_has_no_skill() -> None:
     values = score.scores(np.full(10, 0.3), np.arange(10) < 3)
     assert values["mcc"] == 0.0
     assert values["balanced_accuracy"] == 0.5
@@ -117,10 +117,10 @@ def test_log_and_brier_scores_are_proper() -> None:
     generator = np.random.default_rng(2)
     truth = generator.random(20_000)
     label = generator.random(truth.size) < truth
-    honest = score.scores(truth, label)
-    for lie in (truth**2, np.sqrt(truth), np.clip(1.5 * truth - 0.25, 0.01, 0.99)):
-        told = score.scores(lie, label)
-        assert all((told[name] or 0.0) > (honest[name] or 0.0) for name in ("log_score", "brier_score"))
+    calibrated = score.scores(truth, label)
+    for distorted in (truth**2, np.sqrt(truth), np.clip(1.5 * truth - 0.25, 0.01, 0.99)):
+        values = score.scores(distorted, label)
+        assert all((values[name] or 0.0) > (calibrated[name] or 0.0) for name in ("log_score", "brier_score"))
 
 
 def test_reliability_by_hand() -> None:
@@ -144,7 +144,7 @@ def test_reliability_agrees_with_scikit_learn_and_with_ece(p: np.ndarray, bins: 
     assert score.scores(p, label)["ece"] == pytest.approx(by_table, abs=1e-12)
 
 
-def test_the_report_points_where_the_scores_say():
+def test_the_report_agrees_on_the_better_direction() -> None:
     assert {name: words.higher for name, words in wording.SCORES.items()} == {
         name: direction == 1 for name, direction in score.DIRECTION.items()
     }

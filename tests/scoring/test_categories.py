@@ -16,7 +16,7 @@ Y = np.array([2, 0, 1])
 
 
 def drawn(seed: int, n: int = 200, categories: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Calibrated forecasts: what happens is drawn from them."""
+    """Calibrated forecasts and outcomes drawn from them."""
     generator = np.random.default_rng(seed)
     pmf = generator.dirichlet(np.ones(categories), n)
     return pmf, (generator.random(n)[:, None] > pmf.cumsum(axis=1)[:, :-1]).sum(axis=1)
@@ -26,7 +26,7 @@ def test_by_hand() -> None:
     assert pmf_score.rps(P, Y) == pytest.approx([2 * (0.1**2 + 0.3**2), 4.0, 0.5**2])
     assert pmf_score.brier_score(P, Y) == pytest.approx([2 * (0.1**2 + 0.2**2) + 0.6**2, 2.0, 0.5])
     assert pmf_score.log_score(P, Y) == pytest.approx([-math.log(0.4), 10.0, math.log(2)])
-    assert pmf_score.accuracy(P, Y).tolist() == [1.0, 0.0, 0.5]  # of two that share the highest, one is called
+    assert pmf_score.accuracy(P, Y).tolist() == [1.0, 0.0, 0.5]  # two share the highest probability
     assert pmf_score.rise(P) == pytest.approx([0.3, 1.0, 0.0])
     assert pmf_score.rose(np.array([0, 2, 3, 4]), 5).tolist() == [False, False, True, True]
 
@@ -69,7 +69,7 @@ def test_as_scikit_learn(seed: int, categories: int) -> None:
         )
 
 
-def test_only_rps_knows_the_order() -> None:
+def test_only_rps_depends_on_the_order() -> None:
     near, far = np.array([[0.5, 0.5, 0, 0, 0]]), np.array([[0.5, 0, 0, 0, 0.5]])
     happened = np.array([0])
     assert pmf_score.rps(near, happened) < pmf_score.rps(far, happened)
@@ -78,11 +78,11 @@ def test_only_rps_knows_the_order() -> None:
 
 def test_rps_brier_and_log_score_are_proper() -> None:
     pmf, observed = drawn(1, 20_000)
-    for lie in (pmf**2, np.sqrt(pmf), pmf[:, ::-1] * 0.3 + pmf * 0.7):
-        told = lie / lie.sum(axis=1, keepdims=True)
+    for distorted in (pmf**2, np.sqrt(pmf), pmf[:, ::-1] * 0.3 + pmf * 0.7):
+        other = distorted / distorted.sum(axis=1, keepdims=True)
         for name in ("rps", "brier_score", "log_score"):
             page = pmf_score.PAGES[name]
-            assert page(told, observed).mean() > page(pmf, observed).mean(), name
+            assert page(other, observed).mean() > page(pmf, observed).mean(), name
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How a table of counts is read: every setting on one page."""
+"""Settings of the readers of tables of counts."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ class SourceConfig(Config):
     value: str = "value"
     """Name of the count column (long layout)."""
     negatives: Annotated[Literal["keep", "clip", "redistribute"], tyro.conf.arg(aliases=("--negatives",))] = "keep"
-    """Downward corrections: keep the negative increments, clip them to 0, or take them off the days before."""
+    """Downward corrections: keep the negative increments, clip them to 0, or subtract them from the days before."""
     drop_last: Annotated[int, tyro.conf.arg(aliases=("--drop-last",))] = Field(default=0, ge=0)
     """Number of last dates to leave out, for days still being reported."""
     weekly: Annotated[bool, tyro.conf.arg(aliases=("--weekly",))] = False

@@ -1,4 +1,4 @@
-"""A text file as rows of cells, whatever its encoding; a cell as a count or a date, with a reason if it is neither."""
+"""Parsers: of a text file into rows of cells, and of a cell into a count or a date."""
 
 import codecs
 import csv
@@ -12,7 +12,6 @@ from pathlib import Path
 
 from twofold.engine.errors import DataError
 
-GZIP = b"\x1f\x8b"
 _UNICODE_MARKS = (  # UTF-32's little-endian mark begins with UTF-16's, so it comes first
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -29,9 +28,9 @@ class Table:
 
     Attributes:
         name: the file, for messages.
-        rows: the rows that hold anything, each a list of its cells without blanks around them.
-        numbers: every row's 1-based number in the file, as a spreadsheet shows it (blank lines count).
-        notes: what was decided while reading, in plain sentences.
+        rows: the cells of every row that is not blank, stripped.
+        numbers: 1-based number of every row in the file, as in a spreadsheet (blank lines count).
+        notes: decisions of the reader, in sentences.
     """
 
     name: str
@@ -74,12 +73,13 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: no permission to read the file; ask its owner, or copy it") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: can't be read ({error})") from error
-    if data.startswith(GZIP):
+    if data.startswith(b"\x1f\x8b"):
         try:
             data = gzip.decompress(data)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            told = f"the gzip file is cut or damaged ({error}); download or compress it again"
-            raise DataError(f"{path}: {told}") from error
+            raise DataError(
+                f"{path}: the gzip file is cut or damaged ({error}); download or compress it again"
+            ) from error
     elif path.suffix == ".gz":
         raise DataError(f"{path}: is named .gz but is not gzip; rename it to what it is, or compress it again")
     if not data.strip():
@@ -146,7 +146,7 @@ def _decode(name: str, data: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 LARGEST = 10**12
-"""No count of cases comes near this (over a hundred times mankind), and sums of such counts stay exact."""
+"""Largest count that is accepted: over a hundred times mankind, and sums of such counts stay exact."""
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "."})
 _PLAIN = re.compile(r"(-?)([0-9]+)(?:\.0*)?")
@@ -165,7 +165,7 @@ def parse_count(text: str) -> int:
     """The whole number in a cell: `12`, `-3`, `12.0` or `1,234`; blanks around it don't matter.
 
     Raises:
-        ValueError: with the reason and what to do, to be put behind the cell's place.
+        ValueError: with the reason and a remedy, to follow the place of the cell.
     """
     text = text.strip()
     match = _PLAIN.fullmatch(text) or _THOUSANDS.fullmatch(text)
@@ -175,11 +175,6 @@ def parse_count(text: str) -> int:
     if len(digits) > len(str(LARGEST)) or int(digits) > LARGEST:
         raise ValueError(f"{shorten(text)} is larger than any count of cases can be ({LARGEST:.0e}); mend the cell")
     return -int(digits) if match[1] else int(digits)
-
-
-def has_thousands(text: str) -> bool:
-    """Whether a cell that `parse_count` takes is written with thousands separators."""
-    return "," in text
 
 
 def _why_no_count(text: str) -> str:
@@ -202,7 +197,7 @@ def parse_date(text: str) -> date:
     with a midnight behind it. `1/2/20` is refused: it is the 2nd of January to some and the 1st of February to others.
 
     Raises:
-        ValueError: with the reason and what to do, to be put behind the cell's place.
+        ValueError: with the reason and a remedy, to follow the place of the cell.
     """
     text = _MIDNIGHT.sub("", text.strip())
     if not text:
@@ -223,7 +218,7 @@ def parse_month_first(text: str) -> date:
     """A date as JHU writes it, `1/31/20` (month, day, year from 2000), or in a form that `parse_date` takes.
 
     Raises:
-        ValueError: with the reason and what to do, to be put behind the cell's place.
+        ValueError: with the reason and a remedy, to follow the place of the cell.
     """
     text = text.strip()
     if match := _MONTH_FIRST.fullmatch(text):

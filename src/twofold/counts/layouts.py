@@ -1,4 +1,4 @@
-"""From a table to a panel: wide (JHU's and the original study's, a region a row) or long (a region and date a row)."""
+"""From a table to a panel: wide (JHU's, the original study's; a row per region) or long (a row per region and date)."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from twofold.counts.config import SourceConfig
-from twofold.counts.csv import Table, has_thousands, parse_count, parse_date, parse_month_first, repair_mangled, shorten
+from twofold.counts.csv import Table, parse_count, parse_date, parse_month_first, repair_mangled, shorten
 from twofold.counts.panel import MIN_DATES, Kind, Negatives, Panel, counted, usual_step
 from twofold.engine.errors import DataError
 
@@ -20,7 +20,7 @@ _DESCRIPTIVE = {COUNTRY, PROVINCE, "Lat", "Long"}
 
 @dataclass(frozen=True)
 class _Wide:
-    """Where a wide table keeps what (0-based indices into rows and columns)."""
+    """Positions in a wide table (0-based indices of rows and columns)."""
 
     first_row: int
     region: int
@@ -39,10 +39,10 @@ def is_jhu(table: Table) -> bool:
 
 
 def read_original(table: Table, kind: Kind, negatives: Negatives) -> Panel:
-    """Reads the original study's table: three header rows (dates; `sum`; `Country/Region`), then a region a row.
+    """Reads the original study's table: three header rows (dates; `sum`; `Country/Region`), then one row per region.
 
     Raises:
-        DataError: with row and column, when header, dates, names or counts break a rule.
+        DataError: with row and column, when header, dates, names or counts violate a rule.
     """
     header = table.rows[0]
     for i, wanted in ((1, "sum"), (2, "")):
@@ -107,11 +107,10 @@ def _read_wide(table: Table, layout: _Wide, kind: Kind, negatives: Negatives) ->
 
 
 def _wide_dates(table: Table, layout: _Wide) -> tuple[np.ndarray, str | None]:
-    """Dates of the columns, read as they stand or, when only that makes them evenly spaced, repaired.
+    """Dates of the columns, read literally or, if only that makes them evenly spaced, repaired; and a note of repairs.
 
-    A spreadsheet that takes 2/1/20 for year/month/day leaves 2002/1/20. Such a header alone can't tell which date was
-    meant; its position can: the repair is taken only when the literal reading is uneven, and the result is checked as
-    any other.
+    A spreadsheet that takes 2/1/20 for year/month/day leaves 2002/1/20. Such a header alone is ambiguous, its position
+    is not: the repair is used only when the literal dates are uneven, and its result is checked like any other.
     """
     header, literal = table.rows[0][layout.first_date :], list[date]()
     for column, text in enumerate(header, start=layout.first_date + 1):
@@ -131,12 +130,12 @@ def _wide_dates(table: Table, layout: _Wide) -> tuple[np.ndarray, str | None]:
         step = (after - before).days
         if step != usual:
             jump = f"the dates jump from {before} to {after}, {step} days where {usual} is the step"
-            told = f"{jump}; add the missing columns"
+            problem = f"{jump}; add the missing columns"
             if step == 0:
-                told = f"the date {after} stands twice; remove one of the columns"
+                problem = f"the date {after} stands twice; remove one of the columns"
             elif step < 0:
-                told = f"the date {after} comes after {before}; sort the columns by date"
-            raise DataError(f"{table.place(0, layout.first_date + i)}: {told}")
+                problem = f"the date {after} comes after {before}; sort the columns by date"
+            raise DataError(f"{table.place(0, layout.first_date + i)}: {problem}")
     changed = [i for i in range(len(header)) if days[i] != literal[i]]
     if not changed:
         return dates, None
@@ -146,7 +145,7 @@ def _wide_dates(table: Table, layout: _Wide) -> tuple[np.ndarray, str | None]:
 
 
 def _wide_names(table: Table, layout: _Wide) -> list[str]:
-    """Region of every row; refuses an empty name and a second row of the same region (and province)."""
+    """Region of every row; raises on an empty name and a second row of the same region (and province)."""
     seen: dict[tuple[str, str], int] = {}
     for i, row in enumerate(table.rows[layout.first_row :], start=layout.first_row):
         place = table.place(i, layout.region)
@@ -174,7 +173,7 @@ def _wide_counts(table: Table, layout: _Wide) -> np.ndarray:
 
 
 def _negative(place: str, region: str, count: int, kind: Kind) -> DataError:
-    """What to say of a negative count that can't be taken as it is."""
+    """The error for a negative count."""
     if kind == "cumulative":
         rule = f"a running total can't be negative, got {count}; mend it, or --source.kind incident"
         return DataError(f"{place}, {region}: {rule}")
@@ -185,8 +184,8 @@ def _negative(place: str, region: str, count: int, kind: Kind) -> DataError:
 
 
 def _thousands(counts: Iterable[str]) -> str | None:
-    """Says how counts with thousands separators were read; None when there are none."""
-    cells = [cell for cell in counts if has_thousands(cell)]
+    """A note on counts with thousands separators; None when there are none."""
+    cells = [cell for cell in counts if "," in cell]
     if not cells:
         return None
     return (
@@ -196,7 +195,7 @@ def _thousands(counts: Iterable[str]) -> str | None:
 
 @dataclass(frozen=True)
 class _Long:
-    """The three columns as text, with a way to name a row (0-based) in a message."""
+    """The three columns as text; `row` names a row (0-based) in a message."""
 
     name: str
     row: Callable[[int], str]
@@ -206,7 +205,7 @@ class _Long:
 
 
 def read_long_table(table: Table, config: SourceConfig, kind: Kind) -> Panel:
-    """Reads a long CSV; rows may come in any order, regions come out sorted by name, other columns are left alone.
+    """Reads a long CSV: rows in any order, other columns ignored; the regions are sorted by name.
 
     Raises:
         DataError: with row and column, when a column is missing or a name, date or count breaks a rule.
@@ -224,9 +223,9 @@ def read_long_frame(frame: pl.DataFrame, config: SourceConfig, kind: Kind, name:
 
     Args:
         frame: columns as named by `config`; dates as Date, midnight Datetime or text, counts as numbers or text.
-        config: names of the columns, and what to do with negative counts.
+        config: names of the columns, and the treatment of negative counts.
         kind: running totals or new cases.
-        name: names the frame in messages.
+        name: of the frame, for messages.
 
     Raises:
         DataError: with row and column, when a column is missing or a name, date or count breaks a rule.
@@ -251,7 +250,7 @@ def _pick(name: str, header: list[str], config: SourceConfig, role: str) -> int:
 
 
 def _as_text(name: str, column: pl.Series) -> list[str]:
-    """A column's cells as the text that a CSV would hold; None becomes the empty cell."""
+    """A column's cells as in a CSV; None becomes the empty cell."""
     if isinstance(column.dtype, pl.List | pl.Struct | pl.Array | pl.Object | pl.Binary):
         raise DataError(f"{name}, column {column.name!r}: holds {column.dtype}; text, dates or numbers are needed")
 
@@ -304,7 +303,7 @@ def _read_long(columns: _Long, config: SourceConfig, kind: Kind) -> Panel:
 
 
 def _long_dates(columns: _Long, config: SourceConfig) -> tuple[np.ndarray, np.ndarray]:
-    """The dates in order, evenly spaced, and each row's place among them."""
+    """The sorted, evenly spaced dates, and each row's index among them."""
     days: dict[str, date] = {}
     for i, text in enumerate(columns.dates):
         if text not in days:

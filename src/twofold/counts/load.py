@@ -1,4 +1,4 @@
-"""Readers: from a file, a DataFrame or nothing at all to a Panel."""
+"""Readers: a panel from a file or a DataFrame, or the simulated one."""
 
 import io
 from pathlib import Path
@@ -17,16 +17,16 @@ PARQUET = b"PAR1"
 
 
 def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -> Panel:
-    """The panel that a run works on, without its last `config.drop_last` dates.
+    """The panel of a run, without its last `config.drop_last` dates.
 
-    Its notes tell of repairs, of downward corrections, and of last dates that look incomplete.
+    Its notes name repairs, downward corrections, and last dates that look incomplete.
 
     Args:
         source: a file, a DataFrame in long form, or None for the embedded simulated epidemic.
-        config: how to read it.
+        config: settings of the reader.
 
     Raises:
-        DataError: when the data break a rule; names file, row and column.
+        DataError: when the data violate a rule; names file, row and column.
         InputError: when `config.drop_last` leaves fewer than 3 dates.
     """
     if source is None:
@@ -46,7 +46,7 @@ def read_panel(path: str | Path, config: SourceConfig) -> Panel:
     """Reads a CSV (also gzipped) in the original study's, JHU's or the long layout, or a Parquet file in the long one.
 
     Raises:
-        DataError: when the file breaks a rule; names file, row and column, the rule, and what to do.
+        DataError: when the file violates a rule; names file, row and column, the rule, and a remedy.
     """
     data = read_bytes(Path(path))
     if data.startswith(PARQUET):
@@ -63,7 +63,7 @@ def read_panel(path: str | Path, config: SourceConfig) -> Panel:
 
 
 def read_frame(frame: pl.DataFrame, config: SourceConfig) -> Panel:
-    """Reads a DataFrame in long form: region, date and count, a row each, in any order.
+    """Reads a DataFrame in long form: one row per region and date, in any order.
 
     Raises:
         DataError: when the frame breaks a rule; names row and column.
@@ -134,7 +134,7 @@ def _corrections_note(panel: Panel, config: SourceConfig) -> str | None:
 
 
 def _kind_note(panel: Panel) -> str | None:
-    """A doubt about the kind: new cases that never fall, or running totals that often do."""
+    """A note where the kind is doubtful: new cases that never fall, or running totals that often do."""
     falls = np.diff(panel.values, axis=1) < 0
     if panel.kind == "incident" and len(panel.dates) > 7 and not falls.any() and panel.values[:, -1].sum() > 0:
         return (
@@ -150,32 +150,32 @@ def _kind_note(panel: Panel) -> str | None:
 
 
 WATCHED = 3
-"""Last dates that are looked at."""
+"""Last dates that may be found incomplete."""
 HISTORY = 14
-"""Dates before them that say what is usual."""
+"""Dates before them for comparison."""
 EXCESS = 0.15
-"""How far the share of regions that fell by half must exceed the history's highest."""
+"""Margin by which the share of regions that halved must exceed the highest share in the history."""
 FEWEST = 5
-"""Regions below which a share says nothing."""
+"""Minimum number of regions for a share."""
 
 
 def incomplete_tail(panel: Panel) -> str | None:
-    """Warns when the last dates look incomplete; None when nothing does, or history or regions are too few to tell.
+    """A warning when the last dates look incomplete; None when they don't, or when dates or regions are too few.
 
     For every date, take the regions that had cases one and two weeks before, and the share of them that now report less
-    than half of the week before (weekly data: of the date before). Regions rarely halve all at once, and shares don't
-    care how large a region is. A last date looks incomplete when its share exceeds the highest share of the 14 dates
+    than half of the week before (weekly data: of the date before). Regions rarely halve all at once, and a share does
+    not depend on a region's size. A last date looks incomplete when its share exceeds the highest share of the 14 dates
     before the last three by more than 0.15, and so do all dates after it.
 
-    On JHU's series of 1143 days the rule, asked on every day, warns on 2 of 1102; with all counts of the last day
+    Applied to every day of JHU's series of 1143 days, the rule warns on 2 of 1102; with all counts of the last day
     halved it warns on 93 %.
     """
     counts = np.maximum(panel.increments("keep").counts, 0)
     week = 7 // panel.step_days
     counts = counts[:, -(WATCHED + HISTORY + 2 * week) :]
     now, before, earlier = counts[:, 2 * week :], counts[:, week:-week], counts[:, : -2 * week]
-    told = (before > 0) & (earlier > 0)
-    regions, halved = told.sum(axis=0), (told & (2 * now < before)).sum(axis=0)
+    reporting = (before > 0) & (earlier > 0)
+    regions, halved = reporting.sum(axis=0), (reporting & (2 * now < before)).sum(axis=0)
     shares = np.where(regions >= FEWEST, halved / np.maximum(regions, 1), np.nan)
     if len(shares) < WATCHED + HISTORY or np.isnan(shares[:-WATCHED]).all():
         return None

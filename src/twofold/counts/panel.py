@@ -25,12 +25,12 @@ class Panel:
     Attributes:
         regions: names, unique, in the order of the rows.
         dates: `datetime64[D]`, strictly increasing, one step (1 or 7 days) apart; at least 3.
-        values: counts as published, one row a region.
+        values: counts as published, one row per region.
         kind: whether `values` are running totals or new cases.
-        notes: what the reader or the user changed or should know of, in plain sentences, for the report.
+        notes: changes and doubts of the reader, in sentences, for the report.
 
     Raises:
-        InputError: when an attribute breaks its rule.
+        InputError: when an attribute violates its rule.
     """
 
     regions: tuple[str, ...]
@@ -56,9 +56,9 @@ class Panel:
         """New cases by region and date.
 
         Args:
-            negatives: what becomes of a negative increment (a downward correction). `keep` leaves it, `clip` makes it
-                0, `redistribute` takes it off the dates before it, nearest first, none below 0, so that a region's sum
-                stays; what the region's history can't absorb is clipped and told in the notes.
+            negatives: treatment of negative increments (downward corrections). `keep` leaves them, `clip` sets them to
+                0, `redistribute` subtracts them from the dates before, nearest first, none below 0, so that a region's
+                sum stays the same; what the region's history can't absorb is clipped and reported in the notes.
 
         Returns:
             For running totals their differences, so one date fewer (the first date's increment is unknown); for new
@@ -73,8 +73,8 @@ class Panel:
             counts, left = redistribute(counts)
             if left.any():
                 cases, regions = counted(int(left.sum()), "case"), counted(int(np.count_nonzero(left)), "region")
-                told = f"Downward corrections exceed all cases before them by {cases} in {regions}"
-                notes = (f"{told}; that part was clipped.",)
+                exceeding = f"Downward corrections exceed all cases before them by {cases} in {regions}"
+                notes = (f"{exceeding}; that part was clipped.",)
         return Increments(self.regions, dates, counts, notes)
 
     def drop_last(self, n: int) -> "Panel":
@@ -96,7 +96,7 @@ class Panel:
         return kept.noted(note)
 
     def noted(self, *notes: str | None) -> "Panel":
-        """The panel with further notes; a None is passed over."""
+        """The panel with further notes; None is skipped."""
         return replace(self, notes=(*self.notes, *(note for note in notes if note)))
 
     def digest(self) -> str:
@@ -120,13 +120,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Increments:
-    """New cases by region and date: what every later step works on.
+    """New cases by region and date.
 
     Attributes:
         regions: names, in the order of the rows.
         dates: `datetime64[D]`, the day (or the week's date) on which the cases were new.
         counts: new cases; negative only where downward corrections were kept.
-        notes: what the treatment of negative increments could not keep, in plain sentences.
+        notes: losses in the treatment of negative increments, in sentences.
     """
 
     regions: tuple[str, ...]
@@ -161,7 +161,7 @@ def corrections(panel: Panel) -> list[Correction]:
 def redistribute(
     counts: Int64[np.ndarray, "regions dates"],
 ) -> tuple[Int64[np.ndarray, "regions dates"], Int64[np.ndarray, "regions"]]:
-    """Takes every negative count off the counts before it, nearest first, none below 0.
+    """Subtracts every negative count from the counts before it, nearest first, none below 0.
 
     Returns:
         Counts without negatives, and what each region's history could not absorb. For every region
@@ -182,7 +182,7 @@ def counted(n: int, noun: str) -> str:
 
 
 def usual_step(dates: np.ndarray) -> int:
-    """The step in days that most of the sorted dates are apart when that is 1 or 7, else 1; other steps are gaps."""
+    """The most common step of sorted dates in days when that is 1 or 7, else 1; other steps are gaps."""
     steps, counts = np.unique(np.diff(dates).astype(int), return_counts=True)
     step = int(steps[np.argmax(counts)])
     return step if step in (1, 7) else 1
@@ -201,10 +201,10 @@ def _check_axes(regions: tuple[str, ...], dates: np.ndarray, shape: tuple[int, .
 
 
 def to_weeks(panel: Panel) -> Panel:
-    """The panel by epidemiological weeks (Sunday to Saturday), each dated by its Saturday; a weekly one as it is.
+    """The panel by epidemiological weeks (Sunday to Saturday), each dated by its Saturday; a weekly panel unchanged.
 
-    Running totals are taken as they stood on Saturdays, new cases are summed over whole weeks; notes tell how many days
-    at either end belong to no whole week.
+    Running totals are those of the Saturdays, new cases are summed over whole weeks; the notes name the number of days
+    at either end that belong to no whole week.
 
     Raises:
         InputError: when fewer than 3 dates remain.

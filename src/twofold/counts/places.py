@@ -1,4 +1,4 @@
-"""Places: the ISO code of a region by its name."""
+"""ISO country codes of regions by name."""
 
 from functools import cache
 
@@ -50,5 +50,5 @@ def iso2(region: str) -> str | None:
 
 
 def ship(region: str) -> bool:
-    """Whether a region is a ship, which no map can show."""
+    """Whether a region is a ship, which has no place on a map."""
     return region in SHIPS

@@ -1,4 +1,4 @@
-"""The embedded default: a stochastic renewal epidemic over real countries. No number in it was observed anywhere."""
+"""The embedded default data: a simulated stochastic renewal epidemic over real countries."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ COUNTRIES = {
     "no pl pt ro rs ru se si sk sm ua",
     "Oceania": "au fj ki nz pg sb vu ws",
 }
-"""Lower-case ISO 3166-1 codes by part of the world; epidemics of one part move together."""
+"""Lower-case ISO 3166-1 codes by continent; the epidemics of a continent are correlated."""
 
 FIRST_DAY = np.datetime64("2024-01-01")
 _BURN_IN_DAYS = 40
@@ -27,18 +27,18 @@ _BURN_IN_DAYS = 40
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What the simulated epidemic assumes; round numbers of the size reported for respiratory viruses.
+    """Parameters of the simulated epidemic: round numbers of the size reported for respiratory viruses.
 
     Attributes:
         generation_mean_days: mean of the gamma-distributed time between two successive infections.
         generation_sd_days: its standard deviation.
         delay_mean_days: mean time from infection to report (gamma).
         delay_sd_days: its standard deviation.
-        basic_r: reproduction number before anything changes it.
+        basic_r: reproduction number while log R deviates by 0.
         memory: day-to-day autocorrelation of the deviations of log R.
-        shared_sd: standard deviation of the part of log R that all countries share.
-        part_sd: of the part that one part of the world shares.
-        own_sd: of each country's own part.
+        shared_sd: standard deviation of the component of log R that all countries share.
+        part_sd: of the component that the countries of a continent share.
+        own_sd: of each country's own component.
         dispersion: size parameter of the negative binomial reports (variance = mean + mean² / dispersion).
     """
 
@@ -62,7 +62,7 @@ def simulate(seed: int, dates: int = 200, assumptions: Assumptions = ASSUMPTIONS
 
     Infections follow the renewal equation I[t] ~ Poisson(R[t] · S[t]/N · Σ_s w[s] I[t-s] + imported[t]) with a
     discretised gamma generation interval w. log R[t] is the sum of a shared, a regional and a country's own
-    autoregression, so countries move together without being copies. Countries start late, each by its own date of first
+    autoregression, so countries are correlated. Countries start late, each by its own date of first
     import. Reports are infections smeared by a delay, thinned by a country's share of reported cases and its weekday
     pattern, and drawn from a negative binomial.
 
@@ -98,7 +98,7 @@ def simulate(seed: int, dates: int = 200, assumptions: Assumptions = ASSUMPTIONS
 
 
 def _countries() -> tuple[tuple[str, ...], Int64[np.ndarray, "regions"]]:
-    """Names in alphabetical order, and the index of each one's part of the world."""
+    """Names in alphabetical order, and the index of each one's continent."""
     import pycountry
 
     countries: dict[str, int] = {}
@@ -121,7 +121,7 @@ def _autoregression(rng: np.random.Generator, rows: int, days: int, memory: floa
 def _infections(
     rng: np.random.Generator, r: Float64[np.ndarray, "regions days"], assumptions: Assumptions
 ) -> Int64[np.ndarray, "regions days"]:
-    """Draws infections day by day; susceptibles run out as they happen."""
+    """Draws infections day by day, each from those still susceptible."""
     regions, days = r.shape
     weights = _discretised_gamma(assumptions.generation_mean_days, assumptions.generation_sd_days)
     population = rng.lognormal(mean=np.log(8e6), sigma=1.8, size=regions)
@@ -142,14 +142,14 @@ def _infections(
 def _reports(
     rng: np.random.Generator, infections: Int64[np.ndarray, "regions days"], assumptions: Assumptions
 ) -> Int64[np.ndarray, "regions days"]:
-    """Draws reported cases: delayed, thinned, weekly rhythm, overdispersed."""
+    """Draws reported cases: delayed, thinned, with a weekly pattern, overdispersed."""
     regions, days = infections.shape
     delay = _discretised_gamma(assumptions.delay_mean_days, assumptions.delay_sd_days)
     smeared = np.zeros((regions, days))
     for lag, weight in enumerate(delay, start=1):
         smeared[:, lag:] += weight * infections[:, :-lag]
     reported_share = rng.beta(3.0, 5.0, size=(regions, 1))
-    # A factor a weekday, of mean 1: a weekend dip and a rebound whose depth differs by country, and small whims.
+    # One factor per weekday, of mean 1: a weekend dip and a rebound whose depth differs by country, and noise.
     rhythm = np.array([-0.1, 0.3, 0.3, 0.2, 0.2, -0.3, -0.6])[[3, 4, 5, 6, 0, 1, 2]]  # day 0 of the epoch is a Thursday
     depth = rng.uniform(0.0, 1.0, size=(regions, 1))
     factors = np.exp(depth * rhythm + 0.05 * rng.standard_normal((regions, 7)))

@@ -1,1 +1,1 @@
-"""The shared ground of both studies: config, seeds, run folders, checkpoints and the training loop."""
+"""What all studies build on: configs and options, seeds, run folders, checkpoints and the training loop."""

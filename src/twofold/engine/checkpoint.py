@@ -1,4 +1,4 @@
-"""A training's state as one safetensors file, written aside and renamed: there is always one whole checkpoint."""
+"""The state of a training as one safetensors file, replaced atomically, so that a complete one always exists."""
 
 import json
 from pathlib import Path
@@ -15,12 +15,7 @@ from twofold.engine.loop import TrainState, Unfinished
 
 
 def save_state(state: TrainState, path: Path) -> None:
-    """Writes weights, moments, best weights and history.
-
-    Args:
-        state: as `fit` yielded it.
-        path: file to write; replaced in one step.
-    """
+    """Writes weights, optimiser moments, best weights and history; an existing file is replaced in one step."""
     tensors = {f"module.{name}": value for name, value in state.module.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in (state.best or {}).items()}
     if state.averaged is not None:
@@ -38,17 +33,13 @@ def save_state(state: TrainState, path: Path) -> None:
 
 
 def load_state(state: TrainState, path: Path) -> bool:
-    """Puts a saved state into a fresh one of the same shape.
-
-    Args:
-        state: changed in place.
-        path: file that `save_state` wrote.
+    """Loads a saved state into a fresh one of the same network and optimiser, in place.
 
     Returns:
-        False when there is no such file, and the state is as it was.
+        False when there is no such file; the state is unchanged then.
 
     Raises:
-        RunFolderError: when the file can't be read as a state of this shape.
+        RunFolderError: when the file is not a state of this network.
     """
     if not path.exists():
         return False
@@ -56,41 +47,31 @@ def load_state(state: TrainState, path: Path) -> bool:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()["state"])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        state.module.load_state_dict(_below(tensors, "module."))
+        state.module.load_state_dict(_with_prefix(tensors, "module."))
         if state.averaged is not None:
-            state.averaged.load_state_dict(_below(tensors, "averaged."))
+            state.averaged.load_state_dict(_with_prefix(tensors, "averaged."))
         saved = state.optimiser.state_dict()
-        saved["state"] = _moments(_below(tensors, "optimiser."))
+        saved["state"] = {}
+        for name, value in _with_prefix(tensors, "optimiser.").items():
+            index, _, key = name.partition(".")
+            saved["state"].setdefault(int(index), {})[key] = value
         state.optimiser.load_state_dict(saved)
-        _order_moments(state.optimiser)
+        for weight, slot in state.optimiser.state.items():
+            for name, value in slot.items():
+                if value.shape == weight.shape:  # the fused step needs moments in the memory order of their weights
+                    slot[name] = torch.empty_like(weight).copy_(value)
         state.history, state.step = about["history"], about["step"]
         state.best_epoch, state.best_loss = about["best_epoch"], about["best_loss"]
         if about["unfinished"]:
-            means = _below(tensors, "unfinished.")
+            means = _with_prefix(tensors, "unfinished.")
             state.unfinished = Unfinished(noise=tensors["noise"], means=means, **about["unfinished"])
     except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
             f"{path}: not a checkpoint of this network ({error}); start again with --overwrite"
         ) from error
-    state.best = _below(tensors, "best.") or None
+    state.best = _with_prefix(tensors, "best.") or None
     return True
 
 
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _order_moments(optimiser: torch.optim.Optimizer) -> None:
-    """Moments in the memory order of their weights: the fused step runs over both in the order of the memory."""
-    for weight, slot in optimiser.state.items():
-        for name, value in slot.items():
-            if value.shape == weight.shape:
-                slot[name] = torch.empty_like(weight).copy_(value)
-
-
-def _moments(tensors: dict[str, Tensor]) -> dict[int, dict[str, torch.Tensor]]:
-    slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        index, _, key = name.partition(".")
-        slots.setdefault(int(index), {})[key] = value
-    return slots

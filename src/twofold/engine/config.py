@@ -1,4 +1,4 @@
-"""Frozen typed configs: one object that names every knob, saved with each run."""
+"""Frozen, typed configs: one object holds all settings of a run and is saved with it."""
 
 import hashlib
 import json
@@ -18,16 +18,12 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     def to_json(self) -> str:
-        """The whole config as indented JSON; holds no path, time or host, so equal settings give equal text."""
+        """The config as indented JSON; equal settings give equal text."""
         return self.model_dump_json(indent=2) + "\n"
 
     @classmethod
     def from_json(cls: type[AnyConfig], text: str, where: str) -> AnyConfig:
-        """Reads back what `to_json` wrote.
-
-        Args:
-            text: JSON text.
-            where: names the text's origin in an error.
+        """Reads what `to_json` wrote; `where` names the origin of the text in an error.
 
         Raises:
             InputError: when a key is unknown or a value is out of bounds.
@@ -43,7 +39,7 @@ class Config(BaseModel):
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no blanks: the form that digests are taken of."""
+    """JSON with sorted keys and no blanks, as input of a digest."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
@@ -53,7 +49,7 @@ def short_digest(config: Config, data_digest: str) -> str:
 
 
 def explain(error: ValidationError) -> str:
-    """One line a broken rule: the flag's dotted name, the rule, the value given."""
+    """The violated rules on one line: for each the setting's dotted name, the rule and the value given."""
     return "; ".join(
         f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']}, got {item['input']!r}"
         for item in error.errors()

@@ -1,4 +1,4 @@
-"""Where a network is trained."""
+"""The device on which a network is trained."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ def pick_device(name: DeviceName) -> torch.device:
     """The device of that name; `auto` takes a GPU where there is one.
 
     Raises:
-        InputError: when a GPU is asked for and none can be used.
+        InputError: when a GPU is required and none can be used.
     """
     usable = torch.cuda.is_available()
     if name == "cuda" and not usable:
@@ -22,5 +22,5 @@ def pick_device(name: DeviceName) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """The device's name for people, such as "cpu" or the GPU's model."""
+    """Name of a device: the model of the GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

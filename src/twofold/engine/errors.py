@@ -1,4 +1,4 @@
-"""The exception tree: what the user can mend exits with 2, what is our own fault with 1."""
+"""The exception tree: what the user can correct exits with 2, everything else with 1."""
 
 
 class TwofoldError(Exception):

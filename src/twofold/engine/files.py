@@ -1,4 +1,4 @@
-"""Files written aside and renamed, so that nobody ever sees half of one."""
+"""Files of a run folder: written atomically, and read with an error that names what is missing."""
 
 import io
 import json
@@ -17,12 +17,7 @@ ASIDE = ".aside-"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file aside and renames it, so that nobody ever sees half of it.
-
-    Args:
-        path: file to write or replace; its folder is made where it is missing.
-        content: the whole file.
-    """
+    """Writes a file under another name and renames it, so that no reader sees a part of it; makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
     try:
@@ -47,14 +42,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_parquet(path: Path, frame: "pl.DataFrame") -> None:
-    """Writes a table aside and renames it."""
+    """As `write_bytes`, for a table."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     write_bytes(path, buffer.getvalue())
 
 
 def write_arrays(path: Path, **arrays: "np.ndarray") -> None:
-    """Writes arrays as npz aside and renames the file."""
+    """As `write_bytes`, for arrays in one npz file."""
     import numpy as np
 
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Options of the commands: from words to a typed, checked config."""
+"""Options of the commands: from the command line to a typed, validated config."""
 
 import contextlib
 import inspect
@@ -20,32 +20,32 @@ def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None,
         flags: dataclass of the options; its docstring is the help.
         argv: what follows the command's words.
         words: the command's words, such as "trend run".
-        default: options that are not given; by default those of `flags`. Its `config` names the groups of settings.
+        default: values of options that are not given; by default those of `flags`. Its `config` holds the settings.
         hint: a further paragraph of the help.
 
     Returns:
         An instance of `flags`.
 
     Raises:
-        InputError: when a value breaks a rule of the config; names the flag.
-        SystemExit: after the help (0), or when the words are wrong (2).
+        InputError: when a value violates a rule of the config; names the flag.
+        SystemExit: after the help (0), or at a usage error (2).
     """
     description = "\n\n".join(part for part in (inspect.getdoc(flags), hint) if part)
     known = {} if default is None else {"default": default}
-    out, err = _Held(sys.stdout), _Held(sys.stderr)
+    out, err = _Buffer(sys.stdout), _Buffer(sys.stderr)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             return tyro.cli(flags, args=argv, prog=f"twofold {words}", description=description, **known)
     except (SystemExit, ValidationError) as ended:
-        _refuse_broken_rule(ended, words, flags, default)
-        # What tyro had to say: the help, or what is wrong with the words.
+        _raise_violated_rule(ended, words, flags, default)
+        # The help, or a usage error.
         sys.stdout.write(out.getvalue())
         sys.stderr.write(err.getvalue())
         raise
 
 
-class _Held(io.StringIO):
-    """Holds text back until it is known whether it is wanted; in colour where the stream itself would show it."""
+class _Buffer(io.StringIO):
+    """Buffers text, with colours where the stream itself would show them."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__()
@@ -60,8 +60,8 @@ class _Held(io.StringIO):
         return self.stream.encoding
 
 
-def _refuse_broken_rule(ended: BaseException, words: str, flags: type[Any], default: Any) -> None:
-    """Names the flag that breaks a rule of the config, where that is what ended the parsing."""
+def _raise_violated_rule(ended: BaseException, words: str, flags: type[Any], default: Any) -> None:
+    """Raises an InputError with the flag that violates a rule of the config, where that is what ended the parsing."""
     error: BaseException | None = ended
     while error is not None and not isinstance(error, ValidationError):
         error = error.__context__
@@ -79,7 +79,7 @@ def _refuse_broken_rule(ended: BaseException, words: str, flags: type[Any], defa
 
 
 def word_after(flag: str, argv: list[str]) -> str | None:
-    """The value of one flag, read before the others: a recipe must be known before the flags that change it."""
+    """The value of one flag, read before the others: a recipe must be known before the flags that override it."""
     for index, word in enumerate(argv):
         if word == flag and index + 1 < len(argv):
             return argv[index + 1]

@@ -1,4 +1,4 @@
-"""The skeleton of every command that fills a run folder: claim it, compute, report, finish."""
+"""What every command does that fills a run folder: claim it, compute, report, finish."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,18 +13,16 @@ from twofold.engine.terminal import note
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be computed, and where to.
+    """What is to be computed, and the folder for it.
 
     Attributes:
         what: what the folder holds, for messages: "run", "study".
         command: words of the command line, for the manifest.
-        config: of the computation.
-        data_digest: of the data that it sees.
-        name: begins the name of a folder that nobody chose: `runs/NAME-DIGEST`.
-        out: the folder that was chosen, if any.
+        name: start of the default folder's name, `runs/NAME-DIGEST`.
+        out: the folder; None: the default one.
         overwrite: empties the folder first.
-        notes: told before anything is computed; empty ones are left out.
-        device: where it computes, for the manifest.
+        notes: printed before anything is computed; empty ones are left out.
+        device: for the manifest.
     """
 
     what: str
@@ -39,12 +37,11 @@ class Job:
 
 
 def fill(job: Job, compute: Callable[[RunFolder, Console], None], report: Callable[[Path], object]) -> Path:
-    """Does a job unless its folder holds it finished, and goes on where an interrupted one stopped.
+    """Runs a job unless its folder holds it finished; one that was interrupted is resumed.
 
     Args:
-        job: what to do.
         compute: fills the folder; shows its progress on the console.
-        report: draws the page of a folder whose computation is complete.
+        report: writes the page of a folder whose computation is complete.
 
     Returns:
         The run folder.

@@ -1,4 +1,4 @@
-"""The training loop: a generator over one explicit state that yields one record an epoch, when the state is whole."""
+"""The training loop: a generator over one explicit state that yields a record per epoch, when the state is complete."""
 
 import copy
 import itertools
@@ -20,12 +20,12 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """What a loss gets to know of one step.
+    """One step, as the loss function sees it.
 
     Attributes:
         rows: indices of the batch.
-        generator: where all noise of the step, dropout too, must come from.
-        progress: share of the run that is done, in [0, 1).
+        generator: source of all noise of the step, dropout included.
+        progress: share of the run before this step, in [0, 1).
     """
 
     rows: Tensor
@@ -38,17 +38,16 @@ Loss = Callable[[nn.Module, Step], tuple[Tensor, dict[str, Tensor]]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What the loop has to do; nothing in it changes while it runs.
+    """Settings of the loop.
 
     Attributes:
-        epochs: passes over the data, at most.
+        epochs: maximum number of passes over the data.
         learning_rate: peak of the schedule.
         schedule: `constant`, or `cosine` from the peak towards 0 over the run.
-        clip_norm: the gradient's norm is clipped to this.
+        clip_norm: maximum norm of the gradient.
         patience: epochs without a better `validation_loss` before the loop stops.
-        seed: the run's seed.
-        steps: steps of the whole run, where schedule and progress go by steps; None: they go by epochs.
-        averaging: decay a step of the state's averaged weights, where it has them.
+        steps: steps of the whole run, if schedule and progress are by step; None: they are by epoch.
+        averaging: decay per step of the averaged weights, if the state has them.
     """
 
     epochs: int
@@ -61,14 +60,14 @@ class Plan:
     averaging: float = 0.0
 
     def rate(self, epoch: int, step: int = 0) -> float:
-        """Learning rate of an epoch, counted from 1, or where the plan goes by steps of a step, counted from 0."""
+        """Learning rate of an epoch (counted from 1), or of a step (counted from 0) if the plan is by step."""
         if self.schedule == "constant":
             return self.learning_rate
         done, whole = self._place(epoch, step)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done / whole))
 
     def progress(self, epoch: int, step: int) -> float:
-        """Share of the run that is done before this epoch, or before this step."""
+        """Share of the run before this epoch, or before this step."""
         done, whole = self._place(epoch, step)
         return done / whole
 
@@ -81,10 +80,9 @@ class Unfinished:
     """An epoch that was paused between two of its steps.
 
     Attributes:
-        sizes: rows of each step done.
-        means: what the loss measured in each step, by name.
+        sizes: rows of each finished step.
+        means: the loss's values in each of these steps, by name.
         noise: state of the epoch's generator.
-        seconds: time spent on it.
     """
 
     sizes: list[int]
@@ -95,19 +93,17 @@ class Unfinished:
 
 @dataclass
 class TrainState:
-    """All that a training is, between two steps; saving and loading it is resuming.
+    """The whole state of a training between two steps; a saved and loaded one is resumed.
 
     Attributes:
-        module: the network, with its weights of now.
-        optimiser: with its moments of now.
-        averaged: a copy of the network that follows it as an exponential moving average (Polyak & Juditsky 1992); it is
-            what is measured and kept then. None: no averaging.
-        history: one record an epoch, the first for epoch 1.
-        step: steps done, over all epochs.
+        averaged: exponential moving average of the network (Polyak & Juditsky 1992), which is then validated and kept;
+            None: no averaging.
+        history: one record per epoch, the first for epoch 1.
+        step: finished steps of all epochs.
         unfinished: the epoch that was paused, if one was.
-        best: the weights of the epoch with the lowest `validation_loss`, once there is one.
+        best: weights of the epoch with the lowest `validation_loss`, if any.
         best_epoch: that epoch; 0 before the first.
-        best_loss: its loss.
+        best_loss: its validation loss.
     """
 
     module: nn.Module
@@ -127,16 +123,16 @@ class TrainState:
 
     @property
     def measured(self) -> nn.Module:
-        """The network that is validated and kept: the averaged one, where there is one."""
+        """The network that is validated and kept: the averaged one, if there is one."""
         return self.module if self.averaged is None else self.averaged
 
     def finished(self, plan: Plan) -> bool:
-        """Whether the plan's epochs are done or its patience is at an end."""
+        """Whether the plan's epochs or its patience are used up."""
         out_of_patience = self.best_epoch > 0 and self.epoch - self.best_epoch >= plan.patience
         return self.epoch >= plan.epochs or out_of_patience
 
     def use_best(self) -> int:
-        """Puts the best epoch's weights into the measured network, where a validation chose one.
+        """Loads the best epoch's weights into the measured network, if a validation chose one.
 
         Returns:
             The epoch whose weights it now holds.
@@ -156,22 +152,21 @@ def fit(
     *,
     pause: Callable[[TrainState], bool] | None = None,
 ) -> Iterator[Record]:
-    """Trains epoch by epoch, from wherever the state stands.
+    """Trains epoch by epoch, from the given state on.
 
     Args:
-        state: changed in place; whole whenever a record is yielded or the iteration ends, so that the caller may save
-            it, stop, or go on.
-        plan: epochs, schedule, clipping, patience, seed.
-        batches: gives an epoch's index tensors, in the order in which they are used.
-        loss: of (module, step) gives the mean loss of the batch and further means to record. All noise must come from
-            the step's generator, which is seeded by (seed, "noise", epoch).
-        monitor: measures the network after an epoch, without gradients; a `validation_loss` in it decides on the best
-            epoch and on stopping early.
-        pause: asked after every step; once it says yes the iteration ends, and `fit` on the same state goes on with
-            the next step as if nothing had been.
+        state: changed in place; complete whenever a record is yielded or the iteration ends, so that the caller may
+            save it, stop, or continue.
+        batches: an epoch's index tensors, in the order of their use.
+        loss: of (module, step): the mean loss of the batch and further means to record. All noise must come from the
+            step's generator, which is seeded by (seed, "noise", epoch).
+        monitor: evaluates the network after an epoch, without gradients; a `validation_loss` in its result decides on
+            the best epoch and on early stopping.
+        pause: called after every step; once it returns True the iteration ends, and `fit` on the same state continues
+            with the next step, with the same results as without the pause.
 
     Yields:
-        The epoch's record: `epoch`, `train_loss`, the loss's other means as `train_NAME`, what the monitor measured,
+        The epoch's record: `epoch`, `train_loss`, the loss's other means as `train_NAME`, the monitor's values,
         `learning_rate`, `seconds`.
 
     Raises:
@@ -193,7 +188,10 @@ def fit(
         seconds = earlier_s + time.perf_counter() - began
         record |= {"learning_rate": plan.rate(epoch, state.step - 1), "seconds": seconds}
         state.history.append(record)
-        _remember_best(state, record)
+        value = record.get("validation_loss")
+        if value is not None and value < state.best_loss:
+            state.best_loss, state.best_epoch = value, epoch
+            state.best = copy.deepcopy(state.measured.state_dict())
         yield record
 
 
@@ -206,13 +204,14 @@ def _train_epoch(
     loss: Loss,
     pause: Callable[[TrainState], bool] | None,
 ) -> Record:
-    """The epoch's means; where it was paused, `state.unfinished` says so."""
+    """The epoch's means; empty if it was paused, which `state.unfinished` then holds."""
     generator = torch_generator(plan.seed, "noise", epoch)
     parameters = list(state.module.parameters())
     sizes: list[int] = []
     steps: list[dict[str, Tensor]] = []
     if state.unfinished:
-        sizes, steps = list(state.unfinished.sizes), _in_steps(state.unfinished.means)
+        sizes, means = list(state.unfinished.sizes), state.unfinished.means
+        steps = [dict(zip(means, values, strict=True)) for values in zip(*means.values(), strict=True)]
         generator.set_state(state.unfinished.noise)
         state.unfinished = None
     state.module.train()
@@ -229,8 +228,7 @@ def _train_epoch(
         sizes.append(len(batch))
         steps.append({"loss": value.detach(), **extra})
         if pause is not None and pause(state):
-            columns = _in_columns(steps, epoch)
-            state.unfinished = Unfinished(sizes, columns, generator.get_state(), 0.0)
+            state.unfinished = Unfinished(sizes, _in_columns(steps, epoch), generator.get_state(), 0.0)
             return {}
     columns = _in_columns(steps, epoch)
     weights = torch.tensor(sizes, dtype=torch.float64)
@@ -239,7 +237,7 @@ def _train_epoch(
 
 
 def _average(state: TrainState, plan: Plan) -> None:
-    """Moves the averaged weights towards those of now; at first faster, so that the start is soon forgotten."""
+    """Updates the averaged weights; with a smaller decay at first, so that the initial weights are soon forgotten."""
     if state.averaged is None:
         return
     decay = min(plan.averaging, (1 + state.step) / (10 + state.step))
@@ -252,9 +250,9 @@ def _average(state: TrainState, plan: Plan) -> None:
 
 
 def _in_columns(steps: list[dict[str, Tensor]], epoch: int) -> dict[str, Tensor]:
-    """Each mean of all steps as one tensor; a broken loss ends the training here.
+    """Each mean of all steps as one tensor; raises NonFiniteLossError.
 
-    Looked at once an epoch, not once a step, so that an accelerator need not wait; a broken state is never whole.
+    Checked once per epoch and not per step, so that an accelerator need not wait; a broken state is never yielded.
     """
     columns = {name: torch.stack([step[name] for step in steps]).cpu() for name in steps[0]}
     broken = torch.nonzero(~torch.isfinite(columns["loss"]))
@@ -267,25 +265,8 @@ def _in_columns(steps: list[dict[str, Tensor]], epoch: int) -> dict[str, Tensor]
     return columns
 
 
-def _in_steps(columns: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def _remember_best(state: TrainState, record: Record) -> None:
-    value = record.get("validation_loss")
-    if value is not None and value < state.best_loss:
-        state.best_loss, state.best_epoch = value, record["epoch"]
-        state.best = copy.deepcopy(state.measured.state_dict())
-
-
 def shuffled(indices: Tensor, batch_size: int, seed: int) -> Callable[[int], Iterable[Tensor]]:
-    """Batches of indices in an order that depends on seed and epoch alone.
-
-    Args:
-        indices: what to visit once an epoch, one dimension.
-        batch_size: indices in a batch; the last may be shorter.
-        seed: the run's seed.
-    """
+    """Batches of one-dimensional indices, in an order that depends on seed and epoch alone; the last may be shorter."""
 
     def batches(epoch: int) -> Iterable[Tensor]:
         order = torch.randperm(len(indices), generator=torch_generator(seed, "shuffle", epoch))

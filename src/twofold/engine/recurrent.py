@@ -1,4 +1,4 @@
-"""What the recurrent networks of all studies share: their cells, weights drawn from a seed, dropout from a generator.
+"""Recurrent networks of all studies: cells, initial weights drawn from a seed, dropout from a generator.
 
 torch is imported when a network is made, so that a config may name a cell without it.
 """
@@ -30,9 +30,9 @@ def recurrent_layer(cell: Cell, inputs: int, hidden: int) -> "nn.RNNBase":
 
 @contextlib.contextmanager
 def seeded_weights(seed: int) -> Iterator[None]:
-    """A network made inside has first weights that depend on the seed alone.
+    """A network made inside has initial weights that depend on the seed alone.
 
-    torch draws them from its global state, which is put back; one thread at a time.
+    torch draws them from its global state, which is restored; one thread at a time.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The run folder: the one wall between computing and showing."""
+"""The run folder: one process at a time writes it; reports and the app read nothing else."""
 
 import contextlib
 import json
@@ -9,15 +9,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from twofold.engine.config import Config
 from twofold.engine.errors import RunFolderError
 from twofold.engine.files import ASIDE, write_bytes, write_json, write_text
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOCK = ".lock"
 
@@ -38,9 +38,9 @@ class RunFolder:
         return (self.path / "DONE").exists()
 
     def log(self, record: dict[str, Any]) -> None:
-        """Appends a line to `metrics.jsonl`; may be called from several threads.
+        """Appends a line to `metrics.jsonl`; thread-safe.
 
-        The first call starts the file anew: whoever resumes logs the records of its checkpoints again.
+        The first call starts the file anew: a resumed run logs the records of its checkpoints again.
         """
         with self._writing:
             mode = "a" if self._log else "w"
@@ -49,23 +49,19 @@ class RunFolder:
                 file.write(json.dumps(record) + "\n")
 
     def settle_log(self, *keys: str) -> None:
-        """Sorts `metrics.jsonl` by the values of `keys`, so that threads leave no trace in its order."""
+        """Sorts `metrics.jsonl` by the values of `keys`, so that its order doesn't depend on threads."""
         ordered = sorted(self._log, key=lambda record: [record[key] for key in keys])
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in ordered))
 
     def finish(self) -> None:
-        """Writes the wall time and, last of all, `DONE`."""
+        """Writes the wall time and then `DONE`."""
         wall_time_s = round(time.perf_counter() - self.began, 3)
         write_json(self.path / "manifest.json", self.manifest | {"wall_time_s": wall_time_s})
         write_bytes(self.path / "DONE", b"")
 
 
 def require_done(path: Path, command: str) -> None:
-    """Refuses a folder that holds no finished run, with the command that would have made it.
-
-    Raises:
-        RunFolderError: when the folder has no `DONE`.
-    """
+    """Raises a RunFolderError that names the command when the folder has no `DONE`."""
     if not (path / "DONE").exists():
         raise RunFolderError(f"{path}: holds no finished run; give the folder that `{command}` named")
 
@@ -80,20 +76,15 @@ def claim(
     overwrite: bool = False,
     device: str = "cpu",
 ) -> Iterator[RunFolder]:
-    """Opens a run folder for writing and keeps every other writer out until the block ends.
+    """Opens a run folder for writing and locks it until the block ends.
 
-    A fresh or empty folder is started; one that holds the same config and data goes on; anything else is refused.
+    A new or empty folder is started; one with the same config and data is resumed; anything else is refused.
 
     Args:
         path: the folder.
         config: saved as `config.json`.
-        data_digest: digest of the data that the run sees.
-        command: words of the command line, for the manifest.
+        data_digest: digest of the run's data, for the manifest, as `command` and `device` are.
         overwrite: empties a run folder first.
-        device: where it computes, for the manifest.
-
-    Yields:
-        The folder; `done` tells that there is nothing left to do.
 
     Raises:
         RunFolderError: when another process writes there, when the folder holds another config or other data, or
@@ -115,7 +106,9 @@ def claim(
         lock.release()
 
 
-def _lock(path: Path) -> FileLock:
+def _lock(path: Path) -> "FileLock":
+    from filelock import FileLock, Timeout
+
     try:
         _refuse_foreign(path)
         path.mkdir(parents=True, exist_ok=True)
@@ -133,7 +126,7 @@ def _lock(path: Path) -> FileLock:
 def _refuse_foreign(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: is a file; --out takes a folder")
-    # Many a program calls a file manifest.json; only one that names data is a run's.
+    # Other programs write a manifest.json, too; only that of a run holds a data digest.
     if path.is_dir() and "data_digest" not in _read_json(path / "manifest.json"):
         strangers = [item.name for item in path.iterdir() if item.name != LOCK and not item.name.startswith(ASIDE)]
         if strangers:
@@ -161,7 +154,7 @@ def _refuse_other(path: Path, config: Config, data_digest: str) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where it is missing or holds something else."""
+    """The object in a JSON file; empty when the file is missing or holds no object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -177,7 +170,7 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _empty(path: Path) -> None:
-    # DONE goes first: a folder half emptied must not look finished.
+    # DONE goes first: a partly emptied folder must not look finished.
     (path / "DONE").unlink(missing_ok=True)
     for item in path.iterdir():
         if item.name in (LOCK, "manifest.json", "config.json"):
@@ -187,6 +180,8 @@ def _empty(path: Path) -> None:
 
 
 def _manifest(data_digest: str, command: list[str], device: str) -> dict[str, Any]:
+    from importlib import metadata
+
     packages = ("twofold", "torch", "numpy", "scikit-learn", "polars")
     return {
         "command": command,

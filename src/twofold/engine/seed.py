@@ -1,4 +1,4 @@
-"""One seed for a run: every draw is seeded by (seed, purpose, epoch), so nothing depends on where a run was cut."""
+"""Random generators: every draw is seeded by (seed, purpose, epoch), so results don't depend on interruptions."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -13,8 +13,8 @@ def seed_for(seed: int, purpose: str, epoch: int = 0) -> int:
 
     Args:
         seed: the run's seed, >= 0.
-        purpose: what is drawn, such as "shuffle"; two purposes never share a stream.
-        epoch: epoch of the draw, 0 for what is drawn once.
+        purpose: such as "shuffle"; each has a stream of its own.
+        epoch: 0 for what is drawn once.
 
     Returns:
         A number in [0, 2**63), from SHA-256 of the three.

@@ -1,4 +1,4 @@
-"""What a command shows a person: notes, a bar while it works, a table as wide as the terminal, or a text in a file."""
+"""Output of the commands: notes, progress bars, tables, and text on the terminal or in a file."""
 
 import contextlib
 import shutil
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from twofold.engine.errors import InputError
@@ -15,17 +14,19 @@ from twofold.engine.files import write_text
 
 
 def note(console: Console, text: str) -> None:
-    """One note."""
+    """Prints a note."""
     console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
 @contextlib.contextmanager
 def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar of things done out of all; nothing where nobody watches.
+    """A progress bar on a terminal; nothing elsewhere.
 
     Yields:
-        A function of (things done, things in all).
+        A function of (items done, items in all).
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
@@ -33,7 +34,7 @@ def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]
 
 
 def render(table: Table) -> str:
-    """The table as text, as wide as the terminal."""
+    """The table as text, as wide as the terminal and at least 100 columns."""
     console = Console(width=max(100, shutil.get_terminal_size().columns), color_system=None)
     with console.capture() as captured:
         console.print(table)

@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn in one skops file: nothing in it can run code, and equal models give equal bytes."""
+"""Classifiers of scikit-learn in one skops file: loading runs no code from it, and equal models give equal bytes."""
 
 import io
 import re
@@ -11,7 +11,7 @@ from twofold.engine.errors import RunFolderError
 from twofold.engine.files import write_bytes
 
 SCHEMA = "schema.json"
-# What the releases of skops since 0.11 ask about for our classifiers: parts of scikit-learn that hold numbers.
+# Types of our classifiers that skops since 0.11 does not trust by itself; all hold numbers only.
 TRUSTED = [
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
@@ -22,26 +22,14 @@ TRUSTED = [
 
 
 def save_trees(classifiers: dict[str, Any], path: Path) -> None:
-    """Writes fitted classifiers.
-
-    Args:
-        classifiers: by name.
-        path: file to write; replaced in one step.
-    """
+    """Writes fitted classifiers by name; an existing file is replaced in one step."""
     import skops.io  # takes most of a second, and only models with such a classifier need it
 
-    write_bytes(path, _settled(skops.io.dumps(classifiers)))
+    write_bytes(path, _normalised(skops.io.dumps(classifiers)))
 
 
 def read_trees(path: Path, beside: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Reads what `save_trees` wrote.
-
-    Args:
-        path: the file.
-        beside: types that are trusted beside `TRUSTED`.
-
-    Returns:
-        The classifiers by name.
+    """Reads the classifiers that `save_trees` wrote; `beside` names types that are trusted beside `TRUSTED`.
 
     Raises:
         RunFolderError: when the file is no skops file, or holds a type that is not trusted; it is not loaded then.
@@ -57,8 +45,8 @@ def read_trees(path: Path, beside: tuple[str, ...] = ()) -> dict[str, Any]:
         raise RunFolderError(f"{path}: is no skops file, and was not loaded ({error})") from error
 
 
-def _settled(archive: bytes) -> bytes:
-    """The same archive without times, its objects numbered by their order and not by where they lay in memory."""
+def _normalised(archive: bytes) -> bytes:
+    """The same archive without times, its objects numbered in order instead of by their memory addresses."""
     with ZipFile(io.BytesIO(archive)) as source:
         schema = source.read(SCHEMA).decode()
         parts = {name: source.read(name) for name in source.namelist() if name != SCHEMA}
@@ -71,7 +59,7 @@ def _settled(archive: bytes) -> bytes:
     def rename(found: re.Match[str]) -> str:
         return f'"file": "{files.setdefault(found[1], f"{len(files)}{Path(found[1]).suffix}")}"'
 
-    # A quote inside a JSON string is escaped, so neither pattern can meet one.
+    # A quote inside a JSON string is escaped, so neither pattern matches within one.
     schema = re.sub(r'"__id__": (\d+)', number, schema)
     schema = re.sub(r'"file": "([^"\\]+)"', rename, schema)
     result = io.BytesIO()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import ValidationError
@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from twofold import __version__
-from twofold.counts.panel import counted
 from twofold.engine.config import canonical, explain
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import required
@@ -29,12 +28,12 @@ from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder
 from twofold.engine.terminal import counting, note, render
 from twofold.hub.config import POOL, HubConfig
-from twofold.hub.history import read_history
 from twofold.hub.rules import WEEK, Rules, read_rules, season_of
-from twofold.hub.season import Replay
-from twofold.hub.submission import Contributor, Metadata, check_file, parse_name, write_metadata, write_submission
-from twofold.hub.tables import read_forecasts, read_locations
-from twofold.hub.vintages import Versions, read_versions
+
+if TYPE_CHECKING:
+    from twofold.hub.season import Replay
+    from twofold.hub.submission import Metadata
+    from twofold.hub.vintages import Versions
 
 DEFAULT = HubConfig()
 UNNAMED = "to be named"
@@ -81,6 +80,10 @@ class BacktestFlags(_SeasonFlags):
 def backtest(argv: list[str]) -> int:
     """`twofold trend hub backtest`."""
     flags = parse(BacktestFlags, argv, "trend hub backtest")
+
+    from twofold.hub.tables import read_forecasts
+    from twofold.hub.vintages import read_versions
+
     rules = read_rules(flags.hub).season(flags.season)
     replay = _replay(read_versions(flags.vintages), flags.locations, flags.history, rules)
     peers = None if flags.peers is None else read_forecasts(flags.peers)
@@ -130,6 +133,9 @@ class FitFlags(_SeasonFlags):
 def fit(argv: list[str]) -> int:
     """`twofold trend hub fit`."""
     flags = parse(FitFlags, argv, "trend hub fit")
+
+    from twofold.hub.vintages import read_versions
+
     versions = read_versions(flags.vintages)
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
@@ -151,13 +157,17 @@ def fit(argv: list[str]) -> int:
     return 0
 
 
-def _replay(versions: Versions, locations: Path, history: Path | None, rules: Rules) -> Replay:
+def _replay(versions: "Versions", locations: Path, history: Path | None, rules: Rules) -> "Replay":
+    from twofold.hub.history import read_history
+    from twofold.hub.season import Replay
+    from twofold.hub.tables import read_locations
+
     places = read_locations(locations)
     past = None if history is None else read_history(history, places).before(rules.first_reference)
     return Replay(versions, places, rules, past)
 
 
-def _reference_date(given: str | None, versions: Versions) -> date:
+def _reference_date(given: str | None, versions: "Versions") -> date:
     """The reference date of a flag, or the first one after the newest week of the counts."""
     if given is None:
         days = versions.latest()["target_end_date"].to_list()
@@ -244,6 +254,10 @@ def forecast(argv: list[str]) -> int:
         raise RunFolderError(
             f"{flags.model}: holds no model (model.safetensors is missing); make one with `twofold trend hub fit`"
         )
+
+    from twofold.hub.submission import parse_name, write_metadata, write_submission
+    from twofold.hub.vintages import read_versions
+
     versions = read_versions(flags.vintages)
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
@@ -271,7 +285,9 @@ def forecast(argv: list[str]) -> int:
     return 0
 
 
-def _metadata(flags: ForecastFlags, pooled: list[str]) -> Metadata:
+def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":
+    from twofold.hub.submission import Contributor, Metadata
+
     try:
         person = Contributor(name=flags.contributor, affiliation=flags.affiliation, email=flags.email)
     except ValidationError as error:
@@ -319,6 +335,11 @@ class ValidateFlags:
 def validate(argv: list[str]) -> int:
     """`twofold trend hub validate`."""
     flags = parse(ValidateFlags, argv, "trend hub validate")
+
+    from twofold.counts.panel import counted
+    from twofold.hub.submission import check_file, parse_name
+    from twofold.hub.tables import read_locations
+
     season = flags.season or season_of(parse_name(flags.file.name).reference_date)
     known = read_rules(flags.hub).season(season)
     if known.note:

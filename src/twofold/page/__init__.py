@@ -1,1 +1,1 @@
-"""HTML building blocks for the reports: strings in, strings out."""
+"""What all reports share: base template and macros, filters for numbers, figures and their colours."""

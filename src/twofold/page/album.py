@@ -1,6 +1,6 @@
-"""Figures on their way into a run folder and into its report, where they stand whole: nothing is loaded.
+"""Figures of a report: each is saved in the run folder and embedded in the page.
 
-A drawing stands in the page as SVG, coloured by it; a raster picture as PNG.
+A drawing is embedded as SVG in the colours of the page, a raster picture as PNG.
 """
 
 import base64
@@ -16,9 +16,9 @@ from twofold.page.drawing import to_png, to_svg
 
 
 class Album:
-    """Saves each figure in figures/ and shows it in the page.
+    """The figures of one report, by name.
 
-    A drawing is saved as NAME.svg and NAME.png, a raster picture as NAME.png; names are unique in a report.
+    Drawings are saved as figures/NAME.svg and NAME.png, raster pictures as NAME.png; names are unique in a report.
     """
 
     def __init__(self, save: Callable[[str, bytes], None]) -> None:
@@ -34,28 +34,17 @@ class Album:
         self._shown[name] = lambda alt: inline_svg(drawn, name, alt)
 
     def place(self, name: str, png: bytes, scale: float = 1.0) -> None:
-        """Saves a raster picture.
-
-        Args:
-            name: unique in the report.
-            png: the whole file.
-            scale: CSS pixels of the page a pixel of the picture; above 1 each stays a sharp square.
-        """
+        """Saves a raster picture, shown with `scale` CSS pixels per pixel; above 1 its pixels stay sharp squares."""
         self.save(f"figures/{name}.png", png)
         width = round(scale * size(png)[0])
         self._shown[name] = lambda alt: inline_png(png, alt, width, pixelated=scale > 1)
 
     def keep(self, name: str, svg: str) -> None:
-        """Takes a drawing whose file is saved elsewhere."""
+        """Adds a drawing whose file is saved elsewhere."""
         self._shown[name] = lambda alt: inline_svg(svg, name, alt)
 
     def show(self, name: str, alt: str) -> Markup:
-        """A saved figure as an element of the page.
-
-        Args:
-            name: as it was saved.
-            alt: what it shows, for those who can't see it.
-        """
+        """A figure as an element of the page, with its alternative text."""
         return self._shown[name](alt)
 
     def __contains__(self, name: str) -> bool:
@@ -63,17 +52,17 @@ class Album:
 
 
 _HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-"""What a PNG begins with; width and height come next, 4 bytes each, the high one first."""
+"""First bytes of a PNG; width and height follow, 4 bytes each, big-endian."""
 
 
 def inline_png(png: bytes, alt: str, width: int | None = None, pixelated: bool = False) -> Markup:
     """A PNG as an element of a page.
 
     Args:
-        png: the whole file.
-        alt: what the picture shows, for those who can't see it.
-        width: width on the page in CSS pixels, where there is room; None: that of the picture.
-        pixelated: each pixel stays a sharp square where the picture is shown larger than it is.
+        png: content of the file.
+        alt: alternative text.
+        width: largest width on the page in CSS pixels; None: that of the picture.
+        pixelated: keeps pixels sharp squares when the picture is enlarged.
 
     Raises:
         ValueError: when the bytes are no PNG.
@@ -108,19 +97,19 @@ _ROOT = re.compile(r"<svg\b[^>]*>")
 _FONT = "font-family: 'DejaVu Sans', sans-serif"
 _BOX = re.compile(r'viewBox="0 0 (\S+) \S+"')
 _WIDEST = 1.9
-"""Pixels a point of the drawing's own width at most: text must not grow far beyond that of the page."""
+"""Maximum number of pixels per point of the drawing's width, so that its text is not much larger than the page's."""
 
 
 def inline_svg(svg: str, name: str, alt: str) -> Markup:
     """A drawing's SVG as an element of a page.
 
-    Ids that nothing refers to go, the others are prefixed by `name`, since many drawings share one page. The palette's
-    colours become the page's variables, so that the drawing turns dark with it.
+    Unused ids are removed, the others are prefixed by `name`, since many drawings share one page. The palette's colours
+    become the page's CSS variables, so that the drawing follows its light or dark theme.
 
     Args:
-        svg: a whole SVG file.
+        svg: content of the file.
         name: unique on the page.
-        alt: what the drawing shows, for those who can't see it.
+        alt: alternative text.
     """
     text = _PROLOGUE.sub("", svg).strip()
     wanted = {match[1] for match in _REFERENCE.findall(text)}
@@ -131,7 +120,7 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
 
 
 def page_colours(svg: str) -> str:
-    """The palette's colours as CSS variables of the page, the plain colour as what to fall back on."""
+    """Replaces the palette's colours by CSS variables of the page, with the colour itself as fallback."""
     for name, value in LIGHT.items():
         svg = svg.replace(value, f"var(--{name},{value})")
     return svg

@@ -1,4 +1,4 @@
-"""The colours of pages, figures and maps, on white paper and on a dark ground; the rules of a page are in style.css."""
+"""The colours of pages, figures and maps in the light and the dark theme; style.css refers to them by name."""
 
 LIGHT = {
     "ink": "#1f2328",
@@ -13,7 +13,7 @@ LIGHT = {
     "gold": "#8f6a00",
     "sky": "#3d8fc4",
 }
-"""Name of a colour -> its value on white paper; every pair of the six hues differs for colour-blind readers too."""
+"""Colours by name in the light theme; every pair of the six hues differs for colour-blind readers, too."""
 
 DARK = {
     "ink": "#e6edf3",
@@ -28,4 +28,4 @@ DARK = {
     "gold": "#e0b53f",
     "sky": "#8fcdf5",
 }
-"""The same colours on a dark ground."""
+"""The same colours in the dark theme."""

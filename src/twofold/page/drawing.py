@@ -1,4 +1,4 @@
-"""Matplotlib figures as strings: the same bytes each time, no global state, the palette of the page."""
+"""Matplotlib figures in the palette of the page, saved reproducibly and without global state."""
 
 import datetime as dt
 import io
@@ -19,10 +19,10 @@ from twofold.page.colours import LIGHT
 
 INK, MUTED, LINE, PAPER = LIGHT["ink"], LIGHT["muted"], LIGHT["line"], LIGHT["paper"]
 ON_DARK, ON_LIGHT = "#fefefe", "#010101"
-"""Text on a coloured cell; none of the palette's colours, so that it stays when the page turns dark."""
+"""Text on a coloured cell; none of the palette's colours, so that it is the same in the dark theme."""
 HUES = tuple(LIGHT[name] for name in ("blue", "orange", "green", "purple", "gold", "sky"))
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (9, 3)))
-"""Line styles in the order of `HUES`: a line is told from its neighbour without its colour."""
+"""Line styles in the order of `HUES`, so that lines differ without colour."""
 MARKS = ("o", "s", "^", "D", "v", "P")
 PNG_DPI = 110
 
@@ -38,7 +38,7 @@ _STYLE: dict[str, Any] = {
     "axes.labelcolor": INK,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
-    "axes.titley": 1.02,  # a fixed height spares a layout pass a figure
+    "axes.titley": 1.02,  # a fixed height saves a layout pass per figure
     "axes.labelsize": 9.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -63,9 +63,9 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Inside it every figure is made and saved in the one look."""
+    """Applies the common style to all figures made and saved inside."""
     with mpl.rc_context(cast(Any, _STYLE)), warnings.catch_warnings():
-        # A region's name may hold letters that the figure's font lacks; SVG shows them by the reader's fonts.
+        # A region's name may have letters that the figure's font lacks; in SVG the reader's fonts show them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
@@ -85,7 +85,7 @@ def canvas(width: float, height: float, margins: tuple[float, float, float, floa
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as SVG text without date or random ids."""
+    """The figure as SVG without date or random ids."""
     buffer = io.StringIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

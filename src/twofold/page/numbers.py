@@ -1,4 +1,4 @@
-"""How a number is written in a report; the one place for it. What is missing is a dash, never 0 or "None"."""
+"""Formats of numbers in a report; every public function is a filter of the templates. A missing value is a dash."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def score(value: float | None, digits: int = 3) -> str:
 
 
 def interval(bounds: list[float | None] | tuple[float, float] | None, digits: int = 3, *, missing: str = DASH) -> str:
-    """Both ends of an interval, or `missing` where one is not known.
+    """Both ends of an interval, or `missing` if one is unknown.
 
     Example:
         >>> interval([0.701, 0.726])
@@ -70,7 +70,7 @@ def signed(value: float | None, digits: int = 3) -> str:
 def signed_with_interval(
     value: float | None, bounds: list[float | None] | tuple[float, float] | None, digits: int = 3
 ) -> str:
-    """A difference with its sign, and its interval where that is known.
+    """A difference with its sign, and its interval if known.
 
     Example:
         >>> signed_with_interval(-0.012, [-0.02, -0.004]), signed_with_interval(0.012, [None, None])
@@ -91,7 +91,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    r"""A part of a whole as a percentage, a dash where the whole is empty.
+    r"""A part of a whole as a percentage, a dash if the whole is 0.
 
     Example:
         >>> share(1, 3), share(0, 0)
@@ -129,7 +129,7 @@ def spread(values: Sequence[float | None], digits: int = 1, scale: float = 100.0
 
 
 def settings(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Every setting of a config by its dotted name.
+    """All settings of a config by their dotted names.
 
     Example:
         >>> settings({"seed": 0, "train": {"epochs": 20, "betas": [0.9, 0.99], "note": None}})
@@ -146,7 +146,7 @@ def settings(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def date(iso: str) -> str:
-    """A date in its ISO form that no line break can part.
+    """An ISO date with non-breaking hyphens.
 
     Example:
         >>> date("2020-03-01") == "2020\N{NON-BREAKING HYPHEN}03\N{NON-BREAKING HYPHEN}01"
@@ -156,7 +156,7 @@ def date(iso: str) -> str:
 
 
 def plural(number: int, one: str) -> str:
-    """A count and what it counts.
+    """A count with its noun.
 
     Example:
         >>> plural(1, "unit"), plural(2000, "unit")
@@ -166,7 +166,7 @@ def plural(number: int, one: str) -> str:
 
 
 def plain(value: float) -> str:
-    """A figure that was chosen, as it was chosen.
+    """A setting without trailing zeros.
 
     Example:
         >>> plain(1.0), plain(0.25)
@@ -176,7 +176,7 @@ def plain(value: float) -> str:
 
 
 def significant(value: float | None, digits: int = 4) -> str:
-    """A figure to some significant digits.
+    """A value with some significant digits.
 
     Example:
         >>> significant(-17134.6), significant(5.3181), significant(0.00376, 2)
@@ -188,15 +188,13 @@ def significant(value: float | None, digits: int = 4) -> str:
 
 
 UNSEEN = 1e-5
-"""Share of a figure below which its standard error is not written."""
+"""Share of a value below which its standard error is left out."""
 
 
 def with_error(value: float | None, error: float | None) -> tuple[str, str]:
-    """A figure and "± its standard error", both to the error's second significant digit.
+    """A value and "± its standard error", both to the error's second significant digit.
 
-    Returns:
-        The figure, and what follows it: empty where the error is unknown, or nothing beside the figure (as that of an
-        information at its cap).
+    The second is empty if the error is unknown or negligible (as that of an information at its cap).
 
     Example:
         >>> with_error(-17134.62, 38.4), with_error(0.47, None)
@@ -209,7 +207,7 @@ def with_error(value: float | None, error: float | None) -> tuple[str, str]:
 
 
 def measured(value: float | None, error: float | None) -> str:
-    """A figure with its standard error, in one piece.
+    """A value with its standard error as one text.
 
     Example:
         >>> measured(182.34, 1.213)
@@ -219,12 +217,12 @@ def measured(value: float | None, error: float | None) -> str:
 
 
 def _decimals(value: float, digits: int) -> int:
-    """Decimal places that show some significant digits, seven at most."""
+    """Decimal places for some significant digits, seven at most."""
     return min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 7)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a row.
+    """Names joined by commas and "and".
 
     Example:
         >>> listed(["a"]), listed(["a", "b", "c"])

@@ -1,10 +1,11 @@
-"""Pages from Jinja2 templates: a typed view in, one self-contained page out.
+"""Renders a page from a Jinja2 template and a typed view: one self-contained HTML file.
 
-A template chooses words and computes nothing. Every page extends `page/templates/base.html.j2` and builds on the macros
-of `page/templates/blocks.html.j2`; numbers are written by the functions of `page.numbers`, as filters.
+Templates hold the texts and compute nothing. Every page extends `page/templates/base.html.j2` and builds on the macros
+of `page/templates/blocks.html.j2`; the functions of `page.numbers` are their filters.
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +27,8 @@ def write_page(
     Args:
         save: takes a path within the run folder and the file's content.
         template: path within the package, e.g. `trend/report/walk.html.j2`.
-        draw: draws the figures into the page's album; what it returns the template may name, too.
-        view: what the template may name; anything else that it names is an error.
+        draw: draws the figures into the page's album; may return further variables of the template.
+        view: variables of the template; any other is an error.
     """
     album = Album(save)
     with style():
@@ -36,19 +37,16 @@ def write_page(
 
 
 def render(template: str, album: Album, **view: Any) -> str:
-    """A whole page as one string: nothing in it is loaded from elsewhere.
-
-    Args:
-        template: path within the package, e.g. `trend/report/walk.html.j2`.
-        album: the page's pictures; the macro `figure` places them by name.
-        view: what the template may name; anything else that it names is an error.
+    """A self-contained page as text; the macro `figure` places the album's figures by name.
 
     Raises:
-        jinja2.UndefinedError: when the template names what the view lacks.
+        jinja2.UndefinedError: when the template uses a variable that the view lacks.
     """
-    page = _environment().get_template(template)
+    environment = _environment()
+    page = environment.get_template(template)
+    css = jinja2.PackageLoader("twofold", "").get_source(environment, "page/style.css")[0]
     # Filled by the macro `section`, read by the table of contents.
-    return page.render(album=album, contents=[], light=LIGHT, dark=DARK, css=_css(), version=__version__, **view)
+    return page.render(album=album, contents=[], light=LIGHT, dark=DARK, css=Markup(css), version=__version__, **view)
 
 
 @functools.cache
@@ -61,30 +59,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    written = (
-        numbers.count,
-        numbers.score,
-        numbers.interval,
-        numbers.with_interval,
-        numbers.signed,
-        numbers.signed_with_interval,
-        numbers.percent,
-        numbers.share,
-        numbers.points,
-        numbers.spread,
-        numbers.settings,
-        numbers.date,
-        numbers.plural,
-        numbers.plain,
-        numbers.significant,
-        numbers.with_error,
-        numbers.measured,
-        numbers.listed,
-    )
-    environment.filters |= {function.__name__: function for function in written}
+    environment.filters |= {
+        name: function for name, function in inspect.getmembers(numbers, inspect.isfunction) if not name.startswith("_")
+    }
     return environment
-
-
-def _css() -> Markup:
-    source, _, _ = jinja2.PackageLoader("twofold", "").get_source(_environment(), "page/style.css")
-    return Markup(source)

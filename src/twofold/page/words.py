@@ -1,16 +1,16 @@
-"""How a score is named on a page, and how it is read."""
+"""Names and explanations of scores on a page."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ScoreWords:
-    """How one score is named and read.
+    """Name and explanation of one score.
 
     Attributes:
-        label: short name for a heading, with its unit where it has one.
-        higher: True when more is better, False when less is, None when neither is.
-        meaning: what it is and its best value, in a sentence or two.
+        label: short name for a heading, with its unit if it has one.
+        higher: whether higher is better; None: neither.
+        meaning: definition and best value, in a sentence or two.
     """
 
     label: str
@@ -19,5 +19,5 @@ class ScoreWords:
 
     @property
     def arrow(self) -> str:
-        """Points where better lies; empty where neither way is better."""
+        """Arrow towards better values; empty if neither direction is better."""
         return "" if self.higher is None else "↑" if self.higher else "↓"

@@ -1,7 +1,7 @@
-"""Scores of forecast probabilities: each score's page, all of them at once, the reliability table.
+"""Scores of forecast probabilities of a binary outcome, and the reliability table.
 
-Only the Brier score and the log score are proper (the best expected value comes from saying what one believes), and
-of these the log score decides comparisons. The others describe.
+Only the Brier score and the log score are proper (the best expected score comes from forecasting one's true belief),
+and of these the log score decides comparisons. The others are descriptive.
 """
 
 from typing import Literal, TypedDict
@@ -37,10 +37,7 @@ class ReliabilityBin(TypedDict):
 
 
 def scores(probability: Probability, label: Label) -> dict[str, float | None]:
-    """All nine scores of a set of windows.
-
-    Returns:
-        Score's name -> value; None where the set is empty, or of one class only and the score needs two.
+    """All scores of a set of windows by name; None if the set is empty, or of one class only and the score needs two.
 
     Raises:
         InputError: when a probability is outside [0, 1] or not a number.
@@ -56,23 +53,23 @@ def scores(probability: Probability, label: Label) -> dict[str, float | None]:
         raise InputError(f"probability must lie in [0, 1], got {p[wrong[0]]} in window {wrong[0]} (counted from 0)")
     if not p.size:
         return dict.fromkeys(SCORES)
-    pages = (accuracy, balanced_accuracy, mcc, roc_auc, pr_auc, brier_score, brier_skill, log_score, ece)
-    return {page.__name__: page(p, label) for page in pages}
+    functions = accuracy, balanced_accuracy, mcc, roc_auc, pr_auc, brier_score, brier_skill, log_score, ece
+    return {function.__name__: function(p, label) for function in functions}
 
 
 def accuracy(probability: Probability, label: Label) -> float:
-    """Share of windows called right, where "up" is called above 0.5.
+    """Share of windows classified correctly, "up" above 0.5.
 
-    Not proper. Higher is better; best 1, worst 0; always answering the majority gives the majority's share, so read
-    it beside that share only.
+    Not proper. Higher is better; best 1, worst 0; a constant forecast of the majority class gives that class's share,
+    so compare it with that share only.
     """
     return float(metrics.accuracy_score(label, probability > 0.5))
 
 
 def balanced_accuracy(probability: Probability, label: Label) -> float | None:
-    """Mean of the share of ups called "up" and the share of not-ups called "not up", threshold 0.5.
+    """Mean of sensitivity and specificity at the threshold 0.5.
 
-    None for one class only. Not proper. Higher is better; best 1, worst 0; a constant answer gives 0.5.
+    None for one class only. Not proper. Higher is better; best 1, worst 0; a constant forecast gives 0.5.
 
     Source:
         Brodersen et al. (2010), The balanced accuracy and its posterior distribution, ICPR.
@@ -81,9 +78,9 @@ def balanced_accuracy(probability: Probability, label: Label) -> float | None:
 
 
 def mcc(probability: Probability, label: Label) -> float | None:
-    """Matthews correlation between calls (threshold 0.5) and labels; None when the labels are of one class only.
+    """Matthews correlation of classes (threshold 0.5) and labels; None for one class only.
 
-    Not proper. Higher is better; best 1, worst -1; a constant answer counts as 0.
+    Not proper. Higher is better; best 1, worst -1; 0 for a constant forecast.
 
     Source:
         Matthews (1975), Comparison of the predicted and observed secondary structure of T4 phage lysozyme, BBA 405(2).
@@ -92,10 +89,10 @@ def mcc(probability: Probability, label: Label) -> float | None:
 
 
 def roc_auc(probability: Probability, label: Label) -> float | None:
-    """Chance that a window that went up had a higher probability than one that did not, ties counting half.
+    """Probability that a window that went up had a higher forecast than one that did not, ties counting half.
 
-    Judges the order only, not the level: not proper. Higher is better; best 1, worst 0; a constant or random answer
-    gives 0.5. None for one class only.
+    Depends on the order of the forecasts only: not proper. Higher is better; best 1, worst 0; a constant or random
+    forecast gives 0.5. None for one class only.
 
     Source:
         Hanley & McNeil (1982), The meaning and use of the area under a ROC curve, Radiology 143(1).
@@ -106,8 +103,8 @@ def roc_auc(probability: Probability, label: Label) -> float | None:
 def pr_auc(probability: Probability, label: Label) -> float | None:
     """Average precision: the area under the precision-recall steps, without interpolation; None for one class only.
 
-    Not proper. Higher is better; best 1; a constant answer gives the share of ups, so compare within one set only;
-    the worst value lies above 0 and depends on that share.
+    Not proper. Higher is better; best 1; a constant forecast gives the share of ups, so compare within one set only;
+    the worst value is above 0 and depends on that share.
 
     Source:
         Davis & Goadrich (2006), The relationship between precision-recall and ROC curves, ICML (why steps).
@@ -116,9 +113,9 @@ def pr_auc(probability: Probability, label: Label) -> float | None:
 
 
 def brier_score(probability: Probability, label: Label) -> float:
-    """Mean squared difference between probability and outcome (0 or 1).
+    """Mean squared difference of probability and outcome (0 or 1).
 
-    Strictly proper. Lower is better; best 0, worst 1; always 0.5 gives 0.25.
+    Strictly proper. Lower is better; best 0, worst 1; a constant 0.5 gives 0.25.
 
     Source:
         Brier (1950), Verification of forecasts expressed in terms of probability, Mon. Weather Rev. 78(1) (half his
@@ -128,11 +125,11 @@ def brier_score(probability: Probability, label: Label) -> float:
 
 
 def brier_skill(probability: Probability, label: Label) -> float | None:
-    """1 - BS / (p (1 - p)): what part of the Brier score of the evaluated set's own base rate p the model takes away.
+    """1 - BS / (p (1 - p)): skill relative to a constant forecast of the evaluated set's own base rate p.
 
-    That base rate is known only afterwards, so the reference is a little better than any honest constant. Not
-    strictly proper for that reason, nearly so for large sets. Higher is better; best 1, 0 as good as the base rate,
-    below 0 worse, without bound. None for one class only.
+    That base rate is known only afterwards, so no constant chosen beforehand beats the reference. Not strictly proper
+    for that reason, nearly so for large sets. Higher is better; best 1, 0 as good as the base rate, below 0 worse,
+    without bound. None for one class only.
 
     Source:
         Murphy (1973), A new vector partition of the probability score, J. Appl. Meteorol. 12(4).
@@ -142,10 +139,10 @@ def brier_skill(probability: Probability, label: Label) -> float | None:
 
 
 def log_score(probability: Probability, label: Label) -> float:
-    """Mean negative log of the probability given to what happened, in nats.
+    """Mean negative log probability of the outcome, in nats.
 
     Probabilities are clipped to [1e-6, 1 - 1e-6]; strictly proper but for that. Lower is better; best 1e-6 (all but
-    0), worst 13.8 (certain and wrong, at the clip); always 0.5 gives ln 2 = 0.693.
+    0), worst 13.8 (certain and wrong, at the clip); a constant 0.5 gives ln 2 = 0.693.
 
     Source:
         Good (1952), Rational decisions, J. R. Stat. Soc. B 14(1).
@@ -157,8 +154,8 @@ def log_score(probability: Probability, label: Label) -> float:
 def ece(probability: Probability, label: Label) -> float:
     """Expected calibration error: |mean probability - share of ups| in 10 equal-width bins, averaged over the windows.
 
-    Not proper: the base rate given to every window has a value near 0. Lower is better; best 0, worst 1; leans
-    upwards in small sets, where a perfectly calibrated forecast does not reach 0 either.
+    Not proper: a constant forecast of the base rate scores near 0. Lower is better; best 0, worst 1; biased upwards in
+    small sets, where a perfectly calibrated forecast does not reach 0 either.
 
     Source:
         Naeini, Cooper & Hauskrecht (2015), Obtaining well calibrated probabilities using Bayesian binning, AAAI;
@@ -169,10 +166,10 @@ def ece(probability: Probability, label: Label) -> float:
 
 
 def reliability(probability: Probability, label: Label, bins: int = BINS) -> list[ReliabilityBin]:
-    """The reliability diagram's table: how often it went up where the model said about so much.
+    """The table of the reliability diagram: observed frequency of "up" by forecast probability.
 
     Returns:
-        One entry for each of the equal-width bins (low, high], the first one closed; empty bins are left out.
+        One entry for each equal-width bin (low, high], the first one closed, that is not empty.
 
     Source:
         Murphy & Winkler (1977), Reliability of subjective probability forecasts of precipitation and temperature, Appl.

@@ -1,7 +1,7 @@
 """Intervals of the scores, by a bootstrap that resamples blocks of days with all regions of a day together.
 
-Windows of one day share the day's news, reporting and weekday, and windows of neighbouring days share most of their
-counts. A bootstrap of single windows takes them for independent and gives intervals that are far too narrow.
+Windows of one day share the day's reporting and weekday, and windows of neighbouring days share most of their counts. A
+bootstrap of single windows assumes that they are independent, and its intervals are far too narrow.
 """
 
 from typing import TypedDict
@@ -22,7 +22,7 @@ Label = Bool[np.ndarray, "windows"]
 Day = Int[np.ndarray, "windows"]
 Counts = Int[np.ndarray, "resamples days"]
 Drawn = Float[np.ndarray, "resamples"]
-_CELLS = 1_000_000  # resamples x windows held at once; a few arrays of 8 MB each stay in the cache's reach
+_CELLS = 1_000_000  # resamples x windows per chunk: a few arrays of 8 MB each
 
 
 class Comparison(TypedDict):
@@ -38,21 +38,21 @@ def intervals(
 ) -> dict[str, list[float] | None]:
     """Percentile interval of every score.
 
-    The interval tells how far the score would move had other days been drawn from the same epidemic, for the model as
-    it is; it holds nothing of the training's own chance. The expected calibration error of a resample leans upwards
-    (repeats look like miscalibration), so its interval may lie above its value.
+    The interval covers the variation of the score over other days of the same epidemic, for the model as it is; the
+    randomness of the training is not included. The expected calibration error of a resample is biased upwards (repeats
+    look like miscalibration), so its interval may lie above its value.
 
-    Few days make it too narrow, as every block bootstrap is. In 300 simulations each (60 regions, blocks of 3 days,
-    level 0.9), the interval of a paired difference in log score held the truth this often, with days independent / with
-    an autocorrelation of 0.5: 8 days 0.69 / 0.62, 15 days 0.82 / 0.76, 60 days 0.85 / 0.80, 200 days 0.89 / 0.81.
+    With few days it is too narrow, as that of every block bootstrap. Coverage of the interval of a paired difference in
+    log score in 300 simulations each (60 regions, blocks of 3 days, level 0.9), for independent days / days with an
+    autocorrelation of 0.5: 8 days 0.69 / 0.62, 15 days 0.82 / 0.76, 60 days 0.85 / 0.80, 200 days 0.89 / 0.81.
 
     Args:
         probability: forecast probability of "up".
-        label: what happened.
+        label: whether the window went up.
         day: number of each window's origin, in days or steps; only equality and order matter.
-        resamples: bootstrap resamples.
+        resamples: number of bootstrap resamples.
         block_days: consecutive days in a block.
-        level: coverage aimed at, in (0, 1).
+        level: nominal coverage, in (0, 1).
         seed: of numpy's PCG64; the same seed and days give the same resamples for every model.
 
     Returns:
@@ -85,8 +85,7 @@ def compare(
     """Paired comparison of two models on the same windows: both are scored on the same resampled days.
 
     What is hard for both models cancels, so the interval of the difference is narrower than the two models' own
-    intervals suggest; those may overlap while the difference is significant. The arguments are those of `intervals`,
-    but for a second model's probabilities.
+    intervals suggest; those may overlap while the difference is significant. The arguments are as in `intervals`.
 
     Returns:
         Score's name -> difference a - b with its percentile interval. Negative log and Brier score differences, and
@@ -110,17 +109,11 @@ def compare(
 
 
 def draw_days(days: int, *, resamples: int, block_days: int, seed: int) -> Int[np.ndarray, "resamples days"]:
-    """How often every day is drawn in every resample of the circular block bootstrap.
+    """Number of times that every day is drawn in every resample of the circular block bootstrap.
 
     Blocks of `block_days` consecutive days start anywhere, wrap round from the last day to the first, so that every
     day is as likely as any other, and are joined until `days` days are drawn (the last block is cut). Days are those
-    that hold a window, in time order.
-
-    Args:
-        days: days that hold at least one window.
-        resamples: rows wanted.
-        block_days: days in a block.
-        seed: of numpy's PCG64.
+    that have a window, in time order.
 
     Returns:
         Counts; each row adds up to `days`.
@@ -138,12 +131,12 @@ def draw_days(days: int, *, resamples: int, block_days: int, seed: int) -> Int[n
 
 
 def bootstrap_scores(probability: Probability, label: Label, place: Day, counts: Counts) -> dict[str, Drawn]:
-    """Every score of every resample, from sums by day: what `binary.scores` gives on the windows repeated as drawn.
+    """Every score of every resample, from sums by day: as `binary.scores` on the windows repeated as drawn.
 
     `place` is the column of each window's day in `counts`.
 
     Returns:
-        Score's name -> one value a resample, NaN where undefined.
+        Score's name -> one value per resample, NaN where undefined.
     """
     p = probability.astype(np.float64)
     n, up, correct, called, hits, squares, logs, *gaps = _sums(p, label, place, counts)

@@ -1,7 +1,7 @@
-"""Scores of forecasts that give every one of several ordered categories a probability: each score's page.
+"""Scores of forecasts that give each of several ordered categories a probability.
 
-A score here gives one value a forecast, not their mean, since tables by model, horizon, place and date are means of the
-same values. The ranked probability score decides comparisons: it alone knows that the categories have an order.
+A score is one value per forecast, not their mean, since tables by model, horizon, place and date are means of the same
+values. The ranked probability score decides comparisons: it alone takes the order of the categories into account.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,23 @@ Observed = Int[np.ndarray, "forecasts"]
 Loss = Float[np.ndarray, "forecasts"]
 
 LOG_FLOOR = float(np.exp(-10.0))
-"""The log score takes a smaller probability for this one, so that one certain error costs 10 nats and not infinity."""
+"""The log score raises smaller probabilities to this, so that one certain error costs 10 nats and not infinity."""
 SUM_TOLERANCE = 1e-3
-"""Probabilities of a forecast may miss 1 by this much and are scored as they stand: rounding, not a mistake."""
+"""Largest deviation of a forecast's sum from 1 that counts as rounding; it is scored unchanged."""
 
 
 class Fault(NamedTuple):
-    """The first row that is no forecast, counted from 0, and the rule that it breaks."""
+    """The first invalid row, counted from 0, and the rule that it violates."""
 
     row: int
     rule: str
 
 
 def fault_of(pmf: Pmf, observed: Observed) -> Fault | None:
-    """What keeps a set of forecasts from being scored.
+    """The first fault of a set of forecasts.
 
     Returns:
-        None where every probability lies in [0, 1], every row adds up to 1 and every index is a category's.
+        None if every probability lies in [0, 1], every row adds up to 1 and every index is that of a category.
     """
     total = pmf.sum(axis=1)
     for broken, rule in (
@@ -67,7 +67,7 @@ def rps(pmf: Pmf, observed: Observed) -> Loss:
 def brier_score(pmf: Pmf, observed: Observed) -> Loss:
     """Squared differences of probability and outcome (0 or 1), summed over the categories.
 
-    Strictly proper; does not know the categories' order. Lower is better; best 0, worst 2.
+    Strictly proper; ignores the order of the categories. Lower is better; best 0, worst 2.
 
     Source:
         Brier (1950), Verification of forecasts expressed in terms of probability, Mon. Weather Rev. 78(1), equation 2.
@@ -77,9 +77,9 @@ def brier_score(pmf: Pmf, observed: Observed) -> Loss:
 
 
 def log_score(pmf: Pmf, observed: Observed) -> Loss:
-    """Negative log of the probability given to what happened, in nats, that probability at least e^-10.
+    """Negative log probability of the outcome, in nats, the probability being at least e^-10.
 
-    Strictly proper but for the floor. Lower is better; best 0, worst 10.
+    Strictly proper but for that floor. Lower is better; best 0, worst 10.
 
     Source:
         Good (1952), Rational decisions, J. R. Stat. Soc. B 14(1).
@@ -89,9 +89,9 @@ def log_score(pmf: Pmf, observed: Observed) -> Loss:
 
 
 def accuracy(pmf: Pmf, observed: Observed) -> Loss:
-    """1 where the most probable category happened, else 0; k categories that share the highest probability count 1/k.
+    """1 if the most probable category happened, else 0; k categories that share the highest probability count 1/k.
 
-    Not proper. Higher is better; best 1, worst 0; read it beside the share of the commonest category only.
+    Not proper. Higher is better; best 1, worst 0; compare it with the share of the commonest category only.
     """
     highest = pmf == pmf.max(axis=1, keepdims=True)
     called = np.take_along_axis(highest, observed[:, None], axis=1)[:, 0]
@@ -104,7 +104,7 @@ def rise(pmf: Pmf) -> Loss:
 
 
 def rose(observed: Observed, categories: int) -> Bool[np.ndarray, "forecasts"]:
-    """Whether what happened lies above the middle category: the outcome that `rise` is judged by."""
+    """Whether the outcome lies above the middle category: the label of `rise`."""
     return observed > categories // 2
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from twofold.engine.errors import InputError
@@ -354,6 +353,8 @@ def progress(console: Console, epochs: int) -> Iterator[Callable[[dict[str, Any]
     Yields:
         A function of an epoch's record.
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
     shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     columns = *shown, TextColumn("{task.fields[loss]}")
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:

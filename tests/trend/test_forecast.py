@@ -75,9 +75,9 @@ def test_an_opened_model_gives_the_same_to_the_bit(name: str, tmp_path: Path) ->
     before = fitted(config, panel, tmp_path)
     after = load(saved(before, tmp_path / "run"))
     assert after.forecast(panel).table.equals(before.forecast(panel).table)
-    assert (after.last, after.bears_days, after.step_days, after.kind, after.selected) == (
+    assert (after.last, after.tested_days, after.step_days, after.kind, after.selected) == (
         before.last,
-        before.bears_days,
+        before.tested_days,
         before.step_days,
         before.kind,
         before.selected,
@@ -151,7 +151,7 @@ def test_data_older_or_newer_than_the_model_can_bear_is_warned_of(
 
 
 def test_the_model_bears_as_many_days_as_its_test_was_long(forecaster: Forecaster) -> None:
-    bears = forecaster.bears_days
+    bears = forecaster.tested_days
     assert 5 <= bears <= 15
     for days, warned in ((bears, False), (bears + 1, True)):
         assert any("train again" in note for note in forecaster.forecast(later(days)).notes) == warned
@@ -194,7 +194,7 @@ def test_a_region_without_a_vector_gets_the_zero_vector(forecaster: Forecaster) 
 def test_other_steps_short_tables_and_strangers_are_refused(forecaster: Forecaster) -> None:
     with pytest.raises(InputError, match="dates 1 days apart, this data has steps of 7"):
         forecaster.forecast(epidemic(step=7))
-    with pytest.raises(InputError, match="a window holds 5 increments, this data has 4: give more dates"):
+    with pytest.raises(InputError, match="a window has 5 increments, this data 4: give more dates"):
         forecaster.forecast(epidemic(dates=5))
     panel = epidemic()
     strangers = Panel(tuple(f"x{name}" for name in panel.regions), panel.dates, panel.values, panel.kind)

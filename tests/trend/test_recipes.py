@@ -84,8 +84,8 @@ def test_the_originals_143_countries_without_china(panel):
     prepared = prepare(panel, recipe("original-gru-l7"))
     assert (len(panel.regions), len(panel.dates)) == (185, 82)
     assert (str(panel.dates[0]), str(panel.dates[-1])) == ("2020-01-22", "2020-04-12")
-    assert prepared.in_c.sum() == 143
-    names = {name for name, chosen in zip(panel.regions, prepared.in_c, strict=True) if chosen}
+    assert prepared.screen.selected.sum() == 143
+    names = {name for name, chosen in zip(panel.regions, prepared.screen.selected, strict=True) if chosen}
     assert "China" not in names
     assert {"Italy", "US", "Spain"} <= names
 
@@ -124,7 +124,7 @@ def test_one_window_a_country(panel):
     windows, up, train, test = counts(prepared)
     assert (windows, train, test) == (143, 114, 29)
     assert set(prepared.windows.origin) == {79}  # its last 8 days: seven are seen, the eighth is asked for
-    increments = np.diff(panel.values, axis=1)[prepared.in_c]
+    increments = np.diff(panel.values, axis=1)[prepared.screen.selected]
     assert up == (increments[:, -1] > increments[:, -2]).sum()
 
 

@@ -1,4 +1,4 @@
-"""Calibration of probabilities on their own slice: a map from probability to probability that keeps the order."""
+"""Calibration of probabilities by a non-decreasing map, fitted on a calibration set."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,22 +19,19 @@ Probability = Float[np.ndarray, "windows"]
 Label = Bool[np.ndarray, "windows"]
 Odds = Float[np.ndarray, "windows"]
 
-_FLOOR = 1e-6  # probabilities are clipped to [1e-6, 1 - 1e-6] before their log odds are taken
-
 
 @dataclass(frozen=True)
 class Calibration:
-    """A fitted calibration; plain numbers only, so that a saved model needs no pickle.
+    """A fitted calibration; numbers and texts only, so that a saved model needs no pickle.
 
     Attributes:
-        method: `identity` leaves probabilities as they are.
-        windows: windows of the calibration slice.
+        method: `identity` leaves probabilities unchanged.
+        windows: size of the calibration set.
         scale: of the log odds, above 0 (temperature; 1 / scale is the temperature of Guo et al.).
         shift: of the log odds after scaling (temperature).
         thresholds: probabilities, increasing (isotonic).
-        values: calibrated probabilities at `thresholds`, not decreasing; linear between them, constant outside
-            (isotonic).
-        note: why a wanted method was not applied, else empty.
+        values: calibrated probabilities at `thresholds`, with linear interpolation; constant outside (isotonic).
+        note: why the configured method was not applied, else empty.
     """
 
     method: Method
@@ -46,12 +43,12 @@ class Calibration:
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it, to the last bit."""
+        """For JSON, without loss."""
         return asdict(self) | {"thresholds": list(self.thresholds), "values": list(self.values)}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Calibration":
-        """Reads back what `to_dict` gave.
+        """The inverse of `to_dict`.
 
         Raises:
             InputError: when a key is missing or unknown, or the method is unknown.
@@ -85,24 +82,23 @@ def fit_calibration(
     days: int = 1,
     prior_days: float = 0.0,
 ) -> Calibration:
-    """Fits a calibration on a slice that no model was trained on.
+    """Fits a calibration on windows that no model was trained on.
 
     `temperature` scales and shifts the log odds, p' = sigmoid(scale * logit(p) + shift): Platt scaling on the log
     odds, or temperature scaling with a bias. It is fitted by maximum likelihood with Platt's smoothed targets in
-    place of 0 and 1, which keep a small separable slice finite. When the best scale is not positive, the slice would
-    turn the order of the forecasts round (or shows no order at all); that is taken as a slice too poor to learn from,
-    and probabilities are left as they are. `isotonic` is the best non-decreasing step function in squared error, kept
-    within [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some hundred windows.
+    place of 0 and 1, which keep the fit finite on a small separable set; a best scale that is not positive would
+    reverse the order of the forecasts and is refused. `isotonic` is the best non-decreasing step function in squared
+    error, clipped to [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some 100 windows.
 
     Args:
         method: `temperature` or `isotonic`.
-        probability: forecast probability of "up" on the slice.
-        label: what happened.
-        days: days that the slice spans.
-        prior_days: weight of the forecasts as they are, in days; 0 lets the slice decide alone.
+        probability: forecast probability of "up".
+        label: the outcome.
+        days: number of days of the calibration set.
+        prior_days: weight in days of the prior, the identity; 0: none.
 
     Returns:
-        The calibration; the identity, with a note, when the slice can't tell (no window, one class only, one
+        The calibration; the identity, with a note, when none can be fitted (no window, one class only, one
         probability only for `temperature`, or a scale that is not positive).
 
     Source:
@@ -116,8 +112,8 @@ def fit_calibration(
     if label.all() or not label.any():
         return identity(n, "the calibration slice holds windows of one class only; probabilities are left as they are")
     p = probability.astype(np.float64)
-    # Windows of a day rise and fall together, so a slice knows no more than its days do; the forecasts themselves stand
-    # in as the outcome of the prior days, which draws the fit towards leaving them as they are.
+    # The windows of a day are correlated, so the set counts as many observations as it has days. The forecasts
+    # themselves are the outcomes of the prior days, which shrinks the fit towards the identity.
     trust = days / (days + prior_days)
     if method == "temperature":
         n_up = int(label.sum())
@@ -127,7 +123,7 @@ def fit_calibration(
 
 
 def apply_calibration(calibration: Calibration, probability: Probability) -> Probability:
-    """Calibrated probabilities; a higher probability never becomes the lower one."""
+    """Calibrated probabilities, in the same order."""
     return _APPLY[calibration.method](calibration, probability.astype(np.float64))
 
 
@@ -135,13 +131,13 @@ def _fit_temperature(p: Probability, target: Probability) -> Calibration:
     odds, n = _log_odds(p), target.size
     if np.ptp(odds) == 0.0:
         return identity(n, "all windows of the calibration slice have one probability; it is left as it is")
-    # A logistic regression on soft targets: a window is "up" by its target, not up by the rest. Newton on two
-    # parameters ends at the optimum to rounding; C = inf switches the regularisation off.
+    # A logistic regression on soft targets: each window is "up" with its target as weight, and "not up" with the rest.
+    # Newton on two parameters reaches the optimum up to rounding; C = inf switches the regularisation off.
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=200)
     outcome, weight = np.repeat([True, False], n), np.concatenate([target, 1.0 - target])
     with warnings.catch_warnings():
-        # Where the start is the optimum but for rounding, Newton's line search finds nothing lower; scikit-learn warns
-        # and lets L-BFGS end the fit.
+        # Started at the optimum up to rounding, Newton's line search finds nothing lower; scikit-learn warns and ends
+        # the fit by L-BFGS.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(np.concatenate([odds, odds])[:, None], outcome, sample_weight=weight)
     scale, shift = float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
@@ -162,7 +158,7 @@ def _fit_isotonic(p: Probability, target: Probability) -> Calibration:
 
 
 def _log_odds(p: Probability) -> Odds:
-    return logit(np.clip(p, _FLOOR, 1.0 - _FLOOR))
+    return logit(np.clip(p, 1e-6, 1.0 - 1e-6))
 
 
 _APPLY: dict[Method, Callable[[Calibration, Probability], Probability]] = {

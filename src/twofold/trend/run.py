@@ -13,7 +13,7 @@ from twofold.trend.calibrate import apply_calibration
 from twofold.trend.config import TrendConfig
 from twofold.trend.fit import Fitted, fit_stages, pool, pool_networks
 from twofold.trend.forecast import Forecaster
-from twofold.trend.importance import importance
+from twofold.trend.importance import measure_importance
 from twofold.trend.judge import (
     Predictions,
     describe_data,
@@ -25,11 +25,11 @@ from twofold.trend.judge import (
     score_models,
 )
 from twofold.trend.recipes import departures
-from twofold.trend.train import Journal
+from twofold.trend.train import OnEpoch
 from twofold.trend.windows import Prepared, prepare
 
 
-def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, journal: Journal) -> None:
+def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, journal: OnEpoch) -> None:
     """Fits, scores and saves; everything the report reads is in the folder afterwards.
 
     Training states found in the folder are gone on with. `source` names the data file, or is "simulated"; `journal` is
@@ -97,7 +97,7 @@ def account(
         "split": describe_split(prepared, config),
         "model": describe_model(fitted, config),
         **score_models(prepared, config, predictions),
-        "importance": importance(
+        "importance": measure_importance(
             fitted.evaluate,
             fitted.inputs,
             panel.regions,

@@ -87,7 +87,7 @@ def test_the_seed_draws_the_shuffles():
     assert first == again != other
 
 
-def test_too_few_windows_tell_nothing():
+def test_too_few_windows_give_no_importance():
     assert measure(*case(), rows=np.array([3])) == []
     assert measure(*case(), rows=np.array([], dtype=np.int64)) == []
 

@@ -152,8 +152,6 @@ def test_predictions_are_probabilities_of_explicit_windows(monkeypatch):
 
 def test_no_window_no_prediction():
     inputs = inputs_of()
-    assert predict_network(network(statics=4), inputs, inputs_codes(inputs), np.arange(0)).shape == (0,)
-
-
-def inputs_codes(inputs: Inputs) -> torch.Tensor:
-    return torch.zeros(len(inputs), dtype=torch.int64)
+    assert predict_network(
+        network(statics=4), inputs, torch.zeros(len(inputs), dtype=torch.int64), np.arange(0)
+    ).shape == (0,)

@@ -107,23 +107,12 @@ def test_the_originals_counts(panel, name, windows, up):
 
 
 @pytest.mark.realdata
-def test_8465_windows_train_and_2117_test(panel):
-    assert counts(prepare(panel, recipe("original-rnn2-l7")))[2:] == (8465, 2117)
-
-
-@pytest.mark.realdata
-def test_the_label_counts_that_the_original_prints_for_3_days_are_those_of_14(panel):
-    windows, up, *_ = counts(prepare(panel, recipe("original-gru-l14")))
-    assert (windows - up, up) == (6906, 2675)
-
-
-@pytest.mark.realdata
 def test_one_window_a_country(panel):
     config = with_window(recipe("original-gru-l7"), per_region="last")
     prepared = prepare(panel, config)
     windows, up, train, test = counts(prepared)
     assert (windows, train, test) == (143, 114, 29)
-    assert set(prepared.windows.origin) == {79}  # its last 8 days: seven are seen, the eighth is asked for
+    assert set(prepared.windows.origin) == {79}  # its last 8 days: seven are seen, the eighth is the target
     increments = np.diff(panel.values, axis=1)[prepared.screen.selected]
     assert up == (increments[:, -1] > increments[:, -2]).sum()
 

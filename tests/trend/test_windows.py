@@ -1,4 +1,4 @@
-"""Windows: labels, the screen, splits and leaks, beside plain loops."""
+"""Windows: labels, the screen, splits and leaks, against plain loops."""
 
 import itertools
 
@@ -68,22 +68,6 @@ def test_next_day_by_hand():
     assert (labels.first, labels.lookahead) == (0, 1)
 
 
-def test_seven_day_mean_of_the_next_day_compares_the_ends_of_eight_days():
-    counts = np.random.default_rng(0).integers(0, 5, (3, 40))
-    labels = label(counts, "mean7", 1)
-    assert labels.first == 6
-    assert (labels.up == (counts[:, 7:] > counts[:, :-7])).all()
-    assert (labels.tie == (counts[:, 7:] == counts[:, :-7])).all()
-
-
-def test_next_seven_days_against_the_last_seven_by_hand():
-    rising, falling, level = [1] * 7 + [2] * 7, [2] * 7 + [1] * 7, [0, 0, 0, 0, 0, 0, 7] + [1] * 7
-    labels = label(np.array([rising, falling, level]), "sum7", 1)
-    assert (labels.first, labels.lookahead) == (6, 7)
-    assert labels.up.tolist() == [[True], [False], [False]]
-    assert labels.tie.tolist() == [[False], [False], [True]]
-
-
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_a_label_reaches_exactly_as_far_as_it_says(target, horizon):
@@ -131,19 +115,6 @@ def test_windows_equal_plain_loops(counts, window, data):
         before, after = compared(counts[r], t, window.target, window.horizon)
         assert (windows.up[i], windows.tie[i]) == (after > before, after == before)
         assert windows.active[i] == any(counts[r, t - window.length + 1 : t + 1])
-
-
-def test_the_last_window_of_a_region_ends_on_the_last_date_but_one():
-    counts = [[0, 0, 0, 1, 2, 3, 4, 5], [9, 9, 9, 9, 9, 9, 9, 0]]
-    windows = slide(increments_of(counts), np.array([True, True]), WindowConfig(length=7, per_region="last"))
-    assert windows.origin.tolist() == [6, 6]
-    assert windows.up.tolist() == [True, False]
-
-
-def test_days_from_the_start_on_by_hand():
-    counts = np.zeros((1, 81), dtype=np.int64)
-    windows = slide(increments_of(counts), np.array([True]), WindowConfig(length=7, start=40))
-    assert windows.origin.tolist() == list(range(46, 80))
 
 
 def test_a_window_takes_the_same_memory_whatever_its_length():
@@ -225,10 +196,6 @@ def test_the_threshold_itself_is_not_enough():
     exact = float(correlate(counts)[0, 1])
     assert fit_screen(increments_of(counts), 4, exact).selected.tolist() == [False, False]
     assert fit_screen(increments_of(counts), 4, np.nextafter(exact, 0).item()).selected.tolist() == [True, True]
-
-
-def test_a_region_does_not_select_itself():
-    assert fit_screen(increments_of([[1, 2, 3]]), 3, 0.7).selected.tolist() == [False]
 
 
 def test_without_a_threshold_every_region_is_in_c_also_a_constant_one():
@@ -435,7 +402,7 @@ def test_set_c_is_chosen_on_the_days_up_to_the_first_tested_origin(kind):
 
 
 @pytest.mark.parametrize(("kind", "days"), [("temporal", "all"), ("random", "train"), ("regions", "train")])
-def test_set_c_sees_all_days_where_asked_or_where_no_day_splits(kind, days):
+def test_set_c_sees_all_days_under_that_setting_and_without_a_split_in_time(kind, days):
     prepared = prepare(epidemic(12), quick(split={"kind": kind}, screen={"days": days}))
     assert prepared.screen.days == len(prepared.increments.dates)
 
@@ -447,7 +414,7 @@ def test_windows_are_those_of_set_c():
     assert len(prepared.windows) == prepared.screen.selected.sum() * (49 - 5)
 
 
-def test_a_temporal_split_leaks_days_but_nothing_of_what_is_asked():
+def test_a_temporal_split_shares_days_but_no_target():
     leaks = prepare(epidemic(), quick()).leaks
     assert leaks.ahead == 0
     assert leaks.share_region == leaks.train  # the same regions are tested
@@ -466,7 +433,7 @@ def test_sums_of_seven_days_are_refused_for_weekly_data(target):
         prepare(epidemic(step=7), quick(window={"target": target}))
 
 
-def test_weekly_data_can_be_asked_for_the_next_week():
+def test_weekly_data_have_the_next_week_as_target():
     assert len(prepare(epidemic(step=7), quick()).windows) > 0
 
 

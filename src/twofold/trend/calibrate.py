@@ -1,9 +1,9 @@
 """Calibration of probabilities by a non-decreasing map, fitted on a calibration set."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -16,8 +16,6 @@ from twofold.engine.errors import InputError
 
 Method = Literal["identity", "temperature", "isotonic"]
 Probability = Float[np.ndarray, "windows"]
-Label = Bool[np.ndarray, "windows"]
-Odds = Float[np.ndarray, "windows"]
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,11 @@ class Calibration:
         Raises:
             InputError: when a key is missing or unknown, or the method is unknown.
         """
-        names = {field.name for field in fields(cls)}
-        if set(stored) != names:
-            raise InputError(f"calibration must have exactly the keys {sorted(names)}, got {sorted(stored)}")
-        if stored["method"] not in _APPLY:
-            raise InputError(f"calibration.method must be one of {sorted(_APPLY)}, got {stored['method']!r}")
+        names, methods = sorted(field.name for field in fields(cls)), sorted(get_args(Method))
+        if sorted(stored) != names:
+            raise InputError(f"calibration must have exactly the keys {names}, got {sorted(stored)}")
+        if stored["method"] not in methods:
+            raise InputError(f"calibration.method must be one of {methods}, got {stored['method']!r}")
         return cls(
             method=stored["method"],
             windows=int(stored["windows"]),
@@ -77,7 +75,7 @@ def identity(windows: int = 0, note: str = "") -> Calibration:
 def fit_calibration(
     method: Literal["temperature", "isotonic"],
     probability: Probability,
-    label: Label,
+    label: Bool[np.ndarray, "windows"],
     *,
     days: int = 1,
     prior_days: float = 0.0,
@@ -119,12 +117,18 @@ def fit_calibration(
         n_up = int(label.sum())
         platt = np.where(label, (n_up + 1) / (n_up + 2), 1 / (n - n_up + 2))
         return _fit_temperature(p, trust * platt + (1 - trust) * p)
-    return _fit_isotonic(p, trust * label + (1 - trust) * p)
+    isotonic = IsotonicRegression(y_min=1 / (n + 2), y_max=(n + 1) / (n + 2), out_of_bounds="clip")
+    isotonic.fit(p, trust * label + (1 - trust) * p)
+    thresholds, values = (tuple(map(float, array)) for array in (isotonic.X_thresholds_, isotonic.y_thresholds_))
+    return Calibration("isotonic", n, thresholds=thresholds, values=values)
 
 
 def apply_calibration(calibration: Calibration, probability: Probability) -> Probability:
     """Calibrated probabilities, in the same order."""
-    return _APPLY[calibration.method](calibration, probability.astype(np.float64))
+    p = probability.astype(np.float64)
+    if calibration.method == "temperature":
+        return expit(calibration.scale * _log_odds(p) + calibration.shift)
+    return np.interp(p, calibration.thresholds, calibration.values) if calibration.method == "isotonic" else p
 
 
 def _fit_temperature(p: Probability, target: Probability) -> Calibration:
@@ -150,19 +154,5 @@ def _fit_temperature(p: Probability, target: Probability) -> Calibration:
     return Calibration("temperature", n, scale=scale, shift=shift)
 
 
-def _fit_isotonic(p: Probability, target: Probability) -> Calibration:
-    n = target.size
-    model = IsotonicRegression(y_min=1 / (n + 2), y_max=(n + 1) / (n + 2), out_of_bounds="clip").fit(p, target)
-    thresholds, values = (tuple(float(v) for v in array) for array in (model.X_thresholds_, model.y_thresholds_))
-    return Calibration("isotonic", n, thresholds=thresholds, values=values)
-
-
-def _log_odds(p: Probability) -> Odds:
+def _log_odds(p: Probability) -> Float[np.ndarray, "windows"]:
     return logit(np.clip(p, 1e-6, 1.0 - 1e-6))
-
-
-_APPLY: dict[Method, Callable[[Calibration, Probability], Probability]] = {
-    "identity": lambda _, p: p,
-    "temperature": lambda c, p: expit(c.scale * _log_odds(p) + c.shift),
-    "isotonic": lambda c, p: np.interp(p, c.thresholds, c.values),
-}

@@ -66,8 +66,8 @@ class Stage:
     def networks(self) -> dict[str, Cell]:
         """Cell of each network to train, by its name in the ensemble, such as `gru-0`."""
         config = self.config
-        cells = dict.fromkeys((config.model.cell, *(cell for cell in CELLS if cell in config.ensemble.partners)))
-        return {f"{cell}-{index}": cell for cell in cells for index in range(config.ensemble.seeds)}
+        cells: list[Cell] = [config.model.cell, *(cell for cell in CELLS if cell in config.ensemble.partners)]
+        return {f"{cell}-{index}": cell for cell in dict.fromkeys(cells) for index in range(config.ensemble.seeds)}
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,10 @@ def _seed(stage: Stage, name: str) -> int:
 def _initial_state(stage: Stage, name: str, cell: Cell) -> TrainState:
     settings, regions = stage.config.train, len(stage.features.context)
     module = Recurrent.seeded(stage.inputs, regions, cell, config=stage.config.model, seed=_seed(stage, name))
-    return TrainState(
-        module,
-        torch.optim.AdamW(
-            module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        ),
+    optimiser = torch.optim.AdamW(
+        module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
+    return TrainState(module, optimiser)
 
 
 def _train(

@@ -29,7 +29,7 @@ def quick_walk(**groups: Any) -> BacktestConfig:
     return BacktestConfig.model_validate(settings)
 
 
-def unwatched(done: int, total: int) -> None:
+def silent(done: int, total: int) -> None:
     """Ignores the progress."""
 
 
@@ -37,6 +37,6 @@ def walked(panel: Panel, config: BacktestConfig, out: Path) -> Schedule:
     """A whole backtest into a folder."""
     plan = make_schedule(panel, config)
     with claim(out, config, panel.digest(), ["test"]) as folder:
-        walk_forward(panel, plan, config, out, unwatched)
+        walk_forward(panel, plan, config, out, silent)
         save_scores(panel, "cases.csv", plan, config, folder)
     return plan

@@ -13,7 +13,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from trend.small import epidemic
-from trend.walk.small import quick_walk, unwatched, walked
+from trend.walk.small import quick_walk, silent, walked
 from twofold.counts.panel import Panel
 from twofold.trend.baselines import Estimator, Rates
 from twofold.trend.walk import models
@@ -103,7 +103,7 @@ def test_a_worker_is_handed_no_later_date(monkeypatch: pytest.MonkeyPatch, tmp_p
     plan = make_schedule(panel, config)
     handed: list[np.datetime64] = []
     monkeypatch.setattr(models, "_make", lambda known, refit, config, marker: handed.append(known.dates[-1]))
-    walk_forward(panel, plan, config, tmp_path, unwatched)
+    walk_forward(panel, plan, config, tmp_path, silent)
     assert handed == [plan.dates[refit.origins[-1]] for refit in plan.refits]
 
 
@@ -156,19 +156,19 @@ def test_an_origin_without_c_is_skipped_and_says_why(tmp_path: Path) -> None:
     config = quick_walk(walk={"warmup": 0, "last": 6})
     inactive = replace(panel, values=values)
     plan = make_schedule(inactive, config)
-    walk_forward(inactive, plan, config, tmp_path, unwatched)
+    walk_forward(inactive, plan, config, tmp_path, silent)
     found = read_refits(tmp_path, plan)
     assert found[0][1] is None and "no region passes the screen" in found[0][0]["skipped"]
     assert any(table is not None for _, table in found)
 
 
-def test_a_forecast_is_made_for_each_region_of_c_and_quiet_ones_get_their_own_share(tmp_path: Path) -> None:
+def test_a_forecast_is_made_for_each_region_of_c_and_inactive_ones_get_their_own_share(tmp_path: Path) -> None:
     panel = epidemic(dates=DATES)
     values = panel.values.copy()
-    values[2, -30:] = values[2, -30]  # fell silent
+    values[2, -30:] = values[2, -30]  # no case any more
     panel, config = replace(panel, values=values), quick_walk(screen={"threshold": None})
     plan = make_schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, unwatched)
+    walk_forward(panel, plan, config, tmp_path, silent)
     refit = plan.refits[-1]
     facts, table = read_refits(tmp_path, plan)[-1]
     assert table is not None
@@ -195,7 +195,7 @@ def test_c_is_the_screen_of_the_increments_seen(tmp_path: Path) -> None:
 def test_markers_are_json_that_names_the_origins(tmp_path: Path) -> None:
     panel, config = base("keep", 3)
     plan = make_schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, unwatched)
+    walk_forward(panel, plan, config, tmp_path, silent)
     names = sorted(path.name for path in (tmp_path / "origins").iterdir())
     assert len(names) == 6, "a table and its facts for each refit; training states are gone"
     first = json.loads((tmp_path / "origins" / names[0]).read_text())
@@ -217,7 +217,7 @@ def test_every_model_forecasts_from_the_last_date() -> None:
     assert ((chances > 0) & (chances < 1)).all() and len(np.unique(chances)) > 6
 
 
-def test_quiet_windows_are_left_to_the_models_that_learned_from_them() -> None:
+def test_inactive_windows_are_left_to_the_models_that_learned_from_them() -> None:
     panel = epidemic()
     learned, ruled = (quick_walk(screen={"threshold": None}, walk={"active_only": rule}) for rule in (False, True))
     data = replace(last_data(panel, learned), inactive=np.zeros(98, dtype=bool))
@@ -237,7 +237,7 @@ def test_one_class_alone_leaves_the_base_rate() -> None:
 
 
 @pytest.mark.parametrize("setting", [{"logistic_c": 1e-6}, {"boosting_rounds": 1}])
-def test_knobs_reach_their_classifier(setting: dict[str, float]) -> None:
+def test_settings_reach_their_classifier(setting: dict[str, float]) -> None:
     panel = epidemic(dates=120)
     name = "logistic" if "logistic_c" in setting else "boosting"
     spreads = []

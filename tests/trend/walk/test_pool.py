@@ -58,7 +58,7 @@ def test_the_first_forecasts_are_the_equal_pool() -> None:
     assert np.array_equal(pooled(UP)[:20], MEMBERS[:20] @ np.full(3, 1 / 3))
 
 
-def test_windows_that_do_not_teach_change_nothing() -> None:
+def test_windows_that_are_not_usable_change_nothing() -> None:
     usable = DAY % 2 == 0
     other = np.where(usable, UP, ~UP)
     assert np.array_equal(pooled(UP, usable=usable), pooled(other, usable=usable))

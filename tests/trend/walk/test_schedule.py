@@ -1,4 +1,4 @@
-"""Walking forward: which dates are asked about, and when models are fitted anew."""
+"""The schedule of a backtest: which dates are forecast, and when models are refitted."""
 
 from datetime import date
 from typing import Any

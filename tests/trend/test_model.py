@@ -152,6 +152,5 @@ def test_predictions_are_probabilities_of_explicit_windows(monkeypatch):
 
 def test_no_window_no_prediction():
     inputs = inputs_of()
-    assert predict_network(
-        network(statics=4), inputs, torch.zeros(len(inputs), dtype=torch.int64), np.arange(0)
-    ).shape == (0,)
+    codes = torch.zeros(len(inputs), dtype=torch.int64)
+    assert predict_network(network(statics=4), inputs, codes, np.arange(0)).shape == (0,)

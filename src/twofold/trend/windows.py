@@ -107,7 +107,7 @@ def possible_origins(increments: Increments, config: WindowConfig) -> Int64[np.n
 
 
 def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config: WindowConfig) -> Windows:
-    """Makes every window of the selected regions whose label is known.
+    """All windows of the selected regions with a known label.
 
     Raises:
         InputError: when the series is too short for one window, or no region is selected.
@@ -131,7 +131,7 @@ def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config
 
 
 def activity(counts: Int64[np.ndarray, "regions dates"], length: int) -> Bool[np.ndarray, "regions dates"]:
-    """Whether any of the `length` increments that end at a date is not 0 (fewer at the series' beginning)."""
+    """Whether any of the `length` increments up to a date is not 0 (of fewer at the series' beginning)."""
     seen = np.concatenate([np.zeros((len(counts), 1), dtype=np.int64), (counts != 0).cumsum(axis=1)], axis=1)
     starts = np.maximum(np.arange(counts.shape[1]) - length + 1, 0)
     return seen[:, 1:] > seen[:, starts]

@@ -52,7 +52,7 @@ def walk_forward(
 
 
 def read_refits(folder: Path, plan: Schedule) -> list[tuple[dict[str, Any], pl.DataFrame | None]]:
-    """The results of `walk_forward` in time order: facts of each refit, and forecasts where it was not skipped."""
+    """The results of `walk_forward` in time order: each refit's entry, and its forecasts unless it was skipped."""
     markers = [_marker(folder, plan, refit) for refit in plan.refits]
     facts = [json.loads(marker.read_text()) for marker in markers]
     return [

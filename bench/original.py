@@ -30,7 +30,7 @@ def points(path: Path, cell: Cell, seed: int) -> tuple[float, float, float]:
     stage = Stage("evaluate", prepared.increments, prepared.windows, split.known, config)
     with tempfile.TemporaryDirectory() as folder:
         [members] = fit_members([stage], Path(folder), lambda _: None)
-    probability = stage.predict(members, np.arange(len(up)))[cell]
+    probability = members.predict(stage.inputs, prepared.increments.regions, np.arange(len(up)))[cell]
     majority = max(up[split.test].mean(), 1 - up[split.test].mean())
     test = accuracy(probability[split.test], up[split.test])
     return 100 * (test - majority), 100 * test, 100 * accuracy(probability[split.known], up[split.known])

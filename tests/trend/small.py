@@ -15,7 +15,7 @@ NAMES = tuple(f"region {letter}" for letter in string.ascii_lowercase)
 
 
 def increments_of(counts: Any, start: str = "2020-01-01", step: int = 1) -> Increments:
-    """Increments with these counts, one row a region."""
+    """Increments with these counts, one row per region."""
     counts = np.array(counts, dtype=np.int64)
     return Increments(NAMES[: len(counts)], dates_from(start, counts.shape[1], step), counts)
 
@@ -43,8 +43,8 @@ def epidemic(regions: int = 7, dates: int = 50, seed: int = 0, kind: Kind = "cum
 
 
 def quick(**groups: Any) -> TrendConfig:
-    """A run of well under a second; a group's dict changes single knobs of it."""
-    knobs: dict[str, Any] = {
+    """A run of well under a second; a group's dict changes single settings of it."""
+    settings: dict[str, Any] = {
         "window": {"length": 5},
         "split": {"kind": "temporal"},
         "features": {"inputs": ("log1p", "change", "weekday")},
@@ -54,12 +54,12 @@ def quick(**groups: Any) -> TrendConfig:
         "score": {"bootstrap": 20},
     }
     for name, value in groups.items():
-        knobs[name] = knobs.get(name, {}) | value if isinstance(value, dict) else value
-    return TrendConfig.model_validate(knobs)
+        settings[name] = settings.get(name, {}) | value if isinstance(value, dict) else value
+    return TrendConfig.model_validate(settings)
 
 
 def silent(record: dict[str, Any]) -> None:
-    """A journal that nobody reads."""
+    """Ignores the records of the epochs."""
 
 
 def fresh(folder: Path) -> Path:

@@ -436,7 +436,7 @@ def test_dates_are_given_as_they_are_written(table: Path, tmp_path: Path) -> Non
     [
         (("--recipe", "walk-home"), "no such recipe"),
         (("--last", "0"), "--walk.last"),
-        (("--first", "2031-01-01"), "no target date lies there"),
+        (("--first", "2031-01-01"), "no target date in that range"),
     ],
 )
 def test_what_can_be_mended_is_said(

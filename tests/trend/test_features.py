@@ -1,4 +1,4 @@
-"""Features: every channel beside plain loops, no channel sees a later date, all is learned from training windows."""
+"""Features: every channel against plain loops, no channel sees a later date, all is learned from training windows."""
 
 import datetime
 import math
@@ -30,13 +30,15 @@ from twofold.trend.features import (
 from twofold.trend.windows import Windows, reach, slide
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(2, 4), st.integers(2, 24)), elements=st.integers(-2, 9))
-ASKED = st.builds(WindowConfig, length=st.integers(1, 6), horizon=st.integers(1, 4), target=st.sampled_from(TARGETS))
+WINDOW_CONFIGS = st.builds(
+    WindowConfig, length=st.integers(1, 6), horizon=st.integers(1, 4), target=st.sampled_from(TARGETS)
+)
 NEXT_DAY = WindowConfig(length=3)
 
 
-def channels_of(counts, name: str, asked: WindowConfig = NEXT_DAY, context: tuple[str, ...] = NAMES, step: int = 1):
+def channels_of(counts, name: str, window: WindowConfig = NEXT_DAY, context: tuple[str, ...] = NAMES, step: int = 1):
     """One input's channels as a list of (regions, dates) arrays."""
-    channels = compute_channels(increments_of(counts, step=step), (name,), context, asked)
+    channels = compute_channels(increments_of(counts, step=step), (name,), context, window)
     both = np.concatenate([channels.sequence, channels.static], axis=2)
     assert channels.groups == (name,) * both.shape[2]
     return list(np.moveaxis(both, 2, 0))
@@ -80,11 +82,6 @@ def test_inputs_of_one_region_equal_plain_loops(counts, length):
         assert same(found, [[formula(row, d) for d in range(len(row))] for row in rows]), name
 
 
-def test_poisson_scaled_change_by_hand():
-    (found,) = channels_of([[4, 7, 3, 0]], "change")
-    assert same(found, [[0, 3 / math.sqrt(12), -4 / math.sqrt(11), -3 / 2]])
-
-
 @given(COUNTS, st.integers(1, 3))
 def test_cross_region_equals_plain_loops_over_the_context(counts, known):
     context = counts[:known].tolist()
@@ -106,16 +103,16 @@ def test_weekday_is_that_of_the_target_date(horizon):
 
 
 @settings(max_examples=50, deadline=None)
-@given(COUNTS, ASKED, st.integers(1, 3))
-def test_history_equals_plain_loops(counts, asked, known):
+@given(COUNTS, WINDOW_CONFIGS, st.integers(1, 3))
+def test_history_equals_plain_loops(counts, window, known):
     rows = counts.tolist()
-    ahead = reach(asked.target, asked.horizon)[1]
+    ahead = reach(window.target, window.horizon)[1]
 
     def labels(r: int, d: int, same_weekday_as: int | None) -> list[tuple[float, bool]]:
         """(weight on date d, up) of every label of a region that is known by then."""
         found = []
         for t in range(d + 1):
-            pair, arrival = compared(rows[r], t, asked.target, asked.horizon), t + ahead
+            pair, arrival = compared(rows[r], t, window.target, window.horizon), t + ahead
             fits = same_weekday_as is None or (arrival - same_weekday_as) % 7 == 0
             if pair and arrival <= d and fits:
                 found.append((0.5 ** ((d - arrival) / 56), pair[1] > pair[0]))
@@ -133,7 +130,7 @@ def test_history_equals_plain_loops(counts, asked, known):
         last = max((e for e in range(d + 1) if (d + ahead - e) % 7 == 0), default=None)
         return 0.0 if last is None else share(r, last, weekday=last) - share(r, d)
 
-    own, level, growth, lift = channels_of(counts, "history", asked, NAMES[:known])
+    own, level, growth, lift = channels_of(counts, "history", window, NAMES[:known])
     each = [(r, d) for r in range(len(rows)) for d in range(len(rows[r]))]
     assert same(own.ravel(), [share(r, d) for r, d in each])
     assert same(level.ravel(), [log1p(mean_of_last(rows[r], d, 28)) for r, d in each])
@@ -155,15 +152,15 @@ def test_weekly_data_has_no_weekday():
     assert len(channels_of(counts, "history", step=7)) == 3
 
 
-@given(COUNTS, ASKED, st.booleans(), st.data())
-def test_no_channel_sees_a_later_date(counts, asked, weekly, data):
+@given(COUNTS, WINDOW_CONFIGS, st.booleans(), st.data())
+def test_no_channel_sees_a_later_date(counts, window, weekly, data):
     day = data.draw(st.integers(0, counts.shape[1] - 1))
     changed = counts.copy()
     changed[:, day + 1 :] = data.draw(arrays(np.int64, changed[:, day + 1 :].shape, elements=st.integers(-99, 9999)))
     for values in (counts, changed):
         values.setflags(write=False)
     before, after = (
-        compute_channels(increments_of(values, step=7 if weekly else 1), EVERY_INPUT, NAMES[:2], asked)
+        compute_channels(increments_of(values, step=7 if weekly else 1), EVERY_INPUT, NAMES[:2], window)
         for values in (counts, changed)
     )
     for kind in ("sequence", "static"):
@@ -208,7 +205,7 @@ def test_nothing_is_learned_from_later_dates_or_other_regions(last, data):
     assert fit(increments_of(counts), windows, train) == fit(increments, windows, train)
 
 
-def test_training_windows_do_teach():
+def test_features_do_depend_on_training_windows():
     increments, windows = prepared()
     train = np.flatnonzero(windows.origin <= 20)
     counts = increments.counts.copy()

@@ -52,12 +52,12 @@ def test_the_pool_is_the_mean_of_the_members():
 def test_seeds_are_averaged_within_a_cell_before_members_are_pooled(fitted_by):
     prepared, fitted, _ = fitted_by(quick(ensemble={"seeds": 3, "partners": ("rnn", "logistic")}))
     rows, names = np.arange(len(prepared.windows)), prepared.increments.regions
+    codes = region_codes(fitted.inputs, names, fitted.evaluate.features.context)
     found = predictions(prepared, fitted)
     assert list(found) == ["gru", "rnn", "logistic"]
     assert list(fitted.evaluate.networks) == [f"{cell}-{seed}" for cell in ("gru", "rnn") for seed in range(3)]
     each = {
-        name: predict_network(net.module, fitted.inputs, region_codes(fitted.inputs, names, net.known), rows)
-        for name, net in fitted.evaluate.networks.items()
+        name: predict_network(net.module, fitted.inputs, codes, rows) for name, net in fitted.evaluate.networks.items()
     }
     gru, rnn = ((each[f"{cell}-0"] + each[f"{cell}-1"] + each[f"{cell}-2"]) / 3 for cell in ("gru", "rnn"))
     assert len({values.tobytes() for values in each.values()}) == 6  # every seed is a network of its own
@@ -91,8 +91,8 @@ def test_without_slices_every_epoch_is_run_and_nothing_is_calibrated(fitted_by):
     assert fitted.calibration.method == "identity"
     pooled = pool(predictions(prepared, fitted))
     assert np.array_equal(apply_calibration(fitted.calibration, pooled), pooled)
-    watched = [record for record in records if record["stage"] == "evaluate"]
-    assert all("test_loss" in record and "validation_loss" not in record for record in watched)
+    evaluated = [record for record in records if record["stage"] == "evaluate"]
+    assert all("test_loss" in record and "validation_loss" not in record for record in evaluated)
 
 
 def test_a_validation_slice_alone_stops_but_does_not_calibrate(fitted_by):
@@ -122,10 +122,10 @@ def test_refits_run_for_as_many_epochs_as_the_validation_slice_chose(fitted_by):
 def test_calibration_is_fitted_on_its_slice_by_members_that_saw_the_training_slice_only(tmp_path, monkeypatch):
     config = quick(split=slices(0, 0.3), ensemble={"partners": ("logistic",)})
     prepared = prepare(PANEL, config)
-    asked: list[tuple[np.ndarray, np.ndarray]] = []
+    calls: list[tuple[np.ndarray, np.ndarray]] = []
 
     def remember(_: str, probability: np.ndarray, label: np.ndarray, **__: Any) -> Calibration:
-        asked.append((probability, label))
+        calls.append((probability, label))
         return identity()
 
     monkeypatch.setattr(fit, "fit_calibration", remember)
@@ -133,10 +133,10 @@ def test_calibration_is_fitted_on_its_slice_by_members_that_saw_the_training_sli
     stage = Stage("select", prepared.increments, prepared.windows, prepared.split.train, config)
     [members] = fit_members([stage], fresh(tmp_path), silent)
     rows = prepared.split.calibration
-    expected = stage.predict(members, rows)
-    assert np.array_equal(asked[0][0], pool(expected))
-    assert np.array_equal(asked[1][0], expected["gru"])
-    assert all(np.array_equal(label, prepared.windows.up[rows]) for _, label in asked)
+    expected = members.predict(stage.inputs, prepared.increments.regions, rows)
+    assert np.array_equal(calls[0][0], pool(expected))
+    assert np.array_equal(calls[1][0], expected["gru"])
+    assert all(np.array_equal(label, prepared.windows.up[rows]) for _, label in calls)
 
 
 def test_jobs_change_nothing(fitted_by):
@@ -168,7 +168,7 @@ def test_class_weight_lifts_the_rarer_class(fitted_by):
 def test_one_window_a_region_can_be_fitted(fitted_by):
     config = quick(window={"per_region": "last"}, split=slices(0, 0, kind="random", test_fraction=0.4))
     prepared, fitted, _ = fitted_by(config)
-    assert len(prepared.windows) == prepared.in_c.sum()
+    assert len(prepared.windows) == prepared.screen.selected.sum()
     assert predictions(prepared, fitted)["gru"].shape == (len(prepared.windows),)
 
 

@@ -1,4 +1,4 @@
-"""The forecaster: saved and opened to the bit, honest about data it does not fit, and no door for foreign code."""
+"""The forecaster: saved and opened to the bit, warnings about data that it does not fit, and no foreign code is run."""
 
 import io
 import json
@@ -75,9 +75,9 @@ def test_an_opened_model_gives_the_same_to_the_bit(name: str, tmp_path: Path) ->
     before = fitted(config, panel, tmp_path)
     after = load(saved(before, tmp_path / "run"))
     assert after.forecast(panel).table.equals(before.forecast(panel).table)
-    assert (after.last, after.bears_days, after.step_days, after.kind, after.selected) == (
+    assert (after.last, after.tested_days, after.step_days, after.kind, after.selected) == (
         before.last,
-        before.bears_days,
+        before.tested_days,
         before.step_days,
         before.kind,
         before.selected,
@@ -142,7 +142,7 @@ def later(days: int, regions: int = 7) -> Panel:
     ],
     ids=["older", "the same", "newer", "too new"],
 )
-def test_data_older_or_newer_than_the_model_can_bear_is_warned_of(
+def test_data_too_old_or_too_new_for_the_model_is_warned_of(
     forecaster: Forecaster, panel: Panel, said: str | None
 ) -> None:
     notes = [note for note in forecaster.forecast(panel).notes if "last date the model was trained" in note]
@@ -150,10 +150,10 @@ def test_data_older_or_newer_than_the_model_can_bear_is_warned_of(
     assert all(str(said) in note for note in notes)
 
 
-def test_the_model_bears_as_many_days_as_its_test_was_long(forecaster: Forecaster) -> None:
-    bears = forecaster.bears_days
-    assert 5 <= bears <= 15
-    for days, warned in ((bears, False), (bears + 1, True)):
+def test_the_model_serves_for_as_many_days_as_its_test_was_long(forecaster: Forecaster) -> None:
+    days_tested = forecaster.tested_days
+    assert 5 <= days_tested <= 15
+    for days, warned in ((days_tested, False), (days_tested + 1, True)):
         assert any("train again" in note for note in forecaster.forecast(later(days)).notes) == warned
 
 
@@ -163,7 +163,7 @@ def test_warnings_of_python_are_the_notes(run: Path) -> None:
     assert any("40 days after" in str(warning.message) for warning in caught)
 
 
-def test_regions_outside_c_and_regions_that_are_missing_are_told(forecaster: Forecaster) -> None:
+def test_regions_outside_c_and_missing_regions_are_warned_of(forecaster: Forecaster) -> None:
     panel, gone = later(2), forecaster.selected[0]
     names = tuple("elsewhere" if name == gone else name for name in panel.regions)
     renamed = Panel(names, panel.dates, panel.values, panel.kind)
@@ -194,7 +194,7 @@ def test_a_region_without_a_vector_gets_the_zero_vector(forecaster: Forecaster) 
 def test_other_steps_short_tables_and_strangers_are_refused(forecaster: Forecaster) -> None:
     with pytest.raises(InputError, match="dates 1 days apart, this data has steps of 7"):
         forecaster.forecast(epidemic(step=7))
-    with pytest.raises(InputError, match="a window holds 5 increments, this data has 4: give more dates"):
+    with pytest.raises(InputError, match="a window has 5 increments, this data 4: give more dates"):
         forecaster.forecast(epidemic(dates=5))
     panel = epidemic()
     strangers = Panel(tuple(f"x{name}" for name in panel.regions), panel.dates, panel.values, panel.kind)
@@ -210,7 +210,7 @@ def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
 
 
 class Bomb:
-    """Whoever unpickles it fails the test."""
+    """Unpickling it fails the test."""
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return pytest.fail, ("foreign code was run",)

@@ -13,7 +13,7 @@ from twofold.trend.baselines import Rates
 from twofold.trend.config import FeatureConfig, ModelConfig, WindowConfig
 from twofold.trend.features import FeatureFit, Inputs, apply_features, fit_features
 from twofold.trend.fit import Ensemble, pool
-from twofold.trend.importance import importance
+from twofold.trend.importance import measure_importance
 from twofold.trend.model import Recurrent
 from twofold.trend.train import Trained
 from twofold.trend.windows import slide
@@ -23,19 +23,19 @@ REGIONS = 4
 
 def case() -> tuple[Ensemble, Inputs, np.ndarray]:
     """A network that reads the sequence and the last channel's weekday off nothing but `change` and `weekday`."""
-    asked = WindowConfig(length=3)
+    window = WindowConfig(length=3)
     increments = increments_of(np.random.default_rng(0).poisson(5, (REGIONS, 40)))
-    windows = slide(increments, np.ones(REGIONS, dtype=bool), asked)
+    windows = slide(increments, np.ones(REGIONS, dtype=bool), window)
     config = FeatureConfig(inputs=("log1p", "change", "weekday"))
-    fit = fit_features(increments, windows, np.arange(len(windows)), config, asked)
-    inputs = apply_features(fit, increments, windows.region, windows.origin, asked)
+    fit = fit_features(increments, windows, np.arange(len(windows)), config, window)
+    inputs = apply_features(fit, increments, windows.region, windows.origin, window)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = Recurrent(2, 7, REGIONS, "gru", ModelConfig(hidden=6, embedding=1))
     with torch.no_grad():
         net.layers[0].weight_ih_l0.mul_(3)
         net.layers[0].weight_ih_l0[:, 0] = 0  # log1p is not read
-    ensemble = Ensemble(fit, {"gru-0": Trained(net, 1, NAMES[:REGIONS])}, {})
+    ensemble = Ensemble(fit, {"gru-0": Trained(net, 1)}, {})
     return ensemble, inputs, _probability(ensemble, inputs) > 0.5
 
 
@@ -45,7 +45,7 @@ def _probability(ensemble: Ensemble, inputs: Inputs) -> np.ndarray:
 
 def measure(ensemble: Ensemble, inputs: Inputs, up: np.ndarray, rows=None, seed=0) -> list[dict]:
     rows = np.arange(len(inputs)) if rows is None else rows
-    return importance(ensemble, inputs, NAMES[:REGIONS], up, rows, seed=seed)
+    return measure_importance(ensemble, inputs, NAMES[:REGIONS], up, rows, seed=seed)
 
 
 def test_inputs_that_matter_come_first_and_an_unread_one_has_none():
@@ -87,7 +87,7 @@ def test_the_seed_draws_the_shuffles():
     assert first == again != other
 
 
-def test_too_few_windows_tell_nothing():
+def test_too_few_windows_give_no_importance():
     assert measure(*case(), rows=np.array([3])) == []
     assert measure(*case(), rows=np.array([], dtype=np.int64)) == []
 

@@ -57,7 +57,7 @@ def test_redistribution_is_noted_to_look_ahead(negatives, noted):
 
 def test_the_screen_block_names_set_c_and_its_days():
     block = describe_screen(PANEL, PREPARED, CONFIG)
-    assert block["selected"] == len(block["names"]) == PREPARED.in_c.sum()
+    assert block["selected"] == len(block["names"]) == PREPARED.screen.selected.sum()
     assert block["constant"] == [PANEL.regions[-1]]
     assert block["first"] == "2020-02-04"  # the first increment of running totals
     assert block["last"] == describe_split(PREPARED, CONFIG)["test_first"]

@@ -17,12 +17,12 @@ LENGTH = 5
 
 
 def inputs_of(regions: int = 3) -> Inputs:
-    asked = WindowConfig(length=LENGTH)
+    window = WindowConfig(length=LENGTH)
     increments = increments_of(np.random.default_rng(0).poisson(5, (regions, 20)))
-    windows = slide(increments, np.ones(regions, dtype=bool), asked)
+    windows = slide(increments, np.ones(regions, dtype=bool), window)
     config = FeatureConfig(inputs=("log1p", "change", "history"))
-    fit = fit_features(increments, windows, np.arange(len(windows)), config, asked)
-    return apply_features(fit, increments, windows.region, windows.origin, asked)
+    fit = fit_features(increments, windows, np.arange(len(windows)), config, window)
+    return apply_features(fit, increments, windows.region, windows.origin, window)
 
 
 def network(cell="gru", channels=2, statics=0, regions=0, **config) -> Recurrent:
@@ -152,8 +152,5 @@ def test_predictions_are_probabilities_of_explicit_windows(monkeypatch):
 
 def test_no_window_no_prediction():
     inputs = inputs_of()
-    assert predict_network(network(statics=4), inputs, inputs_codes(inputs), np.arange(0)).shape == (0,)
-
-
-def inputs_codes(inputs: Inputs) -> torch.Tensor:
-    return torch.zeros(len(inputs), dtype=torch.int64)
+    codes = torch.zeros(len(inputs), dtype=torch.int64)
+    assert predict_network(network(statics=4), inputs, codes, np.arange(0)).shape == (0,)

@@ -84,8 +84,8 @@ def test_the_originals_143_countries_without_china(panel):
     prepared = prepare(panel, recipe("original-gru-l7"))
     assert (len(panel.regions), len(panel.dates)) == (185, 82)
     assert (str(panel.dates[0]), str(panel.dates[-1])) == ("2020-01-22", "2020-04-12")
-    assert prepared.in_c.sum() == 143
-    names = {name for name, chosen in zip(panel.regions, prepared.in_c, strict=True) if chosen}
+    assert prepared.screen.selected.sum() == 143
+    names = {name for name, chosen in zip(panel.regions, prepared.screen.selected, strict=True) if chosen}
     assert "China" not in names
     assert {"Italy", "US", "Spain"} <= names
 
@@ -107,24 +107,13 @@ def test_the_originals_counts(panel, name, windows, up):
 
 
 @pytest.mark.realdata
-def test_8465_windows_train_and_2117_test(panel):
-    assert counts(prepare(panel, recipe("original-rnn2-l7")))[2:] == (8465, 2117)
-
-
-@pytest.mark.realdata
-def test_the_label_counts_that_the_original_prints_for_3_days_are_those_of_14(panel):
-    windows, up, *_ = counts(prepare(panel, recipe("original-gru-l14")))
-    assert (windows - up, up) == (6906, 2675)
-
-
-@pytest.mark.realdata
 def test_one_window_a_country(panel):
     config = with_window(recipe("original-gru-l7"), per_region="last")
     prepared = prepare(panel, config)
     windows, up, train, test = counts(prepared)
     assert (windows, train, test) == (143, 114, 29)
-    assert set(prepared.windows.origin) == {79}  # its last 8 days: seven are seen, the eighth is asked for
-    increments = np.diff(panel.values, axis=1)[prepared.in_c]
+    assert set(prepared.windows.origin) == {79}  # its last 8 days: seven are seen, the eighth is the target
+    increments = np.diff(panel.values, axis=1)[prepared.screen.selected]
     assert up == (increments[:, -1] > increments[:, -2]).sum()
 
 

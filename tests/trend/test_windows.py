@@ -1,4 +1,4 @@
-"""Windows: labels, the screen, splits and leaks, beside plain loops."""
+"""Windows: labels, the screen, splits and leaks, against plain loops."""
 
 import itertools
 
@@ -21,16 +21,16 @@ from twofold.trend.windows import (
     Windows,
     activity,
     correlate,
+    count_known_dates,
     count_leaks,
     covered,
-    divide,
     fit_screen,
     label,
-    last_known,
     possible_origins,
     prepare,
     reach,
     slide,
+    split_windows,
 )
 
 TARGETS = ("next_day", "mean7", "sum7")
@@ -68,22 +68,6 @@ def test_next_day_by_hand():
     assert (labels.first, labels.lookahead) == (0, 1)
 
 
-def test_seven_day_mean_of_the_next_day_compares_the_ends_of_eight_days():
-    counts = np.random.default_rng(0).integers(0, 5, (3, 40))
-    labels = label(counts, "mean7", 1)
-    assert labels.first == 6
-    assert (labels.up == (counts[:, 7:] > counts[:, :-7])).all()
-    assert (labels.tie == (counts[:, 7:] == counts[:, :-7])).all()
-
-
-def test_next_seven_days_against_the_last_seven_by_hand():
-    rising, falling, level = [1] * 7 + [2] * 7, [2] * 7 + [1] * 7, [0, 0, 0, 0, 0, 0, 7] + [1] * 7
-    labels = label(np.array([rising, falling, level]), "sum7", 1)
-    assert (labels.first, labels.lookahead) == (6, 7)
-    assert labels.up.tolist() == [[True], [False], [False]]
-    assert labels.tie.tolist() == [[False], [False], [True]]
-
-
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_a_label_reaches_exactly_as_far_as_it_says(target, horizon):
@@ -96,7 +80,7 @@ def test_a_label_reaches_exactly_as_far_as_it_says(target, horizon):
 
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(3, 30)), elements=st.integers(-1, 2))
-ASKED = st.builds(
+WINDOW_CONFIGS = st.builds(
     WindowConfig,
     length=st.integers(1, 9),
     start=st.integers(0, 9),
@@ -107,43 +91,30 @@ ASKED = st.builds(
 )
 
 
-def expected_origins(row, asked: WindowConfig) -> list[int]:
+def expected_origins(row, window: WindowConfig) -> list[int]:
     every = [
         t
         for t in range(len(row))
-        if t - asked.length + 1 >= asked.start and compared(row, t, asked.target, asked.horizon)
+        if t - window.length + 1 >= window.start and compared(row, t, window.target, window.horizon)
     ]
-    return every[-1:] if asked.per_region == "last" else every[:: asked.stride]
+    return every[-1:] if window.per_region == "last" else every[:: window.stride]
 
 
-@given(COUNTS, ASKED, st.data())
-def test_windows_equal_plain_loops(counts, asked, data):
+@given(COUNTS, WINDOW_CONFIGS, st.data())
+def test_windows_equal_plain_loops(counts, window, data):
     selected = np.array(data.draw(st.lists(st.booleans(), min_size=len(counts), max_size=len(counts))))
-    expected = [(r, t) for r in np.flatnonzero(selected) for t in expected_origins(counts[r], asked)]
+    expected = [(r, t) for r in np.flatnonzero(selected) for t in expected_origins(counts[r], window)]
     if not expected:
         with pytest.raises(InputError):
-            slide(increments_of(counts), selected, asked)
+            slide(increments_of(counts), selected, window)
         return
-    windows = slide(increments_of(counts), selected, asked)
+    windows = slide(increments_of(counts), selected, window)
     assert list(zip(windows.region, windows.origin, strict=True)) == expected
     assert len(windows) == len(expected)
     for i, (r, t) in enumerate(expected):
-        before, after = compared(counts[r], t, asked.target, asked.horizon)
+        before, after = compared(counts[r], t, window.target, window.horizon)
         assert (windows.up[i], windows.tie[i]) == (after > before, after == before)
-        assert windows.active[i] == any(counts[r, t - asked.length + 1 : t + 1])
-
-
-def test_the_last_window_of_a_region_ends_on_the_last_date_but_one():
-    counts = [[0, 0, 0, 1, 2, 3, 4, 5], [9, 9, 9, 9, 9, 9, 9, 0]]
-    windows = slide(increments_of(counts), np.array([True, True]), WindowConfig(length=7, per_region="last"))
-    assert windows.origin.tolist() == [6, 6]
-    assert windows.up.tolist() == [True, False]
-
-
-def test_days_from_the_start_on_by_hand():
-    counts = np.zeros((1, 81), dtype=np.int64)
-    windows = slide(increments_of(counts), np.array([True]), WindowConfig(length=7, start=40))
-    assert windows.origin.tolist() == list(range(46, 80))
+        assert windows.active[i] == any(counts[r, t - window.length + 1 : t + 1])
 
 
 def test_a_window_takes_the_same_memory_whatever_its_length():
@@ -158,10 +129,10 @@ def test_a_window_takes_the_same_memory_whatever_its_length():
 
 
 def test_too_short_a_series_says_what_it_needs():
-    asked = WindowConfig(length=7, start=2, horizon=2)
-    assert possible_origins(increments_of(np.zeros((1, 11))), asked).tolist() == [8]
+    window = WindowConfig(length=7, start=2, horizon=2)
+    assert possible_origins(increments_of(np.zeros((1, 11))), window).tolist() == [8]
     with pytest.raises(InputError, match=r"window.length 7 from window.start 2 with 2 dates ahead needs 11 .* has 10"):
-        possible_origins(increments_of(np.zeros((1, 10))), asked)
+        possible_origins(increments_of(np.zeros((1, 10))), window)
 
 
 def test_no_region_selected_says_what_to_do():
@@ -227,10 +198,6 @@ def test_the_threshold_itself_is_not_enough():
     assert fit_screen(increments_of(counts), 4, np.nextafter(exact, 0).item()).selected.tolist() == [True, True]
 
 
-def test_a_region_does_not_select_itself():
-    assert fit_screen(increments_of([[1, 2, 3]]), 3, 0.7).selected.tolist() == [False]
-
-
 def test_without_a_threshold_every_region_is_in_c_also_a_constant_one():
     screen = fit_screen(increments_of([[0, 0, 0], [1, 2, 0]]), 3, None)
     assert screen.selected.all()
@@ -249,7 +216,7 @@ def test_days_after_the_last_one_seen_are_not_touched(counts, data):
 
 
 MANY = np.random.default_rng(0).integers(0, 4, (8, 100))
-ASKED_TO_SPLIT = st.builds(
+SPLIT_CONFIGS = st.builds(
     WindowConfig,
     length=st.integers(1, 6),
     stride=st.integers(1, 2),
@@ -260,8 +227,8 @@ KINDS = ("random", "temporal", "regions", "both")
 SLICES = st.sampled_from([(0.0, 0.0), (0.2, 0.0), (0.0, 0.2), (0.2, 0.2)])
 
 
-def windows_of(asked: WindowConfig, regions: int = 8) -> Windows:
-    return slide(increments_of(MANY), np.arange(8) < regions, asked)
+def windows_of(window: WindowConfig, regions: int = 8) -> Windows:
+    return slide(increments_of(MANY), np.arange(8) < regions, window)
 
 
 def config_of(kind: str, slices: tuple[float, float] = (0.2, 0.2), test: float = 0.3) -> SplitConfig:
@@ -275,10 +242,10 @@ def parts_of(split: Split) -> dict[str, list[int]]:
 
 
 @settings(max_examples=60)
-@given(ASKED_TO_SPLIT, st.sampled_from(KINDS), SLICES, st.integers(0, 9))
-def test_parts_are_disjoint_and_together_all_windows(asked, kind, slices, seed):
-    windows = windows_of(asked)
-    split = divide(windows, config_of(kind, slices), seed)
+@given(SPLIT_CONFIGS, st.sampled_from(KINDS), SLICES, st.integers(0, 9))
+def test_parts_are_disjoint_and_together_all_windows(window, kind, slices, seed):
+    windows = windows_of(window)
+    split = split_windows(windows, config_of(kind, slices), seed)
     parts = parts_of(split)
     assert sorted(row for rows in parts.values() for row in rows) == list(range(len(windows)))
     assert all(rows == sorted(rows) for rows in parts.values())
@@ -289,10 +256,10 @@ def test_parts_are_disjoint_and_together_all_windows(asked, kind, slices, seed):
 
 
 @settings(max_examples=60)
-@given(ASKED_TO_SPLIT, st.sampled_from(["temporal", "both"]), SLICES, st.integers(0, 9))
-def test_in_time_no_label_reaches_beyond_the_first_origin_of_the_next_part(asked, kind, slices, seed):
-    windows = windows_of(asked)
-    split = divide(windows, config_of(kind, slices), seed)
+@given(SPLIT_CONFIGS, st.sampled_from(["temporal", "both"]), SLICES, st.integers(0, 9))
+def test_in_time_no_label_reaches_beyond_the_first_origin_of_the_next_part(window, kind, slices, seed):
+    windows = windows_of(window)
+    split = split_windows(windows, config_of(kind, slices), seed)
     order = [rows for rows in (split.train, split.validation, split.calibration, split.test) if len(rows)]
     for before, after in itertools.pairwise(order):
         assert (windows.origin[before] + windows.lookahead).max() <= windows.origin[after].min()
@@ -310,10 +277,10 @@ def test_in_time_no_label_reaches_beyond_the_first_origin_of_the_next_part(asked
 
 
 @settings(max_examples=30)
-@given(ASKED_TO_SPLIT, st.sampled_from([0.1, 0.2, 0.35]))
-def test_a_temporal_split_tests_all_windows_of_the_last_origins(asked, fraction):
-    windows = windows_of(asked)
-    split = divide(windows, config_of("temporal", test=fraction), 0)
+@given(SPLIT_CONFIGS, st.sampled_from([0.1, 0.2, 0.35]))
+def test_a_temporal_split_tests_all_windows_of_the_last_origins(window, fraction):
+    windows = windows_of(window)
+    split = split_windows(windows, config_of("temporal", test=fraction), 0)
     origins = np.unique(windows.origin)
     last = origins[-round(fraction * len(origins)) :]
     assert split.test.tolist() == np.flatnonzero(np.isin(windows.origin, last)).tolist()
@@ -323,7 +290,7 @@ def test_temporal_slices_by_hand():
     """Origins 0 … 19, two dates ahead: tested from 16 on, calibrated from 13 on, validated from 10 on."""
     counts = np.arange(22).reshape(1, 22)
     windows = slide(increments_of(counts), np.array([True]), WindowConfig(length=1, horizon=2))
-    split = divide(windows, config_of("temporal", (0.13, 0.13), 0.2), 0)
+    split = split_windows(windows, config_of("temporal", (0.13, 0.13), 0.2), 0)
     assert parts_of(split) == {
         "train": [0, 1, 2, 3, 4, 5, 6, 7, 8],
         "validation": [10, 11],  # 0.13 of the 15 origins whose label ends by the first tested one
@@ -334,10 +301,10 @@ def test_temporal_slices_by_hand():
 
 
 @settings(max_examples=30)
-@given(ASKED_TO_SPLIT, SLICES, st.integers(0, 9))
-def test_held_out_regions_share_no_region_with_any_other_part(asked, slices, seed):
-    windows = windows_of(asked)
-    split = divide(windows, config_of("regions", slices), seed)
+@given(SPLIT_CONFIGS, SLICES, st.integers(0, 9))
+def test_held_out_regions_share_no_region_with_any_other_part(window, slices, seed):
+    windows = windows_of(window)
+    split = split_windows(windows, config_of("regions", slices), seed)
     owners = [set(windows.region[getattr(split, part)]) for part in PARTS[:-1]]
     assert sum(map(len, owners)) == len(set.union(*owners)) == 8
     assert len(split.purged) == 0
@@ -345,10 +312,10 @@ def test_held_out_regions_share_no_region_with_any_other_part(asked, slices, see
 
 
 @settings(max_examples=30)
-@given(ASKED_TO_SPLIT, SLICES, st.integers(0, 9))
-def test_both_tests_other_regions_on_later_origins(asked, slices, seed):
-    windows = windows_of(asked)
-    split = divide(windows, config_of("both", slices), seed)
+@given(SPLIT_CONFIGS, SLICES, st.integers(0, 9))
+def test_both_tests_other_regions_on_later_origins(window, slices, seed):
+    windows = windows_of(window)
+    split = split_windows(windows, config_of("both", slices), seed)
     tested, learned = set(windows.region[split.test]), set(windows.region[split.known])
     assert not tested & learned
     assert len(tested) == 3  # 0.3 of 8 regions, and the remainder goes to the test
@@ -359,10 +326,10 @@ def test_both_tests_other_regions_on_later_origins(asked, slices, seed):
 @pytest.mark.parametrize("regions", [1, 4, 8])
 def test_a_random_split_takes_single_windows(regions):
     windows = windows_of(WindowConfig(length=4), regions)
-    split = divide(windows, config_of("random", (0.0, 0.0), 0.2), 0)
+    split = split_windows(windows, config_of("random", (0.0, 0.0), 0.2), 0)
     assert len(split.train) == int(0.8 * len(windows))
     assert len(split.test) == len(windows) - len(split.train)
-    sliced = divide(windows, config_of("random", (0.1, 0.1), 0.2), 0)
+    sliced = split_windows(windows, config_of("random", (0.1, 0.1), 0.2), 0)
     assert sliced.test.tolist() == split.test.tolist()  # slices come out of the training part
     assert len(sliced.train) == pytest.approx(0.8 * len(split.train), abs=2)
 
@@ -370,16 +337,16 @@ def test_a_random_split_takes_single_windows(regions):
 @pytest.mark.parametrize("kind", ["random", "regions", "both"])
 def test_the_seed_draws_and_nothing_else(kind):
     windows = windows_of(WindowConfig(length=4))
-    drawn = [parts_of(divide(windows, config_of(kind), seed)) for seed in (0, 0, 1, 2, 3)]
+    drawn = [parts_of(split_windows(windows, config_of(kind), seed)) for seed in (0, 0, 1, 2, 3)]
     assert drawn[0] == drawn[1]
     assert any(other != drawn[0] for other in drawn[2:])
 
 
 @settings(max_examples=30, deadline=None)
-@given(ASKED_TO_SPLIT, st.sampled_from(KINDS), st.integers(0, 9))
-def test_leaks_equal_plain_loops_over_pairs_of_windows(asked, kind, seed):
-    windows = windows_of(asked, regions=5)
-    split = divide(windows, config_of(kind), seed)
+@given(SPLIT_CONFIGS, st.sampled_from(KINDS), st.integers(0, 9))
+def test_leaks_equal_plain_loops_over_pairs_of_windows(window, kind, seed):
+    windows = windows_of(window, regions=5)
+    split = split_windows(windows, config_of(kind), seed)
 
     def dates(i: int) -> set[int]:
         origin = int(windows.origin[i])
@@ -402,18 +369,18 @@ def test_leaks_equal_plain_loops_over_pairs_of_windows(asked, kind, seed):
 
 @pytest.mark.parametrize("kind", ["temporal", "both"])
 def test_fitting_may_see_up_to_the_first_tested_origin(kind):
-    asked = WindowConfig(length=5, horizon=2)
+    window = WindowConfig(length=5, horizon=2)
     increments = increments_of(MANY)
-    windows = windows_of(asked)
-    days = last_known(possible_origins(increments, asked), config_of(kind), 100)
-    split = divide(windows, config_of(kind), 0)
+    windows = windows_of(window)
+    days = count_known_dates(possible_origins(increments, window), config_of(kind), 100)
+    split = split_windows(windows, config_of(kind), 0)
     assert days == windows.origin[split.test].min() + 1
     assert (windows.origin[split.known] + windows.lookahead).max() == days - 1
 
 
 @pytest.mark.parametrize("kind", ["random", "regions"])
 def test_without_a_day_that_splits_all_days_are_seen(kind):
-    assert last_known(np.arange(5, 90), config_of(kind), 100) == 100
+    assert count_known_dates(np.arange(5, 90), config_of(kind), 100) == 100
 
 
 @pytest.mark.parametrize(
@@ -424,7 +391,7 @@ def test_an_empty_part_is_refused_by_name(kind, regions, part):
     length = {"temporal": 97, "random": 99}.get(kind, 5)
     windows = windows_of(WindowConfig(length=length), regions)
     with pytest.raises(InputError, match=f"split.kind {kind} leaves no window in the {part} part"):
-        divide(windows, config_of(kind), 0)
+        split_windows(windows, config_of(kind), 0)
 
 
 @pytest.mark.parametrize("kind", ["temporal", "both"])
@@ -435,19 +402,19 @@ def test_set_c_is_chosen_on_the_days_up_to_the_first_tested_origin(kind):
 
 
 @pytest.mark.parametrize(("kind", "days"), [("temporal", "all"), ("random", "train"), ("regions", "train")])
-def test_set_c_sees_all_days_where_asked_or_where_no_day_splits(kind, days):
+def test_set_c_sees_all_days_under_that_setting_and_without_a_split_in_time(kind, days):
     prepared = prepare(epidemic(12), quick(split={"kind": kind}, screen={"days": days}))
     assert prepared.screen.days == len(prepared.increments.dates)
 
 
 def test_windows_are_those_of_set_c():
     prepared = prepare(epidemic(), quick())
-    assert set(prepared.windows.region) == set(np.flatnonzero(prepared.in_c))
-    assert not prepared.in_c[-1]  # the region without a case
-    assert len(prepared.windows) == prepared.in_c.sum() * (49 - 5)
+    assert set(prepared.windows.region) == set(np.flatnonzero(prepared.screen.selected))
+    assert not prepared.screen.selected[-1]  # the region without a case
+    assert len(prepared.windows) == prepared.screen.selected.sum() * (49 - 5)
 
 
-def test_a_temporal_split_leaks_days_but_nothing_of_what_is_asked():
+def test_a_temporal_split_shares_days_but_no_target():
     leaks = prepare(epidemic(), quick()).leaks
     assert leaks.ahead == 0
     assert leaks.share_region == leaks.train  # the same regions are tested
@@ -466,7 +433,7 @@ def test_sums_of_seven_days_are_refused_for_weekly_data(target):
         prepare(epidemic(step=7), quick(window={"target": target}))
 
 
-def test_weekly_data_can_be_asked_for_the_next_week():
+def test_weekly_data_have_the_next_week_as_target():
     assert len(prepare(epidemic(step=7), quick()).windows) > 0
 
 
@@ -484,6 +451,6 @@ def test_the_first_66_days_choose_160_countries_133_of_them_in_common(data_folde
     early = prepare(panel, config)
     everything = prepare(panel, quick(window={"length": 7}, screen={"days": "all"}))
     assert early.screen.days == 66
-    assert early.in_c.sum() == 160
-    assert everything.in_c.sum() == 143
-    assert (early.in_c & everything.in_c).sum() == 133
+    assert early.screen.selected.sum() == 160
+    assert everything.screen.selected.sum() == 143
+    assert (early.screen.selected & everything.screen.selected).sum() == 133

@@ -1,4 +1,4 @@
-"""Honest baselines, one signature: fitted on windows, they give each window's probability of "up"."""
+"""Baselines with one signature: fitted on windows, they predict each window's probability of "up"."""
 
 import warnings
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ FEW_WINDOWS = 20_000
 
 @runtime_checkable
 class Baseline(Protocol):
-    """Anything fitted that gives probabilities."""
+    """A fitted baseline."""
 
     def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
-        """Probability of "up" for some windows."""
+        """Probability of "up" for the windows `rows`."""
         ...
 
 
 @dataclass(frozen=True)
 class Rates:
-    """A rate for each bin of the last Poisson-scaled change, and one for windows without a case.
+    """Share of "up" by bin of the last Poisson-scaled change, and among windows without a case.
 
     Attributes:
         edges: inner edges of the bins, ascending; none for one bin.
@@ -46,19 +46,19 @@ class Rates:
     zero: float
 
     def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
-        """Looks the rate up."""
+        """The share in the window's bin."""
         found = np.array(self.rates)[np.searchsorted(np.array(self.edges), inputs.change[rows], side="right")]
         return np.where(inputs.active[rows], found, self.zero)
 
 
 @dataclass(frozen=True)
 class Estimator:
-    """A scikit-learn classifier over the flat table of a window's inputs."""
+    """A scikit-learn classifier on the flattened inputs of a window."""
 
     classifier: Any
 
     def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
-        """The classifier's probability of the class "up"."""
+        """Probability of the class "up"."""
         return self.classifier.predict_proba(inputs.table(rows))[:, 1].astype(np.float64)
 
 
@@ -68,54 +68,51 @@ def fit_baseline(
     """Fits a baseline.
 
     Args:
-        name: `base_rate`: one rate. `all_zero`: one for windows without a case, one for the others. `mean_reversion`:
-            ten bins of the last change besides. `logistic`: logistic regression on the same inputs as the networks,
-            flattened. `boosting`: histogram gradient boosting on them.
+        name: `base_rate`: one rate. `all_zero`: one rate for windows without a case, one for the others.
+            `mean_reversion`: the others in ten bins of the last change. `logistic`: logistic regression on the
+            networks' inputs, flattened. `boosting`: histogram gradient boosting on the same.
         inputs: all windows.
         up: their labels.
-        rows: windows to learn from.
+        rows: training windows.
         seed: the run's seed.
-
-    Returns:
-        The fitted baseline.
     """
     label, active = up[rows], inputs.active[rows]
     if name == "base_rate":
-        return Rates((), (_rate(label),), _rate(label))
+        return Rates((), (laplace_rate(label),), laplace_rate(label))
     if name == "all_zero":
-        return Rates((), (_rate(label[active]),), _rate(label[~active]))
+        return Rates((), (laplace_rate(label[active]),), laplace_rate(label[~active]))
     if name == "mean_reversion":
-        change, zero, label = inputs.change[rows][active], _rate(label[~active]), label[active]
+        change, zero, label = inputs.change[rows][active], laplace_rate(label[~active]), label[active]
         edges = np.unique(np.quantile(change, np.arange(1, BINS) / BINS) if len(change) else np.zeros(0))
         place = np.searchsorted(edges, change, side="right")
-        return Rates(tuple(edges.tolist()), tuple(_rate(label[place == i]) for i in range(len(edges) + 1)), zero)
+        return Rates(tuple(edges.tolist()), tuple(laplace_rate(label[place == i]) for i in range(len(edges) + 1)), zero)
     if name == "logistic":
-        return fit_classifier(logistic(1e-3, 300), inputs, up, rows)
-    return fit_classifier(boosting(150, 15, max(20, len(rows) // 500), 1.0, seed), inputs, up, rows)
+        return fit_classifier(make_logistic(1e-3, 300), inputs, up, rows)
+    return fit_classifier(make_boosting(150, 15, max(20, len(rows) // 500), 1.0, seed), inputs, up, rows)
 
 
 def fit_classifier(
     classifier: Any, inputs: Inputs, up: Bool[np.ndarray, " windows"], rows: Int64[np.ndarray, " rows"]
 ) -> Baseline:
-    """Fits a scikit-learn classifier on the flat table of the inputs; the base rate where labels are of one class."""
+    """Fits a scikit-learn classifier on the flattened inputs; the base rate where all labels are of one class."""
     label = up[rows]
     if label.all() or not label.any():
-        return Rates((), (_rate(label),), _rate(label))
-    # On few windows OpenMP's threads cost more than they bring, several times so on a busy machine.
+        return Rates((), (laplace_rate(label),), laplace_rate(label))
+    # On few windows OpenMP's threads cost more time than they save, several times more on a busy machine.
     threads = 1 if len(rows) < FEW_WINDOWS else None
     with warnings.catch_warnings(), threadpool_limits(threads):
-        # A fit that stops at its limit of iterations is an honest, slightly regularised fit.
+        # A fit that stops at its limit of iterations is a slightly regularised one.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(inputs.table(rows), label)
     return Estimator(classifier)
 
 
-def logistic(c: float, rounds: int) -> Pipeline:
+def make_logistic(c: float, rounds: int) -> Pipeline:
     """Logistic regression on standardised columns; `c` is the inverse strength of its penalty."""
     return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=rounds))
 
 
-def boosting(rounds: int, leaves: int, min_leaf: int, l2: float, seed: int) -> HistGradientBoostingClassifier:
+def make_boosting(rounds: int, leaves: int, min_leaf: int, l2: float, seed: int) -> HistGradientBoostingClassifier:
     """Histogram gradient boosting of `rounds` trees."""
     return HistGradientBoostingClassifier(
         learning_rate=0.05,
@@ -128,6 +125,6 @@ def boosting(rounds: int, leaves: int, min_leaf: int, l2: float, seed: int) -> H
     )
 
 
-def _rate(label: np.ndarray) -> float:
-    """Share of "up", kept off 0 and 1 by Laplace's rule, so that no log score is infinite."""
+def laplace_rate(label: Bool[np.ndarray, " windows"]) -> float:
+    """Share of "up" by Laplace's rule, never 0 or 1, so that every log score is finite."""
     return float((label.sum() + 1) / (len(label) + 2))

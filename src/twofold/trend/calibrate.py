@@ -1,9 +1,9 @@
-"""Calibration of probabilities on their own slice: a map from probability to probability that keeps the order."""
+"""Calibration of probabilities by a non-decreasing map, fitted on a calibration set."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -16,25 +16,20 @@ from twofold.engine.errors import InputError
 
 Method = Literal["identity", "temperature", "isotonic"]
 Probability = Float[np.ndarray, "windows"]
-Label = Bool[np.ndarray, "windows"]
-Odds = Float[np.ndarray, "windows"]
-
-_FLOOR = 1e-6  # probabilities are clipped to [1e-6, 1 - 1e-6] before their log odds are taken
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A fitted calibration; plain numbers only, so that a saved model needs no pickle.
+    """A fitted calibration; numbers and texts only, so that a saved model needs no pickle.
 
     Attributes:
-        method: `identity` leaves probabilities as they are.
-        windows: windows of the calibration slice.
+        method: `identity` leaves probabilities unchanged.
+        windows: size of the calibration set.
         scale: of the log odds, above 0 (temperature; 1 / scale is the temperature of Guo et al.).
         shift: of the log odds after scaling (temperature).
         thresholds: probabilities, increasing (isotonic).
-        values: calibrated probabilities at `thresholds`, not decreasing; linear between them, constant outside
-            (isotonic).
-        note: why a wanted method was not applied, else empty.
+        values: calibrated probabilities at `thresholds`, with linear interpolation; constant outside (isotonic).
+        note: why the configured method was not applied, else empty.
     """
 
     method: Method
@@ -46,21 +41,21 @@ class Calibration:
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it, to the last bit."""
+        """For JSON, without loss."""
         return asdict(self) | {"thresholds": list(self.thresholds), "values": list(self.values)}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Calibration":
-        """Reads back what `to_dict` gave.
+        """The inverse of `to_dict`.
 
         Raises:
             InputError: when a key is missing or unknown, or the method is unknown.
         """
-        names = {field.name for field in fields(cls)}
-        if set(stored) != names:
-            raise InputError(f"calibration must have exactly the keys {sorted(names)}, got {sorted(stored)}")
-        if stored["method"] not in _APPLY:
-            raise InputError(f"calibration.method must be one of {sorted(_APPLY)}, got {stored['method']!r}")
+        names, methods = sorted(field.name for field in fields(cls)), sorted(get_args(Method))
+        if sorted(stored) != names:
+            raise InputError(f"calibration must have exactly the keys {names}, got {sorted(stored)}")
+        if stored["method"] not in methods:
+            raise InputError(f"calibration.method must be one of {methods}, got {stored['method']!r}")
         return cls(
             method=stored["method"],
             windows=int(stored["windows"]),
@@ -80,29 +75,28 @@ def identity(windows: int = 0, note: str = "") -> Calibration:
 def fit_calibration(
     method: Literal["temperature", "isotonic"],
     probability: Probability,
-    label: Label,
+    label: Bool[np.ndarray, "windows"],
     *,
     days: int = 1,
     prior_days: float = 0.0,
 ) -> Calibration:
-    """Fits a calibration on a slice that no model was trained on.
+    """Fits a calibration on windows that no model was trained on.
 
     `temperature` scales and shifts the log odds, p' = sigmoid(scale * logit(p) + shift): Platt scaling on the log
     odds, or temperature scaling with a bias. It is fitted by maximum likelihood with Platt's smoothed targets in
-    place of 0 and 1, which keep a small separable slice finite. When the best scale is not positive, the slice would
-    turn the order of the forecasts round (or shows no order at all); that is taken as a slice too poor to learn from,
-    and probabilities are left as they are. `isotonic` is the best non-decreasing step function in squared error, kept
-    within [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some hundred windows.
+    place of 0 and 1, which keep the fit finite on a small separable set; a best scale that is not positive would
+    reverse the order of the forecasts and is refused. `isotonic` is the best non-decreasing step function in squared
+    error, clipped to [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some 100 windows.
 
     Args:
         method: `temperature` or `isotonic`.
-        probability: forecast probability of "up" on the slice.
-        label: what happened.
-        days: days that the slice spans.
-        prior_days: weight of the forecasts as they are, in days; 0 lets the slice decide alone.
+        probability: forecast probability of "up".
+        label: the outcome.
+        days: number of days of the calibration set.
+        prior_days: weight in days of the prior, the identity; 0: none.
 
     Returns:
-        The calibration; the identity, with a note, when the slice can't tell (no window, one class only, one
+        The calibration; the identity, with a note, when none can be fitted (no window, one class only, one
         probability only for `temperature`, or a scale that is not positive).
 
     Source:
@@ -116,32 +110,38 @@ def fit_calibration(
     if label.all() or not label.any():
         return identity(n, "the calibration slice holds windows of one class only; probabilities are left as they are")
     p = probability.astype(np.float64)
-    # Windows of a day rise and fall together, so a slice knows no more than its days do; the forecasts themselves stand
-    # in as the outcome of the prior days, which draws the fit towards leaving them as they are.
+    # The windows of a day are correlated, so the set counts as many observations as it has days. The forecasts
+    # themselves are the outcomes of the prior days, which shrinks the fit towards the identity.
     trust = days / (days + prior_days)
     if method == "temperature":
         n_up = int(label.sum())
         platt = np.where(label, (n_up + 1) / (n_up + 2), 1 / (n - n_up + 2))
         return _fit_temperature(p, trust * platt + (1 - trust) * p)
-    return _fit_isotonic(p, trust * label + (1 - trust) * p)
+    isotonic = IsotonicRegression(y_min=1 / (n + 2), y_max=(n + 1) / (n + 2), out_of_bounds="clip")
+    isotonic.fit(p, trust * label + (1 - trust) * p)
+    thresholds, values = (tuple(map(float, array)) for array in (isotonic.X_thresholds_, isotonic.y_thresholds_))
+    return Calibration("isotonic", n, thresholds=thresholds, values=values)
 
 
 def apply_calibration(calibration: Calibration, probability: Probability) -> Probability:
-    """Calibrated probabilities; a higher probability never becomes the lower one."""
-    return _APPLY[calibration.method](calibration, probability.astype(np.float64))
+    """Calibrated probabilities, in the same order."""
+    p = probability.astype(np.float64)
+    if calibration.method == "temperature":
+        return expit(calibration.scale * _log_odds(p) + calibration.shift)
+    return np.interp(p, calibration.thresholds, calibration.values) if calibration.method == "isotonic" else p
 
 
 def _fit_temperature(p: Probability, target: Probability) -> Calibration:
     odds, n = _log_odds(p), target.size
     if np.ptp(odds) == 0.0:
         return identity(n, "all windows of the calibration slice have one probability; it is left as it is")
-    # A logistic regression on soft targets: a window is "up" by its target, not up by the rest. Newton on two
-    # parameters ends at the optimum to rounding; C = inf switches the regularisation off.
+    # A logistic regression on soft targets: each window is "up" with its target as weight, and "not up" with the rest.
+    # Newton on two parameters reaches the optimum up to rounding; C = inf switches the regularisation off.
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=200)
     outcome, weight = np.repeat([True, False], n), np.concatenate([target, 1.0 - target])
     with warnings.catch_warnings():
-        # Where the start is the optimum but for rounding, Newton's line search finds nothing lower; scikit-learn warns
-        # and lets L-BFGS end the fit.
+        # Started at the optimum up to rounding, Newton's line search finds nothing lower; scikit-learn warns and ends
+        # the fit by L-BFGS.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(np.concatenate([odds, odds])[:, None], outcome, sample_weight=weight)
     scale, shift = float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
@@ -154,19 +154,5 @@ def _fit_temperature(p: Probability, target: Probability) -> Calibration:
     return Calibration("temperature", n, scale=scale, shift=shift)
 
 
-def _fit_isotonic(p: Probability, target: Probability) -> Calibration:
-    n = target.size
-    model = IsotonicRegression(y_min=1 / (n + 2), y_max=(n + 1) / (n + 2), out_of_bounds="clip").fit(p, target)
-    thresholds, values = (tuple(float(v) for v in array) for array in (model.X_thresholds_, model.y_thresholds_))
-    return Calibration("isotonic", n, thresholds=thresholds, values=values)
-
-
-def _log_odds(p: Probability) -> Odds:
-    return logit(np.clip(p, _FLOOR, 1.0 - _FLOOR))
-
-
-_APPLY: dict[Method, Callable[[Calibration, Probability], Probability]] = {
-    "identity": lambda _, p: p,
-    "temperature": lambda c, p: expit(c.scale * _log_odds(p) + c.shift),
-    "isotonic": lambda c, p: np.interp(p, c.thresholds, c.values),
-}
+def _log_odds(p: Probability) -> Float[np.ndarray, "windows"]:
+    return logit(np.clip(p, 1e-6, 1.0 - 1e-6))

@@ -159,18 +159,18 @@ def backtest(argv: list[str]) -> int:
     flags = parse(BacktestFlags, argv, "trend backtest", default=start, hint=f"Recipes: {', '.join(WALKS)}.")
 
     from twofold.counts.load import load_panel
-    from twofold.trend.walk.schedule import schedule
+    from twofold.trend.walk.schedule import make_schedule
 
     panel = load_panel(flags.data, flags.config.source)
-    plan = schedule(panel, flags.config)  # rejects data that does not suit the config before a folder is made
+    plan = make_schedule(panel, flags.config)  # rejects data that does not suit the config before a folder is made
 
     def compute(folder: RunFolder, console: Console) -> None:
-        from twofold.trend.walk.account import settle
+        from twofold.trend.walk.account import save_scores
         from twofold.trend.walk.models import walk_forward
 
         with counting(console, "refits") as advance:
             walk_forward(panel, plan, flags.config, folder.path, advance)
-        settle(panel, _source(flags.data), plan, flags.config, folder)
+        save_scores(panel, _source(flags.data), plan, flags.config, folder)
 
     def report(folder: Path) -> None:
         from twofold.trend.report import walk

@@ -1,4 +1,4 @@
-"""Every knob of the trend study on one page."""
+"""All settings of a trend run and of the original study."""
 
 from typing import Literal
 
@@ -35,7 +35,7 @@ class ScreenConfig(Config):
 
 
 class WindowConfig(Config):
-    """Sliding windows and what is asked of each."""
+    """Sliding windows and their target."""
 
     length: int = Field(default=14, ge=1, le=366)
     """Dates in a window (L)."""
@@ -44,7 +44,7 @@ class WindowConfig(Config):
     stride: int = Field(default=1, ge=1)
     """Dates between two windows of a region."""
     horizon: int = Field(default=1, ge=1, le=28)
-    """Dates between the origin (last date seen) and the target."""
+    """Dates from the origin (last date seen) to the target."""
     target: Target = "next_day"
     """Up means: `next_day` x[t+1] > x[t]; `mean7` 7-day mean rises, x[t+1] > x[t-6]; `sum7` next 7 sum above last 7."""
     per_region: Literal["all", "last"] = "all"
@@ -52,16 +52,16 @@ class WindowConfig(Config):
 
 
 class SplitConfig(Config):
-    """Which windows are held out, and how."""
+    """How windows are divided into training, validation, calibration and test set."""
 
     kind: SplitKind = "temporal"
     """`temporal` holds out the last days, `regions` some regions, `both` their crossing, `random` single windows."""
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
     """Share of days (temporal), regions (regions, both) or windows (random) held out for the test."""
     validation_fraction: float = Field(default=0.1, ge=0.0, lt=0.5)
-    """Share of the training days or windows that stops the training; 0: every epoch is run."""
+    """Share of the training days or windows used for early stopping; 0: every epoch is run."""
     calibration_fraction: float = Field(default=0.1, ge=0.0, lt=0.5)
-    """Share of the training days or windows that calibrates; 0: no calibration."""
+    """Share of the training days or windows used for calibration; 0: no calibration."""
 
     @model_validator(mode="after")
     def _slices_leave_training(self) -> "SplitConfig":
@@ -71,7 +71,7 @@ class SplitConfig(Config):
 
 
 class FeatureConfig(Config):
-    """What the models see of a window."""
+    """The models' inputs."""
 
     inputs: tuple[Input, ...] = Field(default=("log1p", "change", "log_diff", "against_mean", "history"), min_length=1)
     """Inputs by name; `raw` counts or the scale-free ones."""
@@ -91,13 +91,13 @@ class ModelConfig(Config):
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Dropout between layers and before the head."""
     embedding: int = Field(default=0, ge=0, le=64)
-    """Length of a learned vector for each region; 0: none."""
+    """Dimension of the region embedding; 0: none."""
     class_weight: bool = False
     """Weigh the two classes equally in the loss."""
 
 
 class TrainConfig(Config):
-    """How a network is trained."""
+    """Training of a network."""
 
     epochs: int = Field(default=20, ge=1)
     """Passes over the training windows, at most."""
@@ -110,49 +110,49 @@ class TrainConfig(Config):
     clip_norm: float = Field(default=1.0, gt=0.0)
     """Gradient norm is clipped to this."""
     schedule: Literal["constant", "cosine"] = "cosine"
-    """Course of the learning rate over the epochs."""
+    """Learning-rate schedule over the epochs."""
     patience: int = Field(default=5, ge=1)
-    """Epochs without a better validation loss before the training stops (needs a validation slice)."""
+    """Epochs without a lower validation loss before training stops (needs a validation set)."""
     jobs: int = Field(default=0, ge=0, exclude=True)
-    """Networks trained at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
+    """Networks trained in parallel; 0: one per core. Changes no result, so it is not in config.json."""
 
 
 class EnsembleConfig(Config):
-    """What is pooled into the headline probability."""
+    """Members of the pooled forecast."""
 
     seeds: int = Field(default=3, ge=1)
-    """Networks of every recurrent member, each from its own seed."""
+    """Networks per recurrent cell, each with its own seed."""
     partners: tuple[Partner, ...] = ("boosting",)
-    """Further members beside `model.cell`; members weigh the same."""
+    """Members besides `model.cell`; all have the same weight."""
 
 
 class CalibrationConfig(Config):
-    """How probabilities are calibrated on their own slice."""
+    """Calibration of the pooled probability on the calibration set."""
 
     method: Literal["temperature", "isotonic"] = "temperature"
     """`temperature` scales and shifts the log odds; `isotonic` fits a monotone step function."""
     prior_days: float = Field(default=180.0, ge=0.0)
-    """Draws the calibration towards none with the weight of this many days: a slice of few days changes little."""
+    """Shrinks the calibration towards the identity with the weight of this many days."""
 
 
 class ScoreConfig(Config):
-    """Intervals of the scores."""
+    """Bootstrap intervals of the scores."""
 
     bootstrap: int = Field(default=500, ge=1)
     """Bootstrap resamples."""
     block_days: int = Field(default=3, ge=1)
-    """Days in a resampled block; all regions of a day stay together."""
+    """Days per resampled block; all regions of a day stay together."""
     level: float = Field(default=0.9, gt=0.0, lt=1.0)
     """Level of the intervals."""
 
 
 class RecipeConfig(Config):
-    """What every run of a recipe starts with."""
+    """Settings shared by runs and backtests."""
 
     recipe: str = "default"
     """Name of the recipe that the config started from."""
     seed: int = Field(default=0, ge=0)
-    """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
+    """Seed of all random draws, together with each draw's purpose and epoch."""
     source: SourceConfig = SourceConfig()
 
 
@@ -174,23 +174,23 @@ class StudyConfig(Config):
     """The grid that reproduces the original study."""
 
     recipe: Literal["original-study"] = "original-study"
-    """Always the original study."""
+    """Name of the only recipe."""
     seed: int = Field(default=0, ge=0)
     """First seed; the others follow it."""
     seeds: int = Field(default=3, ge=1, le=20)
-    """Seeds of every setting: each draws a split and first weights of its own."""
+    """Seeds per setting: each draws its own split and initial weights."""
     epochs: int = Field(default=20, ge=1)
-    """Epochs of every network (the original: 1000)."""
+    """Epochs per network (the original: 1000)."""
     lengths: tuple[int, ...] = (3, 7, 14)
     """Window lengths."""
     starts: tuple[int, ...] = (0, 40)
     """First increment that a window may hold."""
     jobs: int = Field(default=0, ge=0, exclude=True)
-    """Settings run at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
+    """Settings run in parallel; 0: one per core. Changes no result, so it is not in config.json."""
     source: SourceConfig = SourceConfig()
 
     @model_validator(mode="after")
     def _holds_the_original(self) -> "StudyConfig":
         if 7 not in self.lengths or 0 not in self.starts:
-            raise ValueError("lengths must hold 7 and starts 0: the original's own setting")
+            raise ValueError("lengths must include 7 and starts 0: the original's own setting")
         return self

@@ -1,7 +1,7 @@
-"""What a model sees of a window: a sequence of inputs by date and a row of inputs that belong to the origin.
+"""A model's inputs: a sequence with one row per date of the window, and static inputs of its origin.
 
-Every input at date d is a function of increments up to d, so a prediction for an origin can't see beyond it. What is
-learned (which regions form the context, means and deviations) comes from training windows only.
+Every input at date d depends on increments up to d alone. What is fitted (the context regions, means and standard
+deviations) comes from training windows only.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,26 @@ from twofold.engine.errors import InputError
 from twofold.trend.config import FeatureConfig, Input, Target, WindowConfig
 from twofold.trend.windows import Windows, activity, covered, label
 
+Counts = Int64[np.ndarray, "regions dates"]
+Channel = Float[np.ndarray, "regions dates"]
+
 WEEK = 7
-MEMORY_DATES = 56  # own history: labels fade with this mean age, as reporting habits change
-PRIOR_LABELS = 8.0  # own history: weight of the all-region rate, in labels
+HISTORY_HALF_LIFE = 56  # dates; older labels count less in own history, as reporting habits change
+PRIOR_LABELS = 8.0  # weight of the all-region rate in own history, in labels
+LEVEL_HALF_LIFE = 2.0  # dates; of the exponentially weighted mean
+MAX_GROWTH = 3.0  # log growth in a week is clipped to this, a factor of 20
+PSEUDO_COUNT = 0.5  # added to a mean before its logarithm is taken
 
 
 @dataclass(frozen=True)
 class FeatureFit:
-    """What the features learned from training windows.
+    """Features fitted on training windows.
 
     Attributes:
         inputs: names of the inputs, in order.
         context: names of the regions whose mean is the cross-region input and the prior of own history.
-        mean: of each channel, sequence first; zeros when nothing is scaled.
-        deviation: of each channel; ones when nothing is scaled.
+        mean: of each channel, sequence first; zeros without scaling.
+        deviation: standard deviation of each channel; ones without scaling.
     """
 
     inputs: tuple[Input, ...]
@@ -44,8 +50,8 @@ class Channels:
     """Unscaled inputs of every region and date.
 
     Attributes:
-        sequence: inputs that a window holds for each of its dates.
-        static: inputs that a window holds once, those of its origin.
+        sequence: channels of which a window contains one value per date.
+        static: channels of which a window contains the value at its origin.
         groups: the input that each channel belongs to, sequence first.
     """
 
@@ -55,23 +61,17 @@ class Channels:
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Windows as a model sees them: views over the channels, gathered a batch at a time.
+class Inputs(Channels):
+    """A model's inputs for windows: views of the scaled channels, gathered batch by batch.
 
     Attributes:
-        sequence: scaled channels of every date.
-        static: scaled channels of every date.
-        groups: the input that each channel belongs to, sequence first.
         region: row of each window's region.
         origin: index of each window's last increment.
-        active: whether each window holds a case.
-        change: each window's last Poisson-scaled change, unscaled, whatever the inputs are.
-        length: dates in a window.
+        active: whether each window contains a case.
+        change: each window's last Poisson-scaled change, not standardised, whatever the inputs are.
+        length: dates per window.
     """
 
-    sequence: Float32[np.ndarray, "regions dates channels"]
-    static: Float32[np.ndarray, "regions dates statics"]
-    groups: tuple[str, ...]
     region: Int64[np.ndarray, " windows"]
     origin: Int64[np.ndarray, " windows"]
     active: Bool[np.ndarray, " windows"]
@@ -88,25 +88,25 @@ class Inputs:
         return view, torch.from_numpy(self.static), torch.from_numpy(self.region), start
 
     def batch(self, rows: Tensor) -> tuple[Float[Tensor, "batch length channels"], Float[Tensor, "batch statics"]]:
-        """Sequence and static inputs of some windows."""
+        """Sequence and static inputs of the windows `rows`."""
         view, static, region, start = self._tensors
         where, since = region[rows], start[rows]
         return view[where, since].transpose(1, 2), static[where, since + self.length - 1]
 
     def table(self, rows: Int64[np.ndarray, " rows"] | None = None) -> Float32[np.ndarray, "rows columns"]:
-        """The same inputs as one flat row a window, for models that take tables: dates x channels, then statics."""
+        """The same inputs flattened to one row per window: dates x channels, then statics."""
         chosen = torch.arange(len(self)) if rows is None else torch.from_numpy(rows)
         sequence, static = self.batch(chosen)
         return torch.cat([sequence.flatten(1), static], dim=1).numpy()
 
 
 def fit_features(
-    increments: Increments, windows: Windows, train: np.ndarray, config: FeatureConfig, asked: WindowConfig
+    increments: Increments, windows: Windows, train: np.ndarray, config: FeatureConfig, window: WindowConfig
 ) -> FeatureFit:
-    """Learns context regions, means and deviations from the windows `train`; `asked` is what own history is about."""
+    """Fits context regions, means and deviations on the windows `train`."""
     rows = np.unique(windows.region[train])
     context = tuple(increments.regions[row] for row in rows)
-    channels = compute_channels(increments, config.inputs, context, asked)
+    channels = compute_channels(increments, config.inputs, context, window)
     mean, deviation = [], []
     cells = covered(windows, train, increments.counts.shape, ahead=0)
     origins = windows.region[train], windows.origin[train]
@@ -123,13 +123,10 @@ def apply_features(
     increments: Increments,
     region: Int64[np.ndarray, " windows"],
     origin: Int64[np.ndarray, " windows"],
-    asked: WindowConfig,
+    window: WindowConfig,
 ) -> Inputs:
-    """Makes the inputs of windows, each from increments up to its origin.
-
-    `region` holds the row of each window's region, `origin` the index of its last increment.
-    """
-    channels = compute_channels(increments, fit.inputs, fit.context, asked)
+    """Makes the inputs of windows, given by the row of their region and the index of their last increment."""
+    channels = compute_channels(increments, fit.inputs, fit.context, window)
     width = channels.sequence.shape[2]
     mean, deviation = (np.array(values, dtype=np.float32) for values in (fit.mean, fit.deviation))
     return Inputs(
@@ -138,16 +135,16 @@ def apply_features(
         groups=channels.groups,
         region=region,
         origin=origin,
-        active=activity(increments.counts, asked.length)[region, origin],
+        active=activity(increments.counts, window.length)[region, origin],
         change=poisson_change(increments.counts)[region, origin],
-        length=asked.length,
+        length=window.length,
     )
 
 
 def compute_channels(
-    increments: Increments, inputs: tuple[Input, ...], context: tuple[str, ...], asked: WindowConfig
+    increments: Increments, inputs: tuple[Input, ...], context: tuple[str, ...], window: WindowConfig
 ) -> Channels:
-    """Computes the unscaled channels of every region and date.
+    """Unscaled channels of every region and date.
 
     Raises:
         InputError: when none of the context's regions is in the data.
@@ -162,13 +159,13 @@ def compute_channels(
         "log1p": lambda: [log],
         "change": lambda: [poisson_change(counts)],
         "log_diff": lambda: [_lagged_difference(log, 1)],
-        "against_mean": lambda: [log - np.log1p(np.maximum(trailing_mean(counts, asked.length), 0))],
+        "against_mean": lambda: [log - np.log1p(np.maximum(trailing_mean(counts, window.length), 0))],
         "cross_region": lambda: _cross_region(counts, known),
     }
     static = {
-        "weekday": lambda: _weekday(increments, asked.horizon),
-        "history": lambda: _history(increments, known, asked),
-        "reference": lambda: list(reference_gaps(counts, asked.target, asked.horizon)),
+        "weekday": lambda: _weekday(increments, window.horizon),
+        "history": lambda: _history(increments, known, window),
+        "reference": lambda: list(reference_gaps(counts, window.target, window.horizon)),
         "median_growth": lambda: [median_growth(counts, known)],
     }
     blocks = [
@@ -184,8 +181,8 @@ def compute_channels(
     return Channels(*stacked, groups=tuple(name for block in blocks for name, _ in block))
 
 
-def poisson_change(counts: Int64[np.ndarray, "regions dates"]) -> Float[np.ndarray, "regions dates"]:
-    """(x - x') / sqrt(x + x' + 1) against the date before: about a standard deviation a unit for Poisson counts."""
+def poisson_change(counts: Counts) -> Channel:
+    """(x - x') / sqrt(x + x' + 1) against the date before: about in standard deviations for Poisson counts."""
     before = np.concatenate([counts[:, :1], counts[:, :-1]], axis=1)
     return (counts - before) / np.sqrt(np.abs(counts) + np.abs(before) + 1)
 
@@ -203,21 +200,21 @@ def _cross_region(counts: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
 
 
 def _weekday(increments: Increments, horizon: int) -> list[np.ndarray]:
-    """One channel for each day of the week of the (first) target date; none for weekly data."""
+    """Indicators of the (first) target date's day of the week; none for weekly data."""
     if increments.step_days != 1:
         return []
     target = (increments.dates.astype(int) + horizon + 3) % WEEK  # 1970-01-01 was a Thursday: 0 is a Monday
     return [(target == day).astype(float) for day in range(WEEK)]
 
 
-def _history(increments: Increments, known: np.ndarray, asked: WindowConfig) -> list[np.ndarray]:
-    """Own share of "up" among labels known by then, the same on the target's weekday, own level and weekly growth."""
+def _history(increments: Increments, known: np.ndarray, window: WindowConfig) -> list[np.ndarray]:
+    """Share of "up" among a region's known labels, its level, weekly growth, and that share on the target's weekday."""
     counts = increments.counts
-    labels = label(counts, asked.target, asked.horizon)
+    labels = label(counts, window.target, window.horizon)
     up = np.full(counts.shape, np.nan)
     arrival = labels.first + labels.lookahead
     up[:, arrival:] = labels.up  # column d: the label that becomes known on date d
-    share = _fading_share(up, known, 1)
+    share = _exponential_share(up, known, 1)
     week = np.log1p(np.maximum(trailing_mean(counts, WEEK), 0))
     history = [share, np.log1p(np.maximum(trailing_mean(counts, 4 * WEEK), 0)), _lagged_difference(week, WEEK)]
     if increments.step_days == 1:
@@ -225,9 +222,9 @@ def _history(increments: Increments, known: np.ndarray, asked: WindowConfig) -> 
     return history
 
 
-def _fading_share(up: np.ndarray, known: np.ndarray, every: int) -> np.ndarray:
-    """Share of "up" so far, older labels fading, drawn towards the share over the context's regions."""
-    keep = 0.5 ** (every / MEMORY_DATES)
+def _exponential_share(up: np.ndarray, known: np.ndarray, every: int) -> np.ndarray:
+    """Exponentially weighted share of "up" so far, shrunk towards that of the context's regions."""
+    keep = 0.5 ** (every / HISTORY_HALF_LIFE)
     ups, total = np.zeros(len(up)), np.zeros(len(up))
     share = np.empty(up.shape)
     for date in range(up.shape[1]):
@@ -239,25 +236,16 @@ def _fading_share(up: np.ndarray, known: np.ndarray, every: int) -> np.ndarray:
 
 
 def _weekday_share(up: np.ndarray, known: np.ndarray, ahead: int, early: np.ndarray) -> np.ndarray:
-    """`_fading_share` among labels that became known on the weekday on which the asked one will.
+    """`_exponential_share` of the labels that became known on the weekday on which the target's label will.
 
-    Column d of `up` is known on date d, the asked label `ahead` dates later; `early` stands in before the first such
+    Column d of `up` is known on date d, the target's label `ahead` dates later; `early` is used before the first such
     weekday.
     """
     share = np.empty(up.shape)
     for day in range(WEEK):
-        share[:, day::WEEK] = _fading_share(up[:, day::WEEK], known, WEEK)
+        share[:, day::WEEK] = _exponential_share(up[:, day::WEEK], known, WEEK)
     shift = (-ahead) % WEEK  # date d + ahead has the weekday of date d - shift, the last one known on date d
     return np.concatenate([early[:, :shift], share], axis=1)[:, : up.shape[1]]
-
-
-SHORT = 3
-HALF_LIFE = 2.0  # dates; of the fading mean
-STEEPEST = 3.0  # log growth in a week is clipped to this, a factor of 20
-FEWEST = 0.5  # added to a mean before its logarithm is taken
-
-Counts = Int64[np.ndarray, "regions dates"]
-Channel = Float[np.ndarray, "regions dates"]
 
 
 def trailing_mean(counts: np.ndarray, width: int) -> Channel:
@@ -269,7 +257,7 @@ def trailing_mean(counts: np.ndarray, width: int) -> Channel:
 
 
 def reference(counts: Counts, target: Target, horizon: int) -> Channel:
-    """What new counts have to exceed, per date: x[t] (`next_day`), else the mean of the dates that leave the sum.
+    """The level that new counts have to exceed: x[t] (`next_day`), else the mean of the dates that leave the sum.
 
     For `mean7` and h = 1 that is x[t-6]. Negative increments and dates before the first count as 0.
     """
@@ -282,31 +270,31 @@ def reference(counts: Counts, target: Target, horizon: int) -> Channel:
 
 
 def reference_gaps(counts: Counts, target: Target, horizon: int) -> list[Channel]:
-    """(m - r) / sqrt(m + r + 1) for three levels m against the reference r: about standard deviations for Poisson.
+    """(m - r) / sqrt(m + r + 1) for three levels m against the reference r: about in standard deviations for Poisson.
 
-    The levels are the mean over 3 dates, over 7, and the one in which a date's weight halves every 2 dates.
+    The levels are the means over 3 dates and over 7, and the exponentially weighted one with a half-life of 2 dates.
     """
     known, compared = np.maximum(counts, 0), reference(counts, target, horizon)
-    levels = trailing_mean(known, SHORT), trailing_mean(known, WEEK), _fading_mean(known)
+    levels = trailing_mean(known, 3), trailing_mean(known, WEEK), _exponential_mean(known)
     return [(level - compared) / np.sqrt(level + compared + 1) for level in levels]
 
 
 def median_growth(counts: Counts, known: Bool[np.ndarray, " regions"]) -> Float[np.ndarray, " dates"]:
-    """Median over the context's active regions of the log growth of the 7-date mean against 7 dates before.
+    """Median over the context's active regions of the log growth of the 7-date mean in 7 dates, in [-3, 3].
 
-    In [-3, 3]; 0 on dates on which no region of the context is active. Negative increments count as 0.
+    0 on dates on which no region of the context is active. Negative increments count as 0.
     """
     week = trailing_mean(np.maximum(counts, 0), WEEK)
     before = np.concatenate([np.repeat(week[:, :1], WEEK, axis=1), week], axis=1)[:, : week.shape[1]]
-    growth = np.clip(np.log((week + FEWEST) / (before + FEWEST)), -STEEPEST, STEEPEST)
+    growth = np.clip(np.log((week + PSEUDO_COUNT) / (before + PSEUDO_COUNT)), -MAX_GROWTH, MAX_GROWTH)
     active = activity(counts, WEEK) & known[:, None]
     return np.array(
         [np.median(growth[active[:, date], date]) if active[:, date].any() else 0.0 for date in range(counts.shape[1])]
     )
 
 
-def _fading_mean(counts: Counts) -> Channel:
-    keep = 0.5 ** (1 / HALF_LIFE)
+def _exponential_mean(counts: Counts) -> Channel:
+    keep = 0.5 ** (1 / LEVEL_HALF_LIFE)
     total, weight = np.zeros(len(counts)), 0.0
     mean = np.empty(counts.shape)
     for date in range(counts.shape[1]):

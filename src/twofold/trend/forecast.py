@@ -1,7 +1,7 @@
-"""A saved run as a forecaster: each region's probability of rising on the date after the last.
+"""A saved model as a forecaster: each region's probability of rising on the date after the last.
 
-The model is `model.safetensors` (networks, with everything else as JSON in its metadata) and, where partners are
-scikit-learn models, `model.skops`, read with an explicit list of types. Neither can run code when it is loaded.
+The model is `model.safetensors` (networks, with everything else as JSON in its metadata) and, for scikit-learn
+members, `model.skops`, read with an explicit list of types. Neither can run code when it is loaded.
 """
 
 import json
@@ -39,11 +39,11 @@ NETWORKS, TREES, KEY = "model.safetensors", "model.skops", "model"
 
 @dataclass(frozen=True)
 class Forecast:
-    """Probabilities for the date after the last, and what to know before using them.
+    """Probabilities for the date after the last.
 
     Attributes:
         table: `region`, `iso2` (null for ships), `probability`, `in_c`, `origin`, `target_date`, `last_value`.
-        notes: warnings in plain sentences; empty when there is nothing to warn of.
+        notes: warnings as sentences.
     """
 
     table: pl.DataFrame
@@ -52,15 +52,15 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Forecaster:
-    """The final members of a run, refitted on all its dates.
+    """The final members of a run, fitted on all its dates.
 
     Attributes:
         config: of the run.
         ensemble: the members.
         calibration: of their pool.
         selected: names of the regions in C.
-        last: last date that the members have seen.
-        bears_days: days after `last` for which the run's own test speaks: the length of its test.
+        last: last training date.
+        tested_days: length of the run's test period; its scores hold for as many days after `last`.
         step_days: days between two dates.
         kind: whether the run's data were running totals or new cases.
     """
@@ -70,22 +70,22 @@ class Forecaster:
     calibration: Calibration
     selected: tuple[str, ...]
     last: np.datetime64
-    bears_days: int
+    tested_days: int
     step_days: int
     kind: Kind
 
     @property
     def source(self) -> SourceConfig:
-        """How newer data is read: as the run's own was, so that `auto` can't take another kind for it; to its end."""
+        """How newer data is read: as the run's own kind, whatever `auto` would find, and up to its last date."""
         return self.config.source.model_copy(update={"kind": self.kind, "drop_last": 0})
 
     @classmethod
     def of(
         cls, panel: Panel, prepared: Prepared, final: Ensemble, calibration: Calibration, config: TrendConfig
     ) -> "Forecaster":
-        """The forecaster of a run that was just fitted."""
-        names = np.array(panel.regions)[prepared.in_c]
-        tested = np.unique(prepared.windows.origin[prepared.split.test])
+        """The forecaster of a fitted run."""
+        names = np.array(panel.regions)[prepared.screen.selected]
+        tested = prepared.windows.origin[prepared.split.test]
         return cls(
             config,
             final,
@@ -101,13 +101,13 @@ class Forecaster:
         """Probability that each region's count rises, for the date after the last.
 
         Args:
-            frame: counts of the run's kind in long form, with the columns that its `source` settings name, or a file.
+            frame: a file, or counts of the run's kind in long form with the columns that its `source` settings name.
 
         Returns:
-            As `Forecast.table`. Warns (`UserWarning`) when the data is older or newer than the model can bear.
+            As `Forecast.table`. Warns (`UserWarning`) with its `notes`.
 
         Raises:
-            InputError: when the data breaks a rule, or does not fit the model.
+            InputError: when the data is invalid or does not fit the model.
         """
         forecast = self.forecast(load_panel(frame, self.source))
         for note in forecast.notes:
@@ -115,16 +115,16 @@ class Forecaster:
         return forecast.table
 
     def forecast(self, panel: Panel) -> Forecast:
-        """As `predict`, for a panel, with the warnings as text."""
+        """As `predict`, for a panel, with the warnings as sentences."""
         self.check_step(panel)
-        increments, asked = panel.increments(self.config.source.negatives), self.config.window
-        if increments.counts.shape[1] < asked.length:
+        increments, window = panel.increments(self.config.source.negatives), self.config.window
+        if increments.counts.shape[1] < window.length:
             raise InputError(
-                f"a window holds {asked.length} increments, this data has {increments.counts.shape[1]}: give more dates"
+                f"a window has {window.length} increments, this data {increments.counts.shape[1]}: give more dates"
             )
         region = np.arange(len(panel.regions))
         origin = np.full(len(region), increments.counts.shape[1] - 1)
-        inputs = apply_features(self.ensemble.features, increments, region, origin, asked)
+        inputs = apply_features(self.ensemble.features, increments, region, origin, window)
         pooled = pool(self.ensemble.predict(inputs, panel.regions, region))
         date = panel.dates[-1]
         table = pl.DataFrame(
@@ -134,65 +134,65 @@ class Forecaster:
                 "probability": apply_calibration(self.calibration, pooled),
                 "in_c": np.isin(np.array(panel.regions), np.array(self.selected)),
                 "origin": np.full(len(region), date),
-                "target_date": np.full(len(region), date + np.timedelta64(self.step_days * asked.horizon, "D")),
+                "target_date": np.full(len(region), date + np.timedelta64(self.step_days * window.horizon, "D")),
                 "last_value": increments.counts[:, -1],
             }
         )
         return Forecast(table, self.notes(panel))
 
     def check_step(self, panel: Panel) -> None:
-        """Refuses daily data for a weekly model, and the reverse.
-
-        Raises:
-            InputError: when the panel's dates are not as far apart as those of the run.
-        """
+        """Raises an InputError when the panel's step is not the run's, such as daily data for a weekly model."""
         if panel.step_days != self.step_days:
             raise InputError(
                 f"the model was trained on dates {self.step_days} days apart, this data has steps of {panel.step_days}"
             )
 
     def notes(self, panel: Panel) -> tuple[str, ...]:
-        """What speaks against using the model on this data, in plain sentences; empty when nothing does."""
+        """Warnings against using the model on this data, as sentences."""
+
+        def some(names: list[str]) -> str:
+            return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
         notes = []
         ahead = int((panel.dates[-1] - self.last).astype(int))
         if ahead < 0:
             notes.append(
                 f"The data ends on {panel.dates[-1]}, {counted(-ahead, 'day')} before the last date the model was "
-                f"trained on ({self.last}): it has seen what came next, so these probabilities are no forecast."
+                f"trained on ({self.last}): the training data contain the outcome, so these are no forecasts."
             )
-        if ahead > self.bears_days:
+        if ahead > self.tested_days:
             notes.append(
                 f"The data ends on {panel.dates[-1]}, {counted(ahead, 'day')} after the last date the model was "
-                f"trained on ({self.last}). Its scores come from {counted(self.bears_days, 'day')} of testing and say "
-                "nothing about data this new: train again on the new data."
+                f"trained on ({self.last}). Its scores come from {counted(self.tested_days, 'day')} of testing and do "
+                "not hold for later dates: train again on the new data."
             )
         missing = sorted(set(self.selected) - set(panel.regions))
         if missing:
-            lacking = counted(len(missing), "region")
-            notes.append(f"The model was trained on {lacking} that this data lacks: {_some(missing)}.")
+            regions = counted(len(missing), "region")
+            notes.append(f"The model was trained on {regions} that this data lacks: {some(missing)}.")
         outside = sorted(set(panel.regions) - set(self.selected))
         if outside:
             notes.append(
-                f"No score speaks for {counted(len(outside), 'region')} outside the set C that the model was trained "
-                f"and tested on: {_some(outside)}."
+                f"No score covers {counted(len(outside), 'region')} outside the set C that the model was trained "
+                f"and tested on: {some(outside)}."
             )
         return tuple(notes)
 
     def save(self, folder: Path) -> None:
         """Writes the model's files into a run folder."""
         networks, estimators = self.ensemble.networks, self.ensemble.estimators
-        rates = {name: asdict(model) for name, model in estimators.items() if isinstance(model, Rates)}
         about = {
-            # How many networks trained at a time changes no result, so it must not change the file.
             "config": self.config.model_dump(mode="json"),
             "features": asdict(self.ensemble.features),
-            "networks": {name: {"epochs": net.epochs, "known": net.known} for name, net in networks.items()},
-            "rates": rates,
+            "networks": {
+                name: {"epochs": net.epochs, "known": self.ensemble.features.context} for name, net in networks.items()
+            },
+            "rates": {name: asdict(model) for name, model in estimators.items() if isinstance(model, Rates)},
             "partners": list(estimators),
             "calibration": self.calibration.to_dict(),
             "selected": self.selected,
             "last": str(self.last),
-            "bears_days": self.bears_days,
+            "bears_days": self.tested_days,
             "step_days": self.step_days,
             "kind": self.kind,
         }
@@ -230,7 +230,15 @@ class Forecaster:
     def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Any]) -> "Forecaster":
         config = TrendConfig.model_validate(about["config"])
         features = FeatureFit(**{key: tuple(value) for key, value in about["features"].items()})
-        networks = {name: _build_network(name, entry, tensors, config) for name, entry in about["networks"].items()}
+        networks: dict[str, Trained] = {}
+        for name, entry in about["networks"].items():
+            weights = {key.removeprefix(f"{name}."): w for key, w in tensors.items() if key.startswith(f"{name}.")}
+            # The sizes that the config does not give are those of the weights.
+            width = weights["layers.0.weight_ih_l0"].shape[1] - config.model.embedding
+            cell = cast(Cell, name.partition("-")[0])
+            module = Recurrent(width, 0, len(entry["known"]), cell, config.model)
+            module.load_state_dict(weights)
+            networks[name] = Trained(module, entry["epochs"])
         rates = {name: Rates(tuple(r["edges"]), tuple(r["rates"]), r["zero"]) for name, r in about["rates"].items()}
         fitted = {name: Estimator(classifier) for name, classifier in trees.items()} | rates
         estimators: dict[str, Baseline] = {name: fitted[name] for name in about["partners"]}
@@ -244,20 +252,3 @@ class Forecaster:
             about["step_days"],
             about["kind"],
         )
-
-
-def _build_network(
-    member: str, entry: dict[str, Any], tensors: dict[str, torch.Tensor], config: TrendConfig
-) -> Trained:
-    cell = cast(Cell, member.partition("-")[0])
-    weights = {key.removeprefix(f"{member}."): value for key, value in tensors.items() if key.startswith(f"{member}.")}
-    known = tuple(entry["known"])
-    # The sizes that the config does not name are read off the weights.
-    width = weights["layers.0.weight_ih_l0"].shape[1] - config.model.embedding
-    module = Recurrent(width, 0, len(known), cell, config.model)
-    module.load_state_dict(weights)
-    return Trained(module, entry["epochs"], known)
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

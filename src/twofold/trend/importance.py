@@ -1,4 +1,4 @@
-"""Grouped permutation importance: how much worse the log score gets when an input is shuffled between windows."""
+"""Grouped permutation importance: the increase of the log score when an input is shuffled between windows."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,9 +17,9 @@ REPEATS = 5
 
 
 class _Shuffled:
-    """An estimator whose table holds, for each input, the window that the input is taken from.
+    """An estimator for scikit-learn on a table with one column per input: the window that the input is taken from.
 
-    Shuffling a column of that table, as scikit-learn does, shuffles all channels of an input together.
+    Shuffling a column shuffles all channels of the input together.
     """
 
     def __init__(self, ensemble: Ensemble, inputs: Inputs, names: tuple[str, ...], groups: tuple[str, ...]) -> None:
@@ -28,7 +28,7 @@ class _Shuffled:
         self.width = inputs.sequence.shape[2]
 
     def fit(self, table: np.ndarray, up: np.ndarray) -> "_Shuffled":
-        """Nothing to fit: the members are."""
+        """Does nothing: the members are fitted."""
         return self
 
     def score(self, table: Int64[np.ndarray, "windows groups"], up: np.ndarray) -> float:
@@ -49,7 +49,7 @@ class _Shuffled:
                     mixed[:, :, channel] = sequence[source, :, channel]
                 else:
                     origin[:, channel - self.width] = static[source, channel - self.width]
-        # Each window becomes a region of its own whose dates are the window's.
+        # Each window becomes a separate region whose dates are the window's.
         return replace(
             self.inputs,
             sequence=mixed,
@@ -59,22 +59,22 @@ class _Shuffled:
         )
 
 
-def importance(
+def measure_importance(
     ensemble: Ensemble, inputs: Inputs, names: tuple[str, ...], up: np.ndarray, rows: np.ndarray, *, seed: int
 ) -> list[dict[str, Any]]:
-    """Shuffles each input between windows and measures the loss of log score of the uncalibrated pool.
+    """Shuffles each input between windows and measures the increase of the uncalibrated pool's log score.
 
     Args:
         ensemble: the members.
-        inputs: windows, made with the members' features.
-        names: regions of the data, in the order of its rows.
+        inputs: all windows, made with the members' features.
+        names: regions of the data, in row order.
         up: labels of all windows.
-        rows: windows to measure on; at most 3,000 of them are drawn.
+        rows: windows to measure on; of more than 3,000 that many are drawn.
         seed: the run's seed.
 
     Returns:
-        For each input `group`, `log_score_increase` (nats, mean over 5 shuffles), `low` and `high` (the least and the
-        largest of them), the most important first.
+        For each input `group`, `log_score_increase` (nats, mean over 5 shuffles), `low` and `high` (their range),
+        the most important first.
 
     Source:
         Breiman (2001), Random Forests, section 10; scikit-learn's `permutation_importance`.

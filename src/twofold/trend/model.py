@@ -1,4 +1,4 @@
-"""The recurrent networks: RNN, LSTM or GRU over a window's dates, one log odds of "up" at the end."""
+"""The recurrent network: RNN, LSTM or GRU over a window's dates, with the log odds of "up" as its output."""
 
 import numpy as np
 import torch
@@ -15,15 +15,15 @@ ROWS_AT_ONCE = 8192
 class Recurrent(nn.Module):
     """Stacked recurrent layers over sequence and static inputs, and one linear output.
 
-    Static inputs are repeated at every date, so that they can change how the sequence is read. Dropout draws from a
-    generator that the caller passes, never from global state, so that networks may train in threads.
+    Static inputs are repeated at every date. Dropout draws from a generator that the caller passes, never from global
+    state, so that networks can be trained in threads.
 
     Source: Elman (1990); Hochreiter & Schmidhuber (1997), LSTM; Cho et al. (2014), GRU.
 
     Args:
-        channels: sequence inputs a date.
-        statics: static inputs a window.
-        regions: names of the regions that have a learned vector, when `config.embedding` > 0.
+        channels: sequence inputs per date.
+        statics: static inputs per window.
+        regions: number of regions with an embedding, when `config.embedding` > 0.
         cell: recurrent cell.
         config: sizes and dropout.
     """
@@ -34,13 +34,13 @@ class Recurrent(nn.Module):
         sizes = [width] + [config.hidden] * (config.layers - 1)
         self.layers = nn.ModuleList(recurrent_layer(cell, size, config.hidden) for size in sizes)
         self.head = nn.Linear(config.hidden, 1)
-        # Row 0 stands for a region without windows to learn from: the vector of the average region, zero.
+        # Row 0, the zero vector, is for regions without training windows.
         self.embedding = nn.Embedding(regions + 1, config.embedding, padding_idx=0) if config.embedding else None
         self.dropout = config.dropout
 
     @classmethod
     def seeded(cls, inputs: Inputs, regions: int, cell: Cell, *, config: ModelConfig, seed: int) -> "Recurrent":
-        """A network for these inputs whose first weights depend on the seed alone."""
+        """A network for these inputs whose initial weights depend on the seed alone."""
         with seeded_weights(seed):
             return cls(inputs.sequence.shape[2], inputs.static.shape[2], regions, cell, config)
 
@@ -51,14 +51,7 @@ class Recurrent(nn.Module):
         region: Int64[Tensor, " batch"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, " batch"]:
-        """Log odds of "up".
-
-        Args:
-            sequence: inputs by date.
-            static: inputs of the origin.
-            region: 1 + index of the region's learned vector, 0 for none.
-            generator: draws the dropout in training.
-        """
+        """Log odds of "up"; `region` is from `region_codes`, and `generator` draws the dropout in training."""
         length = sequence.shape[1]
         extra = [static] if self.embedding is None else [static, self.embedding(region)]
         parts = [sequence, *(part.unsqueeze(1).expand(-1, length, -1) for part in extra if part.shape[1])]
@@ -69,7 +62,7 @@ class Recurrent(nn.Module):
 
 
 def region_codes(inputs: Inputs, names: tuple[str, ...], known: tuple[str, ...]) -> Int64[Tensor, " windows"]:
-    """For each window 1 + the place of its region among `known`, or 0; `names` are the data's, in its rows' order."""
+    """For each window 1 + the index of its region in `known`, or 0; `names` are the data's regions in row order."""
     place = {name: index + 1 for index, name in enumerate(known)}
     return torch.tensor([place.get(name, 0) for name in names])[torch.from_numpy(inputs.region)]
 
@@ -78,7 +71,7 @@ def region_codes(inputs: Inputs, names: tuple[str, ...], known: tuple[str, ...])
 def predict_network(
     module: nn.Module, inputs: Inputs, codes: Int64[Tensor, " windows"], rows: Int64[np.ndarray, " rows"]
 ) -> Float[np.ndarray, " rows"]:
-    """Probability of "up" for some windows, batch by batch, without gradients."""
+    """Probability of "up" for the windows `rows`."""
     module.eval()
     parts = [
         torch.sigmoid(module(*inputs.batch(chunk), codes[chunk]))

@@ -1,4 +1,4 @@
-"""Named full configs. A recipe's docstring holds its command, its runtime and what it should give."""
+"""Recipes: named complete configs. Each docstring gives the command, its runtime and the expected scores."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,13 +21,13 @@ from twofold.trend.walk.config import BacktestConfig
 
 
 def default() -> TrendConfig:
-    """Three GRUs and a histogram gradient boosting, pooled half and half; the last 20 % of days are held out.
+    """Three GRUs and gradient boosting, pooled with equal weights; the last 20 % of days are the test set.
 
-    Next day up, L = 14, scale-free inputs, C from training days, early stopping on the days before the calibration
-    slice, that slice before the test, then a refit on all days before the test. The same for every data set.
+    Target next day, L = 14, scale-free inputs, C from training days; in time follow the training, validation (early
+    stopping), calibration and test set, and the models are refitted on all days before the test.
 
-    `twofold trend run --data FILE`; on 2 cores 1 minute for covid_19.csv, 6 for the whole JHU series. Active windows of
-    the test: log score .609 and .373 nats, Brier skill .15 and .44.
+    `twofold trend run --data FILE`; on 2 cores 1 minute for covid_19.csv, 6 for the whole JHU series. Active test
+    windows: log score .609 and .373 nats, Brier skill .15 and .44.
     """
     return TrendConfig()
 
@@ -36,9 +36,9 @@ def original(cell: Cell, length: int, layers: int = 1, start: int = 0) -> TrendC
     """The original study's settings, as far as it states them.
 
     The set C from all days, input 1, hidden 128, one linear output, batch 128, a random 80/20 split, no validation
-    slice, no calibration. 20 epochs instead of its 1000. It names no optimiser and no scaling of the counts; here they
-    enter as log(1 + x), and AdamW with a cosine schedule trains: on splits of training windows that beat raw counts by
-    about 0.7 points of accuracy (`docs/log.md`). `--features.inputs raw` gives the counts as they are.
+    and no calibration set. 20 epochs instead of its 1000. It states no optimiser and no scaling of the counts; here
+    the input is log(1 + x), trained by AdamW with a cosine schedule: about 0.7 points more accurate on splits of the
+    training windows than raw counts (`docs/log.md`), which `--features.inputs raw` selects.
 
     `twofold trend run --recipe original-gru-l7 --data covid_19.csv`; 18 s on 2 cores. Over 10 seeds the test
     accuracy is 7 points above the split's majority share, for RNN, LSTM and GRU alike.
@@ -75,17 +75,17 @@ def departures(config: TrendConfig) -> list[dict[str, Any]] | None:
     ]
 
 
-CELLS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1))
+ORIGINAL_NETWORKS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1))
 RECIPES: dict[str, Callable[[], TrendConfig]] = {"default": default} | {
     original(cell, length, layers, start).recipe: partial(original, cell, length, layers, start)
-    for cell, layers in CELLS
+    for cell, layers in ORIGINAL_NETWORKS
     for length in (3, 7, 14)
     for start in (0, 40)
 }
 
 
 def recipe(name: str) -> TrendConfig:
-    """The config of a run's recipe; an InputError names those there are."""
+    """The config of a recipe of `twofold trend run`; an InputError lists the known ones."""
     return _named(RECIPES, name)
 
 
@@ -96,10 +96,10 @@ def _named(recipes: dict[str, Callable[[], Any]], name: str) -> Any:
 
 
 def walk(target: Target, length: int) -> BacktestConfig:
-    """The walk-forward recipe: RNN, LSTM, GRU, logistic regression and gradient boosting, pooled.
+    """The backtest: RNN, LSTM, GRU, logistic regression and gradient boosting, pooled.
 
-    Refitted daily on active windows of the last 28 dates. Chosen on the COVID table's target days 51 to 65 alone
-    (`docs/log.md`); the same for every data set.
+    Refitted daily on active windows of the last 28 dates. Settings were chosen on target days 51 to 65 of the COVID
+    table alone (`docs/log.md`).
 
     `twofold trend backtest --recipe walk-next-day --data FILE`, or `walk-mean7`; 15 daily refits of the COVID table
     take 2 to 5 minutes on one core. Active windows of the development days: the pool's Brier skill .160 and .296, its
@@ -124,5 +124,5 @@ WALKS: dict[str, Callable[[], BacktestConfig]] = {
 
 
 def walk_recipe(name: str) -> BacktestConfig:
-    """The config of a walk's recipe; an InputError names those there are."""
+    """The config of a recipe of `twofold trend backtest`; an InputError lists the known ones."""
     return _named(WALKS, name)

@@ -13,7 +13,7 @@ from twofold.trend.calibrate import apply_calibration
 from twofold.trend.config import TrendConfig
 from twofold.trend.fit import Fitted, fit_stages, pool, pool_networks
 from twofold.trend.forecast import Forecaster
-from twofold.trend.importance import importance
+from twofold.trend.importance import measure_importance
 from twofold.trend.judge import (
     Predictions,
     describe_data,
@@ -25,11 +25,11 @@ from twofold.trend.judge import (
     score_models,
 )
 from twofold.trend.recipes import departures
-from twofold.trend.train import Journal
+from twofold.trend.train import OnEpoch
 from twofold.trend.windows import Prepared, prepare
 
 
-def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, progress: Journal) -> None:
+def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, progress: OnEpoch) -> None:
     """Fits, scores and saves everything that the report reads; resumes from checkpoints in the folder.
 
     Args:
@@ -72,7 +72,7 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, p
         "split": describe_split(prepared, config),
         "model": describe_model(fitted, config),
         **score_models(prepared, config, predictions),
-        "importance": importance(fitted.evaluate, fitted.inputs, panel.regions, up, shuffled, seed=config.seed),
+        "importance": measure_importance(fitted.evaluate, fitted.inputs, panel.regions, up, shuffled, seed=config.seed),
     }
     write_json(folder.path / "scores.json", found)
 

@@ -1,9 +1,7 @@
-"""From a panel to windows and their split: everything that is settled before a model is fitted.
+"""From a panel to labelled windows, the set C of correlated regions, and the split into training and test set.
 
-A label says what "up" means, a window is an index over the increments (nothing is copied), the screen chooses the set C
-of regions that move with at least one other, and the split says which windows train, validate, calibrate and test: pure
-date arithmetic, and a count of what leaks. The parts follow each other in time where the split is temporal. A window
-whose label would reach beyond the date at which the next part begins is purged: it is in no part, and counted.
+A window is an index into the increments; nothing is copied. In a temporal split training, validation, calibration and
+test set follow each other in time, and a window whose label needs dates after the next part's first origin is purged.
 """
 
 from dataclasses import dataclass
@@ -24,9 +22,9 @@ class Labels:
     """Labels of every origin for which the counts are known.
 
     Attributes:
-        up: label of each region and origin.
-        tie: both sides of the comparison are equal; such a window is labelled "not up".
-        first: index of the increment that is the first origin; column j belongs to origin `first + j`.
+        up: the label.
+        tie: both sides of the comparison are equal; the label is then "not up".
+        first: index of the first origin; column j belongs to origin `first + j`.
         lookahead: dates after the origin that the label needs.
     """
 
@@ -37,11 +35,7 @@ class Labels:
 
 
 def reach(target: Target, horizon: int) -> tuple[int, int]:
-    """Dates that a label needs before and after its origin.
-
-    Returns:
-        (lookback, lookahead) in dates; the origin itself is not counted.
-    """
+    """Dates that a label needs before and after its origin: (lookback, lookahead), not counting the origin."""
     lookback = 0 if target == "next_day" else WEEK - 1
     lookahead = horizon + WEEK - 1 if target == "sum7" else horizon
     return lookback, lookahead
@@ -51,10 +45,8 @@ def label(counts: Int64[np.ndarray, "regions dates"], target: Target, horizon: i
     """Labels all origins of all regions.
 
     `next_day`: x[t+h] > x[t]. `mean7`: the 7-date mean that ends at t+h exceeds the one that ends at t; for h = 1 that
-    is x[t+1] > x[t-6]. `sum7`: the sum of the 7 dates from t+h on exceeds that of the 7 up to t.
-
-    Returns:
-        The labels; no origin when the series is too short.
+    is x[t+1] > x[t-6]. `sum7`: the sum of the 7 dates from t+h on exceeds that of the 7 up to t. A series that is too
+    short has no origin.
     """
     lookback, lookahead = reach(target, horizon)
     width = 1 if target == "next_day" else WEEK
@@ -70,12 +62,12 @@ class Windows:
     """Windows in the order of regions, then origins; a window is the `length` increments that end at its origin.
 
     Attributes:
-        region: row of the window's region in the panel.
-        origin: index of the increment that is the last the model may see.
-        up: label.
+        region: row of the region in the panel.
+        origin: index of the last increment that the model may see.
+        up: the label.
         tie: both sides of the label's comparison are equal.
         active: at least one increment in the window is not 0.
-        length: increments in a window.
+        length: increments per window.
         lookahead: dates after the origin that the label needs.
     """
 
@@ -115,7 +107,7 @@ def possible_origins(increments: Increments, config: WindowConfig) -> Int64[np.n
 
 
 def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config: WindowConfig) -> Windows:
-    """Makes every window of the selected regions whose label is known.
+    """All windows of the selected regions with a known label.
 
     Raises:
         InputError: when the series is too short for one window, or no region is selected.
@@ -139,7 +131,7 @@ def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config
 
 
 def activity(counts: Int64[np.ndarray, "regions dates"], length: int) -> Bool[np.ndarray, "regions dates"]:
-    """Whether any of the `length` increments that end at a date is not 0 (fewer at the series' beginning)."""
+    """Whether any of the `length` increments up to a date is not 0 (of fewer at the series' beginning)."""
     seen = np.concatenate([np.zeros((len(counts), 1), dtype=np.int64), (counts != 0).cumsum(axis=1)], axis=1)
     starts = np.maximum(np.arange(counts.shape[1]) - length + 1, 0)
     return seen[:, 1:] > seen[:, starts]
@@ -148,7 +140,7 @@ def activity(counts: Int64[np.ndarray, "regions dates"], length: int) -> Bool[np
 def covered(
     windows: Windows, rows: Int64[np.ndarray, " rows"], shape: tuple[int, ...], ahead: int
 ) -> Bool[np.ndarray, "regions dates"]:
-    """Which increments lie in one of the windows `rows`, or up to `ahead` dates after its origin."""
+    """Which increments lie in one of the windows `rows`, or at most `ahead` dates after its origin."""
     edges = np.zeros((shape[0], shape[1] + 1), dtype=np.int64)
     np.add.at(edges, (windows.region[rows], windows.origin[rows] - windows.length + 1), 1)
     np.add.at(edges, (windows.region[rows], windows.origin[rows] + ahead + 1), -1)
@@ -157,13 +149,13 @@ def covered(
 
 @dataclass(frozen=True)
 class Screen:
-    """The set C and what it was chosen from.
+    """The set C and the correlations behind it.
 
     Attributes:
-        correlation: Pearson between regions over the days seen; NaN in rows and columns of constant series.
+        correlation: Pearson between regions; NaN in rows and columns of constant series.
         selected: which regions are in C.
-        constant: names of the regions whose series never changes over those days; never in C under a threshold.
-        days: how many of the increments, from the first on, were seen.
+        constant: names of the regions with a constant series; never in C under a threshold.
+        days: number of leading increments that were used.
     """
 
     correlation: Float[np.ndarray, "regions regions"]
@@ -182,15 +174,12 @@ def correlate(counts: Int64[np.ndarray, "regions days"]) -> Float[np.ndarray, "r
 
 
 def fit_screen(increments: Increments, days: int, threshold: float | None) -> Screen:
-    """Chooses the set C.
+    """Chooses the set C, which may be empty.
 
     Args:
         increments: of all regions.
-        days: how many increments from the first on may be seen; the rest is not touched.
+        days: number of leading increments to use; later ones are not touched.
         threshold: a region is in C when its correlation with at least one other exceeds this; None takes every region.
-
-    Returns:
-        The screen; C may be empty.
     """
     correlation = correlate(increments.counts[:, :days])
     moving = ~np.isnan(np.diagonal(correlation))
@@ -207,14 +196,14 @@ PARTS = ("train", "validation", "calibration", "test", "purged")
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of windows, disjoint, together all.
+    """Indices of windows: a partition of all.
 
     Attributes:
-        train: what the weights are fitted on.
-        validation: what stops the training.
-        calibration: what calibrates.
-        test: held out.
-        purged: in no part, since the label reaches into the next one, or the region is held out from training days.
+        train: training set.
+        validation: validation set, for early stopping.
+        calibration: calibration set.
+        test: test set.
+        purged: not used, since the label reaches into the next part, or the region is tested and the date is not.
     """
 
     train: Int64[np.ndarray, " train"]
@@ -225,7 +214,7 @@ class Split:
 
     @property
     def known(self) -> Int64[np.ndarray, " known"]:
-        """All windows that may be learned from once settings are chosen: train, validation and calibration."""
+        """Training, validation and calibration set together, for the refit."""
         return np.sort(np.concatenate([self.train, self.validation, self.calibration]))
 
     def names(self, total: int) -> np.ndarray:
@@ -238,14 +227,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Leaks:
-    """Training windows (validation and calibration counted in) that know something of the test.
+    """Numbers of windows known before the test (training, validation, calibration) that share data with the test set.
 
     Attributes:
-        train: how many there are.
+        train: all known windows.
         overlap: share a date with a test window of the same region.
         share_day: share a date with any test window.
         share_region: belong to a region that is also tested.
-        ahead: hold a date after the first origin that is tested: they know what the test asks for.
+        ahead: contain a date after the first test origin.
     """
 
     train: int
@@ -255,25 +244,21 @@ class Leaks:
     ahead: int
 
 
-def last_known(origins: Int64[np.ndarray, " origins"], config: SplitConfig, dates: int) -> int:
-    """How many increments, from the first on, may be seen by anything that is fitted.
-
-    Returns:
-        The first tested origin + 1 for splits in time; all dates for the others, which have no such day.
-    """
+def count_known_dates(origins: Int64[np.ndarray, " origins"], config: SplitConfig, dates: int) -> int:
+    """Number of leading increments that may be used for fitting: up to the first test origin, or all without one."""
     if config.kind in ("random", "regions"):
         return dates
-    return _first_held_out(origins, config.test_fraction) + 1
+    return _first_test_origin(origins, config.test_fraction) + 1
 
 
-def divide(windows: Windows, config: SplitConfig, seed: int) -> Split:
-    """Divides the windows; the seed draws windows or regions.
+def split_windows(windows: Windows, config: SplitConfig, seed: int) -> Split:
+    """Splits the windows; the seed draws windows or regions.
 
     Raises:
-        InputError: when a part that was asked for would be empty.
+        InputError: when a part with a positive fraction would be empty.
     """
     drawn = config.kind in ("random", "regions")
-    train, validation, calibration, test = (_divide_by_lot if drawn else _divide_in_time)(windows, config, seed)
+    train, validation, calibration, test = (_split_at_random if drawn else _split_in_time)(windows, config, seed)
     for part, rows, wanted in (
         ("train", train, True),
         ("validation", validation, config.validation_fraction > 0),
@@ -290,22 +275,22 @@ def divide(windows: Windows, config: SplitConfig, seed: int) -> Split:
     return Split(train, validation, calibration, test, np.flatnonzero(purged))
 
 
-def _divide_by_lot(windows: Windows, config: SplitConfig, seed: int) -> tuple[np.ndarray, ...]:
+def _split_at_random(windows: Windows, config: SplitConfig, seed: int) -> tuple[np.ndarray, ...]:
     units = windows.region if config.kind == "regions" else np.arange(len(windows))
-    slices = config.calibration_fraction, config.validation_fraction
     rest, test = _draw(units, config.test_fraction, seed, "test")
-    fit, calibration = (rest[each] for each in _draw(units[rest], slices[0], seed, "calibration"))
-    train, validation = (fit[e] for e in _draw(units[fit], slices[1] / (1 - slices[0]), seed, "validation"))
+    fit, calibration = (rest[rows] for rows in _draw(units[rest], config.calibration_fraction, seed, "calibration"))
+    share = config.validation_fraction / (1 - config.calibration_fraction)
+    train, validation = (fit[rows] for rows in _draw(units[fit], share, seed, "validation"))
     return train, validation, calibration, test
 
 
-def _divide_in_time(windows: Windows, config: SplitConfig, seed: int) -> tuple[np.ndarray, ...]:
+def _split_in_time(windows: Windows, config: SplitConfig, seed: int) -> tuple[np.ndarray, ...]:
     tested = np.ones(len(windows), dtype=bool)
     if config.kind == "both":
         tested = np.zeros(len(windows), dtype=bool)
         tested[_draw(windows.region, config.test_fraction, seed, "test")[1]] = True
     learned = tested if config.kind == "temporal" else ~tested
-    cut = _first_held_out(np.unique(windows.origin), config.test_fraction)
+    cut = _first_test_origin(np.unique(windows.origin), config.test_fraction)
     test = tested & (windows.origin >= cut)
     pool = learned & (windows.origin + windows.lookahead <= cut)
     span = len(np.unique(windows.origin[pool]))
@@ -321,12 +306,12 @@ def _divide_in_time(windows: Windows, config: SplitConfig, seed: int) -> tuple[n
     return np.flatnonzero(pool), validation, calibration, np.flatnonzero(test)
 
 
-def _first_held_out(origins: np.ndarray, fraction: float) -> int:
+def _first_test_origin(origins: np.ndarray, fraction: float) -> int:
     return int(origins[-min(max(round(fraction * len(origins)), 1), len(origins))])
 
 
 def _draw(units: np.ndarray, fraction: float, seed: int, purpose: str) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of units kept and held out; equal units stay together."""
+    """Positions of the units kept and held out; equal units stay together."""
     unique = np.unique(units)
     order = numpy_generator(seed, f"split {purpose}").permutation(len(unique))
     keep = int((1 - fraction) * len(unique) + 1e-9)
@@ -335,7 +320,7 @@ def _draw(units: np.ndarray, fraction: float, seed: int, purpose: str) -> tuple[
 
 
 def count_leaks(windows: Windows, split: Split, shape: tuple[int, int]) -> Leaks:
-    """Counts what training and test windows share; a window spans its dates and those of its label."""
+    """Counts the windows that share data with the test set; a window spans its own dates and those of its label."""
     known, test = split.known, split.test
     tested = covered(windows, test, shape, windows.lookahead)
     first, stop = windows.origin[known] - windows.length + 1, windows.origin[known] + windows.lookahead + 1
@@ -353,15 +338,7 @@ def count_leaks(windows: Windows, split: Split, shape: tuple[int, int]) -> Leaks
 
 @dataclass(frozen=True)
 class Prepared:
-    """What models are fitted on.
-
-    Attributes:
-        increments: of all regions.
-        screen: the set C.
-        windows: of the regions in C.
-        split: the parts.
-        leaks: what training and test windows share.
-    """
+    """Data for a run: increments of all regions, the set C, windows of the regions in C, and their split."""
 
     increments: Increments
     screen: Screen
@@ -369,16 +346,11 @@ class Prepared:
     split: Split
     leaks: Leaks
 
-    @property
-    def in_c(self) -> Bool[np.ndarray, " regions"]:
-        """Which regions are in C."""
-        return self.screen.selected
-
 
 def prepare(panel: Panel, config: TrendConfig) -> Prepared:
-    """Takes increments, chooses C, slides windows and divides them.
+    """Takes increments, chooses C, and makes and splits the windows.
 
-    Under a split in time nothing but labels and test windows depends on later values.
+    In a split in time only labels and test windows depend on later values.
 
     Raises:
         InputError: when the data is too short, no region passes the screen, or the target does not fit the data.
@@ -386,8 +358,8 @@ def prepare(panel: Panel, config: TrendConfig) -> Prepared:
     increments = panel.increments(config.source.negatives)
     origins = possible_origins(increments, config.window)
     dates = len(increments.dates)
-    known = dates if config.screen.days == "all" else last_known(origins, config.split, dates)
+    known = dates if config.screen.days == "all" else count_known_dates(origins, config.split, dates)
     screen = fit_screen(increments, known, config.screen.threshold)
     windows = slide(increments, screen.selected, config.window)
-    split = divide(windows, config.split, config.seed)
+    split = split_windows(windows, config.split, config.seed)
     return Prepared(increments, screen, windows, split, count_leaks(windows, split, increments.counts.shape))

@@ -116,7 +116,7 @@ def test_data_too_short_for_the_grid_is_refused_before_anything_runs():
 
 
 def test_the_grid_holds_the_originals_own_setting():
-    with pytest.raises(ValidationError, match="lengths must hold 7"):
+    with pytest.raises(ValidationError, match="lengths must include 7"):
         StudyConfig(lengths=(3, 14))
 
 

@@ -74,7 +74,7 @@ def test_pairs_compare_networks_and_pool_with_the_others(found: dict[str, Any], 
     assert ours["difference"] == pytest.approx(expected["log_score"]["difference"])
 
 
-def test_each_origin_tells_what_was_known_and_a_warm_up_one_has_no_score(
+def test_each_origin_says_what_was_known_and_a_warm_up_one_has_no_score(
     found: dict[str, Any], table: pl.DataFrame
 ) -> None:
     rows = found["by_origin"]

@@ -13,13 +13,21 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from trend.small import epidemic
-from trend.walk.small import quick_walk, unwatched, walked
+from trend.walk.small import quick_walk, silent, walked
 from twofold.counts.panel import Panel
 from twofold.trend.baselines import Estimator, Rates
 from twofold.trend.walk import models
 from twofold.trend.walk.config import BacktestConfig
-from twofold.trend.walk.models import MODELS, Lesson, fit_models, forecast, prepare_refit, read_refits, walk_forward
-from twofold.trend.walk.schedule import known_at, schedule
+from twofold.trend.walk.models import (
+    MODELS,
+    TrainingData,
+    fit_models,
+    forecast,
+    prepare_refit,
+    read_refits,
+    walk_forward,
+)
+from twofold.trend.walk.schedule import known_at, make_schedule
 from twofold.trend.windows import fit_screen, slide
 
 DATES = 50
@@ -39,15 +47,15 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_an_outcome_that_takes_a_week_is_learned_from_a_week_later() -> None:
     config = quick_walk(window={"target": "sum7"})
     panel = epidemic(dates=DATES)
-    plan = schedule(panel, config)
+    plan = make_schedule(panel, config)
     assert plan.lookahead == 7
-    lesson = prepare_refit(panel, plan.refits[0], config)
-    assert lesson.windows.origin.max() + 7 == plan.refits[0].origins[0]
+    data = prepare_refit(panel, plan.refits[0], config)
+    assert data.windows.origin.max() + 7 == plan.refits[0].origins[0]
 
 
 def test_memory_and_activity_choose_what_is_learned_from() -> None:
     panel = epidemic(dates=DATES)
-    plan = schedule(panel, quick_walk())
+    plan = make_schedule(panel, quick_walk())
     refit = plan.refits[-1]
     now = refit.origins[0]
     short = prepare_refit(panel, refit, quick_walk(walk={"memory": 6}))
@@ -92,10 +100,10 @@ def test_no_later_count_changes_a_forecast_by_a_bit(negatives: str, every: int, 
 
 def test_a_worker_is_handed_no_later_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     panel, config = base("keep", 1)
-    plan = schedule(panel, config)
+    plan = make_schedule(panel, config)
     handed: list[np.datetime64] = []
     monkeypatch.setattr(models, "_make", lambda known, refit, config, marker: handed.append(known.dates[-1]))
-    walk_forward(panel, plan, config, tmp_path, unwatched)
+    walk_forward(panel, plan, config, tmp_path, silent)
     assert handed == [plan.dates[refit.origins[-1]] for refit in plan.refits]
 
 
@@ -134,7 +142,7 @@ def test_two_at_a_time_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_progress_counts_what_was_there_before(tmp_path: Path) -> None:
     panel, config = base("keep", 3)
-    plan = schedule(panel, config)
+    plan = make_schedule(panel, config)
     seen: list[tuple[int, int]] = []
     walk_forward(panel, plan, config, tmp_path, lambda done, total: seen.append((done, total)))
     walk_forward(panel, plan, config, tmp_path, lambda done, total: seen.append((done, total)))
@@ -146,62 +154,62 @@ def test_an_origin_without_c_is_skipped_and_says_why(tmp_path: Path) -> None:
     values = panel.values.copy()
     values[:, :-6] = 0  # nothing happens before, so nothing correlates
     config = quick_walk(walk={"warmup": 0, "last": 6})
-    quiet = replace(panel, values=values)
-    plan = schedule(quiet, config)
-    walk_forward(quiet, plan, config, tmp_path, unwatched)
+    inactive = replace(panel, values=values)
+    plan = make_schedule(inactive, config)
+    walk_forward(inactive, plan, config, tmp_path, silent)
     found = read_refits(tmp_path, plan)
     assert found[0][1] is None and "no region passes the screen" in found[0][0]["skipped"]
     assert any(table is not None for _, table in found)
 
 
-def test_a_forecast_is_made_for_each_region_of_c_and_quiet_ones_get_their_own_share(tmp_path: Path) -> None:
+def test_a_forecast_is_made_for_each_region_of_c_and_inactive_ones_get_their_own_share(tmp_path: Path) -> None:
     panel = epidemic(dates=DATES)
     values = panel.values.copy()
-    values[2, -30:] = values[2, -30]  # fell silent
+    values[2, -30:] = values[2, -30]  # no case any more
     panel, config = replace(panel, values=values), quick_walk(screen={"threshold": None})
-    plan = schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, unwatched)
+    plan = make_schedule(panel, config)
+    walk_forward(panel, plan, config, tmp_path, silent)
     refit = plan.refits[-1]
     facts, table = read_refits(tmp_path, plan)[-1]
     assert table is not None
     assert table["region"].to_list() == list(panel.regions) and facts["regions"] == len(panel.regions)
-    quiet = table.filter(~pl.col("active"))
+    inactive = table.filter(~pl.col("active"))
     windows = slide(
         known_at(panel, plan.dates[refit.origins[0]]).increments("keep"), np.ones(7, dtype=bool), config.window
     )
     known = windows.up[~windows.active & (windows.origin > refit.origins[0] - 20)]
-    assert "region c" in quiet["region"].to_list()
+    assert "region c" in inactive["region"].to_list()
     for name in (each for each in table.columns if each.startswith("p_")):
-        assert quiet[name].to_list() == pytest.approx([(known.sum() + 1) / (len(known) + 2)] * len(quiet))
+        assert inactive[name].to_list() == pytest.approx([(known.sum() + 1) / (len(known) + 2)] * len(inactive))
 
 
 def test_c_is_the_screen_of_the_increments_seen(tmp_path: Path) -> None:
     panel, config = base("keep", 1)
-    plan = schedule(panel, config)
-    lesson = prepare_refit(panel, plan.refits[2], config)
+    plan = make_schedule(panel, config)
+    data = prepare_refit(panel, plan.refits[2], config)
     expected = fit_screen(panel.increments("keep"), plan.refits[2].screened, 0.3)
-    assert np.array_equal(lesson.selected, expected.selected)
-    assert lesson.increments.counts.shape[1] == plan.refits[2].screened
+    assert np.array_equal(data.selected, expected.selected)
+    assert data.increments.counts.shape[1] == plan.refits[2].screened
 
 
 def test_markers_are_json_that_names_the_origins(tmp_path: Path) -> None:
     panel, config = base("keep", 3)
-    plan = schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, unwatched)
+    plan = make_schedule(panel, config)
+    walk_forward(panel, plan, config, tmp_path, silent)
     names = sorted(path.name for path in (tmp_path / "origins").iterdir())
     assert len(names) == 6, "a table and its facts for each refit; training states are gone"
     first = json.loads((tmp_path / "origins" / names[0]).read_text())
     assert first["origins"] == list(plan.refits[0].origins) and first["skipped"] is None
 
 
-def last_lesson(panel: Panel, config: BacktestConfig) -> Lesson:
-    return prepare_refit(panel, schedule(panel, config).refits[-1], config)
+def last_data(panel: Panel, config: BacktestConfig) -> TrainingData:
+    return prepare_refit(panel, make_schedule(panel, config).refits[-1], config)
 
 
 def test_every_model_forecasts_from_the_last_date() -> None:
     panel, config = epidemic(), quick_walk(screen={"threshold": None})
-    lesson = last_lesson(panel, config)
-    table = forecast(fit_models(lesson, config), panel.increments("keep"), lesson, config)
+    data = last_data(panel, config)
+    table = forecast(fit_models(data, config), panel.increments("keep"), data, config)
     assert table.columns == ["region", "origin", "active", *(f"p_{name}" for name in MODELS)]
     assert table["region"].to_list() == list(panel.regions)
     assert (table["origin"].to_numpy() == panel.dates[-1]).all()
@@ -209,12 +217,12 @@ def test_every_model_forecasts_from_the_last_date() -> None:
     assert ((chances > 0) & (chances < 1)).all() and len(np.unique(chances)) > 6
 
 
-def test_quiet_windows_are_left_to_the_models_that_learned_from_them() -> None:
+def test_inactive_windows_are_left_to_the_models_that_learned_from_them() -> None:
     panel = epidemic()
     learned, ruled = (quick_walk(screen={"threshold": None}, walk={"active_only": rule}) for rule in (False, True))
-    lesson = replace(last_lesson(panel, learned), quiet=np.zeros(98, dtype=bool))
-    ensemble = fit_models(lesson, learned)
-    own, given = (forecast(ensemble, panel.increments("keep"), lesson, config)[6] for config in (learned, ruled))
+    data = replace(last_data(panel, learned), inactive=np.zeros(98, dtype=bool))
+    ensemble = fit_models(data, learned)
+    own, given = (forecast(ensemble, panel.increments("keep"), data, config)[6] for config in (learned, ruled))
     assert not own["active"].any()
     assert {given[f"p_{name}"].item() for name in MODELS} == {0.01}
     assert own["p_gru"].item() != 0.01
@@ -224,19 +232,19 @@ def test_one_class_alone_leaves_the_base_rate() -> None:
     panel = epidemic(kind="incident")
     panel.values[:] = panel.values.max() - np.arange(50)  # always falls
     config = quick_walk(screen={"threshold": None})
-    estimators = fit_models(last_lesson(panel, config), config).estimators
+    estimators = fit_models(last_data(panel, config), config).estimators
     assert isinstance(estimators["logistic"], Rates) and isinstance(estimators["boosting"], Rates)
 
 
-@pytest.mark.parametrize("knob", [{"logistic_c": 1e-6}, {"boosting_rounds": 1}])
-def test_knobs_reach_their_classifier(knob: dict[str, float]) -> None:
+@pytest.mark.parametrize("setting", [{"logistic_c": 1e-6}, {"boosting_rounds": 1}])
+def test_settings_reach_their_classifier(setting: dict[str, float]) -> None:
     panel = epidemic(dates=120)
-    name = "logistic" if "logistic_c" in knob else "boosting"
+    name = "logistic" if "logistic_c" in setting else "boosting"
     spreads = []
-    for each in ({}, knob):
+    for each in ({}, setting):
         config = quick_walk(walk={"memory": None} | each)
-        lesson = last_lesson(panel, config)
-        ensemble = fit_models(lesson, config)
+        data = last_data(panel, config)
+        ensemble = fit_models(data, config)
         assert isinstance(ensemble.estimators[name], Estimator)
-        spreads.append(np.ptp(forecast(ensemble, panel.increments("keep"), lesson, config)[f"p_{name}"].to_numpy()))
+        spreads.append(np.ptp(forecast(ensemble, panel.increments("keep"), data, config)[f"p_{name}"].to_numpy()))
     assert spreads[1] < spreads[0]

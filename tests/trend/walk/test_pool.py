@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from twofold.trend.config import CalibrationConfig
-from twofold.trend.walk.pool import fit_weights, walk_pool
+from twofold.trend.walk.pool import fit_mixture_weights, walk_pool
 
 GENERATOR = np.random.default_rng(0)
 UP = GENERATOR.random(600) < 0.5
@@ -12,13 +12,13 @@ MEMBERS = np.stack([GOOD, 1 - GOOD, np.full(600, 0.5)], axis=1)
 
 
 def test_without_a_window_or_under_an_endless_prior_weights_are_equal() -> None:
-    assert fit_weights(MEMBERS[:0], UP[:0], DAY[:0], 0.0) == pytest.approx([1 / 3] * 3)
-    assert fit_weights(MEMBERS, UP, DAY, 1e9) == pytest.approx([1 / 3] * 3, abs=1e-6)
+    assert fit_mixture_weights(MEMBERS[:0], UP[:0], DAY[:0], 0.0) == pytest.approx([1 / 3] * 3)
+    assert fit_mixture_weights(MEMBERS, UP, DAY, 1e9) == pytest.approx([1 / 3] * 3, abs=1e-6)
 
 
 def test_the_better_member_gets_the_weight_the_more_the_more_days_speak() -> None:
     alone, drawn, few = (
-        fit_weights(MEMBERS[:n], UP[:n], DAY[:n], prior) for n, prior in ((600, 0.0), (600, 30.0), (40, 30.0))
+        fit_mixture_weights(MEMBERS[:n], UP[:n], DAY[:n], prior) for n, prior in ((600, 0.0), (600, 30.0), (40, 30.0))
     )
     assert alone[0] > 0.99
     assert 1 / 3 < few[0] < drawn[0] < alone[0]
@@ -31,14 +31,14 @@ def test_weights_have_the_best_log_score_of_all_mixtures() -> None:
     members = np.stack([noisy, other], axis=1)
     share = np.linspace(0, 1, 201)
     losses = [-np.log(np.where(UP, mixed, 1 - mixed)).mean() for mixed in (s * noisy + (1 - s) * other for s in share)]
-    assert fit_weights(members, UP, DAY, 0.0)[0] == pytest.approx(share[np.argmin(losses)], abs=0.01)
+    assert fit_mixture_weights(members, UP, DAY, 0.0)[0] == pytest.approx(share[np.argmin(losses)], abs=0.01)
 
 
-def pooled(up: np.ndarray, lookahead: int = 1, learns: np.ndarray | None = None) -> np.ndarray:
+def pooled(up: np.ndarray, lookahead: int = 1, usable: np.ndarray | None = None) -> np.ndarray:
     everything = np.ones(len(up), dtype=bool)
     config = CalibrationConfig(prior_days=5)
     found = walk_pool(
-        MEMBERS, up, DAY, lookahead, learns=everything if learns is None else learns, config=config, prior_days=5.0
+        MEMBERS, up, DAY, lookahead, usable=everything if usable is None else usable, config=config, prior_days=5.0
     )
     return found.probability
 
@@ -58,7 +58,7 @@ def test_the_first_forecasts_are_the_equal_pool() -> None:
     assert np.array_equal(pooled(UP)[:20], MEMBERS[:20] @ np.full(3, 1 / 3))
 
 
-def test_windows_that_do_not_teach_change_nothing() -> None:
-    learns = DAY % 2 == 0
-    other = np.where(learns, UP, ~UP)
-    assert np.array_equal(pooled(UP, learns=learns), pooled(other, learns=learns))
+def test_windows_that_are_not_usable_change_nothing() -> None:
+    usable = DAY % 2 == 0
+    other = np.where(usable, UP, ~UP)
+    assert np.array_equal(pooled(UP, usable=usable), pooled(other, usable=usable))

@@ -95,7 +95,7 @@ def _grid(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _screen(panel: Panel, prepared: Prepared) -> dict[str, Any]:
-    selected = prepared.in_c
+    selected = prepared.screen.selected
     first = min(FIRST_DAYS, prepared.increments.counts.shape[1])
     early = fit_screen(prepared.increments, first, 0.7).selected
     names = np.array(panel.regions)

@@ -81,7 +81,9 @@ def _run_setting(panel: Panel, setting: Setting, folder: Path) -> dict[str, Any]
     stage = Stage("evaluate", *data, split.known, setting.config, {"test": split.test})
     records: list[dict[str, Any]] = []
     [members] = fit_members([stage], folder / setting.name, records.append)
-    probability = stage.predict(members, np.arange(len(up)))[setting.config.model.cell]
+    probability = members.predict(stage.inputs, prepared.increments.regions, np.arange(len(up)))[
+        setting.config.model.cell
+    ]
     result = setting.tags | {
         "name": setting.name,
         "seed": setting.config.seed,

@@ -6,7 +6,7 @@ from typing import Any
 
 from twofold.counts.panel import Panel
 from twofold.trend.config import ScreenConfig, StudyConfig, TrendConfig, WindowConfig
-from twofold.trend.recipes import CELLS, original
+from twofold.trend.recipes import ORIGINAL_NETWORKS, original
 from twofold.trend.windows import prepare
 
 TRIALS: tuple[tuple[str, dict[str, int]], ...] = (
@@ -53,7 +53,7 @@ def all_settings(config: StudyConfig) -> list[Setting]:
     """The grid on random and temporal splits, one window per country, the trials, and the runs with China."""
     seeds = range(config.seed, config.seed + config.seeds)
     settings: list[Setting] = []
-    for cell, layers in CELLS:
+    for cell, layers in ORIGINAL_NETWORKS:
         for length in config.lengths:
             for start in config.starts:
                 base = original(cell, length, layers, start)

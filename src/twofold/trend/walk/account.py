@@ -1,4 +1,4 @@
-"""The account of a walk forward: forecasts pooled in the order of time, then every figure that `scores.json` holds."""
+"""Results of a backtest: the refits' forecasts pooled in time order and scored, for `scores.json`."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ SHOWN = ("pool", *CELLS, "logistic", "boosting")
 BY_ORIGIN = ("log_score", "brier_score", "brier_skill", "roc_auc")
 
 
-def settle(panel: Panel, source: str, plan: Schedule, config: BacktestConfig, folder: RunFolder) -> None:
-    """Pools, scores and saves what `walk_forward` forecast; everything the report reads is in the folder afterwards.
+def save_scores(panel: Panel, source: str, plan: Schedule, config: BacktestConfig, folder: RunFolder) -> None:
+    """Pools and scores the forecasts of `walk_forward` and writes all that the report reads.
 
     `source` is the name of the data file, or "simulated".
 
@@ -38,7 +38,7 @@ def settle(panel: Panel, source: str, plan: Schedule, config: BacktestConfig, fo
     frame = _with_outcomes(pl.concat(tables), panel, plan, config) if tables else pl.DataFrame()
     if not len(frame) or not frame["scored"].any():
         raise InputError(f"no forecast could be made: {skipped[-1]['skipped']}")
-    frame, origins = pool(frame, plan, config)
+    frame, origins = _add_pool(frame, plan, config)
     scored = frame.filter("scored").drop("scored", "at", "first_label")
     write_parquet(folder.path / "predictions.parquet", scored)
     facts = {at: fact for fact, _ in refits for at in fact["origins"]}
@@ -46,35 +46,35 @@ def settle(panel: Panel, source: str, plan: Schedule, config: BacktestConfig, fo
         "recipe": config.recipe,
         "seed": config.seed,
         "simulated": source == "simulated",
-        # Corrections are taken off earlier dates after each cut, so the note on looking ahead does not hold here.
+        # Corrections are redistributed after each cut, so the note on looking ahead does not apply here.
         "data": describe_data(panel, config.source, source)
         | {"notes": [*panel.notes, *panel.increments(config.source.negatives).notes]},
         "walk": _describe_walk(plan, config),
         "skipped": [
             {"origin": str(plan.dates[at]), "reason": fact["skipped"]} for fact in skipped for at in fact["origins"]
         ],
-        **score_walk(scored, config),
+        **_scores(scored, config),
         "by_origin": [_describe_origin(frame, at, facts[at], plan, origins[at]) for at in sorted(origins)],
     }
     write_json(folder.path / "scores.json", account)
 
 
 def _with_outcomes(frame: pl.DataFrame, panel: Panel, plan: Schedule, config: BacktestConfig) -> pl.DataFrame:
-    """Adds what happened, which no refit could see: in the end (`label`), and as it was first known (`first_label`)."""
-    asked, increments = config.window, panel.increments(config.source.negatives)
-    labels = label(increments.counts, asked.target, asked.horizon)
+    """Adds the outcomes: by the final data (`label`), and as first known (`first_label`)."""
+    window, increments = config.window, panel.increments(config.source.negatives)
+    labels = label(increments.counts, window.target, window.horizon)
     row = {name: index for index, name in enumerate(increments.regions)}
     at = np.searchsorted(plan.dates, frame["origin"].to_numpy().astype("datetime64[D]"))
     region = np.array([row[name] for name in frame["region"]])
     column = at - labels.first
-    # A correction that is taken off earlier dates changes outcomes later on; what the pool learns from must not.
+    # Redistributing a later correction changes earlier outcomes; those that the pool is fitted on must not change.
     cuts = {origin: known_at(panel, plan.dates[int(origin) + plan.lookahead]) for origin in np.unique(at).tolist()}
     known = {
-        origin: label(cut.increments(config.source.negatives).counts, asked.target, asked.horizon).up[:, -1]
+        origin: label(cut.increments(config.source.negatives).counts, window.target, window.horizon).up[:, -1]
         for origin, cut in cuts.items()
     }
     return frame.with_columns(
-        target_date=pl.Series(plan.dates[at + asked.horizon]),
+        target_date=pl.Series(plan.dates[at + window.horizon]),
         label=pl.Series(labels.up[region, column]),
         tie=pl.Series(labels.tie[region, column]),
         first_label=pl.Series([bool(known[origin][row]) for origin, row in zip(at.tolist(), region, strict=True)]),
@@ -83,14 +83,10 @@ def _with_outcomes(frame: pl.DataFrame, panel: Panel, plan: Schedule, config: Ba
     )
 
 
-def pool(
+def _add_pool(
     frame: pl.DataFrame, plan: Schedule, config: BacktestConfig
 ) -> tuple[pl.DataFrame, dict[int, tuple[dict[str, float], Calibration]]]:
-    """Adds `p_pool`, weighted and calibrated by what was known at each origin, and `p_equal_pool`, the plain mean.
-
-    Returns:
-        The forecasts, and by origin the members' weights and the calibration.
-    """
+    """Adds `p_pool`, from `walk_pool`, and `p_equal_pool`, the mean; also each origin's weights and calibration."""
     wanted = {config.model.cell, *config.ensemble.partners}
     names = [name for name in MODELS if name in wanted]
     members = frame.select(f"p_{name}" for name in names).to_numpy()
@@ -100,7 +96,7 @@ def pool(
         frame["first_label"].to_numpy(),
         at,
         plan.lookahead,
-        learns=frame["active"].to_numpy(),
+        usable=frame["active"].to_numpy(),
         config=config.calibration,
         prior_days=config.walk.weight_prior_days,
     )
@@ -112,8 +108,7 @@ def pool(
     return frame.with_columns(**{name: pl.Series(values) for name, values in pooled.items()}), learned
 
 
-def score_walk(frame: pl.DataFrame, config: BacktestConfig) -> dict[str, Any]:
-    """Scores with intervals of every model on all and on active windows, paired differences, reliability."""
+def _scores(frame: pl.DataFrame, config: BacktestConfig) -> dict[str, Any]:
     sets = {"active": np.flatnonzero(frame["active"].to_numpy()), "all": np.arange(len(frame))}
     day = frame["origin"].to_numpy().astype("datetime64[D]").astype(np.int64)
     judge = Judge(frame["label"].to_numpy(), day, sets, config.score, config.seed)
@@ -151,7 +146,7 @@ def _describe_walk(plan: Schedule, config: BacktestConfig) -> dict[str, Any]:
 def _describe_origin(
     frame: pl.DataFrame, at: int, fact: dict[str, Any], plan: Schedule, learned: tuple[dict[str, float], Calibration]
 ) -> dict[str, Any]:
-    """What was known at an origin, and how well it was forecast; a warm-up origin has no scores."""
+    """The training set, weights and scores of an origin; a warm-up origin has no scores."""
     every = frame.filter(pl.col("at") == at)
     here = every.filter("active")
     up, (weights, calibration) = here["label"].to_numpy(), learned

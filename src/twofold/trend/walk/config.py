@@ -1,4 +1,4 @@
-"""Every knob of a walk forward through time on one page."""
+"""All settings of a backtest that walks forward in time."""
 
 from datetime import date
 from typing import Annotated
@@ -23,46 +23,46 @@ from twofold.trend.config import (
 
 
 class WalkConfig(Config):
-    """Which dates are forecast, and what the models of each may learn from.
+    """Which dates are forecast, and from which training windows.
 
-    A forecast's origin is the last date that it may see; its target date lies `window.horizon` dates after the origin.
+    A forecast's origin is the last date it may see; its target date lies `window.horizon` dates after the origin.
     """
 
     last: Annotated[int, tyro.conf.arg(aliases=("--last",))] = Field(default=15, ge=1)
-    """Number of target dates, the last of which is the last one whose outcome is known (or `until`)."""
+    """Number of target dates; the last of them is `until`, or the last date whose outcome is known."""
     first: Annotated[date | None, tyro.conf.arg(aliases=("--first",))] = None
-    """First target date, such as 2020-03-29; `last` is not looked at then."""
+    """First target date, such as 2020-03-29; replaces `last`."""
     until: Annotated[date | None, tyro.conf.arg(aliases=("--until",))] = None
     """Last target date; by default the last one whose outcome is known."""
     every: Annotated[int, tyro.conf.arg(aliases=("--every",))] = Field(default=1, ge=1)
     """Dates between two refits; 1 refits at every origin."""
     warmup: int = Field(default=7, ge=0)
-    """Target dates before the first that are forecast, too, to learn weights and calibration from; never scored."""
+    """Earlier target dates, forecast to fit weights and calibration, but never scored."""
     memory: int | None = Field(default=28, ge=1)
-    """Models learn from windows whose origin is one of this many last dates; None: from all."""
+    """Models are trained on windows whose origin is one of this many last dates; None: on all."""
     active_only: bool = True
-    """Models learn from windows with a case; one without gets the share of "up" among windows without a case."""
+    """Train on windows with a case only; the others get the share of "up" among windows without a case."""
     logistic_c: float = Field(default=0.01, gt=0.0)
     """Inverse strength of the logistic regression's penalty."""
     boosting_rounds: int = Field(default=60, ge=1)
     """Trees of the gradient boosting."""
     weight_prior_days: float = Field(default=28.0, ge=0.0)
-    """Draws the pool's weights towards equal ones with the weight of this many days."""
+    """Shrinks the pool's weights towards equal ones with the weight of this many days."""
     jobs: Annotated[int, tyro.conf.arg(aliases=("--jobs",))] = Field(default=0, ge=0, exclude=True)
-    """Refits at the same time; 0: one for each core. Changes no result, so no config.json holds it."""
+    """Refits run in parallel; 0: one per core. Changes no result, so it is not in config.json."""
 
 
 class WalkScreenConfig(Config):
-    """The set C: regions correlated with at least one other region, as far as was known."""
+    """The set C: regions correlated with at least one other region up to the origin."""
 
     threshold: float | None = Field(default=0.7, ge=-1.0, lt=1.0)
     """A region is in C when its Pearson correlation with another exceeds this; None keeps every region."""
     fixed: bool = False
-    """Keep the C of the first target date, chosen on the dates before it; else each refit chooses anew."""
+    """Keep the C chosen on the dates before the first target date; else each refit chooses its own."""
 
 
 class BacktestConfig(RecipeConfig):
-    """One walk forward: refitted as it goes, each forecast from what was known at its origin."""
+    """One backtest: models refitted along the way, each forecast made from what was known at its origin."""
 
     recipe: str = "walk-next-day"
     """Name of the recipe that the config started from."""
@@ -86,7 +86,7 @@ class BacktestConfig(RecipeConfig):
 
     @property
     def trend(self) -> TrendConfig:
-        """What the networks of one origin are fitted by: every cell, whatever is pooled, and one at a time."""
+        """The config of one refit's networks: every cell, whatever is pooled, trained one at a time."""
         shared = {
             name: getattr(self, name) for name in TrendConfig.model_fields.keys() & type(self).model_fields.keys()
         }

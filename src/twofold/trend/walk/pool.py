@@ -1,4 +1,4 @@
-"""Weights and calibration of a pool, learned forecast by forecast from what was known at each origin."""
+"""Weights and calibration of a pool, fitted at each origin on the outcomes known there."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,17 @@ from jaxtyping import Bool, Float, Int64
 from twofold.trend.calibrate import Calibration, apply_calibration, fit_calibration, identity
 from twofold.trend.config import CalibrationConfig
 
-FLOOR = 1e-6
-ROUNDS = 200  # of expectation and maximisation; weights move by less than 1e-6 by then
+ROUNDS = 200  # EM iterations; the last changes weights by less than 1e-6
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """A pool along a walk.
+    """The pool of a backtest.
 
     Attributes:
-        probability: of each window, weighted and calibrated by what was known at its origin.
-        weights: of the members, a row for each origin in ascending order.
-        calibrations: one for each origin.
+        probability: of each window, weighted and calibrated.
+        weights: of the members at each origin, in ascending order.
+        calibrations: one per origin.
     """
 
     probability: Float[np.ndarray, " windows"]
@@ -27,23 +26,22 @@ class Pooled:
     calibrations: tuple[Calibration, ...]
 
 
-def fit_weights(
+def fit_mixture_weights(
     members: Float[np.ndarray, "windows members"],
     up: Bool[np.ndarray, " windows"],
     day: Int64[np.ndarray, " windows"],
     prior_days: float,
 ) -> Float[np.ndarray, " members"]:
-    """Weights of a linear pool with the highest log score, drawn towards equal weights.
+    """Weights of the linear pool with the best log score, shrunk towards equal weights.
 
-    Expectation and maximisation of a mixture under a Dirichlet prior: each day counts as one observation, shared by
-    its windows, since windows of a day rise and fall together; the prior counts as `prior_days` days that all members
-    explain alike.
+    Expectation-maximisation for mixture weights under a symmetric Dirichlet prior. The windows of a day are correlated,
+    so together they count as one observation; the prior counts as `prior_days` days.
 
     Args:
         members: probability of "up" by each member.
-        up: what happened.
+        up: labels.
         day: of each window; only equality matters.
-        prior_days: weight of the prior; 0 lets the days decide alone.
+        prior_days: weight of the prior; 0: maximum likelihood.
 
     Source:
         Dempster, Laird & Rubin (1977), section 4.3 (mixtures); Raftery et al. (2005), Using Bayesian model averaging
@@ -55,11 +53,11 @@ def fit_weights(
         return weights
     _, place, sizes = np.unique(day, return_inverse=True, return_counts=True)
     share, days = 1 / sizes[place], len(sizes)
-    likelihood = np.clip(np.where(up[:, None], members, 1 - members), FLOOR, None)
+    likelihood = np.clip(np.where(up[:, None], members, 1 - members), 1e-6, None)
     for _ in range(ROUNDS):
-        blame = weights * likelihood
-        blame /= blame.sum(axis=1, keepdims=True)
-        weights = (prior_days / count + share @ blame) / (prior_days + days)
+        responsibility = weights * likelihood
+        responsibility /= responsibility.sum(axis=1, keepdims=True)
+        weights = (prior_days / count + share @ responsibility) / (prior_days + days)
     return weights
 
 
@@ -69,27 +67,26 @@ def walk_pool(
     origin: Int64[np.ndarray, " windows"],
     lookahead: int,
     *,
-    learns: Bool[np.ndarray, " windows"],
+    usable: Bool[np.ndarray, " windows"],
     config: CalibrationConfig,
     prior_days: float,
 ) -> Pooled:
-    """Pools forecasts in the order of their origins; none sees an outcome that was not known at its origin.
+    """Pools forecasts in the order of their origins, each with the outcomes known at its origin alone.
 
     Args:
         members: probability of "up" by each member.
-        up: what happened.
+        up: labels.
         origin: index of each window's last date seen.
-        lookahead: dates after an origin on which its outcome is known.
-        learns: windows whose outcomes teach (the active ones).
-        config: method and prior of the calibration; it is fitted on earlier forecasts of the pool itself.
-        prior_days: as in `fit_weights`.
-
+        lookahead: dates after an origin on which its label is known.
+        usable: windows on which weights and calibration may be fitted (the active ones).
+        config: method and prior of the calibration, which is fitted on the pool's earlier forecasts.
+        prior_days: as in `fit_mixture_weights`.
     """
     raw, probability = np.empty(len(up)), np.empty(len(up))
     weights, calibrations = [], []
     for now in np.unique(origin):
-        past, here = learns & (origin + lookahead <= now), origin == now
-        weights.append(fit_weights(members[past], up[past], origin[past], prior_days))
+        past, here = usable & (origin + lookahead <= now), origin == now
+        weights.append(fit_mixture_weights(members[past], up[past], origin[past], prior_days))
         raw[here] = members[here] @ weights[-1]
         days = len(np.unique(origin[past]))
         calibrations.append(

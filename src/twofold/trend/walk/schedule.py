@@ -1,4 +1,4 @@
-"""Which dates a walk forward is asked about, and when its models are fitted anew."""
+"""Which dates a backtest forecasts, and when its models are refitted."""
 
 from dataclasses import dataclass, replace
 
@@ -16,7 +16,7 @@ class Refit:
 
     Attributes:
         origins: ascending; each forecast sees the increments up to its origin, the fit those up to the first.
-        screened: increments, from the first on, that choose C.
+        screened: number of leading increments on which C is chosen.
     """
 
     origins: tuple[int, ...]
@@ -25,10 +25,10 @@ class Refit:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All refits of a walk.
+    """All refits of a backtest.
 
     Attributes:
-        refits: in the order of time, those of the warm-up first.
+        refits: in time order, those of the warm-up first.
         first: the first origin that is scored.
         dates: of the increments.
         lookahead: dates after an origin that its outcome needs.
@@ -40,25 +40,25 @@ class Schedule:
     lookahead: int
 
 
-def schedule(panel: Panel, config: BacktestConfig) -> Schedule:
-    """Which origins are forecast from, and when the models are refitted.
+def make_schedule(panel: Panel, config: BacktestConfig) -> Schedule:
+    """Chooses the origins and the refits.
 
     Raises:
-        InputError: when the data holds no such target dates, or the target does not fit the data.
+        InputError: when the data lacks the target dates, or the target does not fit the data.
     """
-    increments, asked, walk = panel.increments(config.source.negatives), config.window, config.walk
-    possible = possible_origins(increments, asked)
+    increments, window, walk = panel.increments(config.source.negatives), config.window, config.walk
+    possible = possible_origins(increments, window)
     possible = possible[possible >= MIN_DATES - 1]  # what is cut there must still be a panel
-    targets = increments.dates[possible + asked.horizon]
+    targets = increments.dates[possible + window.horizon]
     chosen = possible[targets <= np.datetime64(walk.until or targets[-1].astype(object))]
     if walk.first is not None:
-        chosen = chosen[increments.dates[chosen + asked.horizon] >= np.datetime64(walk.first)]
+        chosen = chosen[increments.dates[chosen + window.horizon] >= np.datetime64(walk.first)]
     elif len(chosen) < walk.last:
         raise InputError(f"--last {walk.last}: the data has {len(chosen)} target dates whose outcome is known")
     else:
         chosen = chosen[-walk.last :]
     if not len(chosen):
-        raise InputError(f"no target date lies there; the data has {targets[0]} to {targets[-1]}")
+        raise InputError(f"no target date in that range; the data has {targets[0]} to {targets[-1]}")
     first = int(chosen[0])
     origins = np.concatenate([possible[possible < first][-walk.warmup or len(possible) :], chosen])
     block = (origins - first) // walk.every

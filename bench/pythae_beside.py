@@ -1,10 +1,10 @@
-"""Our vae study beside pythae, the best-known library of VAEs: same images, same split, same time, one scorer.
+"""Our vae study compared with the library pythae: same images, split, training time and scores.
 
-`TWOFOLD_DATA=FOLDER python bench/pythae_beside.py [SECONDS]` (extra `bench`; 300 s a model by default) trains, one
+`TWOFOLD_DATA=FOLDER python bench/pythae_beside.py [SECONDS]` (extra `bench`; 300 s per model by default) trains, one
 after the other, our default recipe; pythae's VAE with its own CelebA network and its trainer's defaults; and pythae's
 BetaVAE with our identical network, its beta our sigma^2, our learning rate and batch size. Each is scored on the test
 images from (mu, logvar, reconstruction) with one sigma, fitted on the validation images. Then both train the
-identical network in turn, to compare images a second. Fails when ours is not .3 bits per dim below the first, or is
+identical network in turn, to compare images per second. Fails when ours is not .3 bits per dim below the first, or is
 worse than the second, or runs at less than 1.25 times pythae's speed.
 """
 # pyright: reportMissingImports=false
@@ -52,7 +52,7 @@ WARM_UP_S = 20.0
 
 
 class OutOfTimeError(Exception):
-    """Ends pythae's training, which has no other way out before its last epoch."""
+    """Ends pythae's training before its last epoch; it offers no other way."""
 
 
 class Clock(TrainingCallback):
@@ -71,7 +71,7 @@ class Clock(TrainingCallback):
 
 
 def train_pythae(model: VAE, pixels: Tensor, seconds: float, **settings: Any) -> tuple[int, float]:
-    """Trains in place by pythae's own trainer; images seen and seconds taken."""
+    """Trains in place with pythae's own trainer; returns images seen and seconds taken."""
     clock = Clock(seconds)
     with tempfile.TemporaryDirectory() as folder:
         config = BaseTrainerConfig(output_dir=folder, num_epochs=1_000_000, **settings)
@@ -84,7 +84,7 @@ def train_pythae(model: VAE, pixels: Tensor, seconds: float, **settings: Any) ->
 
 
 class OurEncoder(BaseEncoder):
-    """Our encoder in pythae's form."""
+    """Our encoder with pythae's interface."""
 
     def __init__(self, vae: Vae) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class OurEncoder(BaseEncoder):
 
 
 class OurDecoder(BaseDecoder):
-    """Our decoder in pythae's form."""
+    """Our decoder with pythae's interface."""
 
     def __init__(self, vae: Vae) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class OurDecoder(BaseDecoder):
 
 
 class Scored(nn.Module):
-    """Any of the models as the scorer takes it, with a sigma of its own."""
+    """Any of the models with the interface that `evaluate` needs, with a given sigma."""
 
     def __init__(self, model: "Vae | VAE", sigma: float) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ def batches(images: Images, rows: np.ndarray) -> list[Tensor]:
 
 
 def fitted_sigma(model: "Vae | VAE", images: Images, rows: np.ndarray) -> float:
-    """The sigma of the largest likelihood on these images: the root of the mean squared error, over draws of z."""
+    """The maximum-likelihood sigma on these images: the root of the mean squared error, over samples of z."""
     unit = Scored(model, 1.0).eval()
     generator, total = torch_generator(0, "sigma"), 0.0
     with torch.no_grad():
@@ -157,7 +157,7 @@ def score(name: str, model: "Vae | VAE", images: Images, split: Split) -> float:
 
 
 def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) -> Vae:
-    """Our whole training, validation and checkpoints counted, within the seconds: its budget is images, so measured."""
+    """Our whole training with validation and checkpoints in the given seconds; its budget in images is measured."""
     pace = ours_a_second(images, split, config, WARM_UP_S)
     budget = config.train.model_copy(update={"images": int(0.93 * seconds * pace)})
     began = time.perf_counter()
@@ -168,8 +168,8 @@ def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) 
             config.model_copy(update={"train": budget}),
             CPU,
             checkpoints=Path(folder),
-            journal=lambda record: None,
-            progress=lambda done, whole: None,
+            on_epoch=lambda record: None,
+            on_step=lambda done, total: None,
         )
     took = time.perf_counter() - began
     print(f"ours: {trained.images_seen:,} images in {took:.0f} s ({WARM_UP_S:.0f} s before that set its budget)")
@@ -177,7 +177,7 @@ def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) 
 
 
 def ours_a_second(images: Images, split: Split, config: VaeConfig, seconds: float) -> float:
-    """Images a second of our training steps."""
+    """Images per second of our training steps."""
     vae = Vae.seeded(config, 0)
     optimiser = torch.optim.AdamW(vae.parameters(), lr=config.train.learning_rate, fused=True)
     state = TrainState(vae, optimiser, Vae.seeded(config, 0))
@@ -192,9 +192,9 @@ def ours_a_second(images: Images, split: Split, config: VaeConfig, seconds: floa
 
 
 def in_pythae(config: VaeConfig, sigma: float) -> tuple[BetaVAE, Vae]:
-    """Our network, in the memory order that it has when nobody asks for another, under pythae's loss.
+    """Our network, in PyTorch's default memory order, under pythae's loss.
 
-    That is half the squared error + its beta x KL: sigma^2 times ours, less a constant, where its beta is sigma^2.
+    That is half the squared error + its beta x KL: sigma^2 times ours up to a constant, where its beta is sigma^2.
     """
     torch.manual_seed(0)
     vae = Vae(config)
@@ -210,7 +210,7 @@ def main() -> int:
     images = load_images(path, config.image, strict=False, cache=default_folder())
     split = split_images(images.hashes, config.split)
     pixels = torch.from_numpy(images.pixels[split.train]).permute(0, 3, 1, 2).contiguous().float().div_(255)
-    print(f"{len(split.train)} training images, {torch.get_num_threads()} threads, {seconds:.0f} s a model", flush=True)
+    print(f"{len(split.train)} training images, {torch.get_num_threads()} threads, {seconds:.0f} s each", flush=True)
 
     ours = train_ours(images, split, config, seconds)
     our_bits = score("ours, default recipe", ours, images, split)

@@ -20,7 +20,7 @@ from vae.small import discs, images_of, silent, tiny
 
 def done(images: Images, config: VaeConfig, folder: Path) -> tuple[dict[str, Any], Path]:
     with claim(folder, config, images.digest, []) as held:
-        execute(images, config, held, labels=None, journal=silent, progress=silent)
+        execute(images, config, held, labels=None, on_epoch=silent, on_step=silent)
         held.finish()
     return json.loads((folder / "scores.json").read_text()), folder
 

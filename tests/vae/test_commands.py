@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from PIL import Image
 
 from twofold.cli import main
+from twofold.trend.config import TrendConfig
 from twofold.vae import account, load, sweep
+from twofold.vae.config import SweepConfig, VaeConfig
 from vae.small import discs, folder_of
 
 FLAGS = [
@@ -344,12 +347,13 @@ def test_what_can_not_be_done_is_said(run: Path, pictures: Path, capsys: Output,
     assert said in refused(capsys, "vae", command, str(run), *others)
 
 
-def test_help_and_what_is_wrong_with_words_or_paths_import_nothing_slow() -> None:
-    asked = ("run --help", "sweep --help", "sample --help", "run --images nowhere", "run --recipe x", "encode nowhere")
+def test_help_errors_and_saved_scores_import_nothing_slow(run: Path) -> None:
+    commands = ("run --help", "sweep --help", "sample --help", "run --images nowhere", "run --recipe x")
+    commands += ("encode nowhere", f"score {run}")
     code = f"""
 import contextlib, sys
 from twofold.cli import main
-for words in {asked}:
+for words in {commands}:
     with contextlib.suppress(SystemExit):
         main(["vae", *words.split()])
 print(*sys.modules)"""
@@ -358,6 +362,16 @@ print(*sys.modules)"""
     loaded = set(ended.stdout.splitlines()[-1].split())
     assert "twofold.vae.commands" in loaded
     assert not loaded & {"torch", "sklearn", "matplotlib", "scipy"}
+
+
+def test_scores_of_another_study_or_of_a_sweep_are_refused(run: Path, tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "DONE").touch()
+    assert "config.json is missing" in refused(capsys, "vae", "score", str(tmp_path))
+    shutil.copy(run / "scores.json", tmp_path)
+    sweep = SweepConfig(base=VaeConfig(), betas=(1.0,), seeds=(0,)).to_json()
+    for config in (TrendConfig().to_json(), sweep, "half of it"):
+        (tmp_path / "config.json").write_text(config)
+        assert "config.json is not that of a vae run" in refused(capsys, "vae", "score", str(tmp_path))
 
 
 @pytest.mark.parametrize("command", ["score", "reconstruct", "sample", "interpolate", "traverse", "encode"])

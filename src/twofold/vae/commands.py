@@ -191,8 +191,9 @@ def score(argv: list[str]) -> int:
     flags = parse(ScoreFlags, argv, "vae score")
     require_done(flags.run, "twofold vae run")
     if flags.images is None:
+        config = text(flags.run, "config.json")
         try:
-            VaeConfig.from_json(text(flags.run, "config.json"), "config.json")
+            VaeConfig.from_json(config, "config.json")
         except InputError as error:
             wanted = "give the folder of a finished `twofold vae run`"
             raise RunFolderError(f"{flags.run}: config.json is not that of a vae run; {wanted}") from error

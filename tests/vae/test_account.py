@@ -1,4 +1,4 @@
-"""The account of a run: its figures agree with each other and with the files beside them."""
+"""The values of scores.json agree with each other and with the run's other files."""
 
 import json
 import math
@@ -83,7 +83,7 @@ def test_the_scores_are_those_of_the_saved_model(run: tuple[dict[str, Any], Path
     assert rate.mean() == pytest.approx(scores["test"]["rate_nats"], rel=1e-5)
 
 
-def test_training_is_told(run: tuple[dict[str, Any], Path]) -> None:
+def test_training_is_described(run: tuple[dict[str, Any], Path]) -> None:
     scores, folder = run
     training, lines = scores["training"], (folder / "metrics.jsonl").read_text().splitlines()
     assert training["epochs"] == 5 == len(lines)
@@ -128,11 +128,11 @@ def test_some_rows_are_spread_evenly(number: int, most: int, rows: list[int]) ->
 def test_the_baseline_is_fitted_on_no_more_than_memory_holds(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     split = Split(np.arange(60), np.arange(60, 70), np.arange(70, 86))
     assert score_linear(images, split, tiny())["fitted_on"] == 60
-    monkeypatch.setattr("twofold.vae.account.NUMBERS", 16 * 16 * 3 * 20)
+    monkeypatch.setattr("twofold.vae.account.MAX_VALUES", 16 * 16 * 3 * 20)
     assert score_linear(images, split, tiny())["fitted_on"] == 20
 
 
-def test_samples_that_are_copies_are_told() -> None:
+def test_samples_that_are_copies_are_found() -> None:
     test = np.linspace(0.1, 0.3, 101)
     copies = describe_memory({"nearest_distance": np.array([0.0, 0.05, 0.2, 0.2]), "test_distance": test})
     assert copies["closer_than_test"] == 0.5

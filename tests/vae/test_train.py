@@ -51,7 +51,7 @@ def test_it_learns(images: Images, tmp_path: Path) -> None:
     assert last["validation_loss"] == pytest.approx(last["validation_rate"] + last["validation_distortion"], rel=1e-9)
 
 
-def test_a_record_tells_what_the_report_draws(images: Images, tmp_path: Path) -> None:
+def test_a_record_holds_what_the_report_draws(images: Images, tmp_path: Path) -> None:
     result = trained(images, tmp_path)
     names = {"epoch", "images", "learning_rate", "seconds", "beta_now", "sigma"}
     names |= {f"{part}_{what}" for part in ("train", "validation") for what in ("loss", "rate", "distortion")}

@@ -14,7 +14,7 @@ from twofold.vae.account import score_linear
 from twofold.vae.config import SweepConfig, VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.run import execute
-from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, table
+from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, optima
 from twofold.vae.train import OnEpoch, OnStep
 
 
@@ -72,7 +72,7 @@ def summarise(config: SweepConfig, folder: Path) -> None:
             "eigenvalues": list(EIGENVALUES),
             "noise": NOISE,
             "entropy_nats": entropy(np.diag(EIGENVALUES)),
-            "rows": table(config.betas),
+            "rows": optima(config.betas),
         },
     }
     write_json(folder / "sweep.json", sweep)

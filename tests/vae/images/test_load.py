@@ -455,7 +455,7 @@ def test_duplicates_share_a_part(numbers):
     assert len({(number, part) for number, part in zip(numbers, found, strict=True)}) == len(set(numbers))
 
 
-def test_shares_are_about_those_asked_for():
+def test_shares_are_about_those_of_the_config():
     split = split_images(hashes_of(range(20_000)), SplitConfig(validation_fraction=0.05, test_fraction=0.15))
     assert len(split.test) == pytest.approx(3000, rel=0.06)
     assert len(split.validation) == pytest.approx(1000, rel=0.1)

@@ -1,4 +1,4 @@
-"""A path as a source of images: what it is, what tells that it has not changed, and the files in it."""
+"""A path as a source of images: its kind, a stamp that detects changes, and the files in it."""
 
 import contextlib
 import hashlib
@@ -34,7 +34,7 @@ from twofold.vae.images.items import (
 
 
 class Stamp(NamedTuple):
-    """What tells, without reading it, that a source has not changed: a hash of names, sizes, modes and times."""
+    """Detects, without reading the files, that a source has changed: a hash of names, sizes, modes and times."""
 
     place: str
     fingerprint: str
@@ -57,13 +57,13 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """Finds out what a path is, by its first bytes; reads no image.
+    """Determines the kind of a source by its first bytes; reads no image.
 
     Args:
         path: a folder of any depth, a zip, a tar (also compressed), or an array (.npy, .npz).
 
     Raises:
-        DataError: when there is nothing, nothing that may be read, or something that holds no images.
+        DataError: when the path does not exist, can't be read, or is no source of images.
     """
     taken = time.time_ns()
     try:
@@ -116,7 +116,7 @@ class _File(NamedTuple):
     path: str
     size: int
     changed: int
-    mode: int  # whoever gives permission to read changes nothing else
+    mode: int  # giving permission to read changes nothing else
 
 
 def _folder(root: Path, taken: int) -> Source:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 
 from twofold.engine.errors import InputError
 from twofold.engine.files import table
@@ -172,11 +172,6 @@ def describe_memory(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         "test_distance": float(np.median(test)),
         "closer_than_test": float((samples < np.quantile(test, CLOSE_QUANTILE)).mean()),
     }
-
-
-def collapsed(kl_units: Float[np.ndarray, " latent"]) -> int:
-    """Number of units that carry no information on the image."""
-    return int((kl_units < COLLAPSED_NATS).sum())
 
 
 def spread(number: int, most: int) -> Int64[np.ndarray, " rows"]:

@@ -72,7 +72,6 @@ def fit_linear(
         train: images in [0, 1].
         validation: images in [0, 1] that choose the number of components.
         components: largest number of components.
-        seed: of the randomised solver.
 
     Source:
         Tipping & Bishop (1999), equations 7 and 8; Halko, Martinsson & Tropp (2011), Finding structure with randomness,

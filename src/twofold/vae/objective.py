@@ -26,11 +26,8 @@ def loss_terms(
     unit whose mean rate is below its free nats has no gradient from the rate.
 
     Args:
-        output: the decoder's, for a sample of z.
+        output: parameters of the likelihood p(x|z), decoded from a sample of z.
         x: the images, in [0, 1].
-        mu: mean of q(z|x).
-        logvar: log variance of q(z|x).
-        likelihood: p(x|z), with `output` as its parameters.
         beta: weight of the rate; 1 is the negative ELBO.
         free_nats: rate of each unit that adds nothing to the loss.
 

@@ -12,7 +12,7 @@ from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.loop import Record
 from twofold.engine.run import RunFolder
 from twofold.vae.account import (
-    collapsed,
+    COLLAPSED_NATS,
     describe_data,
     describe_memory,
     describe_model,
@@ -44,8 +44,6 @@ def execute(
     """Trains, scores and saves; everything the report reads is in the folder afterwards.
 
     Args:
-        images: all images.
-        config: the run's settings.
         folder: claimed by this process; a checkpoint found there is resumed.
         labels: attributes of each image, where they are the embedded avatars.
         on_epoch: called with every epoch's record.
@@ -94,7 +92,7 @@ def execute(
         "validation": score_plain(vae, images, split.validation, config, device)[0],
         "train_sample": score_plain(vae, images, sample, config, device)[0],
         "linear": baseline(images, split, config),
-        "kl_units_collapsed": collapsed(found.kl_units),
+        "kl_units_collapsed": int((found.kl_units < COLLAPSED_NATS).sum()),
         "memorisation": describe_memory(arrays),
     }
     write_json(path / "scores.json", scores)

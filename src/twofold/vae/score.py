@@ -90,7 +90,6 @@ def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: t
         model: in evaluation mode.
         batches: images in [0, 1] on the model's device, each [batch, channels, h, w].
         samples: samples of z per image.
-        generator: of the samples.
 
     Raises:
         InputError: when there is no image.
@@ -130,7 +129,6 @@ def importance_weighted(
         model: in evaluation mode.
         batches: images in [0, 1] on the model's device, each [batch, channels, h, w].
         samples: K, samples of z per image.
-        generator: of the samples.
         chunk: images decoded at once, or a batch where that is more; bounds the memory, changes no result.
 
     Returns:

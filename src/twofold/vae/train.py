@@ -67,10 +67,7 @@ def train(
     An interrupted training resumes from its last checkpoint; Ctrl-C writes one between two steps.
 
     Args:
-        images: all images.
         split: its training images fit the weights, its validation images stop the training.
-        config: network, objective, schedule, seed.
-        device: where to train.
         checkpoints: folder of the state file.
         on_epoch: called with every epoch's record, those of an earlier process first.
         on_step: called after every step.

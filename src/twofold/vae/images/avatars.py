@@ -84,9 +84,6 @@ FACTORS: dict[str, dict[str, Any]] = {
 # fmt: on
 """Attribute -> name of an option -> the drawing library's option."""
 
-Attributes = Mapping[str, str]
-"""One option of each factor."""
-
 _WINDOW = (28.7, 18.0, 206.6, 206.6)
 """Left, top, width and height of the visible part of a drawing of 264 x 280 units: a square of 72/92 of its width with
 the face in its middle, all hair except some tips, and the shoulders."""
@@ -136,7 +133,7 @@ def draw(seed: int, count: int) -> list[dict[str, str]]:
     ]
 
 
-def render(attributes: Attributes, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
+def render(attributes: Mapping[str, str], size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
     """Pixels of one avatar on white, grey (1 channel) or RGB (3).
 
     Raises:
@@ -148,7 +145,7 @@ def render(attributes: Attributes, size: int, channels: int) -> UInt8[np.ndarray
     return pixels.reshape(size, size, channels)
 
 
-def _drawing(attributes: Attributes, size: int) -> str:
+def _drawing(attributes: Mapping[str, str], size: int) -> str:
     """The avatar as SVG, clipped to the window, so that it is rendered at its final size and never resized."""
     chosen = {factor: words[attributes[factor]] for factor, words in FACTORS.items()}
     avatar = pa.Avatar(

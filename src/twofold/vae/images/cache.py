@@ -35,7 +35,6 @@ def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     needs the same entry waits for the first and uses its result.
 
     Args:
-        folder: the cache.
         key: names the entry: letters and digits, a digest of everything that `build` depends on.
         build: writes the entry's files into an empty folder.
 

@@ -127,7 +127,6 @@ def decode(data: bytes | np.ndarray, config: ImageConfig) -> UInt8[np.ndarray, "
 
     Args:
         data: a file of a known format, or a row [h, w, c] of an array: uint8, uint16, or floats in [0, 1].
-        config: size, channels and fit.
 
     Returns:
         Pixels on white where transparent, scaled to 8 bits where deeper; a colour profile is not applied.

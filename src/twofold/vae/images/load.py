@@ -62,13 +62,9 @@ def load_images(
 
     Args:
         path: a folder of any depth, a zip, a tar (also compressed), or an array (.npy, .npz).
-        config: size, channels and fit.
         strict: refuse the source when one of its files gives no image (except hidden and system files).
         cache: folder of decoded images.
         progress: called while decoding with (files done, files in all); the latter is 0 for a tar.
-
-    Returns:
-        The images that could be read.
 
     Raises:
         DataError: when the path is no source of images, holds none, or, if `strict`, one that can't be read.

@@ -151,7 +151,12 @@ def importance_weighted(
         for start in range(0, samples, at_once):
             # One sample at a time: a generator fills one large tensor and several small ones with different numbers.
             draws = [reparameterise(mu, logvar, generator) for _ in range(min(at_once, samples - start))]
-            weights = _log_weights(model, x, mu, logvar, torch.stack(draws))
+            z = torch.stack(draws)
+            output, repeated = model.decode(z.flatten(0, 1).to(x)), x.expand(len(z), *x.shape).flatten(0, 1)
+            distortion = model.likelihood.nll(output, repeated).double().unflatten(0, z.shape[:2])
+            standard = (z - mu) * torch.exp(-0.5 * logvar)
+            # Log p(x|z) + log p(z) - log q(z|x), [draws, batch].
+            weights = -distortion + 0.5 * (standard.square() + logvar - z.square()).sum(dim=2)
             total = torch.logaddexp(total, weights.logsumexp(dim=0))
             squares = torch.logaddexp(squares, (2 * weights).logsumexp(dim=0))
         parts.append((math.log(samples) - total, torch.exp(2 * total - squares)))
@@ -159,17 +164,6 @@ def importance_weighted(
         raise InputError("there is no image to take the importance-weighted bound on; hold out a larger share of them")
     bound, effective = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
     return bound, effective
-
-
-def _log_weights(
-    model: Model, x: Pixels, mu: Tensor, logvar: Tensor, z: Float64[Tensor, "draws batch latent"]
-) -> Float64[Tensor, "draws batch"]:
-    """Log p(x|z) + log p(z) - log q(z|x) of each sample."""
-    output = model.decode(z.flatten(0, 1).to(x))
-    repeated = x.expand(len(z), *x.shape).flatten(0, 1)
-    distortion = model.likelihood.nll(output, repeated).double().unflatten(0, z.shape[:2])
-    standard = (z - mu) * torch.exp(-0.5 * logvar)
-    return -distortion + 0.5 * (standard.square() + logvar - z.square()).sum(dim=2)
 
 
 @dataclass(frozen=True)
@@ -187,7 +181,6 @@ def mutual_information(
     mu: Float64[np.ndarray, "images latent"],
     logvar: Float64[np.ndarray, "images latent"],
     generator: torch.Generator,
-    draws: int = 1,
 ) -> Information:
     """I(x;z) between the given images, all equally likely, and z.
 
@@ -199,7 +192,7 @@ def mutual_information(
     1.09 of 4,096 images: nearly every z identifies its image, as it would for any larger I, so the estimate counts as
     at its cap.
 
-    The generator draws z on the CPU, `draws` times per image.
+    The generator draws z on the CPU, once per image.
 
     Source:
         Hoffman & Johnson (2016), ELBO surgery, NIPS workshop on approximate Bayesian inference (index-code mutual
@@ -207,26 +200,18 @@ def mutual_information(
         with a known conditional: the lower bound and its cap).
     """
     centres, logs = torch.tensor(mu), torch.tensor(logvar)
-    values = torch.stack([_log_share(centres, logs, generator) for _ in range(draws)]).mean(dim=0)
-    cap = math.log(len(mu))
-    nats, error = mean_and_error(values.numpy() + cap)
-    return Information(nats, error, cap, nats >= CAP_SHARE * cap, len(mu))
-
-
-def _log_share(
-    mu: Float64[Tensor, "images latent"], logvar: Float64[Tensor, "images latent"], generator: torch.Generator
-) -> Float64[Tensor, " images"]:
-    """Log of q(z_i|x_i) / sum_j q(z_i|x_j) for one sample z_i of each image."""
-    z, precision = reparameterise(mu, logvar, generator), torch.exp(-logvar)
-    constant = -0.5 * (mu.square() * precision + logvar).sum(dim=1)
-    own = -0.5 * ((z - mu).square() * precision + logvar).sum(dim=1)
-    found = []
+    z, precision = reparameterise(centres, logs, generator), torch.exp(-logs)
+    constant = -0.5 * (centres.square() * precision + logs).sum(dim=1)
+    own = -0.5 * ((z - centres).square() * precision + logs).sum(dim=1)
+    shares = []  # log of q(z_i|x_i) / sum_j q(z_i|x_j)
     for rows in torch.arange(len(mu)).split(max(1, _PAIRS // len(mu))):
         some = z[rows]
-        ratio = constant + some @ (mu * precision).T - 0.5 * some.square() @ precision.T - own[rows, None]
+        ratio = constant + some @ (centres * precision).T - 0.5 * some.square() @ precision.T - own[rows, None]
         ratio[torch.arange(len(rows)), rows] = 0.0  # exactly, where the products are not: no value exceeds log n
-        found.append(-ratio.logsumexp(dim=1))
-    return torch.cat(found)
+        shares.append(-ratio.logsumexp(dim=1))
+    cap = math.log(len(mu))
+    nats, error = mean_and_error(torch.cat(shares).numpy() + cap)
+    return Information(nats, error, cap, nats >= CAP_SHARE * cap, len(mu))
 
 
 def active_units(mu: Float64[np.ndarray, "images latent"]) -> int:

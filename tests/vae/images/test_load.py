@@ -399,12 +399,6 @@ def test_a_disk_without_room_names_the_way_out(tmp_path):
     assert not list((tmp_path / "cache" / "aside").iterdir())
 
 
-def test_a_cache_that_is_no_folder_names_the_way_out(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(InputError, match="file: the cache can't be written there"):
-        load(folder_of(tmp_path / "set"), tmp_path / "file")
-
-
 @pytest.mark.realdata
 def test_all_faces(data_folder, tmp_path):
     images, decoded = load(data_folder / "faces-64.zip", tmp_path, config=ImageConfig())

@@ -50,7 +50,6 @@ class Source:
     Entries. The files are sorted by name but for a tar's.
     """
 
-    path: Path
     stamp: Stamp
     content: Callable[[], str]
     items: Callable[[], AbstractContextManager[Entries]]
@@ -91,7 +90,7 @@ def open_source(path: Path) -> Source:
         except OSError as error:
             raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
 
-    return Source(path, stamp, content, partial(items, path))
+    return Source(stamp, content, partial(items, path))
 
 
 def _kind(path: Path, head: bytes) -> tuple[str, Callable[[Path], AbstractContextManager[Entries]]]:
@@ -139,7 +138,7 @@ def _folder(root: Path, taken: int) -> Source:
     def items() -> Iterator[Entries]:
         yield len(found), (e if isinstance(e, Skipped) else Item(e.name, e.size, partial(_read, e)) for e in found)
 
-    return Source(root, stamp, content, items)
+    return Source(stamp, content, items)
 
 
 def _walk(root: Path) -> Iterator[_File | Skipped]:

@@ -205,7 +205,7 @@ def test_mutual_information_of_the_linear_gaussian_case(
     assert (found.cap_nats, found.at_cap, found.images) == (math.log(4000), False, 4000)
 
 
-def test_an_encoder_that_says_nothing_has_no_information() -> None:
+def test_an_uninformative_encoder_has_no_information() -> None:
     found = score.mutual_information(np.zeros((50, 3)), np.zeros((50, 3)), generator())
     assert found.nats == pytest.approx(0.0, abs=1e-12)
     assert not found.at_cap
@@ -244,5 +244,5 @@ def test_mean_and_error_by_hand() -> None:
     assert score.mean_and_error(np.array([4.0])) == (4.0, None)
 
 
-def test_eight_bits_name_one_of_256_levels() -> None:
+def test_eight_bits_are_one_of_256_levels() -> None:
     assert score.bits_per_dim(12 * math.log(256), 12) == pytest.approx(8.0)

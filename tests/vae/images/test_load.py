@@ -248,9 +248,9 @@ def test_a_source_that_changes_while_it_is_read_is_refused(tmp_path):
 
 def test_progress_counts_to_the_end(tmp_path):
     folder = folder_of(tmp_path / "set", np.repeat(PIXELS, 5, axis=0))
-    told = []
-    load_images(folder, SMALL, strict=True, cache=tmp_path / "cache", progress=lambda *count: told.append(count))
-    assert told == [(64, 150), (128, 150), (150, 150)]
+    message = []
+    load_images(folder, SMALL, strict=True, cache=tmp_path / "cache", progress=lambda *count: message.append(count))
+    assert message == [(64, 150), (128, 150), (150, 150)]
 
 
 def test_images_are_written_batch_by_batch_in_any_order(tmp_path, monkeypatch):
@@ -391,11 +391,11 @@ def test_a_disk_without_room_names_the_way_out(tmp_path):
     folder = folder_of(tmp_path / "set", np.repeat(PIXELS, 6, axis=0))
     (tmp_path / "start").touch()
     process = started(folder, tmp_path, "full")
-    _, told = process.communicate()
+    _, message = process.communicate()
 
     assert process.returncode == 1
-    assert told.startswith(f"{tmp_path / 'cache'}: the cache can't be written there (")
-    assert told.endswith("make room or give another folder with --cache\n")
+    assert message.startswith(f"{tmp_path / 'cache'}: the cache can't be written there (")
+    assert message.endswith("make room or give another folder with --cache\n")
     assert not list((tmp_path / "cache" / "aside").iterdir())
 
 

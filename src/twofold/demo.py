@@ -27,6 +27,6 @@ def demo(argv: list[str]) -> int:
     """`twofold demo`."""
     flags = parse(DemoFlags, argv, "demo", default=DemoFlags())
     command = ["twofold", "demo", *argv]
-    trend.run_study(trend.RunFlags(trend_default(), None, flags.out / "trend", flags.overwrite), command)
-    vae.run_study(vae.RunFlags(config=vae_default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
+    trend.run_with(trend.RunFlags(trend_default(), None, flags.out / "trend", flags.overwrite), command)
+    vae.run_with(vae.RunFlags(config=vae_default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
     return 0

@@ -25,6 +25,7 @@ from twofold.engine.run import claim
 from twofold.trend.config import TrendConfig
 from twofold.trend.forecast import Forecaster
 from twofold.trend.recipes import RECIPES
+from twofold.trend.report import wording
 from twofold.trend.run import execute
 
 FLAGS = [
@@ -81,7 +82,7 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(table: Path, run: 
         *("report.html", "manifest.json", "DONE"),
     }
     scores = json.loads((run / "scores.json").read_text())
-    assert scores["verdict"]["sentence"] in shown
+    assert wording.verdict(scores["verdict"], 0.9) in shown
     assert str(run / "report.html") in shown
     assert all(name in shown for name in ("ensemble", "network", *scores["baselines"]))
     assert f"{scores['test']['log_score']:.3f}" in shown
@@ -177,7 +178,6 @@ def test_a_wrong_value_is_one_line_that_names_its_flag(
 @pytest.mark.parametrize(
     "words",
     [
-        ["trend", "run", "--window.lenght", "3"],
         ["trend", "run", "--train.epochs", "many"],
         ["trend", "run", "--model.cell", "elman"],
         ["trend", "run", "cases.csv"],
@@ -419,7 +419,7 @@ def test_the_help_says_what_an_origin_is(capsys: Output) -> None:
         main(["trend", "backtest", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
-    assert "asks about days 66 to 80, from origins 65 to 79" in said
+    assert "forecasts days 66 to 80, from origins 65 to 79" in said
     assert "walk-next-day, walk-mean7" in said and "--last" in said
 
 

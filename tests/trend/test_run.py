@@ -64,7 +64,8 @@ def test_scores_json_has_every_block(found):
         assert tuple(block["test"]) == tuple(block["test_active"]) == SCORES
         assert set(block["intervals"]) == {"test", "test_active"}
     assert set(found["comparisons"]) == {"test", "test_active"}
-    assert found["verdict"]["sentence"].endswith(".")
+    verdict = "best_baseline", "score", "set", "difference", "low", "high", "significant"
+    assert tuple(found["verdict"]) == verdict
     assert {item["group"] for item in found["importance"]} == set(EVERY_INPUT)
 
 
@@ -127,7 +128,7 @@ def test_the_saved_model_forecasts_the_same(folder):
     assert again.table.equals(pl.read_parquet(folder / "tomorrow.parquet"))
 
 
-def test_metrics_hold_a_line_an_epoch_in_order(folder, found):
+def test_metrics_hold_one_line_per_epoch_in_order(folder, found):
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     keys = [(record["stage"], record["member"], record["epoch"]) for record in records]
     assert keys == sorted(set(keys))

@@ -129,8 +129,8 @@ def _interrupt(*_: Any, **__: Any) -> None:
 
 def test_the_demo_runs_both_default_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, Any]] = []
-    monkeypatch.setattr("twofold.trend.commands.run_study", lambda flags, command: seen.append(("trend", flags)))
-    monkeypatch.setattr("twofold.vae.commands.run_study", lambda flags, command: seen.append(("vae", flags)))
+    monkeypatch.setattr("twofold.trend.commands.run_with", lambda flags, command: seen.append(("trend", flags)))
+    monkeypatch.setattr("twofold.vae.commands.run_with", lambda flags, command: seen.append(("vae", flags)))
     assert main(["demo", "--out", str(tmp_path)]) == 0
     assert [(name, flags.config.recipe, flags.out) for name, flags in seen] == [
         ("trend", "default", tmp_path / "trend"),

@@ -54,6 +54,11 @@ class _Held(io.StringIO):
     def isatty(self) -> bool:
         return self.stream.isatty()
 
+    @property
+    def encoding(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]  (a property here, a variable in its stub)
+        """Decides whether boxes are drawn by lines or by ASCII."""
+        return self.stream.encoding
+
 
 def _refuse_broken_rule(ended: BaseException, words: str, flags: type[Any], default: Any) -> None:
     """Names the flag that breaks a rule of the config, where that is what ended the parsing."""

@@ -1,7 +1,7 @@
-"""The study's commands: words in, an exit status out. Only here do computing and showing meet.
+"""Commands of the trend study: each parses its arguments, computes, writes a report and prints the main results.
 
-What fits, scores or draws is imported by the function that needs it, so that help comes at once, and so does what is
-wrong with a word or a table.
+Modules that fit, score or draw are imported by the function that needs them, so that help and messages about wrong
+options or data come quickly.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class RunFlags:
     """Trains on a table of counts by region and date, and writes scores, predictions, a model and a report.
 
-    The same command goes on where an interrupted one stopped, and ends with the same figures.
+    The same command resumes an interrupted run, and ends with the same figures.
     """
 
     config: Annotated[TrendConfig, tyro.conf.arg(name="")]
@@ -53,29 +53,30 @@ def run(argv: list[str]) -> int:
     """`twofold trend run`."""
     name = word_after("--recipe", argv) or "default"
     flags = parse(RunFlags, argv, "trend run", default=RunFlags(recipe(name)), hint=f"Recipes: {', '.join(RECIPES)}.")
-    return run_study(flags, ["twofold", "trend", "run", *argv])
+    return run_with(flags, ["twofold", "trend", "run", *argv])
 
 
-def run_study(flags: RunFlags, command: list[str]) -> int:
+def run_with(flags: RunFlags, command: list[str]) -> int:
     """One run, from counts to a report."""
     from twofold.counts.load import load_panel
     from twofold.trend.windows import prepare
 
     panel = load_panel(flags.data, flags.config.source)
-    prepare(panel, flags.config)  # a misfit of data and config is told before any folder is made
+    prepare(panel, flags.config)  # rejects data that does not suit the config before a folder is made
 
     def compute(folder: RunFolder, console: Console) -> None:
         from twofold.trend.run import execute
 
-        with progress(console, flags.config.train.epochs) as journal:
-            execute(panel, _source(flags.data), flags.config, folder, journal)
+        with progress(console, flags.config.train.epochs) as advance:
+            execute(panel, _source(flags.data), flags.config, folder, advance)
 
     def report(folder: Path) -> None:
         from twofold.trend.report import run
 
         run.write(folder)
 
-    notes = *panel.notes, departures(flags.config)
+    departed = departures(flags.config)
+    notes = *panel.notes, *([wording.departures(departed)] if departed else [])
     out = fill(_job(flags, "run", command, panel, notes), compute, report)
     scores = json.loads((out / "scores.json").read_text())
     split, windows = scores["split"], scores["windows"]
@@ -84,17 +85,17 @@ def run_study(flags: RunFlags, command: list[str]) -> int:
     )
     blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
     sys.stdout.write(render(score_table(title, blocks)))
-    sys.stdout.write(f"{scores['verdict']['sentence']}\nReport: {out / 'report.html'}\n")
+    sys.stdout.write(f"{wording.verdict(scores['verdict'], flags.config.score.level)}\nReport: {out / 'report.html'}\n")
     return 0
 
 
 @dataclass(frozen=True)
 class StudyFlags:
-    """Runs the original study's whole grid and writes one report with its table beside ours.
+    """Repeats the original study's whole grid and writes a report that compares its results with ours.
 
-    RNN with 1 and 2 layers, LSTM and GRU, three window lengths, two starts, several seeds; one window a country; the
-    hyper-parameter trials; with and without China; a split in time beside the random one. What an interrupted study
-    has done is kept.
+    RNN with 1 and 2 layers, LSTM and GRU, three window lengths, two starts, several seeds; one window per country;
+    hyperparameter trials; with and without China; a random and a temporal split. The same command resumes an
+    interrupted study.
     """
 
     config: Annotated[StudyConfig, tyro.conf.arg(name="")]
@@ -114,7 +115,7 @@ def study(argv: list[str]) -> int:
     from twofold.trend.original.study import check_study
 
     panel = load_panel(flags.data, flags.config.source)
-    check_study(panel, flags.config)  # a misfit of data and grid is told before any folder is made
+    check_study(panel, flags.config)  # rejects data that does not suit the grid before a folder is made
 
     def compute(folder: RunFolder, console: Console) -> None:
         from twofold.trend.original.run import execute_study
@@ -134,14 +135,14 @@ def study(argv: list[str]) -> int:
 
 @dataclass(frozen=True)
 class BacktestFlags:
-    """Walks forward through a table of counts: refits on a schedule, and forecasts from what was known at each origin.
+    """Backtests on a table of counts: refits on a schedule, and forecasts from what was known at each origin.
 
     A forecast's origin is the last date that it may see; its target date lies --window.horizon dates later. So
-    `--last 15` on 81 days of new cases (counted from 0) asks about days 66 to 80, from origins 65 to 79: what is
-    asked about day 66 is answered from days 0 to 65. The outcome of a window is learned from once it is known.
+    `--last 15` on 81 days of new cases (counted from 0) forecasts days 66 to 80, from origins 65 to 79: the forecast
+    of day 66 uses days 0 to 65. A window is trained on once its outcome is known.
 
-    Each refit is saved when it is finished; the same command goes on where an interrupted one stopped, and ends with
-    the same figures.
+    Each refit is saved when it is finished; the same command resumes an interrupted backtest, and ends with the same
+    figures.
     """
 
     config: Annotated[BacktestConfig, tyro.conf.arg(name="")]
@@ -162,7 +163,7 @@ def backtest(argv: list[str]) -> int:
     from twofold.trend.walk.schedule import schedule
 
     panel = load_panel(flags.data, flags.config.source)
-    plan = schedule(panel, flags.config)  # a misfit of data and config is told before any folder is made
+    plan = schedule(panel, flags.config)  # rejects data that does not suit the config before a folder is made
 
     def compute(folder: RunFolder, console: Console) -> None:
         from twofold.trend.walk.account import settle
@@ -261,7 +262,7 @@ def predict(argv: list[str]) -> int:
 
 @dataclass(frozen=True)
 class ScoreFlags:
-    """Prints the scores of a finished run, or scores its model on newer data that it has never seen."""
+    """Prints the scores of a finished run, or scores its model on newer data."""
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
@@ -301,7 +302,7 @@ def score(argv: list[str]) -> int:
 
 
 def _open(run: Path, data: Path | None) -> "Forecaster":
-    """The forecaster of a run; what can't be read at all is told before the model's libraries are loaded."""
+    """The forecaster of a run; unreadable files are reported before the model's libraries are loaded."""
     require_done(run, "twofold trend run")
     if data:
         from twofold.counts.csv import read_bytes
@@ -325,7 +326,7 @@ def _panel_of(run: Path, forecaster: "Forecaster") -> "Panel":
 
 @contextlib.contextmanager
 def _naming(data: Path | None) -> Iterator[None]:
-    """Puts the file's name before what is wrong with its content."""
+    """Puts the data file's name before an error in its content."""
     try:
         yield
     except InputError as error:
@@ -333,7 +334,7 @@ def _naming(data: Path | None) -> Iterator[None]:
 
 
 def score_table(title: str, blocks: dict[str, Any]) -> Table:
-    """The main scores of several models, the log score with its interval, from blocks of `scores.json`'s form."""
+    """The main scores of several models, the log score with its interval, from blocks like those of `scores.json`."""
     table = Table("model", "windows", "accuracy", "ROC AUC", "Brier skill", "log score", "interval", "ECE", title=title)
     for part in ("test", "test_active"):
         for name, block in blocks.items():
@@ -348,17 +349,21 @@ def score_table(title: str, blocks: dict[str, Any]) -> Table:
 
 @contextlib.contextmanager
 def progress(console: Console, epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A bar for each network, filled epoch by epoch; nothing where nobody watches."""
+    """A progress bar for each network, in epochs; none where the output is not a terminal.
+
+    Yields:
+        A function of an epoch's record.
+    """
     shown = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     columns = *shown, TextColumn("{task.fields[loss]}")
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def journal(record: dict[str, Any]) -> None:
+        def advance(record: dict[str, Any]) -> None:
             name = f"{record['stage']} {record['member']}"
             if name not in tasks:
                 tasks[name] = bars.add_task(name, total=epochs, loss="")
             loss = f"loss {record.get('validation_loss', record['train_loss']):.4f}"
             bars.update(tasks[name], completed=record["epoch"], loss=loss)
 
-        yield journal
+        yield advance

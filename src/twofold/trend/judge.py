@@ -1,4 +1,4 @@
-"""What the forecasts are worth: every figure that `scores.json` holds, the verdict, and the scores on newer data."""
+"""Scores of models and baselines: the blocks of `scores.json`, the verdict, and the scores on newer data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,11 +31,10 @@ class Judge:
     """Scores one model after another on the same sets of windows and the same resampled days.
 
     Args:
-        up: what happened in each window.
+        up: each window's label, True where the count rose.
         day: each window's origin; only equality and order matter.
-        sets: the windows of each set, by name.
-        config: of the intervals.
-        seed: the run's seed.
+        sets: indices of the windows of each set, by name.
+        config: settings of the intervals.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Judge:
         }
 
     def block(self, probability: Probability, *parts: str) -> dict[str, Any]:
-        """A model's scores on some sets (all, where none is named), and their `intervals`."""
+        """A model's scores on the named sets (all sets by default), and their `intervals`."""
         chosen = {part: self.sets[part] for part in parts or self.sets}
         return {part: scores(probability[rows], self.up[rows]) for part, rows in chosen.items()} | {
             "intervals": {
@@ -65,19 +64,19 @@ class Judge:
         }
 
     def pairs(self, part: str, models: Predictions, against: Predictions) -> list[dict[str, Any]]:
-        """Paired differences, with intervals, of each model from each of those it is set against."""
+        """Paired differences, with intervals, between each model and each of the others."""
         rows = self.sets[part]
         return [
-            {"model": model, "against": rival, "score": score, **found[score]}
-            for model, rival in product(models, against)
+            {"model": model, "against": other, "score": score, **found[score]}
+            for model, other in product(models, against)
             for found in [
-                compare(models[model][rows], against[rival][rows], self.up[rows], self.day[rows], **self.options)
+                compare(models[model][rows], against[other][rows], self.up[rows], self.day[rows], **self.options)
             ]
             for score in COMPARED
         ]
 
     def reliability(self, part: str, probability: Probability) -> list[ReliabilityBin]:
-        """How often it went up where the model said about so much."""
+        """Mean probability and observed frequency, by bin of the probability."""
         return reliability(probability[self.sets[part]], self.up[self.sets[part]])
 
 
@@ -85,9 +84,7 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
     """Scores with intervals of the headline, the members and the baselines, the paired comparisons and the verdict.
 
     Args:
-        prepared: windows and split.
-        config: the run.
-        predictions: probability of every window by `ensemble`, `network`, members, and `baseline_NAME`.
+        predictions: as `run.predict_all` returns them.
     """
     windows, test = prepared.windows, prepared.split.test
     sets = {"train": prepared.split.train, "test": test, "test_active": test[windows.active[test]]}
@@ -114,17 +111,17 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
         "low": found["low"],
         "high": found["high"],
     }
-    return result | {"verdict": verdict(comparison, best, evaluated=part, level=config.score.level)}
+    return result | {"verdict": verdict(comparison, best, evaluated=part)}
 
 
 def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str, Any]:
     """Scores the final model on the windows of newer data whose origin is not before its last training date.
 
-    Beside it stand baselines fitted on `trained_on`, the run's own data.
+    The baselines are fitted on `trained_on`, the run's own data.
 
     Returns:
         `first`, `last` (origins scored), `windows`, `seen` (windows left out, since the model was trained on them), and
-        for `ensemble` and every baseline a block of `scores.json`'s form under `models`.
+        under `models` a block like those of `scores.json` for `ensemble` and every baseline.
 
     Raises:
         InputError: when no window is new to the model.
@@ -155,21 +152,12 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
         "last": str(increments.dates[windows.origin[new].max()]),
         "windows": len(new),
         "seen": len(windows) - len(new),
-        "models": {
-            name: {"intervals": {}} | judge.block(p) for name, p in predictions.items()
-        },  # intervals stand first
+        # `intervals` comes first in each block.
+        "models": {name: {"intervals": {}} | judge.block(p) for name, p in predictions.items()},
     }
 
 
 EvaluatedSet = Literal["test", "test_active"]
-_SETS: dict[str, str] = {"test": "On all test windows", "test_active": "On test windows with at least one case"}
-_BASELINES = {
-    "base_rate": "the base rate",
-    "all_zero": "the all-zero rule",
-    "mean_reversion": "the mean-reversion bins",
-    "logistic": "logistic regression",
-    "boosting": "gradient boosting",
-}
 
 
 class Verdict(TypedDict):
@@ -182,34 +170,26 @@ class Verdict(TypedDict):
     low: float | None
     high: float | None
     significant: bool
-    sentence: str
 
 
 def best_model(log_scores: Mapping[str, float | None]) -> str | None:
     """Name with the lowest log score, the first of equals; None when no score is defined.
 
-    The best baseline is picked on the evaluated windows themselves, which favours the baselines: a network that beats
-    it beats all of them there.
+    The best baseline is chosen on the evaluated windows themselves, which favours the baselines: a network that beats
+    the best beats all of them.
     """
     defined = {name: score for name, score in log_scores.items() if score is not None}
     return min(defined, key=lambda name: defined[name]) if defined else None
 
 
-def verdict(
-    comparison: Comparison | None, best_baseline: str | None, *, evaluated: EvaluatedSet, level: float
-) -> Verdict:
-    """Says in one plain sentence whether the network beats the best baseline in log score, and how surely.
+def verdict(comparison: Comparison | None, best_baseline: str | None, *, evaluated: EvaluatedSet) -> Verdict:
+    """Whether the network's log score differs from the best baseline's by more than chance.
 
     Args:
-        comparison: paired difference in log score, network minus baseline, nats a window (negative: the network is
+        comparison: paired difference in log score, network minus baseline, nats per window (negative: the network is
             better); None when there is nothing to compare.
         best_baseline: name of the baseline with the lowest log score on the same windows.
         evaluated: the windows compared on.
-        level: level of the comparison's interval, in (0, 1).
-
-    Returns:
-        The figures and the sentence. In the sentence the interval has the sign of its words: "0.004 nats worse (…
-        -0.001 to 0.010)" means from 0.001 better to 0.010 worse.
     """
     compared: Comparison = comparison or {"difference": None, "low": None, "high": None}
     low, high = compared["low"], compared["high"]
@@ -217,43 +197,13 @@ def verdict(
         "best_baseline": best_baseline,
         "score": "log_score",
         "set": evaluated,
-        "difference": compared["difference"],
-        "low": low,
-        "high": high,
+        **compared,
         "significant": low is not None and high is not None and (low > 0.0 or high < 0.0),
-        "sentence": f"{_SETS[evaluated]}, {_claim(best_baseline, compared, level)}",
     }
 
 
-def _claim(best_baseline: str | None, compared: Comparison, level: float) -> str:
-    difference, low, high = compared["difference"], compared["low"], compared["high"]
-    if best_baseline is None or difference is None:
-        return "the network could not be compared with a baseline: there is no window to score."
-    against = f"the best baseline, {_BASELINES.get(best_baseline, best_baseline.replace('_', ' '))}"
-    if difference == 0.0:
-        return f"the network does not beat {against}: their log scores are equal."
-    sign, side = (-1.0, "better") if difference < 0.0 else (1.0, "worse")
-    if low is None or high is None:
-        size = _figures(abs(difference))[0]
-        chance = "there are too few days for an interval, so this may be chance"
-        return f"the log score of the network is {size} nats {side} than that of {against}; {chance}."
-    size, start, end = _figures(abs(difference), *sorted((sign * low, sign * high)))
-    interval = f"{size} nats {side} ({100 * level:g} % interval {start} to {end})"
-    if low <= 0.0 <= high:
-        verb, surely = "does not clearly beat" if difference < 0.0 else "does not beat", "not significant"
-    else:
-        verb, surely = "beats" if high < 0.0 else "is worse than", "significant"
-    return f"the network {verb} {against}: its log score is {interval}, which is {surely}."
-
-
-def _figures(*values: float) -> list[str]:
-    """Numbers with three decimals, or up to six where one of them would read as 0 without being 0."""
-    decimals = next((d for d in (3, 4, 5) if all(v == 0.0 or round(v, d) != 0.0 for v in values)), 6)
-    return [f"{round(v, decimals) + 0.0:.{decimals}f}" for v in values]
-
-
 def describe_data(panel: Panel, config: SourceConfig, source: str) -> dict[str, Any]:
-    """What the data is, and what was done to it; `source` names the file, or is "simulated"."""
+    """The data and how it was processed; `source` is the file's name, or "simulated"."""
     found = len(corrections(panel))
     notes = [*panel.notes, *panel.increments(config.negatives).notes]
     if found and config.negatives == "redistribute":
@@ -277,7 +227,7 @@ def describe_data(panel: Panel, config: SourceConfig, source: str) -> dict[str, 
 
 
 def describe_screen(panel: Panel, prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
-    """The set C and the days that chose it."""
+    """The set C and the dates on which it was chosen."""
     screen, dates = prepared.screen, prepared.increments.dates
     return {
         "threshold": config.screen.threshold,
@@ -291,7 +241,7 @@ def describe_screen(panel: Panel, prepared: Prepared, config: TrendConfig) -> di
 
 
 def describe_windows(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
-    """Counts of windows by part, class and activity."""
+    """Counts of windows by part of the split, label and activity."""
     windows, split = prepared.windows, prepared.split
     sets = {"all": np.ones(len(windows), dtype=bool), "active": windows.active, "all_zero": ~windows.active}
     parts = {"total": np.arange(len(windows))} | {part: getattr(split, part) for part in PARTS}
@@ -324,7 +274,7 @@ def describe_windows(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
 
 
 def describe_split(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
-    """Which origins train and test, and what leaks."""
+    """First and last origins of training and test, and the leakage between them."""
     windows, split, dates = prepared.windows, prepared.split, prepared.increments.dates
     known, test = windows.origin[split.known], windows.origin[split.test]
     return {
@@ -338,7 +288,7 @@ def describe_split(prepared: Prepared, config: TrendConfig) -> dict[str, Any]:
 
 
 def describe_model(fitted: Fitted, config: TrendConfig) -> dict[str, Any]:
-    """Members, sizes, epochs and calibration."""
+    """Ensemble members, number of weights, epochs and calibration."""
     networks = fitted.evaluate.networks
     calibration = fitted.calibration.to_dict() if fitted.calibrated_on else None
     return {
@@ -351,7 +301,7 @@ def describe_model(fitted: Fitted, config: TrendConfig) -> dict[str, Any]:
 
 
 def prediction_table(panel: Panel, prepared: Prepared, predictions: Predictions, config: TrendConfig) -> pl.DataFrame:
-    """One row a window with its part, label and every probability, as `predictions.parquet` holds it."""
+    """One row per window with its part of the split, label and every probability, as saved in `predictions.parquet`."""
     windows, dates = prepared.windows, prepared.increments.dates
     ahead = np.timedelta64(panel.step_days * config.window.horizon, "D")
     return pl.DataFrame(

@@ -56,15 +56,23 @@ def original(cell: Cell, length: int, layers: int = 1, start: int = 0) -> TrendC
     )
 
 
-def departures(config: TrendConfig) -> str | None:
-    """Where a run of an `original` recipe departs from the original study; None for other recipes."""
+def departures(config: TrendConfig) -> list[dict[str, Any]] | None:
+    """Where a run of an `original` recipe departs from the original study; None for other recipes.
+
+    Returns:
+        `setting`, its value in the `original` (None where the study does not state it) and `here`.
+    """
     if not config.recipe.startswith("original"):
         return None
-    counts = "raw counts" if config.features.inputs == ("raw",) else f"inputs {', '.join(config.features.inputs)}"
-    return (
-        f"The original study trained for 1000 epochs, this run for {config.train.epochs}. It names no optimiser and no "
-        f"scaling of the counts: here AdamW with a {config.train.schedule} schedule and {counts}."
-    )
+    return [
+        {"setting": setting, "original": theirs, "here": here}
+        for setting, theirs, here in (
+            ("train.epochs", 1000, config.train.epochs),
+            ("train.optimiser", None, "AdamW"),
+            ("train.schedule", None, config.train.schedule),
+            ("features.inputs", None, list(config.features.inputs)),
+        )
+    ]
 
 
 CELLS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1))

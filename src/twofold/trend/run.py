@@ -1,4 +1,4 @@
-"""One run composed: a panel in, scores, predictions and the model in a run folder out."""
+"""One run: trains on a panel of counts and saves scores, predictions and the model in a run folder."""
 
 from typing import Any
 
@@ -29,11 +29,15 @@ from twofold.trend.train import Journal
 from twofold.trend.windows import Prepared, prepare
 
 
-def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, journal: Journal) -> None:
-    """Fits, scores and saves; everything the report reads is in the folder afterwards.
+def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, progress: Journal) -> None:
+    """Fits, scores and saves everything that the report reads; resumes from checkpoints in the folder.
 
-    Training states found in the folder are gone on with. `source` names the data file, or is "simulated"; `journal` is
-    called with every epoch's record, for a progress bar.
+    Args:
+        panel: counts by region and date.
+        source: the data file's name, or "simulated".
+        config: of the run.
+        folder: takes the results.
+        progress: called with every epoch's record.
 
     Raises:
         InputError: when data and config don't fit each other.
@@ -42,7 +46,7 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, j
 
     def log(record: dict[str, Any]) -> None:
         folder.log(record)
-        journal(record)
+        progress(record)
 
     prepared = prepare(panel, config)
     fitted = fit_stages(prepared, config, folder.path / "checkpoint", log)
@@ -54,18 +58,31 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, j
     write_parquet(folder.path / "predictions.parquet", prediction_table(panel, prepared, predictions, config))
     write_parquet(folder.path / "tomorrow.parquet", forecaster.forecast(panel).table)
     write_arrays(folder.path / "arrays.npz", correlation=prepared.screen.correlation)
-    write_json(
-        folder.path / "scores.json",
-        account(panel, source, prepared, fitted=fitted, predictions=predictions, config=config),
-    )
+    test, up = prepared.split.test, prepared.windows.up
+    active = test[prepared.windows.active[test]]
+    shuffled = active if len(active) else test
+    found = {
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "departures": departures(config),
+        "simulated": source == "simulated",
+        "data": describe_data(panel, config.source, source),
+        "screen": describe_screen(panel, prepared, config),
+        "windows": describe_windows(prepared, config),
+        "split": describe_split(prepared, config),
+        "model": describe_model(fitted, config),
+        **score_models(prepared, config, predictions),
+        "importance": importance(fitted.evaluate, fitted.inputs, panel.regions, up, shuffled, seed=config.seed),
+    }
+    write_json(folder.path / "scores.json", found)
 
 
 def predict_all(prepared: Prepared, fitted: Fitted, config: TrendConfig) -> Predictions:
-    """Probability of every window by the headline, the members and the baselines.
+    """Probability of every window by the ensemble, its members and the baselines.
 
     Returns:
-        `ensemble` and `network` (calibrated pools), each recurrent cell, and `baseline_NAME`; a partner that is no
-        network was fitted on the same windows from the same inputs as the baseline of its name, and stands there.
+        `ensemble` and `network` (calibrated pools), each recurrent cell, and `baseline_NAME`. Ensemble members that are
+        not networks appear as the baseline of their name, which is the same model fitted on the same windows.
     """
     windows, rows = prepared.windows, np.arange(len(prepared.windows))
     members = fitted.evaluate.predict(fitted.inputs, prepared.increments.regions, rows)
@@ -78,31 +95,3 @@ def predict_all(prepared: Prepared, fitted: Fitted, config: TrendConfig) -> Pred
         model = found or fit_baseline(name, fitted.inputs, windows.up, prepared.split.known, config.seed)
         predictions[f"baseline_{name}"] = members[name] if found else model.predict(fitted.inputs, rows)
     return predictions
-
-
-def account(
-    panel: Panel, source: str, prepared: Prepared, *, fitted: Fitted, predictions: Predictions, config: TrendConfig
-) -> dict[str, Any]:
-    """The whole of `scores.json`."""
-    test = prepared.split.test
-    active = test[prepared.windows.active[test]]
-    return {
-        "recipe": config.recipe,
-        "seed": config.seed,
-        "departures": departures(config),
-        "simulated": source == "simulated",
-        "data": describe_data(panel, config.source, source),
-        "screen": describe_screen(panel, prepared, config),
-        "windows": describe_windows(prepared, config),
-        "split": describe_split(prepared, config),
-        "model": describe_model(fitted, config),
-        **score_models(prepared, config, predictions),
-        "importance": importance(
-            fitted.evaluate,
-            fitted.inputs,
-            panel.regions,
-            prepared.windows.up,
-            active if len(active) else test,
-            seed=config.seed,
-        ),
-    }

@@ -72,10 +72,10 @@ def run(argv: list[str]) -> int:
     """`twofold vae run`."""
     default = RunFlags(config=recipe(word_after("--recipe", argv) or "default"))
     flags = parse(RunFlags, argv, "vae run", default=default, hint=HINT)
-    return run_study(flags, ["twofold", "vae", "run", *argv])
+    return run_with(flags, ["twofold", "vae", "run", *argv])
 
 
-def run_study(flags: RunFlags, command: list[str]) -> int:
+def run_with(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report."""
     job, images, labels = _prepare(flags, flags.config, "run", command)
 
@@ -140,9 +140,9 @@ def sweep(argv: list[str]) -> int:
         summarise(grid, folder.path)
 
     def report(folder: Path) -> None:
-        from twofold.vae.report.sweep import write_sweep
+        from twofold.vae.report import sweep
 
-        write_sweep(folder)
+        sweep.write(folder)
 
     out = fill(job, compute, report)
     table = sweep_table(json.loads((out / "sweep.json").read_text())["runs"])

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from trend.small import epidemic, quick, silent
 from twofold.engine.run import claim
+from twofold.trend.recipes import departures, original
 from twofold.trend.run import execute
 
 ODD_NAMES = (
@@ -40,18 +41,17 @@ def study_folder(run: Path, folder: Path) -> Path:
     shapes = [("rnn", 1, 7, 0), ("rnn", 2, 7, 0), ("lstm", 1, 7, 0)]
     shapes += [("gru", 1, length, start) for length in (3, 7, 14) for start in (0, 40)]
     study = {
-        "departures": "The original study trained for 1000 epochs, this run for 20.",
-        "title": "Recurrent networks that classify the next day's trend: the original & ours",
+        "departures": departures(original("gru", 7)),
         "simulated": False,
         "data": data,
         "original": [
-            {"setting": "RNN, L = 7", "train_percent": 77.259, "test_percent": 74.681,
+            {"cell": "rnn", "layers": 1, "length": 7, "start": 0, "train_percent": 77.259, "test_percent": 74.681,
              "train_count": "6540/8465", "test_count": "1581/2117"},
-            {"setting": "GRU, L = 3", "train_percent": 80.41, "test_percent": 76.289,
+            {"cell": "gru", "layers": 1, "length": 3, "start": 0, "train_percent": 80.41, "test_percent": 76.289,
              "train_count": None, "test_count": None},
-            {"setting": "GRU, L = 7, from day 40", "train_percent": "near 80", "test_percent": "near 80",
-             "train_count": None, "test_count": None},
-            {"setting": "<not in the grid>", "train_percent": None, "test_percent": None,
+            {"cell": "gru", "layers": 1, "length": 7, "start": 40, "train_percent": "near 80",
+             "test_percent": "near 80", "train_count": None, "test_count": None},
+            {"cell": "lstm", "layers": 2, "length": 14, "start": 0, "train_percent": None, "test_percent": None,
              "train_count": None, "test_count": None},
         ],
         "screen": {"selected": 143, "regions": 185, "china": "outside C",
@@ -68,7 +68,21 @@ def study_folder(run: Path, folder: Path) -> Path:
             "with": {"windows": 10656, "test_accuracy": [0.8, 0.79], "majority": [0.742, 0.744]},
             "correlation_max": 0.31, "correlation_mean": -0.12,
         },
-        "errors": [{"claim": "10439 x 0.8 = 8465 <sic>", "finding": "it is 10,582 x 0.8", "figure": "8,465"}],
+        "errors": {
+            "labels_swapped": {"up": 2708, "not_up": 7874},
+            "train_size": {"windows": 10582, "train": 8465, "test": 2117},
+            "test_size_as_label": {"test": 2117, "up": 2708},
+            "length_3_labels": {"length_3": {"windows": 11154, "up": 2727}, "length_14": {"windows": 9581, "up": 2675}},
+            "length_3_split": {"train": 8923, "test": 2231},
+            "label_day": {"windows": 10582},
+            "ties": {"ties": 5000, "windows": 10582},
+            "accuracy": {"always_not_up": 0.744},
+            "all_zero_windows": {"share_all_zero": 0.477, "share_up_all_zero": None, "majority_active": 0.54},
+            "random_split": {"train": 8465, "overlap": 8400, "ahead": 8000},
+            "screen_days": {"selected": 160, "common": 133, "days": 66, "all_days": 143},
+            "day_40": {"windows": 4862, "up": 2221, "train_accuracy": None, "test_accuracy": None},
+            "layers": {"rnn": [1, 2]},
+        },
         "zero": {"share_all_zero": 0.477, "share_up_all_zero": 0.034, "majority_active": 0.54},
         "always_not_up": 0.744,
     }  # fmt: skip

@@ -10,7 +10,9 @@ import pytest
 from page.reading import Page, check_whole
 from trend.report.showing import ODD_NAMES
 from twofold.engine.errors import RunFolderError
+from twofold.trend.recipes import departures, recipe
 from twofold.trend.report import run as report
+from twofold.trend.report import wording
 from twofold.trend.report.run import RunView, reading
 
 CONTRACT = (
@@ -105,9 +107,15 @@ def test_simulated_data_says_so_and_real_data_does_not(folder: Path, shown: Call
 
 def test_the_verdict_comes_first(folder: Path) -> None:
     page = check_whole(_html(folder))
-    assert _scores(folder)["verdict"]["sentence"] in page.text
+    assert wording.verdict(_scores(folder)["verdict"], 0.9) in page.text
     sections = [named["id"] for tag, named in page.tags if tag == "section"]
     assert sections[0] == "verdict" and sections[-1] == "meaning"
+
+
+def test_departures_from_the_original_study_are_said(shown: Callable[..., Page]) -> None:
+    assert "The original study trained" not in shown().text
+    departed = departures(recipe("original-gru-l7"))
+    assert departed and wording.departures(departed) in shown(departures=departed).text
 
 
 def test_every_null_is_a_dash(small: Path, shown: Callable[..., Page]) -> None:
@@ -139,15 +147,15 @@ def test_a_model_that_is_the_headline_is_not_listed_twice(small: Path, shown: Ca
     page = shown(models={"gru": {"test": scores["test"], "test_active": scores["test_active"], "intervals": {}}})
     models = page.cells[page.cells.index("Models") :]
     assert "LSTM" in models and "GRU" not in models[: models.index("Base rate")]
-    assert "the headline's own: GRU." in page.text
+    assert "equal the ensemble's: GRU." in page.text
 
 
-def test_a_random_split_is_named_beside_the_verdict(small: Path, shown: Callable[..., Page]) -> None:
+def test_a_random_split_is_named_below_the_verdict(small: Path, shown: Callable[..., Page]) -> None:
     assert "The split is random and leaks" not in shown().text
     split = {"kind": "random", "leaks": _scores(small)["split"]["leaks"] | {"ahead": 7}}
     page = shown(split=split)
     assert "The split is random and leaks" in page.text
-    assert "first tested origin" in page.text and "flatter and say little" in page.text
+    assert "first tested origin" in page.text and "too good and say little" in page.text
 
 
 def test_members_beyond_the_fourth_are_folded_away(small: Path, shown: Callable[..., Page]) -> None:
@@ -170,24 +178,24 @@ def test_data_without_any_country_has_a_list_in_place_of_a_map(small: Path, show
     assert not [named for _, named in page.tags if (named.get("aria-label") or "").startswith("World map")]
 
 
-def test_weekly_data_is_told_in_weeks(shown: Callable[..., Page]) -> None:
+def test_weekly_data_is_described_in_weeks(shown: Callable[..., Page]) -> None:
     page = shown(data={"step_days": 1})
-    assert "one a day" in page.text and "days but" in page.text
+    assert "one per day" in page.text and "days but" in page.text
     page = shown(data={"step_days": 7})
-    assert "one a week" in page.text and "days but" not in page.text
+    assert "one per week" in page.text and "days but" not in page.text
 
 
 @pytest.mark.parametrize("kind", ["regions", "both"])
 def test_a_split_by_region_says_so(shown: Callable[..., Page], kind: str) -> None:
     page = shown(split={"kind": kind})
-    assert "says little about another time" in page.text and "flatter and say little" not in page.text
+    assert "says little about another time" in page.text and "too good and say little" not in page.text
     assert "Shaded" not in page.text
 
 
-def test_a_set_of_every_region_or_of_one_is_told(small: Path, shown: Callable[..., Page]) -> None:
+def test_a_set_of_every_region_or_of_one_is_described(small: Path, shown: Callable[..., Page]) -> None:
     _replace(small, "tomorrow.parquet", in_c=pl.col("region") == ODD_NAMES[0])
     page = shown(screen={"threshold": None, "days": "all"})
-    assert "no threshold was set" in page.text and "All days chose it" in page.text
+    assert "no threshold was set" in page.text and "C was chosen on all days" in page.text
     assert "test days too. That looks ahead" not in page.text
     at = page.cells.index("Probability of up")
     assert page.cells[at + 2] == ODD_NAMES[0] and "least likely to rise" not in page.cells
@@ -235,7 +243,7 @@ def test_skill_is_read_by_its_interval(value: float | None, ends: list[float] | 
         (True, -0.1, "random", False),
     ],
 )
-def test_only_a_sure_gain_on_an_honest_split_is_trusted(
+def test_only_a_significant_gain_without_leakage_is_trusted(
     significant: bool, difference: float | None, kind: str, trusted: bool
 ) -> None:
     none = pl.DataFrame()

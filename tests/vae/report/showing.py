@@ -1,4 +1,4 @@
-"""Makes run folders of the vae study by the contract, without training: realistic, with every awkward case."""
+"""Run folders of the vae study without training: realistic values, every awkward case."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from twofold.vae.config import ImageConfig, LikelihoodConfig, ModelConfig, Objec
 ODD_NAMES = ["<script>alert(1)</script>.png", "a & b 'c' \"d\".jpg", "very" * 30 + "-long.webp", "顔 $x$.png"]
 """Names of files that were skipped."""
 TRAITS = 8
-"""Numbers that a face is drawn from."""
+"""Parameters of a face."""
 
 
 def run_folder(
@@ -30,7 +30,7 @@ def run_folder(
     at_cap: bool = True,
     test: int = 204,
 ) -> Path:
-    """Writes a run folder of the whole contract, all but checkpoint and model."""
+    """Writes all files of a run but checkpoint and model."""
     folder.mkdir(parents=True, exist_ok=True)
     config = VaeConfig(
         image=ImageConfig.model_validate({"size": size, "channels": channels}),
@@ -73,7 +73,7 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 def faces(traits: np.ndarray, size: int, channels: int, blur: float = 1.0) -> np.ndarray:
-    """Faces of ellipses on a ground that shades off: traits [..., TRAITS], about normal -> uint8 [..., h, w, c].
+    """Faces of ellipses on a shaded ground: traits [..., TRAITS], about normal -> uint8 [..., h, w, c].
 
     Args:
         traits: of each face: two hues, width and height of the head, gap and size of the eyes, mouth, tilt.
@@ -166,23 +166,15 @@ def _labels(names: list[str]) -> pl.DataFrame:
 
 
 def _layers(size: int, channels: int, latent: int) -> list[dict[str, Any]]:
-    widths, layers, before, side = (32, 64, 128, 256), [], channels, size
-    for width in widths:
-        side //= 2
-        convolution = {"layer": f"Conv2d {before}→{width} 4×4 stride 2", "parameters": before * width * 16 + width}
-        layers.append({"part": "encoder", "shape": [width, side, side], **convolution})
-        before = width
-    flat = before * side * side
-    layers += [{"part": "encoder", "layer": f"Linear {flat}→{2 * latent} (mean, log variance)", "shape": [2 * latent],
-                "parameters": 2 * latent * (flat + 1)},
-               {"part": "decoder", "layer": f"Linear {latent}→{flat}", "shape": [before, side, side],
-                "parameters": flat * (latent + 1)}]  # fmt: skip
-    for width in (128, 64, 32, channels):
-        side *= 2
-        convolution = {"layer": f"ConvTranspose2d {before}→{width} 4×4 stride 2", "shape": [width, side, side]}
-        layers.append({"part": "decoder", **convolution, "parameters": before * width * 16 + width})
-        before = width
-    return layers
+    side = size // 16
+    flat = 256 * side * side
+    rows = [
+        ("encoder", f"Conv2d {channels}→256 16×16 stride 16", [256, side, side], 256 * (256 * channels + 1)),
+        ("encoder", f"Linear {flat}→{2 * latent} (mean, log variance)", [2 * latent], 2 * latent * (flat + 1)),
+        ("decoder", f"Linear {latent}→{flat}", [256, side, side], flat * (latent + 1)),
+        ("decoder", f"ConvTranspose2d 256→{channels} 16×16 stride 16", [channels, size, size], (65536 + 1) * channels),
+    ]
+    return [dict(zip(("part", "layer", "shape", "parameters"), row, strict=True)) for row in rows]
 
 
 def _scores(

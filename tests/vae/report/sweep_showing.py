@@ -1,4 +1,4 @@
-"""Makes sweep folders of the vae study by the contract, without training: realistic, with every awkward case."""
+"""Sweep folders of the vae study without training: realistic values, every awkward case."""
 
 import json
 import math
@@ -14,13 +14,13 @@ from twofold.vae.report.plane import Weight, weights
 from vae.report.showing import TRAITS, change, faces, run_folder
 
 NO_PRICE = 0.002
-"""A run with beta = 0 is drawn as if it had paid this much for a nat."""
+"""A run with beta = 0 is made as if this had been its beta."""
 CAP = 5.0
-"""Nats of information that the runs of `scores` can show at most."""
+"""Cap of the information of the runs of `scores`, nats."""
 
 
 def scores(rate: float, distortion: float, **changes: Any) -> dict[str, Any]:
-    """As much of scores.json as judgements read; `changes` are of the test images' scores, or named here."""
+    """The part of scores.json that judgements read; `changes` are of the test images' scores, or named here."""
     test = {
         "rate_nats": rate, "distortion_nats": distortion, "negative_elbo_nats": rate + distortion,
         "iw_negative_elbo_nats": rate + distortion, "iw_bound_nats": rate + distortion - 2, "latent_dim": 16,
@@ -38,14 +38,14 @@ def scores(rate: float, distortion: float, **changes: Any) -> dict[str, Any]:
 
 
 def grid(*runs: tuple[float, dict[str, Any]]) -> list[Weight]:
-    """Weights and their runs' scores as the weights of a sweep."""
+    """The weights of a sweep from pairs of a weight and a run's scores."""
     return weights([{"beta": beta, "scores": run} for beta, run in runs])
 
 
 def course(
     rates: Sequence[float], distortions: Sequence[float], betas: Sequence[float] = (0.0, 1.0, 100.0)
 ) -> list[Weight]:
-    """One run a weight."""
+    """One run per weight."""
     return grid(*((beta, scores(r, d)) for beta, r, d in zip(betas, rates, distortions, strict=True)))
 
 
@@ -61,7 +61,7 @@ SEVERAL = [
     weight(1.0, (60.0, -100.0), (62.0, -102.0)),
     weight(100.0, (3.0, 2000.0), (3.0, 2010.0)),
 ]
-"""Two seeds a weight."""
+"""Two seeds per weight."""
 
 
 def sweep_folder(
@@ -77,20 +77,7 @@ def sweep_folder(
     embedded: bool = True,
     departures: str | None = None,
 ) -> Path:
-    """Writes a sweep folder of the whole contract, all but checkpoints and models.
-
-    Args:
-        folder: where to.
-        betas: weights of the rate.
-        seeds: of the runs of every weight.
-        likelihood: its name.
-        strongest: beta from which on the code is empty.
-        size: height and width of the images.
-        channels: 1 or 3.
-        test: number of test images.
-        embedded: whether the images are avatars.
-        departures: as sweep.json has it.
-    """
+    """Writes all files of a sweep but checkpoints and models; the code collapses from the beta `strongest` on."""
     shape = {"size": size, "channels": channels, "test": test, "embedded": embedded}
     runs = []
     for seed in seeds:
@@ -116,7 +103,7 @@ def sweep_folder(
 
 
 def exact(betas: Sequence[float]) -> dict[str, Any]:
-    """The block of closed forms, by reverse water-filling."""
+    """The block of closed forms of sweep.json, by reverse water-filling."""
     variances, noise = 4.0 * 0.5 ** np.arange(8), 0.01
     entropy = float(0.5 * np.log(2 * math.pi * math.e * variances).sum())
     rows = []
@@ -165,37 +152,26 @@ def _scores(folder: Path, scores: dict[str, Any], beta: float, seed: int, made: 
     cap = test["mi_cap_nats"]
     information = max(0.0, min(rate - 0.02, cap - 0.0004))
     block = {
-        "rate_nats": rate,
-        "distortion_nats": distortion,
-        "negative_elbo_nats": rate + distortion,
-        "mse": made["sigma"] ** 2,
+        "rate_nats": rate, "distortion_nats": distortion, "negative_elbo_nats": rate + distortion,
         "bits_per_dim": None if sigma is None else ((rate + distortion) / dims + math.log(255)) / math.log(2),
+        "mse": made["sigma"] ** 2,
         "standard_errors": {"negative_elbo_nats": 21.0, "distortion_nats": 20.0, "rate_nats": 0.9},
-    }
+    }  # fmt: skip
     bound = {
-        "iw_negative_elbo_nats": rate + distortion + 3.1,
-        "iw_bound_nats": rate + distortion + 3.1 - 0.08 * rate,
-        "mutual_information_nats": information,
-        "marginal_kl_nats": rate + 0.2 - information,
-        "mi_rate_nats": rate + 0.2,
-        "mi_at_cap": information > cap - 0.05,
-        "active_units": made["active"],
-        "sigma": sigma,
+        "iw_negative_elbo_nats": rate + distortion + 3.1, "iw_bound_nats": rate + distortion + 3.1 - 0.08 * rate,
+        "mutual_information_nats": information, "marginal_kl_nats": rate + 0.2 - information,
+        "mi_rate_nats": rate + 0.2, "mi_at_cap": information > cap - 0.05,
+        "active_units": made["active"], "sigma": sigma,
         "standard_errors": {"iw_bound_nats": 22.0, "mutual_information_nats": 0.012},
-    }
+    }  # fmt: skip
     learned = {"distortion_nats": distortion - made["memorised"]}
     learned["negative_elbo_nats"] = rate + learned["distortion_nats"]
     weight = None if sigma is None else beta * sigma**2
     change(
-        folder,
-        seed=seed,
-        test=block | bound,
-        validation=block,
-        train_sample=block | learned,
-        objective={"beta": beta, "effective_weight": weight},
-        likelihood={"sigma": sigma},
+        folder, seed=seed, test=block | bound, validation=block, train_sample=block | learned,
+        objective={"beta": beta, "effective_weight": weight}, likelihood={"sigma": sigma},
         kl_units_collapsed=test["latent_dim"] - made["active"],
-    )
+    )  # fmt: skip
 
 
 def _metrics(folder: Path, beta: float) -> None:

@@ -33,22 +33,22 @@ KL = np.concatenate([RANDOM.gamma(0.5, 5, 60), np.full(68, 1e-7)])
 ROWS = [("Information I", 5.318, 0.012), ("Rate R", 182.3, None), ("Cap of I, log N", 5.318, None)]
 LINES = {"R": [[900.0, 910.0], [60.0, 61.0], [3.0, 3.1]], "I(x;z)": [[4.9, 4.8], [4.5, 4.6], [2.0, 2.1]]}
 DRAWN = {
-    "negative_elbo": lambda: figures.course(_records(40), "negative_elbo", 33),
-    "one_epoch": lambda: figures.course(_records(1), "loss", 1),
-    "large": lambda: figures.course(_records(12, 1e4), "distortion", 12),
-    "sigma": lambda: figures.course(_records(12), "sigma", 4),
+    "negative_elbo": lambda: figures.learning_curve(_records(40), "negative_elbo", 33),
+    "one_epoch": lambda: figures.learning_curve(_records(1), "loss", 1),
+    "large": lambda: figures.learning_curve(_records(12, 1e4), "distortion", 12),
+    "sigma": lambda: figures.learning_curve(_records(12), "sigma", 4),
     "kl": lambda: figures.kl_by_unit(KL, 0.01),
     "kl_one": lambda: figures.kl_by_unit(np.array([0.0]), 0.01),
     "bars": lambda: figures.bars(ROWS, "nats"),
     "bars_negative": lambda: figures.bars([("Information I", -0.02, 0.01), ("Rate R", 0.3, None)], "nats"),
-    "dots": lambda: figures.dots([("Trained on", -16806.2, 39.0), ("Test", -16676.0, None)], "negative ELBO, nats"),
+    "dots": lambda: figures.dots([("Training", -16806.2, 39.0), ("Test", -16676.0, None)], "negative ELBO, nats"),
     "distances": lambda: figures.distances(RANDOM.gamma(30, 0.004, 256), RANDOM.gamma(30, 0.004, 16), 0.09),
     "distances_same": lambda: figures.distances(np.full(3, 0.1), np.full(2, 0.1), 0.1),
-    "by_beta": lambda: figures.by_beta([0.0, 1.0, 100.0], LINES, "nats an image", cap=5.0),
+    "by_beta": lambda: figures.by_beta([0.0, 1.0, 100.0], LINES, "nats per image", cap=5.0),
     "by_beta_one": lambda: figures.by_beta([1.0], {"active units": [[9.0]]}, "active units", top=16.0),
     "sandwich": lambda: figures.sandwich(exact([0.5, 1.0, 8.0, 100.0])["rows"]),
-    "courses": lambda: figures.courses(_records(40), "beta 0.5"),
-    "elbo_courses": lambda: figures.elbo_courses({f"beta {k}": _records(12, 1 + k) for k in range(7)}, "training"),
+    "loss_curves": lambda: figures.loss_curves(_records(40), "beta 0.5"),
+    "elbo_curves": lambda: figures.elbo_curves({f"beta {k}": _records(12, 1 + k) for k in range(7)}, "training"),
     "plane": lambda: figures.rate_distortion(SEVERAL, True),
     "height": lambda: figures.height(SEVERAL, True),
 }
@@ -124,9 +124,6 @@ def test_units_stand_in_order_and_none_falls_off_the_logarithmic_axis() -> None:
     assert heights[0] == KL.max() and heights[-1] == figures.KL_SHOWN > axes.get_ylim()[0]
     assert axes.get_ylim()[1] > KL.max()
     assert set(axes.get_lines()[0].get_ydata()) == {0.01}
-
-
-def test_ticks_of_a_single_unit_are_whole() -> None:
     assert list(_drawn("kl_one").axes[0].get_xticks()) == [1]
 
 
@@ -167,7 +164,7 @@ def test_long_secants_have_their_slope_beside_them() -> None:
     assert "−0.42" in texts and "−36.31" in texts
 
 
-def test_what_the_bound_leaves_out_is_shaded_only_where_it_means_something() -> None:
+def test_the_region_below_the_bound_is_shaded_only_where_it_means_something() -> None:
     with style():
         shaded, plain = (figures.rate_distortion(SEVERAL, each).axes[0].collections for each in (True, False))
     assert len(shaded) == 1 and not plain
@@ -184,7 +181,7 @@ def test_names_never_cover_one_another() -> None:
         assert not any(box.overlaps(other) for other in boxes[:index])
 
 
-def test_a_rate_without_a_price_that_runs_away_does_not_press_the_others_together() -> None:
+def test_a_weight_off_scale_does_not_press_the_others_together() -> None:
     far = [weight(0.0, (42_000.0, 6_200.0)), weight(1.0, (156.0, 6_400.0)), weight(100.0, (1.5, 7_400.0))]
     with style():
         figure = figures.rate_distortion(far, True)

@@ -71,28 +71,23 @@ def test_four_of_sixteen_close_samples_are_too_many(scores: dict[str, Any], clos
 
 
 @pytest.mark.parametrize(
-    ("told", "at_cap", "found"), [(2.9, True, "capped"), (0.02, False, "nothing"), (0.03, False, "measured")]
+    ("value", "at_cap", "found"), [(2.9, True, "capped"), (0.02, False, "nothing"), (0.03, False, "measured")]
 )
 def test_information_is_measured_between_noise_and_cap(
-    scores: dict[str, Any], told: float, at_cap: bool, found: str
+    scores: dict[str, Any], value: float, at_cap: bool, found: str
 ) -> None:
     errors = scores["test"]["standard_errors"] | {"mutual_information_nats": 0.01}
-    test = scores["test"] | {"mutual_information_nats": told, "mi_at_cap": at_cap, "standard_errors": errors}
+    test = scores["test"] | {"mutual_information_nats": value, "mi_at_cap": at_cap, "standard_errors": errors}
     assert judgements.information(test) == found
 
 
 @pytest.mark.parametrize(
-    ("told", "error", "found"),
-    [
-        (2.0, 0.1, "holds"),
-        (2.1, 0.1, "within the noise"),
-        (2.3, 0.1, "broken"),
-        (2.1, None, "broken"),
-    ],
+    ("value", "error", "found"),
+    [(2.0, 0.1, "holds"), (2.1, 0.1, "within the noise"), (2.3, 0.1, "broken"), (2.1, None, "broken")],
 )
-def test_the_rate_bounds_information(scores: dict[str, Any], told: float, error: float | None, found: str) -> None:
+def test_the_rate_bounds_information(scores: dict[str, Any], value: float, error: float | None, found: str) -> None:
     errors = {"mutual_information_nats": error}
-    test = scores["test"] | {"mutual_information_nats": told, "mi_rate_nats": 2.0, "standard_errors": errors}
+    test = scores["test"] | {"mutual_information_nats": value, "mi_rate_nats": 2.0, "standard_errors": errors}
     assert judgements.inequality(test) == found
 
 
@@ -101,7 +96,7 @@ def test_few_draws_are_less_than_a_tenth(scores: dict[str, Any]) -> None:
     assert not judgements.few_draws(scores["test"] | {"iw_samples": 64, "iw_effective_samples": 6.5})
 
 
-def test_thresholds_are_those_that_the_run_counted_with() -> None:
+def test_the_threshold_of_collapse_is_that_of_the_scores() -> None:
     assert judgements.UNIT_FLOOR == account.COLLAPSED_NATS
 
 
@@ -136,22 +131,22 @@ def test_over_fitting_of_several_seeds_keeps_the_error_of_one() -> None:
     assert judgements.overfitting_by_weight(grid((1.0, runs[0])))[0].gap.judged == "unknown"
 
 
-def test_neighbours_are_told_apart_by_two_deviations() -> None:
+def test_neighbours_within_two_deviations_are_inseparable() -> None:
     costs = (1.0, (9.0, 11.0)), (2.0, (29.0, 31.0)), (4.0, (32.9, 34.9)), (8.0, (36.95, 38.95))
     found = grid(*((beta, made_up(cost, 0.0)) for beta, seeds in costs for cost in seeds))
-    assert [(low.beta, high.beta) for low, high in judgements.untold(found)] == [(2.0, 4.0)]
+    assert [(low.beta, high.beta) for low, high in judgements.inseparable(found)] == [(2.0, 4.0)]
 
 
-def test_every_run_is_held_against_its_rate() -> None:
+def test_every_run_is_compared_with_its_rate() -> None:
     found = grid((1.0, made_up(9.0, 0.0)), (2.0, made_up(2.9, 0.0)), (4.0, made_up(1.0, 0.0)))
     runs = [run for weight in found for run in weight.runs]
     assert judgements.inequalities(runs) == ["holds", "within the noise", "broken"]
 
 
-def test_the_exact_case_is_read_by_its_gaps() -> None:
+def test_the_exact_case_is_judged_by_its_gaps() -> None:
     rows = exact([0.5, 1.0, 8.0])["rows"]
     found = judgements.exact(rows)
-    assert found.wasted == 0 and found.nearest == 1.0 and found.gap < judgements.EQUAL
-    wasteful = judgements.exact([row | {"rate_nats": row["rate_nats"] + 1} for row in rows if row["beta"] != 1])
-    assert wasteful.wasted == pytest.approx(1) and wasteful.gap > judgements.EQUAL
+    assert found.excess_rate == 0 and found.nearest == 1.0 and found.gap < judgements.EQUAL
+    loose = judgements.exact([row | {"rate_nats": row["rate_nats"] + 1} for row in rows if row["beta"] != 1])
+    assert loose.excess_rate == pytest.approx(1) and loose.gap > judgements.EQUAL
     assert judgements.exact(rows[-1:]).nearest == 8.0

@@ -16,7 +16,7 @@ def test_runs_are_grouped_by_weight_whatever_their_order() -> None:
 
 def test_an_undefined_score_is_left_out() -> None:
     both = Weight(1.0, (scores(1.0, 2.0, sigma=None), scores(1.0, 2.0, sigma=0.2)))
-    assert both.each("sigma") == [0.2]
+    assert both.values("sigma") == [0.2]
     assert np.isnan(Weight(1.0, (scores(1.0, 2.0, sigma=None),)).mean("sigma"))
 
 
@@ -52,11 +52,11 @@ def test_equal_rates_have_no_slope() -> None:
     assert secant.slope is None and secant.inside is None
 
 
-def test_a_rate_without_a_price_may_run_away() -> None:
+def test_an_unpenalised_rate_may_be_off_scale() -> None:
     far = [weight(0.0, (42_000.0, 6_200.0)), weight(1.0, (156.0, 6_400.0)), weight(100.0, (1.5, 7_400.0))]
-    assert [each.beta for each in plane.runaways(far)] == [0.0]
-    assert plane.runaways(SEVERAL) == plane.runaways(far[:1]) == []  # alone, it has all the room
-    assert plane.runaways([weight(0.5, (42_000.0, 6_200.0)), *far[1:]]) == []
+    assert [each.beta for each in plane.off_scale(far)] == [0.0]
+    assert plane.off_scale(SEVERAL) == plane.off_scale(far[:1]) == []  # alone, it sets the scale
+    assert plane.off_scale([weight(0.5, (42_000.0, 6_200.0)), *far[1:]]) == []
 
 
 def test_a_spread_needs_two_seeds() -> None:

@@ -1,4 +1,4 @@
-"""The original study's grid run, and what its report draws."""
+"""Trains every setting of the reproduced study and saves what its report reads."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from twofold.trend.config import ScreenConfig, StudyConfig
 from twofold.trend.fit import Stage, fit_members
 from twofold.trend.forecast import Forecaster
 from twofold.trend.original.findings import CHINA, summarise
-from twofold.trend.original.study import Setting, all_settings, with_epochs
+from twofold.trend.original.study import Setting, adapt, all_settings
 from twofold.trend.recipes import departures, original
 from twofold.trend.windows import Prepared, fit_screen, prepare
 
@@ -27,14 +27,19 @@ from twofold.trend.windows import Prepared, fit_screen, prepare
 def execute_study(
     panel: Panel, source: str, config: StudyConfig, folder: RunFolder, progress: Callable[[int, int], None]
 ) -> None:
-    """Runs every setting that has no result in the folder yet, then writes `study.json` and what the report draws.
+    """Runs every setting that has no result in the folder yet, then writes `study.json` and what the report reads.
 
-    `source` names the data file, or is "simulated"; `progress` is called with (settings done, settings in all).
+    Args:
+        panel: counts by region and date.
+        source: the data file's name, or "simulated".
+        config: of the study.
+        folder: takes the results.
+        progress: called with (settings done, settings in all).
     """
     torch.set_num_threads(1)
     settings = all_settings(config)
     results = _run_all(panel, settings, config, folder.path / "settings", progress)
-    base = with_epochs(original("gru", 7), config, config.seed)
+    base = adapt(original("gru", 7), config, config.seed)
     prepared = prepare(panel, base)
     write_parquet(folder.path / "panel.parquet", panel.frame())
     write_arrays(folder.path / "arrays.npz", correlation=prepared.screen.correlation)
@@ -49,13 +54,13 @@ def execute_study(
 def _run_all(
     panel: Panel, settings: list[Setting], config: StudyConfig, folder: Path, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
-    """Each setting's result, from its file where there is one: what an interrupted study did is not done again."""
+    """Each setting's result, read from its file where an interrupted study has left one."""
     with ThreadPoolExecutor(config.jobs or os.cpu_count() or 1) as pool:
         futures = [pool.submit(_run_setting, panel, setting, folder) for setting in settings]
         done: set[Future[dict[str, Any]]] = set()
         try:
             while len(done) < len(futures):
-                # By turns: polars' handler of Ctrl-C lets no endless wait end.
+                # With a timeout, since polars' handler of Ctrl-C does not end an unlimited wait.
                 done = wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION).done
                 for future in done:
                     future.result()
@@ -100,7 +105,7 @@ def _run_setting(panel: Panel, setting: Setting, folder: Path) -> dict[str, Any]
 
 
 def _prepare(panel: Panel, setting: Setting) -> Prepared:
-    """As `prepare`; with China the screen's set gets one more country, whatever its correlation."""
+    """As `prepare`; in the trial with China, C also holds China, whatever its correlation."""
     if not setting.with_china:
         return prepare(panel, setting.config)
     chosen = fit_screen(panel.increments(setting.config.source.negatives), len(panel.dates), 0.7).selected

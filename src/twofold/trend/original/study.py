@@ -1,4 +1,4 @@
-"""The grid of settings that reproduces the original study."""
+"""The settings that the reproduced study trains."""
 
 from dataclasses import dataclass, field
 from itertools import product
@@ -27,10 +27,9 @@ class Setting:
     """One network to train and score.
 
     Attributes:
-        name: says which, and names its file.
-        config: the run.
-        with_china: China joins the set C.
-        tags: what the summary sorts results by.
+        name: unique; also names the file of its result.
+        with_china: China is added to the set C.
+        tags: by which the summary groups results.
     """
 
     name: str
@@ -40,18 +39,18 @@ class Setting:
 
 
 def check_study(panel: Panel, config: StudyConfig) -> None:
-    """Tells a misfit of data and grid before anything is run.
+    """Checks that the data suits the grid, before anything is run.
 
     Raises:
         InputError: when the data is too short for one of the windows, or no region passes the screen.
     """
-    # The findings count the windows of L = 14 and of day 40, whatever the grid holds.
+    # The summary counts the windows of L = 14 and from day 40 even where the grid lacks them.
     for length, start in [(14, 0), (7, 40), *product(config.lengths, config.starts)]:
-        prepare(panel, with_epochs(original("gru", length, start=start), config, config.seed))
+        prepare(panel, adapt(original("gru", length, start=start), config, config.seed))
 
 
 def all_settings(config: StudyConfig) -> list[Setting]:
-    """The grid, the temporal counterpart, one window a country, the trials, and the run with China."""
+    """The grid on random and temporal splits, one window per country, the trials, and the runs with China."""
     seeds = range(config.seed, config.seed + config.seeds)
     settings: list[Setting] = []
     for cell, layers in CELLS:
@@ -60,16 +59,16 @@ def all_settings(config: StudyConfig) -> list[Setting]:
                 base = original(cell, length, layers, start)
                 tags = {"cell": cell, "layers": layers, "length": length, "start": start}
                 settings += [_setting("grid", base, config, seed, tags) for seed in seeds]
-            leaky = original(cell, length, layers)
-            in_time = leaky.split.model_copy(update={"kind": "temporal"})
-            honest = leaky.model_copy(update={"split": in_time, "screen": ScreenConfig(days="train")})
+            base = original(cell, length, layers)
+            split = base.split.model_copy(update={"kind": "temporal"})
+            temporal = base.model_copy(update={"split": split, "screen": ScreenConfig(days="train")})
             tags = {"cell": cell, "layers": layers, "length": length, "start": 0}
-            settings.append(_setting("temporal", honest, config, config.seed, tags))
+            settings.append(_setting("temporal", temporal, config, config.seed, tags))
     last = original("gru", 7).model_copy(update={"window": WindowConfig(length=7, per_region="last")})
     settings += [_setting("one-window", last, config, seed, {}) for seed in seeds]
     settings += [_setting("china", original("gru", 7), config, seed, {}) for seed in seeds]
     for label, changes in TRIALS:
-        trial = with_epochs(original("gru", 7), config, config.seed)
+        trial = adapt(original("gru", 7), config, config.seed)
         groups = {
             group: value.model_copy(update={name: n for name, n in changes.items() if name in type(value).model_fields})
             for group, value in (("train", trial.train), ("model", trial.model))
@@ -79,12 +78,12 @@ def all_settings(config: StudyConfig) -> list[Setting]:
     return settings
 
 
-def with_epochs(base: TrendConfig, config: StudyConfig, seed: int) -> TrendConfig:
-    """A setting with the study's epochs and source and one of its seeds."""
+def adapt(base: TrendConfig, config: StudyConfig, seed: int) -> TrendConfig:
+    """A recipe with the study's epochs and source, and one of its seeds."""
     train = base.train.model_copy(update={"epochs": config.epochs, "jobs": 1})
     return base.model_copy(update={"train": train, "seed": seed, "source": config.source})
 
 
 def _setting(kind: str, base: TrendConfig, config: StudyConfig, seed: int, tags: dict[str, Any]) -> Setting:
     name = "-".join(str(part) for part in (kind, *tags.values(), f"seed{seed}"))
-    return Setting(name, with_epochs(base, config, seed), kind == "china", tags | {"kind": kind})
+    return Setting(name, adapt(base, config, seed), kind == "china", tags | {"kind": kind})

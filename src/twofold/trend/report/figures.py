@@ -1,4 +1,4 @@
-"""Pictures of the trend study: counts, learning, scores, calibration, walks, correlations."""
+"""Figures of the trend study: counts, learning curves, scores, calibration, backtests, correlations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,9 +29,9 @@ PARTS = {
 """Colour and hatching of each part of a split in time, in its order."""
 _SMALL = (4.4, 4.1, (0.62, 0.15, 1.15, 0.3))
 _POINTS = 250
-"""Points that a curve is thinned to: more can't be told apart at this size."""
+"""Points that a curve is thinned to: more would not be visible."""
 _FAST_ENOUGH = 400
-"""Up to so many regions the best order of the leaves is searched for; it takes a cubic time."""
+"""Up to this number of regions the optimal order of leaves is searched for, which takes cubic time."""
 
 Record = Mapping[str, Any]
 
@@ -39,12 +39,12 @@ Record = Mapping[str, Any]
 def totals(
     dates: Float[np.ndarray, " T"], counts: Float[np.ndarray, " T"], spans: dict[str, tuple[float, float]], unit: str
 ) -> Figure:
-    """New cases of all regions together, and which part of the data each split holds.
+    """New cases of all regions together, with the target dates of each part of the split.
 
     Args:
         dates: matplotlib day numbers.
         counts: summed increments.
-        spans: split -> first and last target date, as day numbers; empty where splits are not stretches of time.
+        spans: part -> first and last target date, as day numbers; empty where the split is not temporal.
         unit: "day" or "week".
     """
     figure, axes = canvas(9.2, 2.9, (0.75, 0.15, 0.4, 0.45))
@@ -52,7 +52,7 @@ def totals(
     for split, (first, last) in spans.items():
         hue, hatch = PARTS[split]
         axes.axvspan(first - 0.5, last + 0.5, facecolor=hue, alpha=0.16, hatch=hatch, label=split, linewidth=0)
-    axes.set_ylabel(f"new cases a {unit}, all regions")
+    axes.set_ylabel(f"new cases per {unit}, all regions")
     axes.set_xlim(dates[0], dates[-1] + 0.5)
     axes.yaxis.set_major_formatter(FuncFormatter(_short))
     _date_axis(axes)
@@ -77,8 +77,7 @@ def region(
         counts: increments.
         targets: day numbers of the test windows' target dates.
         probability: the headline model's probability of up.
-        went_up: what happened: a filled triangle for up, an open circle for not up.
-        name: the region's.
+        went_up: drawn as a filled triangle for up, an open circle for not up.
     """
     figure, top = canvas(3.7, 2.75, (0.6, 0.12, 1.22, 0.28))
     bottom = _below(top, 0.36 / 2.75, 0.78 / 2.75)
@@ -129,13 +128,13 @@ def learning(records: Sequence[Record], member: str) -> Figure:
     """Loss above accuracy, by epoch, for train, validation and test.
 
     Args:
-        records: one member's lines of metrics.jsonl, one stage an epoch.
+        records: one member's lines of metrics.jsonl, of one stage.
         member: its name.
     """
     figure, top = canvas(4.4, 4.6, (0.65, 0.15, 2.6, 0.3))
     bottom = _below(top, 0.5 / 4.6)
     for axes, quantity, label, scale in (
-        (top, "loss", "loss, nats a window", 1),
+        (top, "loss", "loss, nats per window", 1),
         (bottom, "accuracy", "accuracy, %", 100),
     ):
         for index, part in enumerate(("train", "validation", "test")):
@@ -156,7 +155,7 @@ def learning(records: Sequence[Record], member: str) -> Figure:
 
 
 def roc(label: Bool[np.ndarray, " n"], probabilities: Mapping[str, Float[np.ndarray, " n"]], title: str) -> Figure:
-    """True against false alarms for every threshold, one line a model.
+    """ROC curves, one per model.
 
     Args:
         label: True where the count went up; both classes present.
@@ -177,12 +176,12 @@ def roc(label: Bool[np.ndarray, " n"], probabilities: Mapping[str, Float[np.ndar
 def precision_recall(
     label: Bool[np.ndarray, " n"], probabilities: Mapping[str, Float[np.ndarray, " n"]], title: str
 ) -> Figure:
-    """Precision against recall for every threshold, one line a model; arguments as for `roc`."""
+    """Precision-recall curves, one per model; arguments as for `roc`."""
     figure, axes = canvas(*_SMALL)
     for index, (name, probability) in enumerate(probabilities.items()):
         precision, recall, _ = precision_recall_curve(label, probability)
         grid = _thin(len(recall))
-        # Steps, since a line between two thresholds would promise what no threshold gives (Davis & Goadrich 2006).
+        # Steps, since linear interpolation between thresholds is too optimistic (Davis & Goadrich 2006).
         axes.plot(recall[grid], precision[grid], drawstyle="steps-post", label=wording.model(name), **_line(index))
     axes.axhline(float(label.mean()), color=MUTED, linewidth=1, label="chance")
     _unit_square(axes, "recall, share of up that is found", "precision, share of alarms", title)
@@ -208,7 +207,7 @@ def _unit_square(axes: Axes, x: str, y: str, title: str) -> None:
 
 
 def reliability(models: Mapping[str, Sequence[Record]], title: str) -> Figure:
-    """Share that went up against the probability given, above a histogram of the probabilities.
+    """Reliability diagram above a histogram of the probabilities.
 
     Args:
         models: model's name -> its bins (`mean_probability`, `share_up`, `windows`, `low`, `high`); the histogram is of
@@ -234,7 +233,7 @@ def reliability(models: Mapping[str, Sequence[Record]], title: str) -> Figure:
 
 
 def confusion(label: Bool[np.ndarray, " n"], called: Bool[np.ndarray, " n"], title: str) -> Figure:
-    """Counts of windows by outcome and call, each with its share of the outcome's row."""
+    """Confusion matrix of windows, with each count's share of its row."""
     figure, axes = canvas(4.4, 2.9, (1.1, 0.3, 0.6, 0.35))
     counts = confusion_matrix(label, called, labels=[True, False])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -252,7 +251,7 @@ def confusion(label: Bool[np.ndarray, " n"], called: Bool[np.ndarray, " n"], tit
 
 
 def importance(groups: Sequence[Record]) -> Figure:
-    """How much worse the log score gets when a group of inputs is shuffled, with intervals; largest on top."""
+    """Increase of the log score when a group of inputs is shuffled, with intervals; largest on top."""
     ranked = sorted(groups, key=lambda group: group["log_score_increase"])
     return _forest(
         [group["group"] for group in ranked],
@@ -277,10 +276,10 @@ def comparisons(pairs: Sequence[Record], title: str) -> Figure:
 
 
 def scores_at_a_glance(rows: Mapping[str, tuple[float | None, Sequence[float | None] | None]], score: str) -> Figure:
-    """One score of every model, dots with intervals, best on top.
+    """One score of every model as dots with intervals, best on top.
 
     Args:
-        rows: model's name -> (score, interval); one without the score is left out, a `baseline_` gets an open dot.
+        rows: model's name -> (score, interval); undefined scores are left out, a `baseline_` gets an open dot.
         score: the score's key.
     """
     words = wording.SCORES[score]
@@ -325,11 +324,11 @@ def _forest(
 
 
 def by_target(dates: Sequence[str], values: Mapping[str, Sequence[float | None]], score: str) -> Figure:
-    """One score against the target date, a line a model; a date on which it is undefined is a gap.
+    """One score by target date, one line per model with gaps where it is undefined.
 
     Args:
         dates: target dates, ascending.
-        values: model's name -> one value a date.
+        values: model's name -> one value per date.
         score: the score's key.
     """
     figure, axes = canvas(8.6, 3.8, (0.72, 0.2, 0.95, 0.2))
@@ -346,16 +345,16 @@ def by_target(dates: Sequence[str], values: Mapping[str, Sequence[float | None]]
 
 
 def known_by_origin(dates: Sequence[str], regions: Sequence[int], learned: Sequence[int]) -> Figure:
-    """Regions in C above windows learned from, by origin.
+    """Regions in C above training windows, by origin.
 
     Args:
         dates: origins, ascending.
         regions: in C.
-        learned: windows that the models of the origin learned from.
+        learned: windows that the models of the origin were trained on.
     """
     figure, top = canvas(8.6, 3.9, (0.72, 0.2, 2.2, 0.2))
     bottom = _below(top, 0.5 / 3.9)
-    for axes, values, label in ((top, regions, "regions in C"), (bottom, learned, "windows learned from")):
+    for axes, values, label in ((top, regions, "regions in C"), (bottom, learned, "training windows")):
         axes.step(np.array(dates, dtype="datetime64[D]"), np.asarray(values, dtype=float), where="post", color=HUES[0])
         axes.set_ylabel(label)
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -389,7 +388,7 @@ def draw_correlation(album: Album, correlation: Float[np.ndarray, "R R"], tomorr
 
 
 def clustered(correlation: Float[np.ndarray, "R R"]) -> Int[np.ndarray, " R"]:
-    """An order of the regions that sets alike ones side by side: average linkage on 1 - r.
+    """An order of the regions by hierarchical clustering: average linkage on 1 - r.
 
     Regions without a correlation (constant series) come last, in their own order.
 
@@ -463,13 +462,13 @@ def _bar(figure: Figure, axes: Axes, image) -> None:
 def effect(
     networks: Mapping[str, Sequence[tuple[int, Sequence[float]]]], varied: str, label: str, *, zero: bool = False
 ) -> Figure:
-    """What the length of the window or its start changes: a line through the means (open), a filled mark a seed.
+    """A measure by window length or start: a line through the means (open marks), one filled mark per seed.
 
     Args:
-        networks: network's name -> (length or start, a value a seed), ascending.
+        networks: network's name -> (length or start, one value per seed), ascending.
         varied: `length`, drawn to scale, or `start`, whose few values stand side by side.
-        label: of the values' axis.
-        zero: a line at 0.
+        label: of the vertical axis.
+        zero: draws a line at 0.
     """
     figure, axes = canvas(4.4, 3.9, (0.78, 0.15, 0.95, 0.3))
     found = sorted({at for points in networks.values() for at, _ in points})

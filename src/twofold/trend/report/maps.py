@@ -1,4 +1,4 @@
-"""World map of tomorrow's probabilities, and the places that it can't show."""
+"""World map of the forecast probabilities, and the regions that it can't show."""
 
 import re
 from html import escape
@@ -33,7 +33,7 @@ def draw_world(album: Album, tomorrow: pl.DataFrame) -> list[dict[str, Any]]:
         tomorrow: as for `world_map`.
 
     Returns:
-        The rows of the places that the map lacks.
+        The rows of the regions that the map lacks.
     """
     drawn, absent = world_map(tomorrow), undrawable(tomorrow)
     album.save("map.svg", drawn.encode())

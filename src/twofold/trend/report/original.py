@@ -1,4 +1,4 @@
-"""The page of the original study: a folder's files in, figures and one self-contained report.html out."""
+"""The report of the reproduced original study."""
 
 import json
 from dataclasses import dataclass
@@ -15,18 +15,10 @@ Row = dict[str, Any]
 
 
 def write(folder: Path) -> Path:
-    """Draws the figures and writes report.html; fits nothing and reads only what the study wrote.
-
-    The same folder gives the same bytes.
-
-    Args:
-        folder: holds study.json, arrays.npz and tomorrow.parquet.
-
-    Returns:
-        The path of report.html.
+    """Draws the figures and writes report.html from the files of a run folder; the same folder gives the same bytes.
 
     Raises:
-        RunFolderError: when one of the files is missing.
+        RunFolderError: when a file is missing.
     """
     study, tomorrow = json.loads(text(folder, "study.json")), table(folder, "tomorrow.parquet")
     view = OriginalView(study)
@@ -68,7 +60,7 @@ def network(row: Row) -> str:
 
 
 def setting(row: Row) -> str:
-    """A row of the grid in the original's words, by which its own table names rows.
+    """A row's network, window length and start, as the original's table writes them.
 
     Example:
         >>> setting({"cell": "gru", "layers": 1, "length": 7, "start": 40})
@@ -79,7 +71,7 @@ def setting(row: Row) -> str:
 
 
 def above(row: Row) -> list[float]:
-    """Test accuracy minus the majority's share, in percentage points, a value a seed.
+    """Test accuracy minus the share of the majority class, in percentage points, one value per seed.
 
     Example:
         >>> above({"test_accuracy": [0.75, 0.5], "majority": [0.5, 0.75]})
@@ -105,12 +97,12 @@ class OriginalView:
     def lines(self) -> list[tuple[Row, Row | None, float | None]]:
         """The original's table: a line, the grid's row of its setting where that was run, and the line's gain.
 
-        That is in points above the commoner answer over all windows, since the original's own split is not known.
+        The gain is in points above the share of the majority class among all windows: the original's split is unknown.
         """
         rows = {setting(row): row for row in self.study["grid"]}
         found: list[tuple[Row, Row | None, float | None]] = []
         for line in self.study["original"]:
-            row, percent, gain = rows.get(line["setting"]), line["test_percent"], None
+            row, percent, gain = rows.get(setting(line)), line["test_percent"], None
             if row and isinstance(percent, int | float):
                 up = row["positive"] / row["windows"]
                 gain = percent - 100 * max(up, 1 - up)
@@ -124,7 +116,7 @@ class OriginalView:
 
     @property
     def gains(self) -> tuple[list[float], list[float]]:
-        """In points over always answering "not up": the original's, and ours in the same settings, a value a seed."""
+        """Gains over always answering "not up", in points: the original's, and ours in the same settings, by seed."""
         theirs = [gain for _, _, gain in self.lines if gain is not None]
         return theirs, [gain for row in self.compared for gain in above(row)]
 
@@ -134,10 +126,10 @@ class OriginalView:
         return next((row for row in rows if (row["length"], row["start"]) == (length, start)), None)
 
     def effect(self, varied: str, measure: str) -> dict[str, list[tuple[int, list[float]]]]:
-        """A measure of windows from the first day on by `length`, or of windows of 7 days by `start`.
+        """A measure by `length` (windows from the first day on) or by `start` (windows of 7 days).
 
         Returns:
-            Network's name -> (length or start, a value a seed), ascending; empty where there is but one start.
+            Network's name -> (length or start, one value per seed), ascending; empty where there is only one start.
         """
         found: dict[str, list[tuple[int, list[float]]]] = {}
         for row in self.study["grid"]:
@@ -149,7 +141,7 @@ class OriginalView:
 
     @property
     def curves(self) -> tuple[dict[str, Row], dict[str, Row]]:
-        """Rows with curves by their figure's name: those of the original's own windows, or else all; the others."""
+        """Rows with curves by their figure's name: those of the original's own windows (or all), and the others."""
         drawn = {f"curves-{index:02}": row for index, row in enumerate(self.study["grid"], 1) if row["curves"]}
         own = {name: row for name, row in drawn.items() if (row["length"], row["start"]) == (7, 0)}
         return own or drawn, {name: row for name, row in drawn.items() if own and name not in own}

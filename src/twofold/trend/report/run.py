@@ -1,4 +1,4 @@
-"""The page of a run: a run folder's files in, figures and one self-contained report.html out."""
+"""The report of a run."""
 
 import json
 from dataclasses import dataclass
@@ -18,18 +18,10 @@ Row = dict[str, Any]
 
 
 def write(folder: Path) -> Path:
-    """Draws the figures and writes report.html of a run; trains nothing and reads only what the run wrote.
-
-    The same folder gives the same bytes.
-
-    Args:
-        folder: a run folder whose computation is complete.
-
-    Returns:
-        The path of report.html.
+    """Draws the figures and writes report.html from the files of a run folder; the same folder gives the same bytes.
 
     Raises:
-        RunFolderError: when a file of the run is missing.
+        RunFolderError: when a file is missing.
     """
     scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
     metrics = [json.loads(line) for line in text(folder, "metrics.jsonl").splitlines()]
@@ -64,9 +56,9 @@ class RunView:
     Attributes:
         scores: scores.json.
         metrics: the lines of metrics.jsonl.
-        predictions: a row a window of a region in C.
-        panel: a row a region and date.
-        tomorrow: a row a region, in the order of the file.
+        predictions: one row per window of a region in C.
+        panel: one row per region and date.
+        tomorrow: one row per region, in the order of the file.
     """
 
     scores: Row
@@ -79,9 +71,9 @@ class RunView:
     AT_A_GLANCE = ("log_score", "roc_auc")
     CURVES = ("ensemble", "logistic", "boosting", "mean_reversion", "all_zero")
     STEPS = 60
-    """Latest dates that are shown of each region."""
+    """Number of dates shown for each region."""
     PICTURES = 12
-    """Regions that have a picture."""
+    """Number of regions that have a figure."""
 
     @property
     def unit(self) -> str:
@@ -90,7 +82,7 @@ class RunView:
 
     @property
     def trusted(self) -> bool:
-        """Whether the network beats the best baseline by more than chance, on a split that does not flatter it."""
+        """Whether the network significantly beats the best baseline, on a split without leakage."""
         verdict = self.scores["verdict"]
         return verdict["significant"] and verdict["difference"] <= 0 and self.scores["split"]["kind"] != "random"
 
@@ -101,25 +93,25 @@ class RunView:
         return {"test": test, "test_active": test.filter("active")}
 
     def counts(self, windows: str) -> Row:
-        """The line of the table of windows for `test`, `test_active` or, without a case, `all_zero`."""
+        """The row of the table of windows for `test`, `test_active` or `all_zero`."""
         wanted = "test", {"test": "all", "test_active": "active"}.get(windows, windows)
         return next(line for line in self.scores["windows"]["table"] if (line["split"], line["set"]) == wanted)
 
     def majority(self, windows: str) -> float | None:
-        """The accuracy of always giving the commoner answer, None where there is no test window."""
+        """The accuracy of always predicting the majority class; None where there is no window."""
         counts = self.counts(windows)
         return max(counts["up"], counts["not_up"]) / counts["windows"] if counts["windows"] else None
 
     @property
     def counted(self) -> list[Row]:
-        """The lines of the table of windows, without parts of the split that hold none."""
+        """The rows of the table of windows, without empty parts of the split."""
         lines = self.scores["windows"]["table"]
         filled = {line["split"] for line in lines if line["windows"]}
         return [line for line in lines if line["split"] in filled]
 
     @property
     def spans(self) -> dict[str, tuple[float, float]]:
-        """First and last target date of each part, as day numbers; empty where parts are no stretches of time."""
+        """First and last target date of each part, as day numbers; empty where the split is not temporal."""
         if self.scores["split"]["kind"] != "temporal":
             return {}
         ends = self.predictions.group_by("split").agg(
@@ -130,12 +122,12 @@ class RunView:
 
     @property
     def same_as_headline(self) -> list[str]:
-        """Models with exactly the headline's scores: all where the ensemble has one member and no calibration."""
+        """Models with exactly the ensemble's scores, as where it has one member and no calibration."""
         models = self.scores["models"].items()
         return [name for name, block in models if all(block[each] == self.scores[each] for each in self.SETS)]
 
     def rows(self, windows: str) -> dict[str, tuple[Row, Row]]:
-        """Scores and intervals of the headline, the other models, then the baselines; on `train` of the headline alone.
+        """Scores and intervals of the ensemble, the other models, then the baselines; on `train` of the ensemble only.
 
         Returns:
             Model's name (a baseline's begins with `baseline_`) -> score's name -> value, and -> interval or None.
@@ -147,11 +139,11 @@ class RunView:
         return {name: (block[windows], block["intervals"][windows]) for name, block in blocks.items()}
 
     def best(self, windows: str) -> set[tuple[str, str]]:
-        """The model and score of every best value; none where the headline has no rival."""
+        """The model and score of every best value; empty where there is only one model."""
         rows, best = self.rows(windows), set()
-        for score, told in wording.SCORES.items() if len(rows) > 1 else ():
+        for score, named in wording.SCORES.items() if len(rows) > 1 else ():
             known = {name: values[score] for name, (values, _) in rows.items() if values[score] is not None}
-            top = (max if told.higher else min)(known.values(), default=None)
+            top = (max if named.higher else min)(known.values(), default=None)
             best |= {(name, score) for name, value in known.items() if value == top}
         return best
 
@@ -162,7 +154,7 @@ class RunView:
 
     @cached_property
     def learning(self) -> dict[str, list[Row]]:
-        """Each recurrent member's epochs in one stage: the selecting one, which validation and test watched."""
+        """Each recurrent member's epochs in the stage `select` or, without a validation set, `evaluate`."""
         shown = {}
         for member in dict.fromkeys(line["member"] for line in self.metrics):
             lines = [line for line in self.metrics if line["member"] == member]
@@ -177,14 +169,14 @@ class RunView:
 
     @cached_property
     def recent(self) -> pl.DataFrame:
-        """The latest new cases of every region."""
+        """Every region's increments on the latest `STEPS` dates."""
         known = self.panel.drop_nulls("increment")
         dates = known["date"].unique().sort().tail(self.STEPS)
         return known.filter(pl.col("date") >= dates.min()).sort("date", maintain_order=True)
 
     @cached_property
     def busiest(self) -> list[tuple[str, pl.DataFrame, pl.DataFrame]]:
-        """The regions of C with the most new cases of late: name, new cases, test windows."""
+        """The regions of C with the most new cases lately: name, increments, test windows."""
         chosen = self.recent.filter(pl.col("region").is_in(self.scores["screen"]["names"]))
         sums = chosen.group_by("region", maintain_order=True).agg(pl.col("increment").sum())
         ranked = sums.sort("increment", descending=True, maintain_order=True).head(self.PICTURES)
@@ -198,7 +190,7 @@ class RunView:
     def regions(self) -> list[Row]:
         """Every region: its row of tomorrow.parquet, its latest new cases, and its test windows (None outside C).
 
-        `points` is a line through the new cases: 2 wide a step, 20 high, from 0 or below up to 1 or above.
+        `points` is a line through the new cases for a picture 20 high and 2 wide per step; its axis holds 0 and 1.
         """
         test = self.tested["test"].group_by("region")
         test = test.agg(windows=pl.len(), up=pl.col("label").mean(), mean=pl.col("p_ensemble").mean())
@@ -239,7 +231,7 @@ class RunView:
 
     @property
     def weekdays(self) -> tuple[Row, Row] | None:
-        """The weekdays, from Monday 1, on which most and fewest active windows go up; None where days don't count."""
+        """The weekdays (Monday is 1) on which most and fewest active windows go up; None unless steps are days."""
         active = self.predictions.filter("active")
         daily = self.scores["data"]["step_days"] == 1 and self.scores["windows"]["target"] == "next_day"
         if not daily or active.is_empty():
@@ -256,17 +248,13 @@ class RunView:
 
     @property
     def looks_ahead(self) -> bool:
-        """Whether test days helped to choose C."""
+        """Whether C was chosen on test days too."""
         screen = self.scores["screen"]
         return screen["days"] == "all" and screen["threshold"] is not None
 
 
 def reading(pair: Row) -> Literal["undefined", "unclear", "better", "worse"]:
-    """What a paired difference, model minus baseline, says of the model.
-
-    Args:
-        pair: an entry of `comparisons` in scores.json.
-    """
+    """How a model compares with a baseline, by an entry of `comparisons` in scores.json."""
     if pair["low"] is None or pair["high"] is None:
         return "undefined"
     if pair["low"] <= 0 <= pair["high"]:

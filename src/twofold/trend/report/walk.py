@@ -1,4 +1,4 @@
-"""The page of a walk forward: a folder's files in, figures and one self-contained report.html out."""
+"""The report of a walk-forward backtest."""
 
 import json
 from collections.abc import Sequence
@@ -16,18 +16,10 @@ Row = dict[str, Any]
 
 
 def write(folder: Path) -> Path:
-    """Draws the figures and writes report.html; fits nothing and reads only what the walk wrote.
-
-    The same folder gives the same bytes.
-
-    Args:
-        folder: holds scores.json and config.json.
-
-    Returns:
-        The path of report.html.
+    """Draws the figures and writes report.html from the files of a run folder; the same folder gives the same bytes.
 
     Raises:
-        RunFolderError: when one of the files is missing.
+        RunFolderError: when a file is missing.
     """
     scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
     view = WalkView(scores)
@@ -71,7 +63,7 @@ class WalkView:
 
     @property
     def drawn(self) -> list[Row]:
-        """Those against logistic regression that are defined."""
+        """The differences of log score from logistic regression that are defined."""
         return [pair for pair in self._log_score_pairs() if pair["difference"] is not None]
 
     def _log_score_pairs(self) -> list[Row]:
@@ -84,7 +76,7 @@ class WalkView:
         return [pair for pair in self.scores["comparisons"] if pair["difference"] is not None]
 
     def ranked(self, windows: str) -> list[tuple[str, Row]]:
-        """Models by name, best log score on these windows first."""
+        """Models with their scores, best log score on these windows first."""
         return sorted(self.scores["models"].items(), key=lambda item: item[1][windows]["log_score"] or 0.0)
 
     @staticmethod
@@ -99,7 +91,7 @@ class WalkView:
 
     @property
     def members(self) -> list[str]:
-        """Models that the pool weighs."""
+        """The pool's members."""
         return list(self.scores["by_origin"][0]["weights"])
 
     @property
@@ -109,12 +101,12 @@ class WalkView:
 
     @property
     def learned(self) -> list[int]:
-        """Windows learned from, by origin."""
+        """Training windows, by origin."""
         return [row["learned"] for row in self.scores["by_origin"]]
 
     @staticmethod
     def labels(names: Sequence[str]) -> str:
-        """Models in words."""
+        """Names of models, for a sentence."""
         return ", ".join(map(wording.model, names))
 
 

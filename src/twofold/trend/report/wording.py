@@ -1,4 +1,7 @@
-"""What scores, models and splits are called in a report, and what each score means."""
+"""Names of scores, models and sets in reports, what each score means, and sentences that the terminal shares."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from twofold.page.words import ScoreWords
 
@@ -7,16 +10,16 @@ SCORES: dict[str, ScoreWords] = {
         "Log score",
         False,
         "Mean of minus the natural logarithm of the probability given to what happened, in nats. 0 is perfect, "
-        "0.693 is a coin's; proper: honest probabilities score best.",
+        "0.693 is that of a coin toss. Proper: the true probability scores best.",
     ),
     "brier_score": ScoreWords(
-        "Brier", False, "Mean squared distance of the probability from what happened (0 or 1). 0 is perfect; proper."
+        "Brier", False, "Mean squared distance of the probability from what happened (0 or 1). 0 is perfect. Proper."
     ),
     "brier_skill": ScoreWords(
         "Brier skill",
         True,
-        "1 minus the Brier score over that of always giving the base rate. 1 is perfect, 0 no better than the "
-        "base rate, below 0 worse.",
+        "1 minus the ratio of the Brier score to that of always giving the base rate. 1 is perfect, 0 no better than "
+        "the base rate, below 0 worse.",
     ),
     "roc_auc": ScoreWords(
         "ROC AUC",
@@ -27,20 +30,20 @@ SCORES: dict[str, ScoreWords] = {
     "pr_auc": ScoreWords(
         "PR AUC",
         True,
-        "Average precision: mean share of true alarms over all recalls. 1 is perfect, chance equals the share of "
+        "Average precision: mean precision over all recalls. 1 is perfect, chance equals the share of "
         "windows that went up.",
     ),
     "accuracy": ScoreWords(
         "Accuracy",
         True,
-        "Share of windows called right at probability 0.5. Read it against the share of the commoner class, "
-        "which a rule that always answers the same reaches.",
+        "Share of windows classified correctly at probability 0.5. Compare it with the share of the majority class, "
+        "which a constant prediction reaches.",
     ),
     "balanced_accuracy": ScoreWords(
-        "Balanced accuracy", True, "Mean of the shares called right among up and among not up. 0.5 is chance."
+        "Balanced accuracy", True, "Mean of the accuracies among up and among not up. 0.5 is chance."
     ),
     "mcc": ScoreWords(
-        "MCC", True, "Matthews correlation of call and outcome. 1 is perfect, 0 is chance, −1 always wrong."
+        "MCC", True, "Matthews correlation of prediction and outcome. 1 is perfect, 0 is chance, −1 always wrong."
     ),
     "ece": ScoreWords(
         "ECE",
@@ -128,3 +131,67 @@ def level(share: float) -> str:
         '90\xa0%'
     """
     return f"{100 * share:g}\u00a0%"
+
+
+_EVALUATED = {"test": "On all test windows", "test_active": "On test windows with at least one case"}
+_BASELINES = {
+    "base_rate": "the base rate",
+    "all_zero": "the all-zero rule",
+    "mean_reversion": "the mean-reversion bins",
+}
+
+
+def verdict(found: Mapping[str, Any], level: float) -> str:
+    """Says whether the network beats the best baseline in log score, and how surely, for the page and the terminal.
+
+    The interval has the sign of its words: "0.004 nats worse (… -0.001 to 0.010)" means from 0.001 better to 0.010
+    worse.
+
+    Args:
+        found: `verdict` of scores.json.
+        level: of its interval, in (0, 1).
+    """
+    return f"{_EVALUATED[found['set']]}, {_claim(found, level)}"
+
+
+def _claim(found: Mapping[str, Any], level: float) -> str:
+    best, difference, low, high = (found[key] for key in ("best_baseline", "difference", "low", "high"))
+    if best is None or difference is None:
+        return "the network could not be compared with a baseline: there is no window to score."
+    against = f"the best baseline, {_BASELINES.get(best, model(best).lower())}"
+    if difference == 0.0:
+        return f"the network does not beat {against}: their log scores are equal."
+    sign, side = (-1.0, "better") if difference < 0.0 else (1.0, "worse")
+    if low is None or high is None:
+        size = _figures(abs(difference))[0]
+        chance = "there are too few days for an interval, so this may be chance"
+        return f"the log score of the network is {size} nats {side} than that of {against}; {chance}."
+    size, start, end = _figures(abs(difference), *sorted((sign * low, sign * high)))
+    interval = f"{size} nats {side} ({100 * level:g} % interval {start} to {end})"
+    if found["significant"]:
+        verb, surely = "beats" if high < 0.0 else "is worse than", "significant"
+    else:
+        verb, surely = "does not clearly beat" if difference < 0.0 else "does not beat", "not significant"
+    return f"the network {verb} {against}: its log score is {interval}, which is {surely}."
+
+
+def _figures(*values: float) -> list[str]:
+    """Numbers with three decimals, or up to six where one of them would read as 0 without being 0."""
+    decimals = next((d for d in (3, 4, 5) if all(v == 0.0 or round(v, d) != 0.0 for v in values)), 6)
+    return [f"{round(v, decimals) + 0.0:.{decimals}f}" for v in values]
+
+
+def departures(found: list[dict[str, Any]]) -> str:
+    """Says where a run departs from the original study, for the page and the terminal.
+
+    Args:
+        found: what `recipes.departures` gives.
+    """
+    lines = {line["setting"]: line for line in found}
+    epochs, inputs = lines["train.epochs"], lines["features.inputs"]["here"]
+    counts = "raw counts" if inputs == ["raw"] else f"inputs {', '.join(inputs)}"
+    return (
+        f"The original study trained for {epochs['original']} epochs, this run for {epochs['here']}. It names no "
+        f"optimiser and no scaling of the counts: here {lines['train.optimiser']['here']} with a "
+        f"{lines['train.schedule']['here']} schedule and {counts}."
+    )

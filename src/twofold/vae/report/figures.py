@@ -1,4 +1,4 @@
-"""Drawings of the figures of a run and of a sweep. Images are `sheets`'s."""
+"""Charts of a run and of a sweep; sheets of images are drawn by `sheets`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,31 +13,28 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, PAPER, canvas
 from twofold.page.numbers import MINUS, score
-from twofold.vae.report.plane import Weight, best, runaways, secants
+from twofold.vae.report.plane import Weight, best, off_scale, secants
 
 KL_SHOWN = 1e-4
 """Nats: a unit's KL below this is drawn at it; a logarithmic axis has no 0."""
-_PARTS = {"train": "training", "validation": "validation"}
 _LABELS = {
-    "negative_elbo": "negative ELBO, nats an image",
-    "rate": "rate, nats an image",
-    "distortion": "distortion, nats an image",
-    "loss": "loss, nats an image",
+    "negative_elbo": "negative ELBO, nats per image",
+    "rate": "rate, nats per image",
+    "distortion": "distortion, nats per image",
+    "loss": "loss, nats per image",
     "sigma": "sigma of a value in [0, 1]",
 }
-_MANY = 30
-"""Epochs up to which each has its mark."""
 
-_LONG = 40.0
-"""Points of paper that a secant must span to have its slope written beside it."""
+_ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 0.99)}
+"""Where a legend stands above its axes."""
 
 Record = Mapping[str, Any]
 Row = tuple[str, float, float | None]
 """Name, figure, and its standard error where that is known."""
 
 
-def course(records: Sequence[Record], quantity: str, best_epoch: int) -> Figure:
-    """One quantity by epoch, for training and validation, with the epoch marked whose weights were kept.
+def learning_curve(records: Sequence[Record], quantity: str, best_epoch: int) -> Figure:
+    """One quantity by epoch, for training and validation, with a line at the epoch whose weights were kept.
 
     Args:
         records: the lines of metrics.jsonl.
@@ -45,18 +42,26 @@ def course(records: Sequence[Record], quantity: str, best_epoch: int) -> Figure:
         best_epoch: the epoch to mark.
     """
     figure, axes = canvas(4.4, 3.2, (0.95, 0.15, 0.45, 0.35))
-    lines = by_part(records, quantity)
-    for index, (part, values) in enumerate(lines.items()):
-        style = {"color": HUES[index], "linestyle": DASHES[index]}
-        marker = MARKS[index] if len(records) <= _MANY else None
-        axes.plot([record["epoch"] for record in records], values, marker=marker, markersize=3, label=part, **style)
+    _curves(axes, records, quantity, marks=MARKS if len(records) <= 30 else ("", ""))
     axes.axvline(best_epoch, color=MUTED, linewidth=1, label="epoch kept")
-    framed(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
     axes.set(xlabel="epoch", ylabel=_LABELS[quantity])
+    axes.legend(**_ABOVE, ncols=3, columnspacing=1.2)
+    return figure
+
+
+def _curves(axes: Axes, records: Sequence[Record], quantity: str, marks: Sequence[str] = ("", "")) -> None:
+    """Training and validation by epoch; a steep start may leave the axis above or below."""
+    lines = by_part(records, quantity)
+    epochs = [record["epoch"] for record in records]
+    for index, (part, values) in enumerate(lines.items()):
+        style = {"color": HUES[index], "linestyle": DASHES[index], "marker": marks[index], "markersize": 3}
+        axes.plot(epochs, values, label=part, **style)
+    framed = [value for values in lines.values() for value in values[framed_from(records) - 1 :]]
+    low, high = min(framed), max(framed)
+    margin = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+    axes.set_ylim(low - margin, high + margin)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(grouped))
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=1.2)
-    return figure
 
 
 def by_part(records: Sequence[Record], quantity: str) -> dict[str, list[float]]:
@@ -64,9 +69,10 @@ def by_part(records: Sequence[Record], quantity: str) -> dict[str, list[float]]:
     if quantity == "sigma":
         return {"sigma": [record["sigma"] for record in records]}
     parts = ("rate", "distortion") if quantity == "negative_elbo" else (quantity,)
+    labels = {"train": "training", "validation": "validation"}
     return {
         label: [math.fsum(record[f"{part}_{each}"] for each in parts) for record in records]
-        for part, label in _PARTS.items()
+        for part, label in labels.items()
     }
 
 
@@ -78,25 +84,13 @@ def framed_from(records: Sequence[Record]) -> int:
     return 1 + max(len(records) // 10, int(len(records) >= 4))
 
 
-def framed(axes: Axes, values: Sequence[float]) -> None:
-    """Frames a vertical axis about some values, with a little room."""
-    low, high = min(values), max(values)
-    room = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
-    axes.set_ylim(low - room, high + room)
-
-
 def grouped(value: float | int, _: int) -> str:
     """A tick's label, with thousands separators below a million."""
     return (f"{value:,g}" if abs(value) < 1e6 else f"{value:.3g}").replace("-", MINUS)
 
 
 def kl_by_unit(kl: Float[np.ndarray, " latent"], floor: float) -> Figure:
-    """Mean KL of each unit of the code on the test images, largest first, with the line below which it counts as none.
-
-    Args:
-        kl: mean KL of each unit, nats.
-        floor: the line, nats.
-    """
+    """Mean KL of each unit on the test images, nats, largest first, with the threshold of collapse."""
     figure, axes = canvas(4.4, 3.4, (0.75, 0.15, 0.45, 0.35))
     heights = np.maximum(np.sort(kl)[::-1], KL_SHOWN)
     edges = np.arange(len(heights) + 1) + 0.5
@@ -113,17 +107,12 @@ def kl_by_unit(kl: Float[np.ndarray, " latent"], floor: float) -> Figure:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xticks(np.unique(np.linspace(1, len(kl), 6).astype(int)))
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99))
+    axes.legend(**_ABOVE)
     return figure
 
 
 def bars(rows: Sequence[Row], x: str) -> Figure:
-    """Figures with a bar from 0 each and, where known, the span of two standard errors.
-
-    Args:
-        rows: name, figure, standard error; the first on top.
-        x: what the figures are.
-    """
+    """One bar per row, the first on top, with a span of two standard errors where known; `x` labels the axis."""
     figure, axes = canvas(4.4, 0.95 + 0.34 * len(rows), (1.65, 0.55, 0.5, 0.15))
     for row, (_, value, error) in enumerate(rows):
         axes.barh(row, value, 0.55, color=HUES[row % len(HUES)])
@@ -140,7 +129,7 @@ def bars(rows: Sequence[Row], x: str) -> Figure:
 
 
 def dots(rows: Sequence[Row], x: str) -> Figure:
-    """Dots with spans of two standard errors, one a row, the first on top; arguments as for `bars`."""
+    """As `bars`, with a dot per row on an axis that need not start at 0."""
     figure, axes = canvas(4.4, 0.95 + 0.3 * max(len(rows), 2), (1.15, 0.2, 0.5, 0.15))
     for row, (_, value, error) in enumerate(rows):
         if error is not None:
@@ -159,12 +148,12 @@ def _named(axes: Axes, rows: Sequence[Row], x: str) -> None:
 
 
 def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " samples"], quantile: float) -> Figure:
-    """How far test images are from their nearest training image, as a histogram, and where the samples lie in it.
+    """Histogram of the test images' distances to their nearest training image, with those of the samples marked.
 
     Args:
         test: distances of the test images.
         samples: distances of the samples.
-        quantile: distance that all but a few of the test images exceed.
+        quantile: the 5 % quantile of `test`.
     """
     figure, axes = canvas(4.4, 2.9, (0.62, 0.15, 0.45, 0.35))
     axes.hist(test, 24, color=HUES[0], alpha=0.55, label="test images")
@@ -173,7 +162,7 @@ def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " sam
     axes.axvline(quantile, color=INK, linestyle=DASHES[1], linewidth=1.2, label="closest 5 % of these")
     axes.set(xlabel="distance to the nearest training image", ylabel="test images")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=3, columnspacing=1.0, handlelength=1.6)
+    axes.legend(**_ABOVE, ncols=3, columnspacing=1.0, handlelength=1.6)
     return figure
 
 
@@ -185,15 +174,15 @@ def by_beta(
     cap: float | None = None,
     top: float | None = None,
 ) -> Figure:
-    """Measures against the weight, evenly spaced whatever the weights are: a line joins the means over seeds.
+    """Scores by weight, evenly spaced: a line through the means over seeds.
 
     Args:
         betas: the weights.
-        lines: a line's name -> for each weight its values, one a seed; of several each is a small filled mark beside
-            the open one of their mean.
+        lines: a line's name -> for each weight one value per seed; several are small filled marks, their mean an open
+            one.
         label: of the axis, with its unit.
-        cap: a level that I(x;z) can't exceed; the axis is then logarithmic above 1, for the rate lies far above it.
-        top: the most that there can be; the axis then goes from 0 to it.
+        cap: upper limit of the estimate of I(x;z); the axis is then logarithmic above 1, for the rate lies far above.
+        top: largest possible value; the axis then goes from 0 to it.
     """
     legend = len(lines) > 1 or cap is not None
     figure, axes = canvas(4.4, 3.4 if legend else 3.1, (0.85, 0.15, 0.85 if legend else 0.55, 0.15))
@@ -215,8 +204,12 @@ def by_beta(
         axes.set_ylim(-0.1, 2 * max(value for values in lines.values() for each in values for value in (*each, cap)))
         axes.yaxis.set_major_formatter(FuncFormatter(grouped))
     if legend:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.17), ncols=3, columnspacing=1.2, handlelength=2.8)
+        _legend_below(axes, -0.17)
     return figure
+
+
+def _legend_below(axes: Axes, y: float) -> None:
+    axes.legend(loc="upper center", bbox_to_anchor=(0.44, y), ncols=3, columnspacing=1.2, handlelength=2.8)
 
 
 def _weights_across(axes: Axes, betas: Sequence[float], label: str) -> None:
@@ -228,10 +221,10 @@ def _weights_across(axes: Axes, betas: Sequence[float], label: str) -> None:
 
 
 def sandwich(rows: Sequence[Record]) -> Figure:
-    """H - D, I and R of the exact case against the weight; where two are one, the open mark lies around the filled one.
+    """H - D, I and R of the exact case by weight; where two are equal, the open mark encloses the filled one.
 
     Args:
-        rows: those of `sandwich` in sweep.json that have figures.
+        rows: those of `sandwich` in sweep.json that have values.
     """
     figure, axes = canvas(4.8, 3.8, (0.75, 0.15, 0.85, 0.15))
     looks = (
@@ -243,31 +236,20 @@ def sandwich(rows: Sequence[Record]) -> Figure:
         values = [row[key] for row in rows]
         axes.plot(range(len(rows)), values, color=HUES[index], linestyle=DASHES[index], label=name, **look)
     axes.axhline(0, color=INK, linewidth=1)
-    _weights_across(axes, [row["beta"] for row in rows], "nats a data point")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.16), ncols=3, columnspacing=1.2, handlelength=2.8)
+    _weights_across(axes, [row["beta"] for row in rows], "nats per data point")
+    _legend_below(axes, -0.16)
     return figure
 
 
-def courses(records: Sequence[Record], title: str) -> Figure:
-    """A run's own loss above the two parts of it, by epoch, for training and validation.
-
-    Args:
-        records: the lines of metrics.jsonl.
-        title: says which run.
-    """
+def loss_curves(records: Sequence[Record], title: str) -> Figure:
+    """A run's loss above its two terms, by epoch, for training and validation."""
     figure, top = canvas(4.4, 5.6, (0.85, 0.15, 3.9, 0.3))
     box = top.get_position()
     stacked = [figure.add_axes((box.x0, bottom / 5.6, box.width, box.height)) for bottom in (2.2, 0.5)]
     labels = {"loss": "loss, nats", "rate": "rate, nats", "distortion": "distortion, nats"}
     for axes, (quantity, label) in zip((top, *stacked), labels.items(), strict=True):
-        lines = by_part(records, quantity)
-        for index, (part, values) in enumerate(lines.items()):
-            epochs = [record["epoch"] for record in records]
-            axes.plot(epochs, values, color=HUES[index], linestyle=DASHES[index], label=part)
-        framed(axes, [value for values in lines.values() for value in values[framed_from(records) - 1 :]])
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _curves(axes, records, quantity)
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_formatter(FuncFormatter(grouped))
         axes.set_ylabel(label)
     for axes in (top, stacked[0]):
         axes.tick_params(labelbottom=False)
@@ -277,8 +259,8 @@ def courses(records: Sequence[Record], title: str) -> Figure:
     return figure
 
 
-def elbo_courses(runs: Mapping[str, Sequence[Record]], part: str) -> Figure:
-    """The negative ELBO with beta = 1 of every weight's run by epoch, above the lowest of all.
+def elbo_curves(runs: Mapping[str, Sequence[Record]], part: str) -> Figure:
+    """The negative ELBO (beta = 1) by epoch of one run per weight, above the lowest of all.
 
     Args:
         runs: a run's name -> the lines of its metrics.jsonl.
@@ -286,36 +268,36 @@ def elbo_courses(runs: Mapping[str, Sequence[Record]], part: str) -> Figure:
     """
     rows = math.ceil(len(runs) / 3)  # of the legend
     figure, axes = canvas(4.8, 3.8 + 0.18 * rows, (0.95, 0.15, 0.6 + 0.18 * rows, 0.3))
-    courses = {name: by_part(records, "negative_elbo")[part] for name, records in runs.items()}
-    lowest = min(value for values in courses.values() for value in values)
-    for index, (name, values) in enumerate(courses.items()):
+    curves = {name: by_part(records, "negative_elbo")[part] for name, records in runs.items()}
+    lowest = min(value for values in curves.values() for value in values)
+    for index, (name, values) in enumerate(curves.items()):
         style = {"color": HUES[index % len(HUES)], "linestyle": DASHES[index % len(DASHES)]}
         axes.plot([record["epoch"] for record in runs[name]], [v - lowest for v in values], label=name, **style)
-    # Weights of 1 and 100 lie thousands of nats apart; a straight axis would press all good runs into one line.
+    # Beta 1 and beta 100 lie thousands of nats apart; on a linear axis all good runs would be one line.
     axes.set_yscale("symlog", linthresh=10.0)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(grouped))
     axes.set(xlabel="epoch", ylabel="above the lowest of all, nats (log above 10)")
     axes.set_title(f"{part} images")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.44, -0.14), ncols=3, columnspacing=1.2, handlelength=2.8)
+    _legend_below(axes, -0.14)
     return figure
 
 
 def rate_distortion(grid: Sequence[Weight], shaded: bool) -> Figure:
-    """Rate against distortion on even axes, where the best bound is a straight line of slope -1.
+    """Rate against distortion on linear axes, where the best bound is a line of slope -1.
 
-    A small mark is a seed, an open one the mean over seeds; secants join the means of neighbouring weights. Runaways
-    are left out.
+    A small mark is a seed, an open one the mean over seeds; secants join the means of neighbouring weights. Weights
+    that are `off_scale` are left out.
 
     Args:
         grid: the weights, smallest first.
-        shaded: shade what lies below the best bound.
+        shaded: shade the region below the best bound.
     """
     figure, axes = canvas(4.8, 4.4, (0.85, 0.4, 0.5, 0.2))
-    bound, far = best(grid).bound, runaways(grid)
+    bound, far = best(grid).bound, off_scale(grid)
     grid = [weight for weight in grid if weight not in far]
-    rates, distortions = ([v for each in grid for v in each.each(key)] for key in ("rate_nats", "distortion_nats"))
+    rates, distortions = ([v for each in grid for v in each.values(key)] for key in ("rate_nats", "distortion_nats"))
     right = 1.15 * max(rates) + 1
     low, high = min(*distortions, bound - max(rates)), max(*distortions, bound)
     axes.set(xlim=(-0.04 * right, right), ylim=(low - 0.08 * (high - low), high + 0.08 * (high - low)))
@@ -323,27 +305,22 @@ def rate_distortion(grid: Sequence[Weight], shaded: bool) -> Figure:
     axes.plot(line, bound - line, color=INK, linestyle=DASHES[1], linewidth=1.2)
     if shaded:
         axes.fill_between(line, bound - line, axes.get_ylim()[0], color=LINE, alpha=0.6, linewidth=0)
-    writer = _runs(axes, grid, [weight.each("distortion_nats") for weight in grid], linewidth=1.2)
+    writer = _runs(axes, grid, [weight.values("distortion_nats") for weight in grid], linewidth=1.2)
     for secant, (left, after) in zip(secants(grid), pairwise(writer.points), strict=True):
-        if secant.slope is not None and writer.distance(left, after) > _LONG:
+        if secant.slope is not None and writer.distance(left, after) > 40:  # else the text hides the line
             middle = ((left[0] + after[0]) / 2, (left[1] + after[1]) / 2)
             writer.beside(middle, score(secant.slope, 2), MUTED)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.set(xlabel="rate R, nats an image", ylabel="distortion D, nats an image")
+    axes.set(xlabel="rate R, nats per image", ylabel="distortion D, nats per image")
     return figure
 
 
 def height(grid: Sequence[Weight], shaded: bool) -> Figure:
-    """The same points as their height D + R above the best bound, on logarithmic axes that part the small rates.
-
-    Args:
-        grid: the weights, smallest first.
-        shaded: shade what lies below the best bound.
-    """
+    """The same points as D + R above the best bound, on logarithmic axes that separate the small rates."""
     figure, axes = canvas(4.8, 4.4, (0.85, 0.4, 0.5, 0.2))
     bound = best(grid).bound
-    above = [[value - bound for value in weight.each("negative_elbo_nats")] for weight in grid]
-    rates = [rate for weight in grid for rate in weight.each("rate_nats")]
+    above = [[value - bound for value in weight.values("negative_elbo_nats")] for weight in grid]
+    rates = [rate for weight in grid for rate in weight.values("rate_nats")]
     axes.set_xscale("symlog", linthresh=1.0)
     axes.set_yscale("symlog", linthresh=10.0)
     left = -0.1 if min(rates) < 1 else 0.5 * min(rates)
@@ -353,13 +330,13 @@ def height(grid: Sequence[Weight], shaded: bool) -> Figure:
         axes.axhspan(axes.get_ylim()[0], 0, color=LINE, alpha=0.6, linewidth=0)
     _runs(axes, grid, above, linewidth=1, linestyle=(0, (1, 2)))
     axes.set(
-        xlabel="rate R, nats an image (logarithmic above 1)", ylabel="D + R above the best bound, nats (log above 10)"
+        xlabel="rate R, nats per image (logarithmic above 1)", ylabel="D + R above the best bound, nats (log above 10)"
     )
     return figure
 
 
 def _runs(axes: Axes, grid: Sequence[Weight], heights: Sequence[Sequence[float]], **line: Any) -> "_Writer":
-    """Marks runs by rate and height, with a line through the weights' means and their names beside these."""
+    """Marks runs by rate and height, with a line through the means of the weights, each with its name beside it."""
     means = [(weight.mean("rate_nats"), float(np.mean(up))) for weight, up in zip(grid, heights, strict=True)]
     axes.plot(*zip(*means, strict=True), color=HUES[0], **line)
     writer = _Writer(axes, means)
@@ -367,7 +344,7 @@ def _runs(axes: Axes, grid: Sequence[Weight], heights: Sequence[Sequence[float]]
         several = len(up) > 1
         axes.plot(*middle, "o", color=HUES[0], markersize=7.5, markerfacecolor=PAPER if several else HUES[0])
         if several:
-            axes.plot(weight.each("rate_nats"), up, "o", color=HUES[0], markersize=3.5, alpha=0.8, markeredgewidth=0)
+            axes.plot(weight.values("rate_nats"), up, "o", color=HUES[0], markersize=3.5, alpha=0.8, markeredgewidth=0)
         writer.beside(middle, weight.name, INK)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(grouped))

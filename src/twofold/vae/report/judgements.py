@@ -1,4 +1,4 @@
-"""What a run's figures come to, one small function a judgement; pages choose the words."""
+"""Judgements of a run's and a sweep's scores, one function each, which return values; the templates word them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,46 +8,29 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from twofold.vae.report.plane import Weight, deviations, means
+from twofold.vae.report.plane import Scores, Weight, deviations, means
 
 CERTAIN = 2.0
-"""Standard errors that a difference must exceed before it is called one."""
-COLLAPSED_RATE = 1.0
-"""Nats: by I(x;z) <= R, a code of a lower rate tells fewer than e = 2.7 images apart."""
+"""Standard errors (or deviations over seeds) that a significant difference exceeds."""
 UNIT_FLOOR = 0.01
 """Nats: a unit of the code with a lower mean KL counts as collapsed."""
-MANY_CLOSE = 0.25
-"""Share of 16 samples that lie closer to a training image than 95 % of test images do: 7 in 1,000 by chance."""
-FEW_DRAWS = 0.1
-"""Share of the importance weights' draws that must count, or few of them decide on the bound."""
-STEP = 0.01
-"""Share of its whole range that a figure must change by from one weight to the next, or the step counts as level."""
-LEVEL = 1e-4
-"""Share of its own size that it must change by: less does not show in four digits."""
 EQUAL = 1e-6
-"""Nats below which two exact figures count as one."""
+"""Nats below which two exact values count as equal."""
 
-Scores = Mapping[str, Any]
-"""A run's scores.json."""
 Block = Mapping[str, Any]
 """The scores of one set of images, such as `test` of scores.json."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A difference of two measured figures.
-
-    Attributes:
-        value: the one minus the other.
-        error: standard error of that, None where it is not known.
-    """
+    """A difference of two scores, and its standard error where that is known."""
 
     value: float
     error: float | None
 
     @property
     def judged(self) -> Literal["more", "less", "unclear", "unknown"]:
-        """Which way the figures clearly differ; `unclear` within the noise, `unknown` without a standard error."""
+        """Direction of a significant difference; `unclear` within the noise, `unknown` without a standard error."""
         if self.error is None:
             return "unknown"
         if abs(self.value) <= CERTAIN * self.error:
@@ -58,14 +41,14 @@ class Gap:
 def against_linear(scores: Scores) -> Gap:
     """Network minus linear model, in bits per dimension, or in squared error where there are no bits.
 
-    The standard error is that of two models scored on different images, which is too large.
+    Its standard error takes the two as independent, which is too large: both are scored on the same images.
     """
     key = "mse" if scores["test"]["bits_per_dim"] is None else "bits_per_dim"
     return _gap(scores["test"], scores["linear"], key)
 
 
 def overfitting(scores: Scores) -> Gap:
-    """Negative ELBO of test images minus that of images trained on, nats."""
+    """Negative ELBO of test images minus that of training images, nats."""
     return _gap(scores["test"], scores["train_sample"], "negative_elbo_nats")
 
 
@@ -78,28 +61,29 @@ def collapse(scores: Scores) -> Literal["whole", "nearly", "units", "none"]:
     """How far the posterior has collapsed onto the prior.
 
     Returns:
-        `whole`: no unit of the code is active; `nearly`: its rate is next to nothing; `units`: some units have
-        collapsed; `none`: none has.
+        `whole`: no unit of the code is active; `nearly`: its rate is below 1 nat; `units`: some units have collapsed;
+        `none`: none has.
     """
     if scores["test"]["active_units"] == 0:
         return "whole"
-    if scores["test"]["rate_nats"] < COLLAPSED_RATE:
+    if scores["test"]["rate_nats"] < 1:  # since I(x;z) <= R, it distinguishes fewer than e = 2.7 images
         return "nearly"
     return "units" if scores["kl_units_collapsed"] else "none"
 
 
 def collapsed(scores: Scores) -> bool:
-    """Whether the code says next to nothing of the image."""
+    """Whether the code carries almost no information about the image."""
     return collapse(scores) in ("whole", "nearly")
 
 
 def memorised(scores: Scores) -> bool:
-    """Whether more samples lie close to a training image than chance has it."""
-    return scores["memorisation"]["closer_than_test"] >= MANY_CLOSE
+    """Whether significantly many samples lie close to a training image."""
+    # 4 of 16 samples are closer than 95 % of the test images by chance in 7 of 1,000 cases.
+    return scores["memorisation"]["closer_than_test"] >= 0.25
 
 
 def information(test: Block) -> Literal["capped", "nothing", "measured"]:
-    """Whether I(x;z) is at the most that so few images can show, or not clearly above 0."""
+    """Whether the estimate of I(x;z) is at its cap, or not significantly above 0."""
     if test["mi_at_cap"]:
         return "capped"
     error = test["standard_errors"]["mutual_information_nats"] or 0.0
@@ -107,7 +91,7 @@ def information(test: Block) -> Literal["capped", "nothing", "measured"]:
 
 
 def inequality(test: Block) -> Literal["holds", "within the noise", "broken"]:
-    """Whether I(x;z) <= R, both on the same images; `within the noise`: broken by no more than the estimate's error."""
+    """Whether I(x;z) <= R on the same images; `within the noise`: exceeded, but not significantly."""
     excess = test["mutual_information_nats"] - test["mi_rate_nats"]
     if excess <= 0:
         return "holds"
@@ -116,12 +100,12 @@ def inequality(test: Block) -> Literal["holds", "within the noise", "broken"]:
 
 
 def few_draws(test: Block) -> bool:
-    """Whether so few of the importance-weighted draws count that the bound may lie far above the truth."""
-    return test["iw_effective_samples"] < FEW_DRAWS * test["iw_samples"]
+    """Whether the effective number of importance-weighted draws is so low that the bound may be loose."""
+    return test["iw_effective_samples"] < 0.1 * test["iw_samples"]
 
 
 def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"]:
-    """Which way a figure goes from each weight of a sweep to the next.
+    """Direction of a score from each weight of a sweep to the next.
 
     Args:
         values: means over seeds, by weight.
@@ -130,7 +114,8 @@ def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"
         >>> trend([1.0, 1.0, 3.0]), trend([1.0, 3.0, 2.0]), trend([2.0, 2.0])
         ('rises', 'turns', 'stays')
     """
-    least = max(STEP * (max(values) - min(values)), LEVEL * max(map(abs, values)))
+    # A smaller step is none: it is little of the whole range, or does not show in four digits.
+    least = max(0.01 * (max(values) - min(values)), 1e-4 * max(map(abs, values)))
     steps = [after - before for before, after in pairwise(values) if abs(after - before) > least]
     if not steps:
         return "stays"
@@ -138,7 +123,7 @@ def trend(values: Sequence[float]) -> Literal["falls", "rises", "turns", "stays"
 
 
 class Lead(NamedTuple):
-    """The weight of a sweep with the lowest negative ELBO (beta = 1), and how far it is ahead."""
+    """The weight of a sweep with the lowest negative ELBO (beta = 1), and its lead."""
 
     first: Weight
     other: Weight | None
@@ -148,7 +133,7 @@ class Lead(NamedTuple):
 
 
 def lead(grid: Sequence[Weight]) -> Lead:
-    """Which weight is best, and by how much."""
+    """Best weight by negative ELBO, compared with beta 1 or with the second best."""
     first, *others = sorted(grid, key=lambda weight: weight.mean("negative_elbo_nats"))
     if not others:
         return Lead(first, None, math.nan)
@@ -157,7 +142,7 @@ def lead(grid: Sequence[Weight]) -> Lead:
 
 
 def collapses(grid: Sequence[Weight]) -> list[tuple[Weight, int]]:
-    """The weights at which the code has collapsed, and in how many seeds."""
+    """The weights at which the code has collapsed, with the number of such seeds."""
     found = [(weight, sum(map(collapsed, weight.runs))) for weight in grid]
     return [(weight, seeds) for weight, seeds in found if seeds]
 
@@ -170,7 +155,7 @@ class WeightGap(NamedTuple):
 
 
 def overfitting_by_weight(grid: Sequence[Weight]) -> list[WeightGap]:
-    """As `overfitting`, mean over seeds; the error is that of one seed: all share their images, so more help little."""
+    """As `overfitting`, mean over seeds; the error is that of one seed, since all are scored on the same images."""
     found = []
     for weight in grid:
         errors = [overfitting(run).error for run in weight.runs]
@@ -179,12 +164,12 @@ def overfitting_by_weight(grid: Sequence[Weight]) -> list[WeightGap]:
     return found
 
 
-def untold(grid: Sequence[Weight]) -> list[tuple[Weight, Weight]]:
-    """Neighbours whose negative ELBO differs by no more than `CERTAIN` standard deviations over several seeds."""
-    figures = zip(grid, means(grid, "negative_elbo_nats"), deviations(grid, "negative_elbo_nats"), strict=True)
+def inseparable(grid: Sequence[Weight]) -> list[tuple[Weight, Weight]]:
+    """Neighbouring weights whose negative ELBO differs by at most `CERTAIN` standard deviations over seeds."""
+    costs = zip(grid, means(grid, "negative_elbo_nats"), deviations(grid, "negative_elbo_nats"), strict=True)
     return [
         (low, high)
-        for (low, less, before), (high, more, after) in pairwise(figures)
+        for (low, less, before), (high, more, after) in pairwise(costs)
         if abs(more - less) <= CERTAIN * math.hypot(before, after)
     ]
 
@@ -195,22 +180,15 @@ def inequalities(runs: Sequence[Scores]) -> list[str]:
 
 
 class Exact(NamedTuple):
-    """How I lies between H - D and R where all four are known."""
+    """Largest R - I, the weight at which H - D is closest to I, and I - (H - D) there, nats."""
 
-    wasted: float
-    """The most by which R exceeds I, nats."""
+    excess_rate: float
     nearest: float
-    """The weight at which H - D comes nearest to I."""
     gap: float
-    """Nats between the two there."""
 
 
 def exact(rows: Sequence[Block]) -> Exact:
-    """Reads the exact case.
-
-    Args:
-        rows: those of `sandwich` in sweep.json that have figures, at least one.
-    """
+    """Compares I with both its bounds; `rows`: those of `sandwich` in sweep.json that have values, at least one."""
     gaps = [row["mutual_information_nats"] - row["entropy_minus_distortion_nats"] for row in rows]
-    wasted = max(row["rate_nats"] - row["mutual_information_nats"] for row in rows)
-    return Exact(wasted, rows[int(np.argmin(gaps))]["beta"], min(gaps))
+    excess = max(row["rate_nats"] - row["mutual_information_nats"] for row in rows)
+    return Exact(excess, rows[int(np.argmin(gaps))]["beta"], min(gaps))

@@ -1,4 +1,4 @@
-"""The runs of a sweep by their weight, and in the plane of rate and distortion: points, secants, the best bound."""
+"""The runs of a sweep by weight, and in the rate-distortion plane: points, secants, the best bound."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-APART = 0.1
-"""Nats of rate that two weights must differ by before a slope between them means anything."""
-_FAR = 5.0
-"""Times the largest other rate from which on a beta of 0 is left out of the plane."""
+LEAST_STEP = 0.1
+"""Difference in rate, nats, below which two weights have no slope between them."""
 
 Scores = Mapping[str, Any]
+"""A run's scores.json."""
 
 
 @dataclass(frozen=True)
 class Weight:
-    """All runs of one weight of the rate.
+    """All runs with one weight of the KL term.
 
     Attributes:
         beta: the weight.
@@ -31,32 +30,31 @@ class Weight:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name on the page."""
         return f"beta {self.beta:g}"
 
-    def each(self, key: str, block: str = "test") -> list[float]:
-        """One score of a block of scores.json, a value a seed, undefined ones left out."""
-        values = (run[block][key] for run in self.runs)
-        return [float(value) for value in values if value is not None]
+    def values(self, key: str, block: str = "test") -> list[float]:
+        """One score of a block of scores.json, one value per seed, undefined ones left out."""
+        return [float(run[block][key]) for run in self.runs if run[block][key] is not None]
 
     def mean(self, key: str, block: str = "test") -> float:
-        """Mean of `each` over seeds; NaN where no run has the score."""
-        return spread(self.each(key, block))[0]
+        """Mean over seeds; NaN where no run has the score."""
+        return spread(self.values(key, block))[0]
 
     @property
     def capped(self) -> bool:
-        """Whether I(x;z) of a run is at the most that so few images can show."""
+        """Whether the estimate of I(x;z) is at its cap in any run."""
         return any(run["test"]["mi_at_cap"] for run in self.runs)
 
     @property
     def bounds(self) -> list[float]:
         """Importance-weighted bound of each run on all test images, nats.
 
-        It is measured on some of them; what it gains on the negative ELBO there is taken off that of all, so that the
-        draw of the images does not move it.
+        It is measured on a subset; its gain on the negative ELBO there is subtracted from the negative ELBO of all, so
+        that the choice of the subset does not shift it.
         """
         names = ("negative_elbo_nats", "iw_negative_elbo_nats", "iw_bound_nats")
-        return [elbo - (loose - tight) for elbo, loose, tight in zip(*(self.each(name) for name in names), strict=True)]
+        return [elbo - (loose - tight) for elbo, loose, tight in zip(*map(self.values, names), strict=True)]
 
     @property
     def bound(self) -> float:
@@ -68,13 +66,13 @@ class Weight:
 class Secant:
     """The line through the points of two neighbouring weights.
 
-    Were both runs the best possible for their weight, its slope would lie between minus the one and minus the other:
-    each point is then no worse under its own weight than the other point is.
+    If both runs are optimal for their weight, its slope lies between minus the one and minus the other: each point is
+    then no worse under its own weight than the other point.
 
     Attributes:
         low: the smaller weight.
         high: the larger one.
-        slopes: dD/dR of each seed, None where the rates differ by less than `APART`.
+        slopes: dD/dR of each seed, None where the rates differ by less than `LEAST_STEP`.
         slope: that of the means over seeds.
     """
 
@@ -85,12 +83,12 @@ class Secant:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the slope of the means lies where that of two optimal runs would; None without a slope."""
+        """Whether the slope of the means is one that two optimal runs can have; None without a slope."""
         return None if self.slope is None else -self.high <= self.slope <= -self.low
 
     @property
     def seeds_inside(self) -> int:
-        """How many seeds' own slopes lie there."""
+        """How many seeds have such a slope."""
         return sum(slope is not None and -self.high <= slope <= -self.low for slope in self.slopes)
 
 
@@ -101,13 +99,13 @@ def weights(runs: Sequence[Mapping[str, Any]]) -> list[Weight]:
 
 
 def means(grid: Sequence[Weight], key: str, block: str = "test") -> list[float]:
-    """One score by weight, its mean over seeds."""
+    """Mean over seeds of one score, by weight."""
     return [weight.mean(key, block) for weight in grid]
 
 
 def deviations(grid: Sequence[Weight], key: str) -> list[float]:
     """Standard deviation over seeds of one score on test images, by weight."""
-    return [spread(weight.each(key))[1] for weight in grid]
+    return [spread(weight.values(key))[1] for weight in grid]
 
 
 def spread(values: Sequence[float]) -> tuple[float, float]:
@@ -117,10 +115,10 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 def secants(grid: Sequence[Weight]) -> list[Secant]:
-    """One for each pair of neighbouring weights."""
+    """One per pair of neighbouring weights."""
     found = []
     for low, high in pairwise(grid):
-        rates, distortions = (np.array([low.each(key), high.each(key)]) for key in ("rate_nats", "distortion_nats"))
+        rates, distortions = (np.array([low.values(key), high.values(key)]) for key in ("rate_nats", "distortion_nats"))
         slopes = tuple(_slope(*points) for points in zip(rates.T, distortions.T, strict=True))
         found.append(Secant(low.beta, high.beta, slopes, _slope(rates.mean(axis=1), distortions.mean(axis=1))))
     return found
@@ -128,7 +126,7 @@ def secants(grid: Sequence[Weight]) -> list[Secant]:
 
 def _slope(rate: Float[np.ndarray, "2"], distortion: Float[np.ndarray, "2"]) -> float | None:
     run = float(rate[1] - rate[0])
-    return None if abs(run) < APART else float(distortion[1] - distortion[0]) / run
+    return None if abs(run) < LEAST_STEP else float(distortion[1] - distortion[0]) / run
 
 
 def best(grid: Sequence[Weight]) -> Weight:
@@ -136,9 +134,9 @@ def best(grid: Sequence[Weight]) -> Weight:
     return min(grid, key=lambda weight: weight.bound)
 
 
-def runaways(grid: Sequence[Weight]) -> list[Weight]:
-    """The weight 0, where its rate, which has no price, is so large that even axes can't hold it beside the others'."""
+def off_scale(grid: Sequence[Weight]) -> list[Weight]:
+    """The weight 0, where its unpenalised rate is too large for linear axes that show the other weights, too."""
     others = [weight.mean("rate_nats") for weight in grid if weight.beta > 0]
     if not others:
         return []
-    return [weight for weight in grid if weight.beta == 0 and weight.mean("rate_nats") > _FAR * max(others)]
+    return [weight for weight in grid if weight.beta == 0 and weight.mean("rate_nats") > 5 * max(others)]

@@ -1,4 +1,4 @@
-"""The page of a run: a folder's files in, pictures and one self-contained report.html out."""
+"""The page of a run: the run folder's files in, figures and one self-contained report.html out."""
 
 import json
 import math
@@ -19,12 +19,7 @@ from twofold.vae.report import figures, judgements, sheets, wording
 
 
 def write(run_folder: Path) -> Path:
-    """Draws the pictures and writes report.html of a run; trains nothing and reads only what the run wrote.
-
-    The same folder gives the same bytes.
-
-    Args:
-        run_folder: a run folder whose computation is complete.
+    """Draws the figures and writes report.html of a complete run; the same folder gives the same bytes.
 
     Returns:
         The path of report.html.
@@ -49,16 +44,16 @@ def write(run_folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class RunView:
-    """The files of a finished computation, and what the template shows of them.
+    """The files of a complete run, and the values that the template shows.
 
     Attributes:
         scores: scores.json.
         config: config.json.
-        metrics: the lines of metrics.jsonl, one an epoch.
-        arrays: arrays.npz: pictures (uint8, [.., h, w, c]) and the figures behind them.
-        skipped: skipped.json: name and reason of each file that gave no image.
-        images: a row an image: name, hash, split, duplicate.
-        labels: a row an avatar: what it wears; None where the images are somebody's own.
+        metrics: metrics.jsonl, one record per epoch.
+        arrays: arrays.npz: images (uint8, [.., h, w, c]) and the values behind the figures.
+        skipped: skipped.json: name and reason of each file skipped.
+        images: one row per image: name, hash, split, duplicate.
+        labels: one row per avatar: its attributes; None for the user's own images.
         manifest: manifest.json; empty where the folder was copied without it.
     """
 
@@ -72,11 +67,11 @@ class RunView:
     manifest: dict[str, Any]
 
     LISTED = 500
-    """Names that a list holds at most; the run folder's files hold them all."""
+    """Most names that a list shows; the run folder's files hold them all."""
 
     @property
-    def flaws(self) -> list[str]:
-        """Findings to be known before any picture is looked at; a collapse stands in the verdict."""
+    def warnings(self) -> list[str]:
+        """Findings that the verdict warns of, besides a collapse."""
         found = {
             "linear": judgements.against_linear(self.scores).judged == "more",
             "overfitting": judgements.overfitting(self.scores).judged == "more",
@@ -85,50 +80,45 @@ class RunView:
         return [name for name, there in found.items() if there]
 
     @property
-    def values(self) -> int:
-        """Values of one image: channels x height x width."""
-        return math.prod(self.scores["data"]["shape"][1:])
-
-    @property
     def levels(self) -> float:
         """Sigma in levels of an 8-bit value."""
         return 255 * self.scores["test"]["sigma"]
 
     @property
-    def off(self) -> float:
+    def rms_error(self) -> float:
         """Root mean square error of reconstructions, in levels of an 8-bit value."""
         return 255 * math.sqrt(self.scores["test"]["mse"])
 
     @property
-    def told_apart(self) -> float:
-        """Images that a code of this rate can tell apart."""
+    def distinguishable(self) -> float:
+        """Number of images that a code of this rate can distinguish."""
         return math.exp(self.scores["test"]["rate_nats"])
 
     @property
-    def narrowed(self) -> float:
-        """Images that remain once a draw of the code is known."""
+    def remaining(self) -> float:
+        """Number of images that a draw of the code leaves possible."""
         test = self.scores["test"]
         return math.exp(test["mi_cap_nats"] - test["mutual_information_nats"])
 
     @property
     def gain(self) -> float:
-        """What importance weighting takes off the negative ELBO, on the same images, nats."""
+        """Negative ELBO minus importance-weighted bound on the same images, nats."""
         test = self.scores["test"]
         return test["iw_negative_elbo_nats"] - test["iw_bound_nats"]
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
-        """Why files were skipped, and how many, the most frequent first."""
+        """Reasons for skipping files, with counts, the most frequent first."""
         return sorted(self.scores["data"]["skipped_reasons"].items(), key=lambda pair: (-pair[1], pair[0]))
 
     @property
     def duplicates(self) -> list[str]:
-        """Names of the images with the pixels of an earlier one."""
+        """Names of the images whose pixels equal those of an earlier one."""
         return self.images.filter("duplicate")["name"].to_list()
 
     @property
-    def worn(self) -> dict[str, list[tuple[Any, float]]]:
-        """What the avatars vary in: the values of each attribute with their shares, the most frequent first."""
+    def attributes(self) -> dict[str, list[tuple[Any, float]]]:
+        """The avatars' attributes: the values of each with their shares, the most frequent first."""
         assert self.labels is not None
         shares = {}
         for values in self.labels.drop("name"):
@@ -145,19 +135,19 @@ class RunView:
 
     @property
     def framed_from(self) -> int:
-        """The first epoch that the learning curves' axes must show."""
+        """First epoch for which the axes of the learning curves are scaled."""
         return figures.framed_from(self.metrics)
 
     @property
-    def courses(self) -> list[str]:
-        """Quantities worth a learning curve: the loss where it is not the negative ELBO, sigma where it moves."""
+    def curves(self) -> list[str]:
+        """Quantities with a learning curve: the loss unless it is the negative ELBO, sigma where it changes."""
         objective = self.scores["objective"]
         own_loss = objective["beta"] != 1 or objective["warmup"] or objective["free_nats"]
-        moves = len({record["sigma"] for record in self.metrics}) > 1
-        return ["negative_elbo", "rate", "distortion"] + ["loss"] * bool(own_loss) + ["sigma"] * moves
+        changes = len({record["sigma"] for record in self.metrics}) > 1
+        return ["negative_elbo", "rate", "distortion"] + ["loss"] * bool(own_loss) + ["sigma"] * changes
 
     def kept(self, quantity: str) -> dict[str, float]:
-        """A quantity at the epoch whose weights are kept, of training and validation."""
+        """A quantity at the epoch whose weights were kept, for training and validation."""
         best = self.scores["training"]["best_epoch"]
         return {part: values[best - 1] for part, values in figures.by_part(self.metrics, quantity).items()}
 
@@ -170,7 +160,7 @@ class RunView:
 
     @property
     def account(self) -> list[figures.Row]:
-        """Information and rate of the same images, and the most that so few can show."""
+        """Information and rate on the same images, and the cap of the estimate."""
         test, key = self.scores["test"], "mutual_information_nats"
         return [
             ("Information I", test[key], test["standard_errors"][key]),
@@ -180,16 +170,16 @@ class RunView:
 
     @property
     def close(self) -> float:
-        """The distance to the nearest training image that all but 5 % of the test images exceed."""
+        """The 5 % quantile of the test images' distances to their nearest training image."""
         return float(np.quantile(self.arrays["test_distance"], 0.05))
 
     def compares(self, block: str, key: str) -> bool:
-        """Whether a score may stand beside the run's: the linear model's nats are those of a density."""
+        """Whether a score compares with the run's: the linear model's nats are those of a density."""
         nats = key in ("negative_elbo_nats", "distortion_nats")
         return block != "linear" or not nats or self.scores["likelihood"]["is_density"]
 
     def side(self, block: str, key: str) -> str:
-        """What stands before a score that the cap of I turns into a bound."""
+        """Sign before a score that is only a bound, since I is at its cap."""
         capped = block == "test" and self.scores["test"]["mi_at_cap"]
         return {"mutual_information_nats": "≥ ", "marginal_kl_nats": "≤ "}.get(key, "") if capped else ""
 
@@ -198,17 +188,9 @@ class RunView:
         """The command of the run, as a shell takes it."""
         return shlex.join(self.manifest["command"]) if "command" in self.manifest else None
 
-    @property
-    def versions(self) -> list[tuple[str, str]]:
-        """Packages and their versions, by name."""
-        return sorted(self.manifest.get("versions", {}).items())
-
 
 def read(folder: Path) -> RunView:
-    """Reads the files that the page shows.
-
-    Args:
-        folder: run folder whose computation is complete.
+    """Reads the files of a complete run.
 
     Raises:
         RunFolderError: when one of the files is missing.
@@ -227,38 +209,38 @@ def read(folder: Path) -> RunView:
 
 
 def _draw(view: RunView, album: Album) -> dict[str, int]:
-    """Draws everything; returns how many images each sheet has room for."""
+    """Draws all figures; returns the number of images on each sheet."""
     held, best = view.arrays, view.scores["training"]["best_epoch"]
-    for quantity in view.courses:
-        album.draw(f"learning-{quantity.replace('_', '-')}", figures.course(view.metrics, quantity, best))
-    album.draw("parts", figures.dots(view.parts, "negative ELBO, nats an image"))
+    for quantity in view.curves:
+        album.draw(f"learning-{quantity.replace('_', '-')}", figures.learning_curve(view.metrics, quantity, best))
+    album.draw("parts", figures.dots(view.parts, "negative ELBO, nats per image"))
     album.draw("information", figures.bars(view.account, "nats"))
     album.draw("kl-units", figures.kl_by_unit(held["kl_units"].astype(float), judgements.UNIT_FLOOR))
     distances = held["test_distance"].astype(float), held["nearest_distance"].astype(float)
     album.draw("nearest-distances", figures.distances(*distances, view.close))
 
     at = sheets.layout(held["sheet"])
-    sheets.hang(album, "samples", sheets.grid(held["sheet"][: at.shown], at.columns, at.scale))
+    sheets.place(album, "samples", sheets.grid(held["sheet"][: at.shown], at.columns, at.scale))
     pairs = sheets.layout(held["real"], beside=2, gap=sheets.WIDE_GAP)
     real, made = (held[name][: pairs.shown] for name in ("real", "reconstruction"))
-    sheets.hang(album, "reconstructions", sheets.pairs(real, made, pairs.columns, pairs.scale))
+    sheets.place(album, "reconstructions", sheets.pairs(real, made, pairs.columns, pairs.scale))
     prior = sheets.layout(held["prior"])
-    sheets.hang(album, "prior-samples", sheets.grid(held["prior"][: prior.shown], prior.columns, prior.scale))
+    sheets.place(album, "prior-samples", sheets.grid(held["prior"][: prior.shown], prior.columns, prior.scale))
     near = sheets.layout(held["nearest"], above=2, gap=sheets.WIDE_GAP // 2)
     top, bottom, apart = (held[name][: near.shown] for name in ("prior", "nearest", "nearest_distance"))
     texts = [score(float(distance)) for distance in apart]
-    sheets.hang(album, "nearest", sheets.strip_pairs(top, bottom, texts, near.columns, near.scale))
+    sheets.place(album, "nearest", sheets.strip_pairs(top, bottom, texts, near.columns, near.scale))
 
     if len(held["linear"]):
         paths = ("linear", "spherical")
         names = [f"{pair + 1}, {path}" for pair in range(len(held["linear"])) for path in paths]
         between = np.stack([held[path] for path in paths], axis=1).reshape(len(names), *held["linear"].shape[1:])
-        sheets.hang(album, "interpolations", sheets.ways(held["ends"].repeat(2, axis=0), between, names))
+        sheets.place(album, "interpolations", sheets.paths(held["ends"].repeat(2, axis=0), between, names))
     units = [f"unit {unit}, {significant(float(held['kl_units'][unit]), 3)} nats" for unit in held["traverse_units"]]
     values = [plain(float(value)) for value in held["traverse_values"]]
     strips = held["traverse"]
-    sheets.hang(album, "traversals", sheets.rows(strips, units, values, sheets.enlarged(strips.shape[3])))
+    sheets.place(album, "traversals", sheets.rows(strips, units, values, sheets.enlarged(strips.shape[3])))
     directions = zip(("first", "second"), held["map_explained"], strict=True)
     x, y = (f"{name} direction, {percent(float(share), 0)}" for name, share in directions)
-    sheets.hang(album, "map", sheets.scatter(held["map_thumbs"], held["map_xy"].astype(float), 900, labels=(x, y)))
+    sheets.place(album, "map", sheets.scatter(held["map_thumbs"], held["map_xy"].astype(float), 900, labels=(x, y)))
     return {"samples": at.shown, "reconstructions": pairs.shown, "prior": prior.shown, "nearest": near.shown}

@@ -1,7 +1,7 @@
-"""Sheets of images on white paper, the same bytes each time, and how they hang on a page.
+"""Sheets of images on white paper, the same bytes each time, and their layout on a page.
 
-Everywhere `columns` says how many images or pairs stand in a row, of which the last may hold fewer, and `scale` makes
-each pixel a square of that side.
+`columns` is the number of images or pairs per row, of which the last may hold fewer; `scale` makes each pixel a square
+of that side.
 """
 
 import io
@@ -34,19 +34,19 @@ LINE = 16
 PAGE = 1112
 """Width of a report's text on a wide screen, in CSS pixels."""
 SMALL = 64
-"""Images of fewer pixels are enlarged to about this."""
+"""Images of a smaller width are enlarged to about this, in pixels."""
 _LETTERS = 12
 """Size of the letters, in pixels."""
 
 
-def hang(album: Album, name: str, png: bytes) -> None:
-    """Puts a sheet into the album at its own size, or as wide as the page where it is wider."""
+def place(album: Album, name: str, png: bytes) -> None:
+    """Places a sheet in the album at its own size, but no wider than the page."""
     album.place(name, png, scale=min(1.0, PAGE / png_size(png)[0]))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How images stand on a sheet that fits the page; those after the first `shown` are left out."""
+    """Layout of a sheet that fits the page; images after the first `shown` are left out."""
 
     shown: int
     columns: int
@@ -54,12 +54,12 @@ class Layout:
 
 
 def layout(images: Tiles, beside: int = 1, above: int = 1, gap: int = GAP) -> Layout:
-    """Lays images out: all, or as many whole rows as leave the sheet no higher than the page is wide.
+    """Layout of all images, or of as many whole rows as leave the sheet no higher than the page is wide.
 
     Args:
         images: of this size, at least one.
-        beside: how many stand close together in each cell, side by side.
-        above: the same, one above the other.
+        beside: images side by side in each cell.
+        above: images one above the other in each cell.
         gap: pixels of paper between two columns of cells.
 
     Example:
@@ -74,7 +74,7 @@ def layout(images: Tiles, beside: int = 1, above: int = 1, gap: int = GAP) -> La
 
 
 def enlarged(width: int) -> int:
-    """By how much images of a width are enlarged: each pixel becomes a square of that side.
+    """Factor by which images of a width are enlarged.
 
     Example:
         >>> enlarged(16), enlarged(64), enlarged(256)
@@ -84,7 +84,7 @@ def enlarged(width: int) -> int:
 
 
 def grid(images: Tiles, columns: int, scale: int = 1, gap: int = GAP) -> bytes:
-    """Images in reading order, with so many pixels of paper between two columns."""
+    """Images in reading order, with `gap` pixels of paper between two columns."""
     paper = _Paper()
     for index, tile in enumerate(_enlarged(images, scale)):
         height, width = tile.shape[:2]
@@ -93,7 +93,7 @@ def grid(images: Tiles, columns: int, scale: int = 1, gap: int = GAP) -> bytes:
 
 
 def pairs(real: Tiles, reconstruction: Tiles, columns: int, scale: int = 1) -> bytes:
-    """Each original with its reconstruction on its right, so that columns of one stand beside columns of the other."""
+    """Each original with its reconstruction on its right."""
     left, right = _enlarged(real, scale), _enlarged(reconstruction, scale)
     white = np.full_like(left[:, :, :1], 255).repeat(GAP, axis=2)
     return grid(np.concatenate([left, white, right], axis=2), columns, gap=WIDE_GAP)
@@ -119,10 +119,7 @@ def rows(
     heads: Sequence[str] | None = None,
     scale: int = 1,
 ) -> bytes:
-    """One strip of images a row, such as a path through the latent space.
-
-    `labels` say what each row is, on its left, and `heads` what each column is, above it.
-    """
+    """One strip of images per row, such as a path through the latent space, with row labels and column heads."""
     paper = _Paper()
     count, steps, height, width = (*images.shape[:2], scale * images.shape[2], scale * images.shape[3])
     row_texts, column_texts = labels or [""] * count, heads or [""] * steps
@@ -139,8 +136,10 @@ def rows(
     return paper.png()
 
 
-def ways(ends: UInt8[np.ndarray, "k 2 h w c"], between: UInt8[np.ndarray, "k t h w c"], labels: Sequence[str]) -> bytes:
-    """Ways from one real image to another, each with its label: the decoded images between the two real ones."""
+def paths(
+    ends: UInt8[np.ndarray, "k 2 h w c"], between: UInt8[np.ndarray, "k t h w c"], labels: Sequence[str]
+) -> bytes:
+    """Interpolations: on each row the decoded images between two real ones."""
     heads = ["real", *(f"{share:.0%}".replace("%", " %") for share in np.linspace(0, 1, between.shape[1])), "real"]
     return rows(np.concatenate([ends[:, :1], between, ends[:, 1:]], axis=1), labels, heads, enlarged(ends.shape[3]))
 
@@ -150,8 +149,7 @@ def scatter(
 ) -> bytes:
     """Thumbnails on a plane, each centred on its point, both directions on one scale, with thin lines through 0.
 
-    Points are taken in their order; one whose thumbnail would cover a part of one that is already there is left out,
-    so that in a crowd the first ones stand for the rest.
+    A thumbnail that would overlap an earlier one is left out.
 
     Args:
         thumbs: small images.

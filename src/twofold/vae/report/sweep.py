@@ -1,4 +1,4 @@
-"""The page of a sweep: its summary and its runs' files in, pictures and one self-contained report.html out."""
+"""The page of a sweep: its summary and its runs' files in, figures and one self-contained report.html out."""
 
 import json
 import math
@@ -19,26 +19,16 @@ from twofold.vae.report.plane import Weight
 from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP
 
 NARROW = 340
-"""Width in CSS pixels of a sheet that stands beside two others on a wide screen."""
-LABELS = 90
-"""Pixels that the names of the weights take beside a sheet."""
-ROWS = 6
-"""Rows of a sheet of pairs at most."""
-WAYS = 2
-"""Pairs of real images that interpolations are shown between; each run's own report has all."""
-MOST = 128
-"""Width in pixels that images have here at most: many stand side by side, and each run's own report has them whole."""
-SHOWN = ("real", "reconstruction", "prior", "ends", "linear", "spherical")
-"""Pictures of a run that stand beside those of others."""
+"""Width of each of three sheets side by side on a wide screen, in CSS pixels."""
+WIDEST = 128
+"""Largest width of an image on this page, in pixels; each run's own report shows the full size."""
 
 
-def write_sweep(folder: Path) -> Path:
-    """Draws the pictures and writes report.html of a sweep; trains nothing and reads only what the sweep wrote.
-
-    The same folder gives the same bytes.
+def write(folder: Path) -> Path:
+    """Draws the figures and writes report.html of a sweep; the same folder gives the same bytes.
 
     Args:
-        folder: a sweep folder: sweep.json and the run folders that it names.
+        folder: sweep.json and the run folders that it names.
 
     Returns:
         The path of report.html.
@@ -48,11 +38,12 @@ def write_sweep(folder: Path) -> Path:
     """
     summary = json.loads(text(folder, "sweep.json"))
     grid = plane.weights(summary["runs"])
-    first = [next(folder / run["folder"] for run in summary["runs"] if run["beta"] == each.beta) for each in grid]
+    first = [next(folder / run["folder"] for run in summary["runs"] if run["beta"] == weight.beta) for weight in grid]
+    shown = ("real", "reconstruction", "prior", "ends", "linear", "spherical")
     view = SweepView(
         grid,
         [[json.loads(line) for line in text(run, "metrics.jsonl").splitlines()] for run in first],
-        [{name: smaller(held[name]) for name in SHOWN} for held in (arrays(run, "arrays.npz") for run in first)],
+        [{name: smaller(held[name]) for name in shown} for held in (arrays(run, "arrays.npz") for run in first)],
     )
     manifest = json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {}
     config = json.loads(text(first[0], "config.json"))
@@ -74,9 +65,9 @@ def write_sweep(folder: Path) -> Path:
 
 
 def smaller(images: UInt8[np.ndarray, "*some side side c"]) -> UInt8[np.ndarray, "*some less less c"]:
-    """Large images by the means of blocks of pixels, so that many can stand side by side; others as they are."""
+    """Large images by the means of blocks of pixels, so that many fit side by side; others unchanged."""
     *some, side, _, channels = images.shape
-    block = next(size for size in range(1, side + 1) if side % size == 0 and side // size <= MOST)
+    block = next(size for size in range(1, side + 1) if side % size == 0 and side // size <= WIDEST)
     less = side // block
     if block == 1:
         return images
@@ -85,12 +76,12 @@ def smaller(images: UInt8[np.ndarray, "*some side side c"]) -> UInt8[np.ndarray,
 
 @dataclass(frozen=True)
 class SweepView:
-    """What the template shows of the runs, those of the first seed where only one is shown.
+    """The values that the template shows.
 
     Attributes:
         grid: the weights, smallest first.
-        metrics: for each weight the lines of metrics.jsonl.
-        arrays: for each weight its pictures, made `smaller`.
+        metrics: for each weight the lines of metrics.jsonl of its first seed.
+        arrays: for each weight the images of its first seed, made `smaller`.
     """
 
     grid: Sequence[Weight]
@@ -98,24 +89,24 @@ class SweepView:
     arrays: Sequence[Mapping[str, np.ndarray]]
 
     EFFECTS = (
-        ("Rate and information", "nats an image",
+        ("Rate and information", "nats per image",
          {"R": ("rate_nats", "test"), "I(x;z)": ("mutual_information_nats", "test")}),
-        ("Distortion", "distortion D, nats an image", {"D": ("distortion_nats", "test")}),
-        ("Negative ELBO (beta = 1)", "negative ELBO, nats an image",
+        ("Distortion", "distortion D, nats per image", {"D": ("distortion_nats", "test")}),
+        ("Negative ELBO (beta = 1)", "negative ELBO, nats per image",
          {part: ("negative_elbo_nats", block) for part, block in
-          (("test images", "test"), ("images trained on", "train_sample"))}),
+          (("test images", "test"), ("training images", "train_sample"))}),
         ("Active units", "active units", {"active units": ("active_units", "test")}),
     )  # fmt: skip
-    """Pictures of measures by weight: title, axis, and a line's name -> score and block of scores.json."""
+    """Charts of scores by weight: title, axis, and a line's name -> score and block of scores.json."""
 
     @property
     def names(self) -> list[str]:
-        """What the weights are called."""
+        """Names of the weights."""
         return [weight.name for weight in self.grid]
 
     @staticmethod
     def file(name: str) -> str:
-        """A title or a weight's name as a part of a file's name."""
+        """A title or a weight's name as part of a file name."""
         return name.partition(" (")[0].replace(" ", "-").replace(".", "_").lower()
 
     @property
@@ -130,59 +121,54 @@ class SweepView:
 
     @property
     def proper(self) -> bool:
-        """Whether the likelihood is a density or a mass, so that its nats are a cost."""
+        """Whether the likelihood is a density or a probability mass, so that its nats are a cost."""
         return self.grid[0].runs[0]["likelihood"]["name"] != "bernoulli"
 
     @staticmethod
     def values(weight: Weight, key: str) -> list[float]:
-        """A score on the test images, a value a seed; the importance-weighted bound is that of all of them."""
-        return weight.bounds if key == "iw_bound_nats" else weight.each(key)
+        """A score on the test images, one value per seed; the importance-weighted bound is that on all of them."""
+        return weight.bounds if key == "iw_bound_nats" else weight.values(key)
 
     def lowest(self, key: str) -> Weight | None:
-        """The weight that a table marks as the best by a score of which less is better."""
+        """Best weight by a score of which less is better; None where there is nothing to compare."""
         if key == "iw_bound_nats":
             return plane.best(self.grid)
-        known = [weight for weight in self.grid if weight.each(key)]
+        known = [weight for weight in self.grid if weight.values(key)]
         return min(known, key=lambda weight: weight.mean(key)) if len(known) > 1 else None
 
     @property
     def framed_from(self) -> int:
-        """The first epoch that all pictures of single runs show."""
+        """First epoch for which the axes of all charts of single runs are scaled."""
         return max(map(figures.framed_from, self.metrics))
 
     def last_elbo(self, part: str) -> list[float]:
         """Negative ELBO with beta = 1 after the last epoch on `training` or `validation` images, by weight."""
         return [figures.by_part(records, "negative_elbo")[part][-1] for records in self.metrics]
 
-    def off(self, weight: Weight) -> float:
-        """How far a value of a reconstructed pixel is off, in levels of 255 (root mean square)."""
+    def rms_error(self, weight: Weight) -> float:
+        """Root mean square error of reconstructions, in levels of an 8-bit value."""
         return 255 * math.sqrt(weight.mean("mse"))
 
     @property
-    def ways(self) -> int:
-        """Pairs of real images that interpolations are shown between."""
-        return min(WAYS, len(self.arrays[0]["ends"]))
-
-    @property
-    def steps(self) -> int:
-        """Decoded images on the way between two real ones."""
-        return self.arrays[0]["linear"].shape[1]
+    def interpolations(self) -> int:
+        """Number of pairs of real images with interpolations; each run's own report has all."""
+        return min(2, len(self.arrays[0]["ends"]))
 
 
 def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str, int]:
-    """Draws everything; returns how many images each sheet has room for."""
+    """Draws all figures; returns the number of images on each sheet."""
     grid, test, names = view.grid, view.grid[0].runs[0]["test"], view.names
     for title, label, lines in view.EFFECTS:
-        values = {name: [weight.each(*key) for weight in grid] for name, key in lines.items()}
+        values = {name: [weight.values(*key) for weight in grid] for name, key in lines.items()}
         cap = test["mi_cap_nats"] if "I(x;z)" in lines else None
         top = float(test["latent_dim"]) if "active units" in lines else None
         drawn = figures.by_beta([weight.beta for weight in grid], values, label, cap=cap, top=top)
         album.draw(f"effect-{view.file(title)}", drawn)
-    courses = dict(zip(names, view.metrics, strict=True))
+    curves = dict(zip(names, view.metrics, strict=True))
     for part in ("training", "validation"):
-        album.draw(f"courses-elbo-{part}", figures.elbo_courses(courses, part))
-    for name, records in courses.items():
-        album.draw(f"courses-{view.file(name)}", figures.courses(records, name))
+        album.draw(f"courses-elbo-{part}", figures.elbo_curves(curves, part))
+    for name, records in curves.items():
+        album.draw(f"courses-{view.file(name)}", figures.loss_curves(records, name))
     album.draw("plane", figures.rate_distortion(grid, view.proper))
     album.draw("plane-height", figures.height(grid, view.proper))
     known = [row for row in summary["sandwich"]["rows"] if row["rate_nats"] is not None]
@@ -192,18 +178,18 @@ def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str
     real, prior = view.arrays[0]["real"], view.arrays[0]["prior"]
     scale = sheets.enlarged(real.shape[2])
     side = scale * real.shape[2]
-    row = min(len(real), max(1, (PAGE - LABELS) // (side + GAP)))
+    row = min(len(real), max(1, (PAGE - 90) // (side + GAP)))  # 90: the row labels
     rows = np.stack([real[:row], *(held["reconstruction"][:row] for held in view.arrays)])
-    sheets.hang(album, "reconstructions", sheets.rows(rows, ["real", *names], scale=scale))
+    sheets.place(album, "reconstructions", sheets.rows(rows, ["real", *names], scale=scale))
     columns = max(1, NARROW // (2 * side + GAP + WIDE_GAP)), max(1, NARROW // (side + GAP))
-    pairs, samples = min(len(real), columns[0] * ROWS), min(len(prior), columns[1] * max(columns[1], 2))
+    pairs, samples = min(len(real), columns[0] * 6), min(len(prior), columns[1] * max(columns[1], 2))
     for name, held in zip(names, view.arrays, strict=True):
         drawn = sheets.pairs(held["real"][:pairs], held["reconstruction"][:pairs], columns[0], scale)
         album.place(f"pairs-{view.file(name)}", drawn)
         album.place(f"prior-{view.file(name)}", sheets.grid(held["prior"][:samples], columns[1], scale))
-    for pair in range(view.ways):
+    for pair in range(view.interpolations):
         ends = np.stack([held["ends"][pair] for held in view.arrays])
         for path in ("linear", "spherical"):
             between = np.stack([held[path][pair] for held in view.arrays])
-            sheets.hang(album, f"way-{pair + 1}-{path}", sheets.ways(ends, between, names))
+            sheets.place(album, f"way-{pair + 1}-{path}", sheets.paths(ends, between, names))
     return {"reconstructions": row, "pairs": pairs, "samples": samples}

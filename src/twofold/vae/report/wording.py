@@ -1,43 +1,43 @@
-"""What scores, likelihoods and parts are called on a page."""
+"""Labels of scores, likelihoods and parts of the split on a page."""
 
 from twofold.page.words import ScoreWords
 
 SCORES: dict[str, ScoreWords] = {
     "negative_elbo_nats": ScoreWords(
-        "Negative ELBO, nats an image",
+        "Negative ELBO, nats per image",
         False,
-        "Rate + distortion, each counted once whatever beta was trained with. It is never below what the best code "
-        "for these images would cost (minus their log likelihood under the model).",
+        "Rate + distortion, each counted once whatever beta was trained with. An upper bound on minus the images' "
+        "log likelihood under the model.",
     ),
     "rate_nats": ScoreWords(
-        "Rate R, nats an image",
+        "Rate R, nats per image",
         None,
-        "KL divergence of the code's distribution q(z|x) from the prior p(z): what it costs to tell the code. Low is "
-        "cheap and says little of the image, high is dear and may say much.",
+        "KL divergence of the posterior q(z|x) from the prior p(z): the cost of encoding the code. A low rate carries "
+        "little information about the image, a high one may carry much.",
     ),
     "distortion_nats": ScoreWords(
-        "Distortion D, nats an image",
+        "Distortion D, nats per image",
         None,
-        "Minus the log likelihood of the pixels given the code: what it costs to tell what the decoded image leaves "
-        "open. Of two models with the same rate and likelihood, the one with less is better.",
+        "Minus the log likelihood of the pixels given the code: the cost of encoding what the code does not determine. "
+        "Of two models with the same rate and likelihood, the one with less is better.",
     ),
     "bits_per_dim": ScoreWords(
         "Bits per dimension",
         False,
         "The negative ELBO of the 8-bit image, in bits, over its number of values (pixels × channels). An image "
-        "stored as it is takes 8. The one figure here that compares across likelihoods and image sizes.",
+        "stored as it is takes 8. The only score here that compares across likelihoods and image sizes.",
     ),
     "iw_bound_nats": ScoreWords(
-        "Importance-weighted bound, nats an image",
+        "Importance-weighted bound, nats per image",
         False,
         "As the negative ELBO, but tighter: K draws of the code are weighted by how well they explain the image "
-        "(Burda et al. 2016). The gap between the two is what the encoder's simple shape costs.",
+        "(Burda et al. 2016). The gap between the two is what the encoder's simple posterior costs.",
     ),
     "mutual_information_nats": ScoreWords(
         "Information I(x;z), nats",
         None,
-        "How much a draw of the code tells about which image it came from. At most the rate, and at most the "
-        "logarithm of the number of images it is measured on: e^I images can be told apart.",
+        "How much information a draw of the code carries about which image it came from. At most the rate, and at most "
+        "the logarithm of the number of images it is measured on: e^I images can be distinguished.",
     ),
     "marginal_kl_nats": ScoreWords(
         "Marginal KL, nats",
@@ -48,7 +48,7 @@ SCORES: dict[str, ScoreWords] = {
     "active_units": ScoreWords(
         "Active units",
         None,
-        "Units of the code whose mean moves by more than a variance of 0.01 from image to image (Burda et al. 2016).",
+        "Units of the code whose posterior mean has a variance above 0.01 over the images (Burda et al. 2016).",
     ),
     "mse": ScoreWords(
         "Squared error",
@@ -64,7 +64,7 @@ LIKELIHOODS = {
     "logistic": "discretised logistic, one learned scale for all pixels",
     "bernoulli": "Bernoulli",
 }
-BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Trained on", "linear": "Linear model, test"}
+BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Training", "linear": "Linear model, test"}
 """The sets of images that scores.json holds scores of."""
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 """The parts of the split."""

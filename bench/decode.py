@@ -1,4 +1,4 @@
-"""Speed of decoding a set of images, and of opening the decoded set again.
+"""How fast a set of images is decoded, and how fast it is opened from the cache.
 
 `TWOFOLD_DATA=FOLDER python bench/decode.py` decodes faces-64.zip into a fresh cache and opens it again in another
 process; prints images per second and seconds. Fails below 2,500 images per second, or at 1 s or more for opening.
@@ -24,7 +24,7 @@ print(len(images.names), time.perf_counter() - began)
 
 
 def opening(path: Path, cache: str) -> tuple[int, float]:
-    """Images, and seconds that a fresh process takes to open them once it is up."""
+    """Images, and seconds that a fresh process takes to open them, its start excluded."""
     command = [sys.executable, "-c", OPENING, str(path), cache]
     count, seconds = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return int(count), float(seconds)
@@ -40,9 +40,7 @@ def main() -> int:
         images = load_images(path, ImageConfig(), strict=True, cache=Path(cache))
         seconds = time.perf_counter() - began
         rate = len(images.names) / seconds
-        print(
-            f"decoding {len(images.names)} images: {seconds:.2f} s, {rate:.0f} per second (at least {LEAST_RATE:.0f})"
-        )
+        print(f"decoding {len(images.names)} images: {seconds:.2f} s, {rate:.0f}/s (at least {LEAST_RATE:.0f})")
         count, again = opening(path, cache)
         print(f"opening {count} images again: {again:.3f} s (limit {LIMIT_S:.0f} s)")
     return int(rate < LEAST_RATE or again >= LIMIT_S)

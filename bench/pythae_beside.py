@@ -1,4 +1,4 @@
-"""Our vae study compared with pythae, a library of VAEs: same images, same split, same time, same evaluation.
+"""Our vae study compared with the library pythae: same images, split, training time and scores.
 
 `TWOFOLD_DATA=FOLDER python bench/pythae_beside.py [SECONDS]` (extra `bench`; 300 s per model by default) trains, one
 after the other, our default recipe; pythae's VAE with its own CelebA network and its trainer's defaults; and pythae's
@@ -52,7 +52,7 @@ WARM_UP_S = 20.0
 
 
 class OutOfTimeError(Exception):
-    """Ends pythae's training, which can't be stopped otherwise before its last epoch."""
+    """Ends pythae's training before its last epoch; it offers no other way."""
 
 
 class Clock(TrainingCallback):
@@ -71,7 +71,7 @@ class Clock(TrainingCallback):
 
 
 def train_pythae(model: VAE, pixels: Tensor, seconds: float, **settings: Any) -> tuple[int, float]:
-    """Trains in place by pythae's own trainer; images seen and seconds taken."""
+    """Trains in place with pythae's own trainer; returns images seen and seconds taken."""
     clock = Clock(seconds)
     with tempfile.TemporaryDirectory() as folder:
         config = BaseTrainerConfig(output_dir=folder, num_epochs=1_000_000, **settings)
@@ -84,7 +84,7 @@ def train_pythae(model: VAE, pixels: Tensor, seconds: float, **settings: Any) ->
 
 
 class OurEncoder(BaseEncoder):
-    """Our encoder in pythae's form."""
+    """Our encoder with pythae's interface."""
 
     def __init__(self, vae: Vae) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class OurEncoder(BaseEncoder):
 
 
 class OurDecoder(BaseDecoder):
-    """Our decoder in pythae's form."""
+    """Our decoder with pythae's interface."""
 
     def __init__(self, vae: Vae) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class OurDecoder(BaseDecoder):
 
 
 class Scored(nn.Module):
-    """Any of the models in the form that `evaluate` takes, with a sigma of its own."""
+    """Any of the models with the interface that `evaluate` needs, with a given sigma."""
 
     def __init__(self, model: "Vae | VAE", sigma: float) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ def batches(images: Images, rows: np.ndarray) -> list[Tensor]:
 
 
 def fitted_sigma(model: "Vae | VAE", images: Images, rows: np.ndarray) -> float:
-    """Maximum likelihood estimate of sigma on these images: the root mean squared error over draws of z."""
+    """The maximum-likelihood sigma on these images: the root of the mean squared error, over samples of z."""
     unit = Scored(model, 1.0).eval()
     generator, total = torch_generator(0, "sigma"), 0.0
     with torch.no_grad():
@@ -157,8 +157,8 @@ def score(name: str, model: "Vae | VAE", images: Images, split: Split) -> float:
 
 
 def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) -> Vae:
-    """Our whole training, with validation and checkpoints, in the given time; its speed is measured first."""
-    pace = our_images_per_s(images, split, config, WARM_UP_S)
+    """Our whole training with validation and checkpoints in the given seconds; its budget in images is measured."""
+    pace = ours_a_second(images, split, config, WARM_UP_S)
     budget = config.train.model_copy(update={"images": int(0.93 * seconds * pace)})
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -168,15 +168,15 @@ def train_ours(images: Images, split: Split, config: VaeConfig, seconds: float) 
             config.model_copy(update={"train": budget}),
             CPU,
             checkpoints=Path(folder),
-            journal=lambda record: None,
-            progress=lambda done, whole: None,
+            on_epoch=lambda record: None,
+            on_step=lambda done, total: None,
         )
     took = time.perf_counter() - began
     print(f"ours: {trained.images_seen:,} images in {took:.0f} s ({WARM_UP_S:.0f} s before that set its budget)")
     return trained.vae
 
 
-def our_images_per_s(images: Images, split: Split, config: VaeConfig, seconds: float) -> float:
+def ours_a_second(images: Images, split: Split, config: VaeConfig, seconds: float) -> float:
     """Images per second of our training steps."""
     vae = Vae.seeded(config, 0)
     optimiser = torch.optim.AdamW(vae.parameters(), lr=config.train.learning_rate, fused=True)
@@ -192,9 +192,9 @@ def our_images_per_s(images: Images, split: Split, config: VaeConfig, seconds: f
 
 
 def in_pythae(config: VaeConfig, sigma: float) -> tuple[BetaVAE, Vae]:
-    """Our network, in its default memory order, with pythae's loss.
+    """Our network, in PyTorch's default memory order, under pythae's loss.
 
-    That is half the squared error + beta x KL: with beta = sigma^2 it is sigma^2 times ours, less a constant.
+    That is half the squared error + its beta x KL: sigma^2 times ours up to a constant, where its beta is sigma^2.
     """
     torch.manual_seed(0)
     vae = Vae(config)
@@ -234,7 +234,7 @@ def main() -> int:
 
     paces = []
     for _ in range(ROUNDS):
-        our_pace = our_images_per_s(images, split, config, ROUND_S)
+        our_pace = ours_a_second(images, split, config, ROUND_S)
         seen, took = train_pythae(in_pythae(config, sigma)[0], pixels, ROUND_S, **same)
         paces.append((our_pace, seen / took))
         print(f"identical network: ours {our_pace:.0f} images/s, pythae {seen / took:.0f}", flush=True)

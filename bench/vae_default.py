@@ -1,10 +1,10 @@
-"""Time in which the default recipe's network reaches the loss of the original network after five minutes.
+"""How long the default recipe needs to reach the loss that the original's network has after five minutes.
 
 `TWOFOLD_DATA=FOLDER python bench/vae_default.py [SECONDS]` trains, in turn in one process, the original study's
 network for the seconds (300 by default) under the default recipe's likelihood, objective, optimiser and schedule, and
-then the default recipe for a fifth and a third of that time, on the same images and split. Budgets are in images, so
-each network's speed is measured first. Prints each one's negative ELBO on the validation images; fails when the
-default needs more than a third of the time to be as low.
+then the default recipe for a fifth and a third of that time, on the same images and split. A budget is in images, so
+each network's images per second are measured first. Prints each one's negative ELBO on the validation images; fails
+when the default needs more than a third of the time.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from twofold.vae.config import ModelConfig, VaeConfig
 from twofold.vae.images.cache import default_folder
 from twofold.vae.images.load import Images, Split, load_images, split_images
 from twofold.vae.recipes import default
-from twofold.vae.train import Progress, train
+from twofold.vae.train import OnStep, train
 
 SHARES = 1 / 5, 1 / 3
 PACE_S = 15.0
@@ -32,22 +32,22 @@ class EnoughError(Exception):
 
 
 def trained(
-    images: Images, split: Split, config: VaeConfig, progress: Progress = lambda done, whole: None
+    images: Images, split: Split, config: VaeConfig, on_step: OnStep = lambda done, total: None
 ) -> tuple[Record, float]:
-    """The last epoch's record, and the seconds of the whole training with validation and checkpoints."""
+    """The last epoch's record, and the seconds of the whole training, including validation and checkpoints."""
     records: list[Record] = []
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         device, path = torch.device("cpu"), Path(folder)
-        train(images, split, config, device, checkpoints=path, journal=records.append, progress=progress)
+        train(images, split, config, device, checkpoints=path, on_epoch=records.append, on_step=on_step)
     return records[-1], time.perf_counter() - began
 
 
 def pace(images: Images, split: Split, config: VaeConfig) -> float:
-    """Images per second after the warm-up of the first steps."""
+    """Images per second after the first fifth of the steps."""
     times: list[float] = []
 
-    def count(done: int, whole: int) -> None:
+    def count(done: int, total: int) -> None:
         times.append(time.perf_counter())
         if times[-1] - times[0] > PACE_S:
             raise EnoughError
@@ -59,7 +59,7 @@ def pace(images: Images, split: Split, config: VaeConfig) -> float:
 
 
 def within(images: Images, split: Split, config: VaeConfig, seconds: float) -> VaeConfig:
-    """The config with the number of images that fit into the time; a twentieth is left for validation."""
+    """The config with a budget of images for the given seconds, a twentieth of which is left for validation."""
     budget = int(0.95 * seconds * pace(images, split, config))
     return config.model_copy(update={"train": config.train.model_copy(update={"images": budget})})
 

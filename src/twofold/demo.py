@@ -27,5 +27,5 @@ def demo(argv: list[str]) -> int:
 
     command = ["twofold", "demo", *argv]
     trend.run_with(trend.RunFlags(trend_recipes.default(), None, flags.out / "trend", flags.overwrite), command)
-    vae.run_study(vae.RunFlags(config=vae_recipes.default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
+    vae.run_with(vae.RunFlags(config=vae_recipes.default(), out=flags.out / "vae", overwrite=flags.overwrite), command)
     return 0

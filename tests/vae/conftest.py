@@ -1,4 +1,4 @@
-"""One thread a test: several tests run at a time, and these networks are small."""
+"""One thread per test: several tests run at a time, and these networks are small."""
 
 import pytest
 import torch
@@ -15,5 +15,5 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def model() -> Autoencoder:
-    """An untrained one."""
+    """An untrained autoencoder."""
     return Autoencoder(Vae.seeded(tiny(), 3).eval(), tiny())

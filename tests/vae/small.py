@@ -44,8 +44,8 @@ def images_of(pictures: np.ndarray, folder: Path) -> Images:
 
 
 def tiny(**groups: Any) -> VaeConfig:
-    """A run of a second or two; a group's dict changes single knobs of it."""
-    knobs: dict[str, Any] = {
+    """A run of a second or two; a group's dict changes single settings of it."""
+    settings: dict[str, Any] = {
         "image": {"size": SIZE, "avatars": 12},
         "split": {"validation_fraction": 0.2, "test_fraction": 0.2},
         "model": {"latent_dim": 3, "width": 4, "depth": 1},
@@ -53,8 +53,8 @@ def tiny(**groups: Any) -> VaeConfig:
         "score": {"samples": 1, "iw_samples": 3, "iw_images": 5},
     }
     for name, value in groups.items():
-        knobs[name] = knobs.get(name, {}) | value if isinstance(value, dict) else value
-    return VaeConfig.model_validate(knobs)
+        settings[name] = settings.get(name, {}) | value if isinstance(value, dict) else value
+    return VaeConfig.model_validate(settings)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -63,4 +63,4 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def silent(*_: Any) -> None:
-    """A journal or progress that nobody reads."""
+    """A callback that does nothing."""

@@ -1,4 +1,4 @@
-"""A trained autoencoder in use: both directions, ways between codes, and what it refuses."""
+"""A trained autoencoder: encoding, decoding, paths between codes, and the inputs that it refuses."""
 
 import numpy as np
 import pytest
@@ -43,15 +43,15 @@ def test_samples_depend_on_the_seed(model: Autoencoder) -> None:
 
 
 @pytest.mark.parametrize("path", ["linear", "spherical"])
-def test_a_way_begins_and_ends_at_its_ends(model: Autoencoder, path: str) -> None:
+def test_a_path_begins_and_ends_at_its_ends(model: Autoencoder, path: str) -> None:
     a, b = discs(3), discs(3, seed=1)
-    ways = model.interpolate(a, b, 5, path)  # pyright: ignore[reportArgumentType]
-    assert ways.shape == (3, 5, 16, 16, 3)
-    np.testing.assert_allclose(ways[:, 0], model.reconstruct(a), atol=1e-5)
-    np.testing.assert_allclose(ways[:, -1], model.reconstruct(b), atol=1e-5)
+    paths = model.interpolate(a, b, 5, path)  # pyright: ignore[reportArgumentType]
+    assert paths.shape == (3, 5, 16, 16, 3)
+    np.testing.assert_allclose(paths[:, 0], model.reconstruct(a), atol=1e-5)
+    np.testing.assert_allclose(paths[:, -1], model.reconstruct(b), atol=1e-5)
 
 
-def test_the_middle_of_a_way() -> None:
+def test_the_middle_of_a_path() -> None:
     a, b = np.array([[2.0, 0.0]], np.float32), np.array([[0.0, 4.0]], np.float32)
     np.testing.assert_allclose(between(a, b, 3, "linear")[0, 1], [1.0, 2.0])
     # Halfway round the quarter circle, at the mean of both lengths.
@@ -59,7 +59,7 @@ def test_the_middle_of_a_way() -> None:
 
 
 @pytest.mark.parametrize("factor", [2.0, -1.0, 0.0])
-def test_where_there_is_no_circle_the_way_is_straight(factor: float) -> None:
+def test_where_there_is_no_circle_the_path_is_linear(factor: float) -> None:
     a = np.array([[1.0, 2.0]], np.float32)
     b = (factor * a).astype(np.float32)
     np.testing.assert_allclose(between(a, b, 5, "spherical"), between(a, b, 5, "linear"), atol=1e-6)

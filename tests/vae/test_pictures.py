@@ -59,8 +59,8 @@ def test_pictures_are_the_models_own(model: Autoencoder, arrays: Arrays) -> None
     np.testing.assert_array_equal(arrays["reconstruction"], to_pixels(model.reconstruct(arrays["real"])))
     np.testing.assert_array_equal(arrays["prior"], to_pixels(model.sample(64, 0)))
     starts = to_pixels(model.reconstruct(arrays["ends"][:, 0]))
-    for way in ("linear", "spherical"):
-        assert np.abs(arrays[way][:, 0].astype(int) - starts).max() <= 1
+    for path in ("linear", "spherical"):
+        assert np.abs(arrays[path][:, 0].astype(int) - starts).max() <= 1
     assert arrays["traverse_units"].tolist() == [1, 0, 2]  # the one with the largest rate first
     assert arrays["traverse"].shape == (3, 9, 16, 16, 3)
 
@@ -101,7 +101,7 @@ def test_one_unit_has_a_map_too(images: Images, split: Split) -> None:
     assert found["map_explained"].tolist() == [1.0, 0.0]
 
 
-def test_a_single_test_image_has_no_way(model: Autoencoder, images: Images, split: Split) -> None:
+def test_a_single_test_image_has_no_interpolation(model: Autoencoder, images: Images, split: Split) -> None:
     lone = Split(split.train, split.validation, split.test[:1])
     found = pictures(model, images, lone, model.encode(images.pixels[lone.test]).astype(np.float64), KL)
     assert found["linear"].shape == (0, 11, 16, 16, 3)

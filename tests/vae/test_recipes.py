@@ -1,4 +1,4 @@
-"""Recipes: what they fix, and what they say of themselves."""
+"""Recipes: their names, their settings, and the departures from the original study."""
 
 import pytest
 
@@ -20,12 +20,12 @@ def test_the_original_is_as_it_was() -> None:
 
 def test_only_the_original_departs() -> None:
     assert departures(recipe("default")) is None
-    told = departures(
+    message = departures(
         recipe("original").model_copy(update={"train": recipe("original").train.model_copy(update={"images": 12345})})
     )
-    assert told is not None
-    assert "12,345 images" in told
-    assert "stride 2" in told
+    assert message is not None
+    assert "12,345 images" in message
+    assert "stride 2" in message
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:

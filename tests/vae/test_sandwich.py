@@ -12,7 +12,7 @@ from scipy import stats
 
 from twofold.engine.errors import InputError
 from twofold.vae import score
-from twofold.vae.sandwich import EIGENVALUES, NOISE, Linear, entropy, optimum, table, terms
+from twofold.vae.sandwich import EIGENVALUES, NOISE, Linear, entropy, optima, optimum, terms
 
 BETAS = (0.01, 0.1, 1.0, 3.0, 10.0, 100.0, 1000.0)
 DATA = np.diag(EIGENVALUES)
@@ -131,7 +131,7 @@ def test_the_slope_along_the_optimum_is_minus_beta(beta: float) -> None:
 
 
 def test_a_larger_beta_buys_less_rate_until_all_collapses() -> None:
-    rows = table(BETAS)
+    rows = optima(BETAS)
     rates, distortions = ([row[key] for row in rows] for key in ("rate_nats", "distortion_nats"))
     assert sorted(rates, reverse=True) == rates
     assert sorted(distortions) == distortions
@@ -141,7 +141,7 @@ def test_a_larger_beta_buys_less_rate_until_all_collapses() -> None:
 
 
 def test_the_table_holds_and_says_nothing_of_beta_zero() -> None:
-    zero, *rows = table([0.0, *BETAS])
+    zero, *rows = optima([0.0, *BETAS])
     assert zero.pop("beta") == 0.0
     assert set(zero.values()) == {None}
     assert [row["beta"] for row in rows] == list(BETAS)

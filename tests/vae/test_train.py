@@ -12,7 +12,7 @@ from twofold.engine.loop import Step
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
-from twofold.vae.train import Trained, make_loss, steps_an_epoch, train, watch
+from twofold.vae.train import Trained, make_loss, steps_an_epoch, train, validate
 from vae.small import discs, images_of, silent, tiny
 
 CPU = torch.device("cpu")
@@ -25,7 +25,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
 
 
 def trained(images: Images, folder: Path, **groups: Any) -> Trained:
-    return train(images, SPLIT, tiny(**groups), CPU, checkpoints=folder, journal=silent, progress=silent)
+    return train(images, SPLIT, tiny(**groups), CPU, checkpoints=folder, on_epoch=silent, on_step=silent)
 
 
 def timeless(result: Trained) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def test_it_learns(images: Images, tmp_path: Path) -> None:
     assert last["validation_loss"] == pytest.approx(last["validation_rate"] + last["validation_distortion"], rel=1e-9)
 
 
-def test_a_record_tells_what_the_report_draws(images: Images, tmp_path: Path) -> None:
+def test_a_record_holds_what_the_report_draws(images: Images, tmp_path: Path) -> None:
     result = trained(images, tmp_path)
     names = {"epoch", "images", "learning_rate", "seconds", "beta_now", "sigma"}
     names |= {f"{part}_{what}" for part in ("train", "validation") for what in ("loss", "rate", "distortion")}
@@ -110,14 +110,14 @@ def test_ctrl_c_saves_and_the_next_call_ends_as_if_nothing_had_been(
     config = tiny()
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(images, SPLIT, config, CPU, checkpoints=tmp_path / "cut", journal=silent, progress=interrupt)
+        train(images, SPLIT, config, CPU, checkpoints=tmp_path / "cut", on_epoch=silent, on_step=interrupt)
     assert signal.getsignal(signal.SIGINT) is before
     seen: list[int] = []
 
     def count(done: int, whole: int) -> None:
         seen.append(done)
 
-    resumed = train(images, SPLIT, config, CPU, checkpoints=tmp_path / "cut", journal=silent, progress=count)
+    resumed = train(images, SPLIT, config, CPU, checkpoints=tmp_path / "cut", on_epoch=silent, on_step=count)
     assert seen == list(range(stop_at + 1, 5))
     assert same(resumed, trained(images, tmp_path / "whole"))
 
@@ -125,7 +125,7 @@ def test_ctrl_c_saves_and_the_next_call_ends_as_if_nothing_had_been(
 def test_a_finished_training_is_read_back(images: Images, tmp_path: Path) -> None:
     first = trained(images, tmp_path)
     records: list[Any] = []
-    again = train(images, SPLIT, tiny(), CPU, checkpoints=tmp_path, journal=records.append, progress=silent)
+    again = train(images, SPLIT, tiny(), CPU, checkpoints=tmp_path, on_epoch=records.append, on_step=silent)
     assert same(first, again)
     assert records == first.history
 
@@ -188,16 +188,16 @@ def test_the_first_epoch_can_not_blow_up(images: Images, tmp_path: Path) -> None
 def test_validation_draws_the_same_each_time(images: Images) -> None:
     vae = Vae.seeded(tiny(), 0).eval()
     with torch.no_grad():
-        found = [watch(vae, images, SPLIT.validation, tiny(), 0.5) for _ in range(2)]
+        found = [validate(vae, images, SPLIT.validation, tiny(), 0.5) for _ in range(2)]
     assert found[0] == found[1]
 
 
 def test_validation_does_not_depend_on_how_many_pass_at_once(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     vae = Vae.seeded(tiny(), 0).eval()
     with torch.no_grad():
-        whole = watch(vae, images, np.arange(50), tiny(), 0.5)
+        whole = validate(vae, images, np.arange(50), tiny(), 0.5)
         monkeypatch.setattr("twofold.vae.train.AT_ONCE", 50 - 16)
-        parts = watch(vae, images, np.arange(50), tiny(), 0.5)
+        parts = validate(vae, images, np.arange(50), tiny(), 0.5)
     assert parts["validation_rate"] == pytest.approx(whole["validation_rate"], rel=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Study 2: a variational autoencoder on a folder of images, and what the weight of its KL term does."""
+"""Study 2: a variational autoencoder on a folder of images, and the effect of its KL term's weight."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,13 +8,7 @@ if TYPE_CHECKING:
 
 
 def load(run: str | Path) -> "Autoencoder":
-    """Opens the model of a finished run.
-
-    Args:
-        run: a run folder, as `twofold vae run` wrote it, or one run of a sweep.
-
-    Returns:
-        An autoencoder; `z = load(run).encode(x)` and `x = load(run).decode(z)` go both ways.
+    """Opens the model of a finished run, or of one run of a sweep.
 
     Raises:
         RunFolderError: when the folder holds no finished vae run.

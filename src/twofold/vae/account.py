@@ -1,4 +1,4 @@
-"""The account of a run: every figure that `scores.json` holds."""
+"""The values of `scores.json`: data, model, training, scores of each part, linear baseline, memorisation."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64
 
 from twofold.engine.errors import InputError
 from twofold.engine.files import table
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split, duplicates
-from twofold.vae.linear import NUMBERS, fit_linear
+from twofold.vae.linear import MAX_VALUES, fit_linear
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
     Model,
@@ -28,12 +28,13 @@ from twofold.vae.score import (
 from twofold.vae.train import AT_ONCE, Trained, batches_of
 
 COLLAPSED_NATS = 0.01
-"""A unit whose mean rate is below this says nothing of the image."""
+"""A unit whose mean rate is below this carries no information on the image."""
 CLOSE_QUANTILE = 0.05
+"""A sample is close to a training image when nearer than this quantile of the test images' distances."""
 
 
 def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
-    """What the images are, and what became of them."""
+    """Counts of images, of skipped files, of duplicates and of each part; shape, source and digest."""
     twice = duplicates(images.hashes)
     count, height, width, channels = images.pixels.shape
     return {
@@ -51,7 +52,7 @@ def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, 
 
 
 def describe_model(vae: Vae, config: VaeConfig) -> dict[str, Any]:
-    """Network, likelihood and loss; beta alone means nothing without the sigma that it is weighed against."""
+    """Network, likelihood and loss; the effective weight of the rate is beta times sigma^2."""
     sigma, objective = vae.likelihood.sigma, config.objective
     return {
         "model": {
@@ -67,7 +68,7 @@ def describe_model(vae: Vae, config: VaeConfig) -> dict[str, Any]:
 
 
 def describe_training(trained: Trained, device: str) -> dict[str, Any]:
-    """What training took."""
+    """Epochs, images, time and device of the training."""
     seconds = sum(record["seconds"] for record in trained.history)
     return {
         "epochs": len(trained.history),
@@ -83,7 +84,7 @@ def describe_training(trained: Trained, device: str) -> dict[str, Any]:
 def score_test(
     vae: Vae, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig
 ) -> tuple[dict[str, Any], PerImage]:
-    """Every score on held-out images, and the scores of each image; the network must be in evaluation mode."""
+    """All scores on held-out images, and the scores of each image; the network must be in evaluation mode."""
     device, settings = next(vae.parameters()).device, config.score
     block, found = score_plain(vae, images, rows, config, device)
     errors = block.pop("standard_errors")
@@ -92,7 +93,7 @@ def score_test(
     generator = torch_generator(config.seed, "importance")
     bound, effective = importance_weighted(vae, batches, settings.iw_samples, generator, AT_ONCE)
     negative_bound, bound_error = mean_and_error(bound)
-    told = mutual_information(found.mu[some], found.logvar[some], torch_generator(config.seed, "information"))
+    information = mutual_information(found.mu[some], found.logvar[some], torch_generator(config.seed, "information"))
     rate = float(found.rate[some].mean())
     block |= {
         "iw_bound_nats": negative_bound,
@@ -100,22 +101,23 @@ def score_test(
         "iw_images": len(few),
         "iw_negative_elbo_nats": float(found.negative_elbo[few].mean()),
         "iw_effective_samples": float(effective.mean()),
-        "mutual_information_nats": told.nats,
-        "mi_images": told.images,
-        "mi_cap_nats": told.cap_nats,
-        "mi_at_cap": told.at_cap,
+        "mutual_information_nats": information.nats,
+        "mi_images": information.images,
+        "mi_cap_nats": information.cap_nats,
+        "mi_at_cap": information.at_cap,
         "mi_rate_nats": rate,
-        "marginal_kl_nats": rate - told.nats,
+        "marginal_kl_nats": rate - information.nats,
         "active_units": active_units(found.mu),
         "latent_dim": config.model.latent_dim,
         "sigma": vae.likelihood.sigma,
-        "standard_errors": errors | {"iw_bound_nats": bound_error, "mutual_information_nats": told.standard_error},
+        "standard_errors": errors
+        | {"iw_bound_nats": bound_error, "mutual_information_nats": information.standard_error},
     }
     return block, found
 
 
 def rescore(run: Path, vae: Vae, config: VaeConfig, images: Images) -> dict[str, Any]:
-    """Every score of a finished run's model on those images that neither trained it nor stopped its training.
+    """All scores of a finished run's model on the images outside its training and validation sets.
 
     Raises:
         InputError: when there are none.
@@ -153,9 +155,9 @@ def score_plain(
 
 
 def score_linear(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
-    """The test's scores of probabilistic PCA with as many components as the network has units, at most."""
+    """Test scores of the linear baseline, with at most as many components as the network has latent units."""
     cpu = torch.device("cpu")
-    rows = split.train[spread(len(split.train), max(2, NUMBERS // images.pixels[0].size))]
+    rows = split.train[spread(len(split.train), max(2, MAX_VALUES // images.pixels[0].size))]
     train, validation = (as_input(images.pixels[part], cpu) for part in (rows, split.validation[:AT_ONCE]))
     model = fit_linear(train, validation, config.model.latent_dim, config.seed)
     block, _ = score_plain(model, images, split.test, config, cpu)
@@ -163,7 +165,7 @@ def score_linear(images: Images, split: Split, config: VaeConfig) -> dict[str, A
 
 
 def describe_memory(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Whether samples of the prior lie nearer to training images than unseen images do."""
+    """Distances of prior samples and of test images to their nearest training images."""
     samples, test = arrays["nearest_distance"], arrays["test_distance"]
     return {
         "sample_distance": float(np.median(samples)),
@@ -172,11 +174,6 @@ def describe_memory(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def collapsed(kl_units: Float[np.ndarray, " latent"]) -> int:
-    """Units that say nothing of the image."""
-    return int((kl_units < COLLAPSED_NATS).sum())
-
-
 def spread(number: int, most: int) -> Int64[np.ndarray, " rows"]:
-    """Some of so many rows, evenly spread, so that no part of the names' order is left out; all where they are few."""
+    """At most `most` of `number` rows, evenly spread over the order of names."""
     return np.unique(np.linspace(0, number - 1, min(number, most)).astype(int))

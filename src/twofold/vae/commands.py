@@ -1,7 +1,6 @@
-"""The study's commands: words in, an exit status out. Only here do computing and showing meet.
+"""The commands of the vae study: each parses its options, runs the computation and the report, returns an exit status.
 
-Whatever is slow to import is imported by the function that needs it: help, and what is wrong with a word or a path,
-come at once.
+Slow imports stand in the function that needs them, so that help and errors in options or paths appear at once.
 """
 
 import contextlib
@@ -9,21 +8,23 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from twofold.engine.config import Config, explain, short_digest
-from twofold.engine.errors import InputError
-from twofold.engine.files import required, write_arrays, write_bytes
+from twofold.engine.config import Config, explain
+from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.files import arrays, text, write_arrays, write_bytes
 from twofold.engine.flags import parse, word_after
-from twofold.engine.run import RunFolder, claim, require_done
-from twofold.engine.terminal import deliver, render
+from twofold.engine.job import Job, fill
+from twofold.engine.run import RunFolder, require_done
+from twofold.engine.terminal import counting, deliver, note, render
 from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig
 from twofold.vae.recipes import RECIPES, departures, recipe
 
@@ -33,32 +34,31 @@ if TYPE_CHECKING:
 
     from twofold.vae.images.load import Images
     from twofold.vae.latent import Autoencoder
+    from twofold.vae.train import OnEpoch, OnStep
 
 COLUMNS = 8
-"""Images in a row of a picture."""
-Journal = Callable[[dict[str, Any]], None]
-Advance = Callable[[int, int], None]
-Watch = Callable[[VaeConfig], tuple[Journal, Advance]]
+"""Images per row of a picture."""
+HINT = f"Recipes: {', '.join(RECIPES)}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The options of every command that looks at images."""
+    """The options of every command that reads images."""
 
     images: Path | None = None
     """Folder, zip, tar or .npy/.npz of images."""
     strict: bool = False
-    """End with an error at the first file that can't be read, instead of listing it."""
+    """Fail at the first file that can't be read, instead of listing it as skipped."""
     cache: Path | None = None
     """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFlags(Source):
-    """Trains a variational autoencoder on images and writes its whole account: scores, pictures, a model, a report.
+    """Trains a variational autoencoder on images and writes scores, pictures, a model and a report.
 
-    Without --images it uses the rendered avatars that ship with the package. The same command goes on where an
-    interrupted one stopped, and ends with the same figures.
+    Without --images it uses the rendered avatars that ship with the package. The same command continues an interrupted
+    run and ends with the same results.
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
@@ -70,34 +70,43 @@ class RunFlags(Source):
 
 def run(argv: list[str]) -> int:
     """`twofold vae run`."""
-    return run_study(_parse(RunFlags, argv, "vae run"), ["twofold", "vae", "run", *argv])
+    default = RunFlags(config=recipe(word_after("--recipe", argv) or "default"))
+    flags = parse(RunFlags, argv, "vae run", default=default, hint=HINT)
+    return run_with(flags, ["twofold", "vae", "run", *argv])
 
 
-def run_study(flags: RunFlags, command: list[str]) -> int:
+def run_with(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report."""
+    job, images, labels = _prepare(flags, flags.config, "run", command)
 
-    def fill(folder: RunFolder, images: "Images", labels: "pl.DataFrame | None", watch: Watch) -> None:
-        from twofold.vae.report import run as report
+    def compute(folder: RunFolder, console: Console) -> None:
         from twofold.vae.run import execute
 
-        journal, progress = watch(flags.config)
-        execute(images, flags.config, folder, labels=labels, journal=journal, progress=progress)
-        report.write(folder.path)
+        with training_bars(console) as track:
+            on_epoch, on_step = track(flags.config)
+            execute(images, flags.config, folder, labels=labels, on_epoch=on_epoch, on_step=on_step)
 
-    out = _fill(flags, flags.config, "run", command, fill)
+    def report(folder: Path) -> None:
+        from twofold.vae.report import run
+
+        run.write(folder)
+
+    out = fill(job, compute, report)
     scores = json.loads((out / "scores.json").read_text())
     test, data, beta = scores["test"], scores["data"], scores["objective"]["beta"]
     title = f"{test['images']:,} test images of {data['images']:,} ({data['source']}), beta {beta:g}"
-    return _show(score_table(title, {"test": test, "linear model (PCA)": scores["linear"]}), out)
+    table = score_table(title, {"test": test, "linear model (PCA)": scores["linear"]})
+    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepFlags(Source):
-    """Trains the same network under several weights of the KL term and sets the runs side by side.
+    """Trains the same network under several weights of the KL term and compares the runs.
 
-    Same first weights and order of the data for every beta; each run is a whole run folder under OUT/runs, and every
-    one is also scored on the ELBO with beta = 1. What an interrupted sweep has done is kept. Without --images it uses
-    the rendered avatars that ship with the package.
+    All betas share initial weights and order of the data. Each run is a complete run folder under OUT/runs and is also
+    scored on the ELBO with beta = 1. An interrupted sweep continues where it stopped. Without --images it uses the
+    rendered avatars that ship with the package.
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
@@ -113,40 +122,38 @@ class SweepFlags(Source):
 
 def sweep(argv: list[str]) -> int:
     """`twofold vae sweep`."""
-    flags = _parse(SweepFlags, argv, "vae sweep")
+    default = SweepFlags(config=recipe(word_after("--recipe", argv) or "default"))
+    flags = parse(SweepFlags, argv, "vae sweep", default=default, hint=HINT)
     try:
         grid = SweepConfig(base=flags.config, betas=flags.betas, seeds=flags.seeds or (flags.config.seed,))
     except ValidationError as error:
         raise InputError(f"--{explain(error)}; see `twofold vae sweep --help`") from error
+    job, images, labels = _prepare(flags, grid, "sweep", ["twofold", "vae", "sweep", *argv])
 
-    def fill(folder: RunFolder, images: "Images", labels: "pl.DataFrame | None", watch: Watch) -> None:
-        from twofold.vae.report import run as report
-        from twofold.vae.report import sweep as sweep_report
+    def compute(folder: RunFolder, console: Console) -> None:
+        from twofold.vae.report import run
         from twofold.vae.sweep import execute_runs, summarise
 
-        for finished in execute_runs(images, grid, folder, labels=labels, watch=watch):
-            report.write(finished.path)
+        with training_bars(console) as track:
+            for finished in execute_runs(images, grid, folder, labels=labels, track=track):
+                run.write(finished.path)
         summarise(grid, folder.path)
-        sweep_report.write(folder.path)
 
-    out = _fill(flags, grid, "sweep", ["twofold", "vae", "sweep", *argv], fill)
-    return _show(sweep_table(json.loads((out / "sweep.json").read_text())["runs"]), out)
+    def report(folder: Path) -> None:
+        from twofold.vae.report import sweep
+
+        sweep.write(folder)
+
+    out = fill(job, compute, report)
+    table = sweep_table(json.loads((out / "sweep.json").read_text())["runs"])
+    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
+    return 0
 
 
-def _parse(kind: type[Any], argv: list[str], words: str) -> Any:
-    """As `parse`, with the recipe's config as what is not given."""
-    given = kind(config=recipe(word_after("--recipe", argv) or "default"))
-    return parse(kind, argv, words, default=given, hint=f"Recipes: {', '.join(RECIPES)}.")
-
-
-def _fill(
-    flags: RunFlags | SweepFlags,
-    config: Config,
-    what: str,
-    command: list[str],
-    fill: Callable[[RunFolder, "Images", "pl.DataFrame | None", Watch], None],
-) -> Path:
-    """Fills a run folder unless it is finished, and returns its path."""
+def _prepare(
+    flags: RunFlags | SweepFlags, config: Config, what: str, command: list[str]
+) -> tuple[Job, "Images", "pl.DataFrame | None"]:
+    """The job, its images and the avatars' attributes; an error here comes before any folder is made."""
     from twofold.vae.images.load import split_images
 
     def device() -> str:
@@ -154,41 +161,21 @@ def _fill(
 
         return describe_device(pick_device(flags.config.train.device))
 
-    console = Console(stderr=True)
     if flags.config.train.device == "cuda":
-        device()  # where no GPU can be used, that is told before images are decoded
-    images, labels = read(flags, flags.config.image, console)
-    split_images(images.hashes, flags.config.split)  # too few images are told before any folder is made
-    prefix = "" if what == "run" else f"{what}-"
-    out = flags.out or Path("runs/vae") / f"{prefix}{flags.config.recipe}-{short_digest(config, images.digest)}"
-    if departure := departures(flags.config):
-        _note(console, departure)
-    with claim(out, config, images.digest, command, overwrite=flags.overwrite, device=device()) as folder:
-        if folder.done:
-            console.print(f"{out} holds this very {what}, finished; --overwrite runs it again")
-        else:
-            with _bars(console) as bar:
-
-                def watch(config: VaeConfig) -> tuple[Journal, Advance]:
-                    tell, advance = bar(f"beta {config.objective.beta:g}, seed {config.seed}: steps")
-                    words = "epoch {epoch}, validation loss {validation_loss:,.1f} nats"
-                    return lambda record: tell(words.format(**record)), advance
-
-                fill(folder, images, labels, watch)
-            folder.finish()
-    return out
-
-
-def _show(table: Table, out: Path) -> int:
-    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
-    return 0
+        device()  # a missing GPU is reported before images are decoded
+    images, labels = read(flags, flags.config.image)
+    split_images(images.hashes, flags.config.split)  # raises when there are too few images
+    name = f"vae/{flags.config.recipe}" if what == "run" else f"vae/{what}-{flags.config.recipe}"
+    notes = (departures(flags.config),)
+    job = Job(what, command, config, images.digest, name, flags.out, flags.overwrite, notes, device())
+    return job, images, labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreFlags(Source):
-    """Prints the scores of a finished run, or with --images scores its model on others.
+    """Prints the scores of a finished run, or with --images scores its model on other images.
 
-    Images that it was trained on, or that stopped its training, are left out and counted.
+    Images of its training and validation sets are left out and counted.
     """
 
     run: tyro.conf.Positional[Path]
@@ -203,34 +190,37 @@ def score(argv: list[str]) -> int:
     """`twofold vae score`."""
     flags = parse(ScoreFlags, argv, "vae score")
     require_done(flags.run, "twofold vae run")
-
-    from twofold.engine.device import pick_device
-    from twofold.vae.model import open_vae
-
     if flags.images is None:
-        open_vae(flags.run, pick_device("cpu"))  # the folder of another study is refused
-        found = json.loads((flags.run / "scores.json").read_text())
+        config = text(flags.run, "config.json")
+        try:
+            VaeConfig.from_json(config, "config.json")
+        except InputError as error:
+            wanted = "give the folder of a finished `twofold vae run`"
+            raise RunFolderError(f"{flags.run}: config.json is not that of a vae run; {wanted}") from error
+        found = json.loads(text(flags.run, "scores.json"))
         title = f"{flags.run}: {found['test']['images']:,} test images"
         blocks = {part: found[part] for part in ("test", "linear", "validation", "train_sample")}
     else:
+        from twofold.engine.device import pick_device
         from twofold.vae.account import rescore
+        from twofold.vae.model import open_vae
 
         vae, config = open_vae(flags.run, pick_device("auto"))
-        images, _ = read(flags, config.image, Console(stderr=True))
+        images, _ = read(flags, config.image)
         found = rescore(flags.run, vae, config, images)
         title = (
             f"{flags.images}: {found['images']:,} images new to the model; {found['seen']:,} left out, since it "
             f"was trained on them; {found['skipped']:,} could not be read"
         )
         blocks = {"these images": found["test"]}
-    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
-    deliver(text, flags.out)
+    shown = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
+    deliver(shown, flags.out)
     return 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFlags:
-    """What every command asks for that uses a finished run's model."""
+    """The options of every command that uses a finished run's model."""
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
@@ -240,12 +230,12 @@ class ModelFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFlags(ModelFlags, Source):
-    """What those ask for that look at images; a run on the embedded avatars needs no --images."""
+    """The options of those that also need images; a run on the embedded avatars needs no --images."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReconstructFlags(ImageFlags):
-    """Passes images through a model and back: in each pair of columns the originals left, what came back right."""
+    """Encodes and decodes images: in each pair of columns the original left, its reconstruction right."""
 
     number: int = 32
     """Images to take, the first ones by name; 0: all."""
@@ -262,23 +252,23 @@ def reconstruct(argv: list[str]) -> int:
     import numpy as np
 
     from twofold.vae.latent import to_pixels
+    from twofold.vae.report import sheets
 
     real = images.pixels[: flags.number if flags.number > 0 else None]
     back = to_pixels(model.reconstruct(real))
     names = np.array(images.names)[: len(real)]
-    return _write(
-        flags.out, lambda sheets: sheets.pairs(real, back, COLUMNS // 2), names=names, real=real, reconstruction=back
-    )
+    picture = partial(sheets.pairs, real, back, COLUMNS // 2)
+    return _write(flags.out, picture, names=names, real=real, reconstruction=back)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFlags(ModelFlags):
-    """Decodes draws of the prior: images that the model makes up."""
+    """Decodes samples of the prior: new images."""
 
     number: int = 64
-    """Images to draw."""
+    """Number of images."""
     seed: int = 0
-    """Seed of the draws."""
+    """Seed of the samples."""
     out: Path = Path("samples.png")
     """Picture (.png), or the array `samples` (.npz)."""
 
@@ -291,19 +281,20 @@ def sample(argv: list[str]) -> int:
     _check(flags.run, flags.out)
 
     from twofold.vae.latent import Autoencoder, to_pixels
+    from twofold.vae.report import sheets
 
     drawn = to_pixels(Autoencoder.open(flags.run, flags.device).sample(flags.number, flags.seed))
-    return _write(flags.out, lambda sheets: sheets.grid(drawn, COLUMNS), samples=drawn)
+    return _write(flags.out, partial(sheets.grid, drawn, COLUMNS), samples=drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
 class InterpolateFlags(ImageFlags):
-    """Decodes images along the way between the latent codes of two real images each."""
+    """Decodes images along a path between the latent codes of two real images."""
 
     between: tuple[str, ...] = ()
-    """Names of the images, two for each way; by default the first four pairs."""
+    """Names of the images, two for each path; by default the first four pairs."""
     steps: int = 11
-    """Images along each way, both ends counted."""
+    """Images along each path, both ends included."""
     path: PathName = "linear"
     """`linear`, or `spherical`: along the great circle, where the prior has its mass."""
     out: Path = Path("interpolations.png")
@@ -322,29 +313,30 @@ def interpolate(argv: list[str]) -> int:
     import numpy as np
 
     from twofold.vae.latent import to_pixels
+    from twofold.vae.report import sheets
 
     rows = _rows(images, flags.between) or list(range(len(images.names) // 2 * 2))[:8]
     if not rows:
-        raise InputError(f"--images: a way needs two images, got {len(images.names)}")
+        raise InputError(f"--images: a path needs two images, got {len(images.names)}")
     start, end = images.pixels[rows[::2]], images.pixels[rows[1::2]]
-    ways = to_pixels(model.interpolate(start, end, flags.steps, flags.path))
-    framed = np.concatenate([start[:, None], ways, end[:, None]], axis=1)
+    paths = to_pixels(model.interpolate(start, end, flags.steps, flags.path))
+    framed = np.concatenate([start[:, None], paths, end[:, None]], axis=1)
     heads = ["real", *[f"{step / (flags.steps - 1):.2g}" for step in range(flags.steps)], "real"]
-    return _write(flags.out, lambda sheets: sheets.rows(framed, heads=heads), start=start, end=end, ways=ways)
+    return _write(flags.out, partial(sheets.rows, framed, heads=heads), start=start, end=end, ways=paths)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TraverseFlags(ImageFlags):
-    """Decodes one image's latent code with one unit at a time moved across the prior."""
+    """Decodes one image's latent code with one unit at a time set to values across the prior."""
 
     name: str = ""
     """Name of the image; by default the first one."""
     units: tuple[int, ...] = ()
-    """Units to move; by default the ten that carry the most on the run's test images."""
+    """Units to vary; by default the ten with the largest rate on the run's test images."""
     span: float = 3.0
-    """How far, in deviations of the prior, to each side."""
+    """Largest value to each side, in standard deviations of the prior."""
     steps: int = 9
-    """Values of each unit."""
+    """Number of values of each unit."""
     out: Path = Path("traversals.png")
     """Picture (.png), or arrays `units`, `values`, `images` (.npz)."""
 
@@ -359,20 +351,18 @@ def traverse(argv: list[str]) -> int:
     import numpy as np
 
     from twofold.vae.latent import to_pixels
+    from twofold.vae.report import sheets
 
-    units, latent = list(flags.units), model.config.model.latent_dim
-    if not units:
-        with np.load(required(flags.run, "arrays.npz")) as arrays:
-            units = arrays["traverse_units"].tolist()
+    latent = model.config.model.latent_dim
+    units = list(flags.units) or arrays(flags.run, "arrays.npz")["traverse_units"].tolist()
     if not all(0 <= unit < latent for unit in units):
         raise InputError(f"--units must lie in 0 to {latent - 1} for this model, got {' '.join(map(str, units))}")
     row = _rows(images, (flags.name,)) if flags.name else [0]
     values = np.linspace(-flags.span, flags.span, flags.steps)
     moved = to_pixels(model.traverse(images.pixels[row], units, values))
     labels, heads = [f"unit {unit}" for unit in units], [f"{value:+.2g}" for value in values]
-    return _write(
-        flags.out, lambda sheets: sheets.rows(moved, labels, heads), units=np.array(units), values=values, images=moved
-    )
+    picture = partial(sheets.rows, moved, labels, heads)
+    return _write(flags.out, picture, units=np.array(units), values=values, images=moved)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,7 +384,7 @@ def encode(argv: list[str]) -> int:
     import numpy as np
 
     mu, logvar = model.posterior(images.pixels)
-    return _write(flags.out, lambda _: b"", names=np.array(images.names), mu=mu, logvar=logvar)
+    return _write(flags.out, None, names=np.array(images.names), mu=mu, logvar=logvar)
 
 
 def _at_least(flag: str, value: int, least: int) -> None:
@@ -412,9 +402,9 @@ def _open_with_images(flags: ImageFlags) -> tuple["Autoencoder", "Images"]:
     from twofold.vae.latent import Autoencoder
 
     model = Autoencoder.open(flags.run, flags.device)
-    if flags.images is None and not json.loads(required(flags.run, "scores.json").read_text())["embedded"]:
+    if flags.images is None and not json.loads(text(flags.run, "scores.json"))["embedded"]:
         raise InputError(f"{flags.run}: was trained on images of your own, which it does not hold; give --images")
-    images, _ = read(flags, model.config.image, Console(stderr=True))
+    images, _ = read(flags, model.config.image)
     return model, images
 
 
@@ -426,22 +416,20 @@ def _rows(images: "Images", names: tuple[str, ...]) -> list[int]:
     return [known[name] for name in names]
 
 
-def _write(out: Path, draw: Callable[[ModuleType], bytes], **arrays: "np.ndarray") -> int:
-    """Writes the arrays, or the picture that `draw` makes of them with `report.sheets`."""
+def _write(out: Path, picture: Callable[[], bytes] | None, **columns: "np.ndarray") -> int:
+    """Writes a picture, or the arrays where the file's name says so or there is no picture of them."""
     try:
-        if out.suffix == ".npz":
-            write_arrays(out, **arrays)
+        if picture is None or out.suffix == ".npz":
+            write_arrays(out, **columns)
         else:
-            from twofold.vae.report import sheets
-
-            write_bytes(out, draw(sheets))
+            write_bytes(out, picture())
     except OSError as error:
         raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
     sys.stdout.write(f"{out}\n")
     return 0
 
 
-def read(source: Source, config: ImageConfig, console: Console) -> tuple["Images", "pl.DataFrame | None"]:
+def read(source: Source, config: ImageConfig) -> tuple["Images", "pl.DataFrame | None"]:
     """The images, decoded once and then from the cache, and the avatars' attributes where they are avatars.
 
     Raises:
@@ -450,59 +438,56 @@ def read(source: Source, config: ImageConfig, console: Console) -> tuple["Images
     from twofold.vae.images.cache import default_folder
     from twofold.vae.images.load import load_images
 
-    folder = source.cache or default_folder()
+    folder, console = source.cache or default_folder(), Console(stderr=True)
     if source.images is None:
         from twofold.vae.images.avatars import load_avatars
 
-        with _bars(console) as bar:
-            return load_avatars(config, cache=folder, progress=bar("rendering avatars")[1])
-    with _bars(console) as bar:
-        _, advance = bar("decoding images")
-        images = load_images(source.images, config, strict=source.strict, cache=folder, progress=advance)
+        with counting(console, "rendering avatars") as progress:
+            return load_avatars(config, cache=folder, progress=progress)
+    with counting(console, "decoding images") as progress:
+        images = load_images(source.images, config, strict=source.strict, cache=folder, progress=progress)
     if images.skipped:
         some = "; ".join(f"{skip.name}: {skip.reason}" for skip in images.skipped[:3])
         more = f"; and {len(images.skipped) - 3:,} more" if len(images.skipped) > 3 else ""
-        _note(console, f"{len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})")
+        note(console, f"{len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})")
     return images, None
 
 
-def _note(console: Console, text: str) -> None:
-    console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
-
-
 @contextlib.contextmanager
-def _bars(console: Console) -> Iterator[Callable[[str], tuple[Callable[[str], None], Advance]]]:
-    """Makes bars, each with a function for the words behind it and one that fills it; nothing where nobody watches."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def training_bars(console: Console) -> Iterator[Callable[[VaeConfig], "tuple[OnEpoch, OnStep]"]]:
+    """A bar of each run's steps, with its last validation loss; nothing where standard error is no terminal.
 
+    Yields:
+        A function that adds a run's bar and returns what updates it after an epoch and after a step.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(
-        *columns, TextColumn("{task.fields[words]}"), console=console, disable=not console.is_terminal
-    ) as bars:
+    loss = TextColumn("{task.fields[loss]}")
+    with Progress(*columns, loss, console=console, disable=not console.is_terminal) as bars:
 
-        def bar(what: str) -> tuple[Callable[[str], None], Advance]:
-            task = bars.add_task(what, total=None, words="")
+        def track(config: VaeConfig) -> "tuple[OnEpoch, OnStep]":
+            task = bars.add_task(f"beta {config.objective.beta:g}, seed {config.seed}: steps", total=None, loss="")
+            words = "epoch {epoch}, validation loss {validation_loss:,.1f} nats"
             return (
-                lambda words: bars.update(task, words=words),
-                lambda done, whole: bars.update(task, completed=done, total=whole),
+                lambda record: bars.update(task, loss=words.format(**record)),
+                lambda done, total: bars.update(task, completed=done, total=total),
             )
 
-        yield bar
+        yield track
 
 
 _SCORES = (
-    ("rate_nats", "rate (KL), nats an image", 2),
-    ("distortion_nats", "distortion, nats an image", 1),
-    ("negative_elbo_nats", "negative ELBO, nats an image", 1),
+    ("rate_nats", "rate (KL), nats per image", 2),
+    ("distortion_nats", "distortion, nats per image", 1),
+    ("negative_elbo_nats", "negative ELBO, nats per image", 1),
     ("bits_per_dim", "bits per dim", 4),
-    ("iw_bound_nats", "importance-weighted bound, nats", 1),
+    ("iw_bound_nats", "importance-weighted bound, nats per image", 1),
     ("mutual_information_nats", "I(x;z), nats", 2),
     ("mse", "mean squared error", 5),
 )
 
 
 def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> Table:
-    """A column for each block of `scores.json`, such as its `test`: its scores, each with its standard error."""
+    """One column per block of `scores.json`, such as its `test`: its scores with their standard errors."""
     table = Table("score", *blocks, title=title)
     for key, label, digits in _SCORES:
         cells = []
@@ -516,9 +501,9 @@ def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> Table:
 
 
 def sweep_table(runs: list[dict[str, Any]]) -> Table:
-    """A row for each of the `runs` of `sweep.json`; the negative ELBO is that of beta = 1 in each."""
+    """One row per run of `sweep.json`; the negative ELBO is that of beta = 1 in each."""
     heads = "rate", "distortion", "negative ELBO", "bits per dim", "I(x;z)", "active units", "sigma"
-    table = Table("beta", "seed", *heads, title="test images, nats; every run on the same ELBO (beta = 1)")
+    table = Table("beta", "seed", *heads, title="test images, nats per image; every run on the same ELBO (beta = 1)")
     shown = ("rate_nats", 2), ("distortion_nats", 1), ("negative_elbo_nats", 1), ("bits_per_dim", 4)
     for run in runs:
         test = run["scores"]["test"]

@@ -1,4 +1,4 @@
-"""Every knob of the vae study on one page."""
+"""All settings of the vae study."""
 
 from typing import Annotated, Literal
 
@@ -31,12 +31,12 @@ class ImageConfig(Config):
 
 
 class SplitConfig(Config):
-    """Which images are held out: a hash of its pixels decides on each, so adding files moves none."""
+    """Which images are held out, by a hash of each image's pixels, so that adding files moves no other image."""
 
     validation_fraction: float = Field(default=0.1, gt=0.0, lt=0.5)
-    """Expected share of images that stops the training."""
+    """Expected share of images in the validation set, which stops the training."""
     test_fraction: float = Field(default=0.1, gt=0.0, lt=0.5)
-    """Expected share of images that is scored, once."""
+    """Expected share of images in the test set, which is scored once."""
 
 
 class ModelConfig(Config):
@@ -53,28 +53,28 @@ class ModelConfig(Config):
 
 
 def stride(config: ModelConfig) -> int:
-    """Pixels of the image, across, that a network's innermost ones stand for."""
+    """Total stride of a network's encoder, in pixels."""
     return 4 if config.network == "original" else PATCH * 2**config.depth
 
 
 class LikelihoodConfig(Config):
-    """What a decoded image says of the pixels."""
+    """Distribution of the pixels given the decoder's output."""
 
     name: LikelihoodName = "gaussian"
     """`gaussian`: one learned sigma; `gaussian_fixed`; `logistic`: discretised, learned scale; `bernoulli`."""
     sigma: float = Field(default=0.1, gt=0.0, le=10.0)
-    """Standard deviation of a pixel in [0, 1]: of `gaussian_fixed`, and where the learned ones start."""
+    """Standard deviation of a pixel in [0, 1]: fixed for `gaussian_fixed`, else the initial value."""
 
 
 class ObjectiveConfig(Config):
-    """The loss: distortion + beta x rate, in nats an image."""
+    """The loss: distortion + beta x rate, in nats per image."""
 
     beta: float = Field(default=1.0, ge=0.0)
     """Weight of the rate (KL term); 1 is the ELBO."""
     warmup: float = Field(default=0.0, ge=0.0, le=0.1)
     """Share of the run over which beta rises linearly from 0; at most a tenth, and off by default."""
     free_nats: float = Field(default=0.0, ge=0.0)
-    """Rate of each unit that costs nothing, in nats (free bits)."""
+    """Rate of each unit that adds nothing to the loss, in nats (free bits)."""
 
 
 class TrainConfig(Config):
@@ -83,9 +83,9 @@ class TrainConfig(Config):
     epochs: int = Field(default=30, ge=1)
     """Passes over the training images, at most."""
     images: int = Field(default=0, ge=0)
-    """Budget in images seen, instead of epochs; 0: epochs count."""
+    """Budget in training images seen, instead of epochs; 0: the budget is `epochs`."""
     batch_size: int = Field(default=32, ge=2)
-    """Images in a batch."""
+    """Images per batch."""
     learning_rate: float = Field(default=1e-3, gt=0.0)
     """Peak learning rate of AdamW."""
     weight_decay: float = Field(default=0.0, ge=0.0)
@@ -93,28 +93,28 @@ class TrainConfig(Config):
     clip_norm: float = Field(default=1000.0, gt=0.0)
     """Gradient norm is clipped to this."""
     schedule: Literal["constant", "cosine"] = "cosine"
-    """Course of the learning rate over the steps."""
+    """Learning-rate schedule over the steps."""
     ema: float = Field(default=0.999, ge=0.0, lt=1.0)
-    """Decay a step of the averaged weights that are validated and kept; 0: no averaging."""
+    """Decay per step of the averaged weights that are validated and kept; 0: no averaging."""
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss before the training stops."""
     device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(aliases=("--device",))] = Field(
         default="auto", exclude=True
     )
-    """Where to train; auto takes a GPU where there is one. No config.json holds it; the manifest does."""
+    """Where to train; auto takes a GPU where there is one. Stored in manifest.json, not in config.json."""
 
 
 class ScoreConfig(Config):
     """How the test images are scored."""
 
     samples: int = Field(default=4, ge=1)
-    """Draws of z an image for the distortion."""
+    """Samples of z per image for the distortion."""
     iw_samples: int = Field(default=64, ge=1)
-    """Draws of z an image for the importance-weighted bound (K)."""
+    """Samples of z per image for the importance-weighted bound (K)."""
     iw_images: int = Field(default=256, ge=1)
-    """Test images that the importance-weighted bound is taken on, at most."""
+    """Largest number of test images for the importance-weighted bound."""
     mi_images: int = Field(default=4096, ge=2)
-    """Test images that make up the aggregated posterior, at most; I(x;z) can't be measured above log of it."""
+    """Largest number of test images for the mutual information I(x;z); no estimate exceeds its logarithm."""
 
 
 class VaeConfig(Config):
@@ -123,7 +123,7 @@ class VaeConfig(Config):
     recipe: str = "default"
     """Name of the recipe that the config started from."""
     seed: int = Field(default=0, ge=0)
-    """The one seed; every draw is seeded by it, the draw's purpose and the epoch."""
+    """The only seed; every random draw depends on it, the draw's purpose and the epoch."""
     image: ImageConfig = ImageConfig()
     split: SplitConfig = SplitConfig()
     model: ModelConfig = ModelConfig()
@@ -133,7 +133,7 @@ class VaeConfig(Config):
     score: ScoreConfig = ScoreConfig()
 
     @model_validator(mode="after")
-    def _stages_fit_the_size(self) -> "VaeConfig":
+    def _size_fits_stages(self) -> "VaeConfig":
         if self.image.size % stride(self.model):
             raise ValueError(
                 f"image.size must be a multiple of {stride(self.model)} for model.depth {self.model.depth}, "
@@ -143,14 +143,14 @@ class VaeConfig(Config):
 
 
 class SweepConfig(Config):
-    """A grid of runs that differ in beta and seed alone."""
+    """A grid of runs that differ only in beta and seed."""
 
     base: VaeConfig
-    """What all runs share."""
+    """Settings that all runs share."""
     betas: tuple[Annotated[float, Field(ge=0.0, allow_inf_nan=False)], ...] = Field(min_length=1)
     """Weights of the rate."""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
-    """Seeds; each draws first weights and an order of the data of its own, the same for every beta."""
+    """Seeds of the initial weights and the order of the data, the same for every beta."""
 
     @model_validator(mode="after")
     def _each_once(self) -> "SweepConfig":
@@ -160,7 +160,7 @@ class SweepConfig(Config):
         return self
 
     def runs(self) -> list[VaeConfig]:
-        """Each run's config, betas of a seed one after the other."""
+        """Each run's config: all betas of the first seed, then of the next."""
         objective = self.base.objective
         return [
             self.base.model_copy(update={"objective": objective.model_copy(update={"beta": beta}), "seed": seed})

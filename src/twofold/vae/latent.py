@@ -1,4 +1,4 @@
-"""A trained autoencoder in use: images to latent codes and back, with numpy arrays on both sides."""
+"""A trained autoencoder with numpy arrays as input and output: encode, decode, sample, interpolate, traverse."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ class Autoencoder:
             wanted = f"[n, {image.size}, {image.size}, {image.channels}]"
             raise InputError(f"images must have the shape {wanted} with n > 0, got {list(x.shape)}")
         if x.dtype != np.uint8 and not (np.min(x) >= 0 and np.max(x) <= 1):
-            raise InputError(f"images that are no uint8 must lie in [0, 1], got {np.min(x)} to {np.max(x)}")
+            raise InputError(f"images that are not uint8 must lie in [0, 1], got {np.min(x)} to {np.max(x)}")
         found = []
         for start in range(0, len(x), AT_ONCE):
             part = x[start : start + AT_ONCE]
@@ -67,7 +67,7 @@ class Autoencoder:
         return np.concatenate(mu), np.concatenate(logvar)
 
     def decode(self, z: Float[np.ndarray, "n latent"]) -> Decoded:
-        """Images that the codes stand for: the mean of p(x|z), in [0, 1].
+        """Means of p(x|z), in [0, 1].
 
         Raises:
             InputError: when a code is not as long as the model's.
@@ -85,14 +85,14 @@ class Autoencoder:
         return self.decode(self.encode(x))
 
     def sample(self, number: int, seed: int = 0) -> Decoded:
-        """Images decoded from draws of the prior p(z)."""
+        """Images decoded from samples of the prior p(z)."""
         draws = torch.randn(number, self.config.model.latent_dim, generator=torch_generator(seed, "prior"))
         return self.decode(draws.numpy())
 
     def interpolate(
         self, start: ImageArray, end: ImageArray, steps: int, path: PathName = "linear"
     ) -> Float32[np.ndarray, "n steps h w c"]:
-        """Images decoded along the way between the posterior means of two images each, both ends among the steps.
+        """Images decoded along a path between the posterior means of each pair of images, both ends included.
 
         A `spherical` path follows the great circle, where a high-dimensional normal has its mass (White 2016, Sampling
         Generative Networks).
@@ -104,7 +104,7 @@ class Autoencoder:
     def traverse(
         self, x: ImageArray, units: list[int], values: Float[np.ndarray, " values"]
     ) -> Float32[np.ndarray, "units values h w c"]:
-        """The code of one image, `x[0]`, decoded with one unit at a time set to each value, in prior deviations."""
+        """The code of one image, `x[0]`, decoded with one unit at a time set to each of the values."""
         codes = np.tile(self.encode(x)[0], (len(units), len(values), 1))
         for row, unit in enumerate(units):
             codes[row, :, unit] = values
@@ -117,21 +117,21 @@ class Autoencoder:
 
 
 def between(start: Codes, end: Codes, steps: int, path: PathName) -> Float32[np.ndarray, "n steps latent"]:
-    """Codes along the way from start to end, both counted."""
+    """Codes along the path from start to end, both included."""
     t = np.linspace(0, 1, steps, dtype=np.float64)[:, None]
     a, b = start[:, None].astype(np.float64), end[:, None].astype(np.float64)
-    ways = (1 - t) * a + t * b
+    codes = (1 - t) * a + t * b
     if path == "spherical":
         lengths = np.linalg.norm(a, axis=-1, keepdims=True), np.linalg.norm(b, axis=-1, keepdims=True)
         shortest = np.finfo(np.float64).tiny
         one, two = a / np.maximum(lengths[0], shortest), b / np.maximum(lengths[1], shortest)
         angle = np.arccos(np.clip((one * two).sum(axis=-1, keepdims=True), -1, 1))
-        # From 0, or along (nearly) one line, there is no circle to go round: there the way is straight.
+        # From the origin, or between (nearly) collinear codes, no great circle is defined: the path is linear.
         curved = (np.sin(angle) > 1e-6) & (np.minimum(*lengths) > 0)
         safe = np.where(curved, angle, 1.0)
         turned = (np.sin((1 - t) * safe) * one + np.sin(t * safe) * two) / np.sin(safe)
-        ways = np.where(curved, ((1 - t) * lengths[0] + t * lengths[1]) * turned, ways)
-    return ways.astype(np.float32)
+        codes = np.where(curved, ((1 - t) * lengths[0] + t * lengths[1]) * turned, codes)
+    return codes.astype(np.float32)
 
 
 def to_pixels(images: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:

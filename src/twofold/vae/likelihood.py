@@ -1,7 +1,7 @@
-"""What a decoded image says of the pixels: Bernoulli, Gaussian, or a logistic on the 256 levels of 8 bits.
+"""Distributions of the pixels given the decoder's output: Bernoulli, Gaussian, discretised logistic on 256 levels.
 
-Logs of small masses are taken without forming the masses, so that neither a value nor a gradient is lost where a pixel
-lies many deviations from what was decoded.
+Logs of small masses are computed without forming the masses, so that neither value nor gradient underflows where a
+pixel lies many standard deviations from its mean.
 """
 
 import math
@@ -17,7 +17,7 @@ from twofold.engine.errors import InputError
 from twofold.vae.config import LikelihoodConfig, LikelihoodName
 
 GAIN = 10.0
-"""log sigma is so many times the learned number, so that a step of Adam on it is as many times the learning rate."""
+"""log sigma = GAIN x the learned parameter, so that a step of Adam on it is GAIN times the learning rate."""
 STEPS = 255
 """Steps between the 256 levels of a pixel in [0, 1]."""
 LOGISTIC_DEVIATION = math.pi / math.sqrt(3.0)
@@ -40,13 +40,13 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def bin_nll(self, output: Pixels, x: Pixels) -> Nats:
-        """Negative log probability of each image's 8-bit levels, in nats: what bits per dimension are made of.
+        """Negative log probability of each image's 8-bit levels, in nats, from which bits per dimension follow.
 
         Level k is the interval from (k - 1/2) / 255 to (k + 1/2) / 255; level 0 reaches down to minus infinity and
         level 255 up to infinity, so that 256 masses sum to 1 and densities compare with masses.
 
         Raises:
-            InputError: for `bernoulli`, which gives levels no probability.
+            InputError: for `bernoulli`, which defines no probability of a level.
         """
 
     def mean(self, output: Pixels) -> Pixels:
@@ -77,9 +77,9 @@ class Bernoulli(Likelihood):
         return _by_image(binary_cross_entropy_with_logits(output, x, reduction="none"))
 
     def bin_nll(self, output: Pixels, x: Pixels) -> Nats:
-        """None: always raises."""
+        """Always raises: the levels have no probability."""
         raise InputError(
-            "likelihood.name=bernoulli gives the 256 levels of a pixel no probability, so there are no bits per "
+            "likelihood.name=bernoulli defines no probability of a pixel's 256 levels, so there are no bits per "
             "dimension; choose gaussian, gaussian_fixed or logistic for those"
         )
 
@@ -89,7 +89,7 @@ class Bernoulli(Likelihood):
 
     @property
     def sigma(self) -> None:
-        """None: the deviation follows from the mean."""
+        """None: the standard deviation follows from the mean."""
         return None
 
 
@@ -100,7 +100,7 @@ class _Scaled(Likelihood):
         super().__init__()
         self.name = config.name
         raw = torch.tensor(math.log(config.sigma) / GAIN, dtype=torch.float64)
-        # A number without dimensions works with tensors of any type on any device, so a fixed one needs no buffer.
+        # A scalar tensor combines with tensors of any type on any device, so a fixed one needs no buffer.
         self.raw = raw if config.name == "gaussian_fixed" else nn.Parameter(raw.float())
 
     @property
@@ -117,7 +117,7 @@ class _Scaled(Likelihood):
 class Gaussian(_Scaled):
     """A normal distribution around each decoded pixel.
 
-    A learned sigma ends at the root of the mean squared error, and weighs distortion against rate by itself.
+    A learned sigma converges to the root of the mean squared error, which sets the weight of distortion against rate.
 
     Source:
         Rybkin, Daniilidis & Levine (2021), Simple and effective VAE training with calibrated decoders, ICML, section 3.

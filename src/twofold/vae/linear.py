@@ -1,4 +1,4 @@
-"""The baseline: probabilistic PCA, a linear autoencoder whose optimum needs no training, scored as the networks are."""
+"""The linear baseline: probabilistic PCA, whose optimum is in closed form, scored as the networks are."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from twofold.vae.config import LikelihoodConfig
 from twofold.vae.likelihood import Likelihood, make_likelihood
 from twofold.vae.score import evaluate
 
-NUMBERS = 10**8
-"""Pixels times channels of all images that it should be fitted on, at most: 400 MB in float32."""
-_PASSES = 2  # of the randomised solver; more moved no score by a nat
-_JUDGED = 256
-_SMALLEST = 1e-4  # of a pixel in [0, 1]: noise of images that are all alike
+MAX_VALUES = 10**8
+"""Images times pixels times channels that it should be fitted on, at most: 400 MB in float32."""
+_PASSES = 2  # of the randomised solver; more changed no score by a nat
+_VALIDATION_IMAGES = 256
+_MIN_SIGMA = 1e-4  # of a pixel in [0, 1]: for images that are all alike
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,15 @@ def fit_linear(
     components: int,
     seed: int,
 ) -> LinearModel:
-    """Probabilistic PCA of the largest likelihood; of its numbers of components the best on validation images.
+    """Maximum-likelihood probabilistic PCA; the number of components is chosen on validation images.
 
-    Few images have no variance left beside as many components as there are images, and a likelihood without bound; so
-    half, a quarter and so on of the components are tried, too.
+    As many components as training images leave no residual variance, and the likelihood is unbounded; so half, a
+    quarter and so on of the components are tried, too.
 
     Args:
-        train: images in [0, 1] to fit.
-        validation: images that choose among the numbers of components.
-        components: at most.
-        seed: of the randomised solver.
+        train: images in [0, 1].
+        validation: images in [0, 1] that choose the number of components.
+        components: largest number of components.
 
     Source:
         Tipping & Bishop (1999), equations 7 and 8; Halko, Martinsson & Tropp (2011), Finding structure with randomness,
@@ -90,7 +89,7 @@ def fit_linear(
     def model(components: int) -> LinearModel:
         variances = pca.explained_variance_[:components].astype(np.float64)
         left = (total - variances.sum()) / (directions.shape[1] - components)
-        sigma = max(float(np.sqrt(max(left, 0.0))), _SMALLEST)
+        sigma = max(float(np.sqrt(max(left, 0.0))), _MIN_SIGMA)
         return LinearModel(
             torch.from_numpy(mean).float(),
             torch.from_numpy(directions[:components]).float(),
@@ -100,7 +99,7 @@ def fit_linear(
         )
 
     def cost(model: LinearModel) -> float:
-        found = evaluate(model, [validation[:_JUDGED]], 1, torch.Generator().manual_seed(0))
+        found = evaluate(model, [validation[:_VALIDATION_IMAGES]], 1, torch.Generator().manual_seed(0))
         return float(found.negative_elbo.mean())
 
     return min((model(most // 2**halving) for halving in range(most.bit_length())), key=cost)

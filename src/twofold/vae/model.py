@@ -1,4 +1,4 @@
-"""The variational autoencoder: an encoder, a decoder, and a likelihood between them and the pixels; how it is saved."""
+"""The variational autoencoder: encoder, decoder and likelihood, and its file."""
 
 import itertools
 import json
@@ -37,11 +37,11 @@ class Vae(nn.Module):
 
     @classmethod
     def seeded(cls, config: VaeConfig, seed: int) -> "Vae":
-        """First weights that depend on the seed alone; global random state stays as it was."""
+        """A network whose initial weights depend on the seed only; the global random state is unchanged."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             vae = cls(config)
-        # As the images lie in memory, so that none is copied into another order.
+        # The memory order of the images, so that none is copied into another one.
         return vae.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  (its stub has no such form)
 
     def encode(
@@ -52,7 +52,7 @@ class Vae(nn.Module):
         return mu, LOGVAR_BOUND * torch.tanh(logvar / LOGVAR_BOUND)
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch channels h w"]:
-        """What the likelihood takes: logits for Bernoulli, else each pixel's mean in units of [0, 1], unclipped."""
+        """The likelihood's parameters: logits for Bernoulli, else each pixel's mean in units of [0, 1], unclipped."""
         return self.decoder(z)
 
 
@@ -119,18 +119,18 @@ def _original(config: ModelConfig, channels: int, size: int) -> tuple[nn.Sequent
 
 
 def as_input(pixels: UInt8[np.ndarray, "batch h w channels"], device: torch.device) -> Tensor:
-    """Pixels as what the network takes: [batch, channels, h, w] in [0, 1], channels last in memory as they came."""
+    """Pixels as the network's input: [batch, channels, h, w] in [0, 1], channels last in memory."""
     owned = pixels if pixels.flags.writeable else pixels.copy()  # torch warns of memory that it must not write to
     return torch.from_numpy(owned).to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
 @torch.no_grad()
 def layers(vae: Vae, channels: int, size: int) -> list[dict[str, Any]]:
-    """Every layer in the order in which data passes, with shapes seen by passing one blank image.
+    """All layers in order, with shapes found by passing one blank image.
 
     Returns:
-        For each its `part` (`encoder` or `decoder`), what `layer` it is, such as "Conv2d 3→32 4×4 stride 2", the
-        `shape` of what comes out of it, without the batch, and the number of `parameters` that it learns.
+        For each its `part` (`encoder` or `decoder`), its `layer`, such as "Conv2d 3→32 4×4 stride 2", the `shape` of
+        its output without the batch, and its number of learned `parameters`.
     """
     table = []
     vae.eval()

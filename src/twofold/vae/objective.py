@@ -1,4 +1,4 @@
-"""The loss: distortion + beta x rate, in nats an image."""
+"""The loss: distortion + beta x rate, in nats per image."""
 
 import torch
 from jaxtyping import Float
@@ -20,19 +20,16 @@ def loss_terms(
     beta: float,
     free_nats: float,
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-    """The loss of a batch, and beside it the means of its `rate` and `distortion` as they are.
+    """The loss of a batch, and the unweighted means of its `rate` and `distortion`.
 
-    With one draw of z an image the loss is unbiased but for the free nats, which look at the batch's mean: a unit
-    that carries less than its free nats on the batch's average has no gradient from the rate.
+    With one sample of z per image the loss is unbiased except for the free nats, which apply to the batch's mean: a
+    unit whose mean rate is below its free nats has no gradient from the rate.
 
     Args:
-        output: the decoder's, for a draw of z.
+        output: parameters of the likelihood p(x|z), decoded from a sample of z.
         x: the images, in [0, 1].
-        mu: mean of q(z|x).
-        logvar: log variance of q(z|x).
-        likelihood: what `output` says of `x`.
         beta: weight of the rate; 1 is the negative ELBO.
-        free_nats: rate of each unit that costs nothing.
+        free_nats: rate of each unit that adds nothing to the loss.
 
     Source:
         Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, equation 7 (beta = 1); Higgins et al. (2017),
@@ -51,13 +48,13 @@ def kl_units(mu: Latent, logvar: Latent) -> Latent:
     Source:
         Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, appendix B.
     """
-    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar)  # expm1: the small KL of an idle unit keeps its digits
+    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar)  # expm1: exact for a collapsed unit's small KL
 
 
 def reparameterise(mu: Latent, logvar: Latent, generator: torch.Generator) -> Latent:
-    """A draw of z from q(z|x) through which gradients pass.
+    """A sample of z from q(z|x) through which gradients pass.
 
-    The noise is drawn where the generator is, so that a seed gives the same noise on every device.
+    The noise is drawn on the generator's device, so that a seed gives the same noise on every device.
 
     Source:
         Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, section 2.4.
@@ -67,7 +64,7 @@ def reparameterise(mu: Latent, logvar: Latent, generator: torch.Generator) -> La
 
 
 def beta_now(config: ObjectiveConfig, progress: float) -> float:
-    """Weight of the rate when a share `progress` of the run is done: it rises linearly from 0 over the warm-up.
+    """Weight of the rate at a share `progress` of the training: it rises linearly from 0 during the warm-up.
 
     Source:
         Sønderby et al. (2016), Ladder variational autoencoders, NeurIPS (linear warm-up).

@@ -1,4 +1,4 @@
-"""The arrays that a run's report draws: images, codes and distances, computed once and kept in the run folder."""
+"""The arrays behind a run's report (`arrays.npz`): images, latent codes and distances to training images."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from twofold.vae.config import PathName
 from twofold.vae.images.load import Images, Split
 from twofold.vae.latent import Autoencoder, to_pixels
 
-SHEET, PAIRS, WAYS, STEPS, SAMPLES, NEAREST, YARDSTICK, ON_MAP, THUMB = 64, 32, 4, 11, 64, 16, 256, 2000, 16
+SHEET, PAIRS, PATHS, STEPS, SAMPLES, NEAREST, REFERENCE, ON_MAP, THUMB = 64, 32, 4, 11, 64, 16, 256, 2000, 16
 TRAVERSED, VALUES = 10, np.linspace(-3.0, 3.0, 9)
 TRAIN_AT_ONCE = 1024
 """Training images compared with at a time: some 50 MB at 64 x 64 x 3."""
@@ -23,7 +23,7 @@ def pictures(
     mu: Float[np.ndarray, "test latent"],
     kl_units: Float[np.ndarray, " latent"],
 ) -> dict[str, np.ndarray]:
-    """All that `arrays.npz` holds; `mu` and `kl_units` are of the test images, in the order of `split.test`."""
+    """The arrays of `arrays.npz`; `mu` and `kl_units` are of the test images, in the order of `split.test`."""
     test = split.test[_by_hash(images, split.test)]
     real = images.pixels[test[:PAIRS]]
     prior = to_pixels(model.sample(SAMPLES, model.config.seed))
@@ -33,11 +33,11 @@ def pictures(
         "real": real,
         "reconstruction": to_pixels(model.reconstruct(real)),
         "prior": prior,
-        **_ways(model, images.pixels[test[: 2 * WAYS]]),
+        **_interpolations(model, images.pixels[test[: 2 * PATHS]]),
         "traverse": to_pixels(model.traverse(real[:1], units.tolist(), VALUES)),
         "traverse_units": units,
         "traverse_values": VALUES,
-        **_nearest(images, split.train, prior[:NEAREST], images.pixels[test[:YARDSTICK]]),
+        **_nearest(images, split.train, prior[:NEAREST], images.pixels[test[:REFERENCE]]),
         **_map(images, split.test, mu),
         "kl_units": kl_units,
         "variance_units": mu.var(axis=0),
@@ -45,17 +45,17 @@ def pictures(
 
 
 def _by_hash(images: Images, rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
-    """An order of the rows that has nothing to do with their names, and stays when images are added."""
+    """An order of the rows that is independent of their names and stable when images are added."""
     return np.lexsort(images.hashes[rows].T[::-1])
 
 
-def _ways(model: Autoencoder, chosen: UInt8[np.ndarray, "n h w c"]) -> dict[str, np.ndarray]:
+def _interpolations(model: Autoencoder, chosen: UInt8[np.ndarray, "n h w c"]) -> dict[str, np.ndarray]:
     pairs = len(chosen) // 2
     start, end = chosen[: 2 * pairs : 2], chosen[1 : 2 * pairs : 2]
     paths: tuple[PathName, ...] = ("linear", "spherical")
-    nothing = np.zeros((0, STEPS, *chosen.shape[1:]), np.uint8)
-    ways = {path: to_pixels(model.interpolate(start, end, STEPS, path)) if pairs else nothing for path in paths}
-    return {"ends": np.stack([start, end], axis=1), **ways}
+    empty = np.zeros((0, STEPS, *chosen.shape[1:]), np.uint8)
+    found = {path: to_pixels(model.interpolate(start, end, STEPS, path)) if pairs else empty for path in paths}
+    return {"ends": np.stack([start, end], axis=1), **found}
 
 
 def _nearest(
@@ -64,19 +64,19 @@ def _nearest(
     samples: UInt8[np.ndarray, "n h w c"],
     test: UInt8[np.ndarray, "m h w c"],
 ) -> dict[str, np.ndarray]:
-    """The nearest training image of samples and, as a yardstick, how near test images have theirs."""
-    asked = np.concatenate([samples, test]).reshape(len(samples) + len(test), -1).astype(np.float32) / 255
-    squares = (asked**2).sum(axis=1)
-    best, row = np.full(len(asked), np.inf, np.float32), np.zeros(len(asked), np.int64)
+    """The nearest training image of each sample and, as a reference, the distance of each test image to its own."""
+    queries = np.concatenate([samples, test]).reshape(len(samples) + len(test), -1).astype(np.float32) / 255
+    squares = (queries**2).sum(axis=1)
+    best, row = np.full(len(queries), np.inf, np.float32), np.zeros(len(queries), np.int64)
     for start in range(0, len(train), TRAIN_AT_ONCE):
         part = train[start : start + TRAIN_AT_ONCE]
         known = images.pixels[part].reshape(len(part), -1).astype(np.float32) / 255
-        squared = squares[:, None] - 2 * asked @ known.T + (known**2).sum(axis=1)
+        squared = squares[:, None] - 2 * queries @ known.T + (known**2).sum(axis=1)
         nearest = squared.argmin(axis=1)
-        distance = squared[np.arange(len(asked)), nearest]
+        distance = squared[np.arange(len(queries)), nearest]
         closer = distance < best
         best[closer], row[closer] = distance[closer], part[nearest[closer]]
-    distance = np.sqrt(np.maximum(best, 0) / asked.shape[1])
+    distance = np.sqrt(np.maximum(best, 0) / queries.shape[1])
     return {
         "nearest": images.pixels[row[: len(samples)]],
         "nearest_distance": distance[: len(samples)],
@@ -85,7 +85,7 @@ def _nearest(
 
 
 def _map(images: Images, test: Int64[np.ndarray, " test"], mu: Float[np.ndarray, "test latent"]) -> dict[str, Any]:
-    """The posterior means on their two main directions, with thumbnails."""
+    """The posterior means on their first two principal components, with thumbnails."""
     shown = np.sort(_by_hash(images, test)[:ON_MAP])
     if min(mu.shape) < 2 or not mu.var(axis=0).sum():
         xy, explained = np.zeros((len(shown), 2)), np.array([1.0, 0.0])

@@ -1,4 +1,4 @@
-"""Named full configs. A recipe's docstring holds its command, its runtime and what it should give."""
+"""Named configs. Each recipe's docstring holds its command, its runtime and the expected results."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from twofold.vae.config import LikelihoodConfig, ModelConfig, TrainConfig, VaeCo
 def default() -> VaeConfig:
     """Patches of 4x4, one stage of stride 2, 256 latent units, a Gaussian likelihood with one learned sigma; beta 1.
 
-    `twofold vae run --images FOLDER`; 2 cores train on 790 images of 64 x 64 a second: after five minutes 21,551 faces
-    are at 6.61 bits per dim, 30 epochs take 11. The 2,000 avatars take one minute, to 3.76 bits per dim.
+    `twofold vae run --images FOLDER`; 2 cores train on 790 images of 64 x 64 per second: 21,551 faces reach 6.61 bits
+    per dim after five minutes; 30 epochs take 11. The 2,000 avatars take one minute and reach 3.76 bits per dim.
     """
     return VaeConfig()
 
 
 def original() -> VaeConfig:
-    """The original study's network, likelihood and latent size, as far as it states them.
+    """The original study's network, likelihood and latent dimension, as far as it states them.
 
     Two convolutions, 256 latent units, Bernoulli likelihood. It names neither optimiser nor batch size nor epochs.
 
@@ -38,7 +38,7 @@ def recipe(name: str) -> VaeConfig:
     """The config of a recipe.
 
     Raises:
-        InputError: when there is no such recipe; names those there are.
+        InputError: when there is no such recipe; lists the names.
     """
     if name not in RECIPES:
         raise InputError(f"--recipe {name}: no such recipe; there are {', '.join(RECIPES)}")

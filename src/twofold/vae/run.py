@@ -1,4 +1,4 @@
-"""One run composed: images in, a model, scores and the report's pictures in a run folder out."""
+"""One run: trains, scores and saves the model, the scores and the report's arrays into a run folder."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.loop import Record
 from twofold.engine.run import RunFolder
 from twofold.vae.account import (
-    collapsed,
+    COLLAPSED_NATS,
     describe_data,
     describe_memory,
     describe_model,
@@ -28,7 +28,7 @@ from twofold.vae.latent import Autoencoder
 from twofold.vae.model import save_vae
 from twofold.vae.pictures import pictures
 from twofold.vae.recipes import departures
-from twofold.vae.train import Journal, Progress, train
+from twofold.vae.train import OnEpoch, OnStep, train
 
 
 def execute(
@@ -37,20 +37,18 @@ def execute(
     folder: RunFolder,
     *,
     labels: pl.DataFrame | None,
-    journal: Journal,
-    progress: Progress,
+    on_epoch: OnEpoch,
+    on_step: OnStep,
     baseline: Callable[[Images, Split, VaeConfig], dict[str, Any]] = score_linear,
 ) -> None:
     """Trains, scores and saves; everything the report reads is in the folder afterwards.
 
     Args:
-        images: all images.
-        config: the run.
-        folder: held by this process; a training state found there is gone on with.
-        labels: what is known of each image, where they are the embedded avatars.
-        journal: called with every epoch's record.
-        progress: called after every step with (steps done, steps in all).
-        baseline: scores the linear baseline on the test.
+        folder: claimed by this process; a checkpoint found there is resumed.
+        labels: attributes of each image, where they are the embedded avatars.
+        on_epoch: called with every epoch's record.
+        on_step: called after every step.
+        baseline: computes the linear baseline's scores on the test images.
 
     Raises:
         InputError: when there are too few images to hold some out.
@@ -59,11 +57,11 @@ def execute(
 
     def log(record: Record) -> None:
         folder.log(record)
-        journal(record)
+        on_epoch(record)
 
     path, device = folder.path, pick_device(config.train.device)
     split = split_images(images.hashes, config.split)
-    trained = train(images, split, config, device, checkpoints=path / "checkpoint", journal=log, progress=progress)
+    trained = train(images, split, config, device, checkpoints=path / "checkpoint", on_epoch=log, on_step=on_step)
     vae = trained.vae
     save_vae(vae, config, path)
     test, found = score_test(vae, images, split.test, config)
@@ -94,7 +92,7 @@ def execute(
         "validation": score_plain(vae, images, split.validation, config, device)[0],
         "train_sample": score_plain(vae, images, sample, config, device)[0],
         "linear": baseline(images, split, config),
-        "kl_units_collapsed": collapsed(found.kl_units),
+        "kl_units_collapsed": int((found.kl_units < COLLAPSED_NATS).sum()),
         "memorisation": describe_memory(arrays),
     }
     write_json(path / "scores.json", scores)

@@ -1,7 +1,7 @@
-"""H - D <= I(x;z) <= R where all four are known exactly: a linear encoder and decoder on normally distributed data.
+"""H - D <= I(x;z) <= R in closed form: a linear encoder and decoder on normally distributed data.
 
-The data set is eight independent normal variables with the eigenvalues below. No estimate enters, so what the table
-shows holds to rounding, and a sign or a factor that is wrong anywhere shows.
+The data set is eight independent normal variables with the eigenvalues below. Nothing is estimated, so the inequalities
+hold up to rounding, and a wrong sign or factor shows.
 
 Source:
     Alemi, Poole, Fischer, Dillon, Saurous & Murphy (2018), Fixing a broken ELBO, ICML, section 2 (the inequalities).
@@ -20,7 +20,7 @@ from twofold.engine.errors import InputError
 EIGENVALUES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
 """Variances of the data set's eight variables."""
 NOISE = 0.01
-"""sigma^2 of its decoder: below every eigenvalue, so that at beta = 1 every direction is worth its rate."""
+"""sigma^2 of its decoder: below every eigenvalue, so that at beta = 1 no direction collapses."""
 TOLERANCE = 1e-9
 """Nats by which rounding may break an inequality."""
 
@@ -38,7 +38,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Terms:
-    """In nats a data point: H of the data, D = E[-log p(x|z)], I(x;z) by the encoder, R = E[KL(q(z|x) || N(0, I))]."""
+    """Nats per data point: H of the data, D = E[-log p(x|z)], I(x;z) of the encoder, R = E[KL(q(z|x) || N(0, I))]."""
 
     entropy: float
     distortion: float
@@ -53,7 +53,7 @@ class Terms:
 
 
 def terms(covariance: Matrix, linear: Linear, sigma2: float) -> Terms:
-    """Exact H, D, I and R of any linear encoder and decoder; none of them needs to be any good.
+    """Exact H, D, I and R of any linear encoder and decoder, optimal or not.
 
     The data's mean is 0 and sigma2 the variance of the decoder, in squared units of the data.
 
@@ -86,7 +86,7 @@ def entropy(covariance: Matrix) -> float:
 
 
 def optimum(eigenvalues: Sequence[float], sigma2: float, beta: float) -> Linear:
-    """Encoder and decoder of the least D + beta R for independent variables and a fixed sigma^2.
+    """Encoder and decoder of the smallest D + beta R for independent variables and a fixed sigma^2.
 
     D + beta R is, but for a constant and a factor beta, the negative ELBO of a decoder of variance tau = beta sigma^2,
     whose optimum is probabilistic PCA with that noise. A direction of variance lambda > tau has w^2 = lambda - tau, v =
@@ -95,8 +95,7 @@ def optimum(eigenvalues: Sequence[float], sigma2: float, beta: float) -> Linear:
     and the aggregated posterior is the prior, so that I = R at every optimum.
 
     Raises:
-        InputError: when beta is not above 0: without a price on the rate the best encoder has no noise, and R and I
-            are infinite.
+        InputError: when beta is not above 0: then the best encoder has no noise, and R and I are infinite.
 
     Source:
         Tipping & Bishop (1999), Probabilistic principal component analysis, J. R. Stat. Soc. B 61(3), equation 7;
@@ -111,11 +110,10 @@ def optimum(eigenvalues: Sequence[float], sigma2: float, beta: float) -> Linear:
     return Linear(np.diag(w / variances), water / variances, np.diag(w))
 
 
-def table(betas: Sequence[float]) -> list[dict[str, Any]]:
+def optima(betas: Sequence[float]) -> list[dict[str, Any]]:
     """The optimum on the embedded data set for each beta.
 
-    The row of a beta of 0 has no figures and no verdict: its infimum is reached by no encoder, and R and I grow without
-    bound on the way there.
+    The row of a beta of 0 holds no values: no encoder attains its infimum, and R and I are unbounded.
     """
     rows = []
     for beta in betas:

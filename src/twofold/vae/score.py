@@ -1,7 +1,7 @@
-"""Scores of a trained autoencoder: rate, distortion and bits, a tighter bound on the likelihood, and what z tells of x.
+"""Scores of a trained autoencoder: rate, distortion, bits, importance-weighted bound, mutual information, active units.
 
-Of these only the bounds on the log likelihood judge the model as a distribution, and not exactly: one gets tighter by a
-better decoder, or by an encoder that fits the decoder better. The others describe.
+Only the bounds on the log likelihood score the model as a distribution, and not exactly: a better decoder
+improves a bound, and so does an encoder closer to the decoder's posterior. The others describe.
 """
 
 import math
@@ -15,29 +15,28 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from twofold.engine.errors import InputError
-from twofold.vae.likelihood import Likelihood
+from twofold.vae.likelihood import Likelihood, Pixels
 from twofold.vae.objective import kl_units, reparameterise
 
 ACTIVE_VARIANCE = 0.01
 """A unit is active when the variance of its posterior mean over the images is above this."""
 CAP_SHARE = 0.99
-"""From this share of log n on, an estimate of the mutual information says no more than that it is large."""
-_PAIRS = 2**22  # pairs of images compared at once: 32 MB an array
+"""From this share of log n on, an estimate of the mutual information is only known to be large."""
+_PAIRS = 2**22  # pairs of images compared at once: 32 MB per array
 
-Images = Float[Tensor, "batch channels h w"]
 Amount = TypeVar("Amount", float, Tensor)
 
 
 @runtime_checkable
 class Model(Protocol):
-    """What is scored: `Vae`, or any other encoder and decoder with a likelihood, in evaluation mode."""
+    """A model to score: `Vae`, or any other encoder and decoder with a likelihood, in evaluation mode."""
 
     @property
     def likelihood(self) -> Likelihood:
-        """What the decoder's output says of the pixels."""
+        """p(x|z), with the decoder's output as its parameters."""
         ...
 
-    def encode(self, x: Images, /) -> tuple[Tensor, Tensor]:
+    def encode(self, x: Pixels, /) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z|x), each [batch, latent]."""
         ...
 
@@ -48,16 +47,16 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class PerImage:
-    """Scores of each image, in the order in which they came.
+    """Scores of each image, in the order of the input.
 
     Attributes:
-        rate: KL(q(z|x) || p(z)) in nats, in closed form. Not a score by itself: 0 is an encoder that says nothing.
-        distortion: -log p(x|z) in nats, mean over the draws of z. Lower is better; without bound below for a density.
-            Not proper alone: the rate that bought it counts too.
+        rate: KL(q(z|x) || p(z)) in nats, in closed form. Not a score by itself: 0 is an uninformative encoder.
+        distortion: -log p(x|z) in nats, mean over the samples of z. Lower is better; unbounded below for a density.
+            Not proper alone: it takes no account of the rate.
         bits: bits per dimension of the 8-bit pixels by the negative ELBO; None for `bernoulli`. Lower is better; best
-            0; 8 is what naming each level without a model costs; worst unbounded. Proper but for the bound's gap.
-        mse: mean squared error of a pixel in [0, 1] between image and decoded mean, mean over the same draws. Lower is
-            better; best 0, worst 1. Not proper: it judges the mean only.
+            0; 8 is a uniform distribution over the levels; worst unbounded. Proper but for the bound's gap.
+        mse: mean squared error of a pixel in [0, 1] between image and decoded mean, mean over the same samples. Lower
+            is better; best 0, worst 1. Not proper: it depends on the mean only.
         mu, logvar: mean and log variance of q(z|x).
         kl_units: KL of each unit in nats, mean over the images.
     """
@@ -72,10 +71,10 @@ class PerImage:
 
     @property
     def negative_elbo(self) -> Float64[np.ndarray, " images"]:
-        """Rate + distortion, in nats: what a beta of 1 minimises, whatever beta trained the model.
+        """Rate + distortion, in nats: the loss with beta = 1, whatever beta trained the model.
 
         An upper bound on -log p(x), the strictly proper log score, and proper but for its gap, KL(q(z|x) || p(z|x)).
-        Lower is better; without bound below for a density.
+        Lower is better; unbounded below for a density.
 
         Source:
             Kingma & Welling (2014), Auto-encoding variational Bayes, ICLR, equation 3.
@@ -85,13 +84,12 @@ class PerImage:
 
 @torch.no_grad()
 def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: torch.Generator) -> PerImage:
-    """Rate, distortion, bits and squared error of every image by `samples` draws of z each.
+    """Rate, distortion, bits and squared error of every image, from `samples` samples of z each.
 
     Args:
         model: in evaluation mode.
         batches: images in [0, 1] on the model's device, each [batch, channels, h, w].
-        samples: draws of z an image.
-        generator: draws z.
+        samples: samples of z per image.
 
     Raises:
         InputError: when there is no image.
@@ -121,22 +119,21 @@ def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: t
 def importance_weighted(
     model: Model, batches: Iterable[Tensor], samples: int, generator: torch.Generator, chunk: int
 ) -> tuple[Float64[np.ndarray, " images"], Float64[np.ndarray, " images"]]:
-    """The importance-weighted bound on -log p(x) by `samples` draws of z, and how many draws carried it.
+    """The importance-weighted bound on -log p(x) from `samples` samples of z, and their effective sample size.
 
-    An upper bound in expectation, which sinks with the draws from the negative ELBO (one draw) towards -log p(x);
-    proper but for the gap that is left. Lower is better; without bound below for a density. Compare models
-    at an equal number of draws only. Where the effective draws are few, much of the gap is left.
+    An upper bound in expectation, which falls with the number of samples from the negative ELBO (one sample) towards
+    -log p(x); proper but for the remaining gap. Lower is better; unbounded below for a density. Compare models at an
+    equal number of samples only. A small effective sample size means a large remaining gap.
 
     Args:
         model: in evaluation mode.
         batches: images in [0, 1] on the model's device, each [batch, channels, h, w].
-        samples: K, draws of z an image.
-        generator: draws z.
-        chunk: images decoded at once, or a batch where that is more; bounds the memory, changes nothing.
+        samples: K, samples of z per image.
+        chunk: images decoded at once, or a batch where that is more; bounds the memory, changes no result.
 
     Returns:
-        The negative bound of each image in nats, and its effective sample size, from 1 (one draw has all the weight) to
-        K (q(z|x) is the posterior).
+        The negative bound of each image in nats, and its effective sample size, from 1 (one sample has all the weight)
+        to K (q(z|x) is the posterior).
 
     Raises:
         InputError: when there is no image.
@@ -152,9 +149,14 @@ def importance_weighted(
         total = x.new_full((len(x),), -math.inf, dtype=torch.float64)  # log of the sum of the weights so far
         squares = total.clone()  # and of the sum of their squares
         for start in range(0, samples, at_once):
-            # One draw at a time: a generator fills one large tensor and several small ones with different numbers.
+            # One sample at a time: a generator fills one large tensor and several small ones with different numbers.
             draws = [reparameterise(mu, logvar, generator) for _ in range(min(at_once, samples - start))]
-            weights = _log_weights(model, x, mu, logvar, torch.stack(draws))
+            z = torch.stack(draws)
+            output, repeated = model.decode(z.flatten(0, 1).to(x)), x.expand(len(z), *x.shape).flatten(0, 1)
+            distortion = model.likelihood.nll(output, repeated).double().unflatten(0, z.shape[:2])
+            standard = (z - mu) * torch.exp(-0.5 * logvar)
+            # Log p(x|z) + log p(z) - log q(z|x), [draws, batch].
+            weights = -distortion + 0.5 * (standard.square() + logvar - z.square()).sum(dim=2)
             total = torch.logaddexp(total, weights.logsumexp(dim=0))
             squares = torch.logaddexp(squares, (2 * weights).logsumexp(dim=0))
         parts.append((math.log(samples) - total, torch.exp(2 * total - squares)))
@@ -164,20 +166,9 @@ def importance_weighted(
     return bound, effective
 
 
-def _log_weights(
-    model: Model, x: Images, mu: Tensor, logvar: Tensor, z: Float64[Tensor, "draws batch latent"]
-) -> Float64[Tensor, "draws batch"]:
-    """Log p(x|z) + log p(z) - log q(z|x) of each draw."""
-    output = model.decode(z.flatten(0, 1).to(x))
-    repeated = x.expand(len(z), *x.shape).flatten(0, 1)
-    distortion = model.likelihood.nll(output, repeated).double().unflatten(0, z.shape[:2])
-    standard = (z - mu) * torch.exp(-0.5 * logvar)
-    return -distortion + 0.5 * (standard.square() + logvar - z.square()).sum(dim=2)
-
-
 @dataclass(frozen=True)
 class Information:
-    """I(x;z) in nats, its standard error over the images, its cap log(images), and whether it is as good as there."""
+    """I(x;z) in nats, its standard error over the images, its cap log(images), and whether it is (nearly) there."""
 
     nats: float
     standard_error: float | None
@@ -190,19 +181,18 @@ def mutual_information(
     mu: Float64[np.ndarray, "images latent"],
     logvar: Float64[np.ndarray, "images latent"],
     generator: torch.Generator,
-    draws: int = 1,
 ) -> Information:
     """I(x;z) between the given images, all equally likely, and z.
 
-    The mean over images i and draws z ~ q(z|x_i) of log q(z|x_i) - log (1/n) sum_j q(z|x_j). It describes and is not a
-    score: more is not better. 0: z says nothing; log n: z names the image, and no estimate is above that. On average it
-    is a lower bound on the I(x;z) of the distribution that the images come from.
+    The mean over images i and samples z ~ q(z|x_i) of log q(z|x_i) - log (1/n) sum_j q(z|x_j). It describes and is not
+    a score: more is not better. 0: z is independent of the image; log n: z identifies the image, and no estimate is
+    larger. In expectation it is a lower bound on the I(x;z) of the distribution that the images come from.
 
-    exp(log n - I) is the (geometric) mean number of images that z can't tell apart. At 99 % of log n that is n^0.01,
-    1.09 of 4,096 images: nearly every z names its image, which would look the same for any larger I, so the estimate
-    counts as at its cap.
+    exp(log n - I) is the (geometric) mean number of images that z can't distinguish. At 99 % of log n that is n^0.01,
+    1.09 of 4,096 images: nearly every z identifies its image, as it would for any larger I, so the estimate counts as
+    at its cap.
 
-    The generator draws z on the CPU, `draws` times an image.
+    The generator draws z on the CPU, once per image.
 
     Source:
         Hoffman & Johnson (2016), ELBO surgery, NIPS workshop on approximate Bayesian inference (index-code mutual
@@ -210,26 +200,18 @@ def mutual_information(
         with a known conditional: the lower bound and its cap).
     """
     centres, logs = torch.tensor(mu), torch.tensor(logvar)
-    values = torch.stack([_log_share(centres, logs, generator) for _ in range(draws)]).mean(dim=0)
-    cap = math.log(len(mu))
-    nats, error = mean_and_error(values.numpy() + cap)
-    return Information(nats, error, cap, nats >= CAP_SHARE * cap, len(mu))
-
-
-def _log_share(
-    mu: Float64[Tensor, "images latent"], logvar: Float64[Tensor, "images latent"], generator: torch.Generator
-) -> Float64[Tensor, " images"]:
-    """Log of q(z_i|x_i) / sum_j q(z_i|x_j) for one draw z_i of each image."""
-    z, precision = reparameterise(mu, logvar, generator), torch.exp(-logvar)
-    constant = -0.5 * (mu.square() * precision + logvar).sum(dim=1)
-    own = -0.5 * ((z - mu).square() * precision + logvar).sum(dim=1)
-    found = []
+    z, precision = reparameterise(centres, logs, generator), torch.exp(-logs)
+    constant = -0.5 * (centres.square() * precision + logs).sum(dim=1)
+    own = -0.5 * ((z - centres).square() * precision + logs).sum(dim=1)
+    shares = []  # log of q(z_i|x_i) / sum_j q(z_i|x_j)
     for rows in torch.arange(len(mu)).split(max(1, _PAIRS // len(mu))):
         some = z[rows]
-        ratio = constant + some @ (mu * precision).T - 0.5 * some.square() @ precision.T - own[rows, None]
+        ratio = constant + some @ (centres * precision).T - 0.5 * some.square() @ precision.T - own[rows, None]
         ratio[torch.arange(len(rows)), rows] = 0.0  # exactly, where the products are not: no value exceeds log n
-        found.append(-ratio.logsumexp(dim=1))
-    return torch.cat(found)
+        shares.append(-ratio.logsumexp(dim=1))
+    cap = math.log(len(mu))
+    nats, error = mean_and_error(torch.cat(shares).numpy() + cap)
+    return Information(nats, error, cap, nats >= CAP_SHARE * cap, len(mu))
 
 
 def active_units(mu: Float64[np.ndarray, "images latent"]) -> int:
@@ -248,7 +230,7 @@ def mean_and_error(values: Float[np.ndarray, " images"]) -> tuple[float, float |
 
 
 def bits_per_dim(nats: Amount, dims: int) -> Amount:
-    """Nats an image as bits a pixel and channel; of a mass on 8-bit levels only, a density's would be in other units.
+    """Nats per image as bits per pixel and channel; for probabilities of 8-bit levels only, not for densities.
 
     Source:
         Theis, van den Oord & Bethge (2016), A note on the evaluation of generative models, ICLR.

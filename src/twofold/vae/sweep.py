@@ -1,4 +1,4 @@
-"""The same network, first weights and order of the data under several weights of the KL term."""
+"""A sweep: runs that share network, initial weights and order of the data, and differ in the weight of the KL term."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,8 +14,8 @@ from twofold.vae.account import score_linear
 from twofold.vae.config import SweepConfig, VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.run import execute
-from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, table
-from twofold.vae.train import Journal, Progress
+from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, optima
+from twofold.vae.train import OnEpoch, OnStep
 
 
 def run_name(config: VaeConfig) -> str:
@@ -29,17 +29,17 @@ def execute_runs(
     folder: RunFolder,
     *,
     labels: pl.DataFrame | None,
-    watch: Callable[[VaeConfig], tuple[Journal, Progress]],
+    track: Callable[[VaeConfig], tuple[OnEpoch, OnStep]],
 ) -> Iterator[RunFolder]:
-    """Trains and scores every run that is not finished yet, as `execute`; `watch` gives each its journal and progress.
+    """Trains and scores every run that is not finished yet, as `execute`; `track` returns its callbacks for a run.
 
     Yields:
-        Each run's folder when it has been computed, so that the caller may draw its report; it is finished afterwards.
+        Each run's folder once it is computed, so that the caller may write its report; it is finished afterwards.
     """
     fitted: dict[int, dict[str, Any]] = {}
 
     def baseline(images: Images, split: Split, run: VaeConfig) -> dict[str, Any]:
-        """The linear baseline, which no beta changes, is fitted once a seed."""
+        """The linear baseline, fitted once per seed: it does not depend on beta."""
         if run.seed not in fitted:
             fitted[run.seed] = score_linear(images, split, run)
         return fitted[run.seed]
@@ -48,14 +48,14 @@ def execute_runs(
         path, about = folder.path / "runs" / run_name(each), folder.manifest
         with claim(path, each, images.digest, about["command"], device=about["device"]) as run:
             if not run.done:
-                journal, progress = watch(each)
-                execute(images, each, run, labels=labels, journal=journal, progress=progress, baseline=baseline)
+                on_epoch, on_step = track(each)
+                execute(images, each, run, labels=labels, on_epoch=on_epoch, on_step=on_step, baseline=baseline)
                 yield run
                 run.finish()
 
 
 def summarise(config: SweepConfig, folder: Path) -> None:
-    """Writes `sweep.json` from the finished runs' scores, and the closed-form check of H - D <= I <= R beside them."""
+    """Writes `sweep.json`: the finished runs' scores, and a closed-form check of H - D <= I <= R."""
     runs = []
     for each in config.runs():
         path = f"runs/{run_name(each)}"
@@ -72,7 +72,7 @@ def summarise(config: SweepConfig, folder: Path) -> None:
             "eigenvalues": list(EIGENVALUES),
             "noise": NOISE,
             "entropy_nats": entropy(np.diag(EIGENVALUES)),
-            "rows": table(config.betas),
+            "rows": optima(config.betas),
         },
     }
     write_json(folder / "sweep.json", sweep)

@@ -1,4 +1,4 @@
-"""Images in, a trained network out: the only file of the study that knows the engine's loop."""
+"""Training of the autoencoder with the engine's loop: batches, loss, validation, checkpoints, Ctrl-C."""
 
 import contextlib
 import copy
@@ -25,29 +25,30 @@ from twofold.vae.model import Vae, as_input
 from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
 
 AT_ONCE = 256
-"""Images that pass through a network at once where nothing is learned from them."""
+"""Batch size wherever no gradient is needed."""
 SAVING_SHARE = 0.03
-"""Share of the time that may go into checkpoints."""
+"""Largest share of the time spent on writing checkpoints."""
 SECONDS_BETWEEN_SAVES = 5.0
 
-Journal = Callable[[Record], None]
-Progress = Callable[[int, int], None]
+OnEpoch = Callable[[Record], None]
+OnStep = Callable[[int, int], None]
+"""Called with (steps done, steps in all)."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with the averaged weights of its best epoch, in evaluation mode, and how it came to be."""
+    """A network with the averaged weights of its best epoch, in evaluation mode, and the history of its training."""
 
     vae: Vae
     history: list[Record]
-    """One record an epoch."""
+    """One record per epoch."""
     best_epoch: int
     stopped_early: bool
-    """Patience ended it before its budget did."""
+    """Whether patience ended the training before its budget did."""
 
     @property
     def images_seen(self) -> int:
-        """Images that training passed through the network, repeats counted."""
+        """Training images seen, repeats counted."""
         return self.history[-1]["images"]
 
 
@@ -58,21 +59,18 @@ def train(
     device: torch.device,
     *,
     checkpoints: Path,
-    journal: Journal,
-    progress: Progress,
+    on_epoch: OnEpoch,
+    on_step: OnStep,
 ) -> Trained:
     """Trains a network until its budget or its patience ends.
 
-    A training that was cut is gone on with from the last checkpoint; Ctrl-C makes one between two steps.
+    An interrupted training resumes from its last checkpoint; Ctrl-C writes one between two steps.
 
     Args:
-        images: all images.
-        split: which of them to learn from, and which stop the training.
-        config: network, objective, schedule, seed.
-        device: where to train.
+        split: its training images fit the weights, its validation images stop the training.
         checkpoints: folder of the state file.
-        journal: called with every epoch's record, those of an earlier process first.
-        progress: called after every step with (steps done, steps in all).
+        on_epoch: called with every epoch's record, those of an earlier process first.
+        on_step: called after every step.
 
     Raises:
         NonFiniteLossError: when the loss is no longer finite.
@@ -88,7 +86,7 @@ def train(
     path = checkpoints / "state.safetensors"
     load_state(state, path)
     for record in state.history:
-        journal(record)
+        on_epoch(record)
     plan, batches = _plan(split.train, config)
     loss = make_loss(images, config, device)
 
@@ -96,19 +94,19 @@ def train(
         assert isinstance(module, Vae)
         whole, rest = divmod(state.step, steps_an_epoch(len(split.train), settings.batch_size))
         seen = {"images": whole * len(split.train) + rest * settings.batch_size}
-        return seen | watch(module, images, split.validation, config, plan.progress(state.epoch + 1, state.step))
+        return seen | validate(module, images, split.validation, config, plan.progress(state.epoch + 1, state.step))
 
     with _interruptible() as interrupted:
         saved, cost = time.monotonic(), 0.0
 
         def pause(state: TrainState) -> bool:
-            progress(state.step, plan.steps or 0)
-            # Saves are rare where one is slow to write.
+            on_step(state.step, plan.steps or 0)
+            # The slower a checkpoint is to write, the fewer are written.
             return interrupted.is_set() or time.monotonic() - saved > max(SECONDS_BETWEEN_SAVES, cost / SAVING_SHARE)
 
         while not state.finished(plan):
             for record in fit(state, plan, batches, loss, monitor, pause=pause):
-                journal(record)
+                on_epoch(record)
             began = time.monotonic()
             save_state(state, path)
             saved = time.monotonic()
@@ -121,7 +119,7 @@ def train(
 
 
 def _plan(rows: Int64[np.ndarray, " train"], config: VaeConfig) -> tuple[Plan, Callable[[int], Iterable[Tensor]]]:
-    """The budget in epochs and steps, and each epoch's batches; a budget in images ends within an epoch."""
+    """The budget in epochs and steps, and each epoch's batches; a budget in images may end within an epoch."""
     settings = config.train
     in_an_epoch = steps_an_epoch(len(rows), settings.batch_size)
     steps = settings.epochs * in_an_epoch
@@ -149,12 +147,12 @@ def _plan(rows: Int64[np.ndarray, " train"], config: VaeConfig) -> tuple[Plan, C
 
 
 def steps_an_epoch(images: int, batch_size: int) -> int:
-    """Batches in an epoch; a last image alone joins the batch before it, since BatchNorm can't learn from one."""
+    """Batches per epoch; a single last image joins the batch before it, since BatchNorm needs two."""
     return max(1, math.ceil((images - 1) / batch_size))
 
 
 def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
-    """Distortion + beta x rate of a batch, with both beside it."""
+    """A function that computes distortion + beta x rate of a batch, and both terms."""
 
     def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(module, Vae)
@@ -171,15 +169,15 @@ def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
 def batches_of(
     images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, at_once: int
 ) -> Iterator[Tensor]:
-    """Some of the images as the network takes them."""
+    """Rows of the images as the network's input, `at_once` at a time."""
     for start in range(0, len(rows), at_once):
         yield as_input(images.pixels[rows[start : start + at_once]], device)
 
 
-def watch(
+def validate(
     vae: Vae, images: Images, rows: Int64[np.ndarray, " validation"], config: VaeConfig, progress: float
 ) -> Record:
-    """The loss on validation images, one draw of z each, the same draws after every epoch."""
+    """The loss on validation images with one sample of z each, drawn with the same noise after every epoch."""
     generator = torch_generator(config.seed, "validation")
     distortion, units = 0.0, 0.0
     for x in batches_of(images, rows, next(vae.parameters()).device, AT_ONCE):
@@ -200,7 +198,7 @@ def watch(
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """The first Ctrl-C waits for the end of a step, when the state is whole and can be saved; a second one doesn't."""
+    """The first Ctrl-C waits for the end of a step, when the state can be saved; a second one doesn't."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted

@@ -172,7 +172,7 @@ def test_a_comment_and_a_beginning_of_something_else_do_no_harm(tmp_path):
     assert read(zip_items(path)) == sorted(FILES.items())
 
 
-def test_a_number_of_files_that_stands_elsewhere_is_no_damage(tmp_path):
+def test_a_zip64_number_of_files_is_no_damage(tmp_path):
     """As in zips of 65,535 files and more."""
     path = zipped(tmp_path / "a.zip", FILES.items())
     data = bytearray(path.read_bytes())
@@ -218,7 +218,7 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path, header):
     assert [name for name, _ in read(tar_items(path))] == ["b.png", ARCHIVE_END]
 
 
-def test_a_wrong_checksum_of_a_compressed_tar_is_told(tmp_path):
+def test_a_wrong_checksum_of_a_compressed_tar_is_listed(tmp_path):
     path = tarred(tmp_path / "a.tgz", FILES.items(), "w:gz")
     data = bytearray(path.read_bytes())
     data[-6] ^= 1

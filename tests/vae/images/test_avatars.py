@@ -129,10 +129,10 @@ def test_the_table_says_what_the_images_show(tmp_path: Path, channels: int) -> N
 
 
 def test_they_are_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     monkeypatch.setattr(avatars, "_AT_ONCE", 5)
-    first, labels = load_avatars(small(), cache=tmp_path, progress=lambda done, total: told.append((done, total)))
-    assert told == [(5, 12), (10, 12), (12, 12)]
+    first, labels = load_avatars(small(), cache=tmp_path, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(5, 12), (10, 12), (12, 12)]
     monkeypatch.setattr(avatars, "render", None)
     again, labels_again = load_avatars(small(), cache=tmp_path)
     np.testing.assert_array_equal(first.pixels, again.pixels)

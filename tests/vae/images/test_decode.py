@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 
 from twofold.vae.config import ImageConfig
 from twofold.vae.images import decode as module
-from twofold.vae.images.decode import batch_of, decode, decoded, pillow_quiet, pixel_hash
+from twofold.vae.images.decode import batch_of, decode, decoded, ignore_pillow_warnings, pixel_hash
 from twofold.vae.images.items import Damage, Item, Skipped
 
 SIZE = 16
@@ -137,7 +137,7 @@ LOSSLESS: dict[str, tuple[bytes, np.ndarray]] = {
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_lossless_formats_in_every_mode(name, channels):
     data, expected = LOSSLESS[name]
-    with pillow_quiet():
+    with ignore_pillow_warnings():
         pixels = decode(data, config(channels))
     assert pixels.shape == (SIZE, SIZE, channels)
     assert pixels.dtype == np.uint8
@@ -204,7 +204,7 @@ def test_exif_orientation_is_applied(orientation, kind):
 
 def test_damaged_exif_costs_no_image():
     data = encoded(of(RGB), "JPEG", exif=b"Exif\0\0II*\0" + b"\xff" * 30)
-    with pillow_quiet():
+    with ignore_pillow_warnings():
         assert decode(data, config()).shape == (SIZE, SIZE, 3)
 
 
@@ -314,8 +314,8 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("data", "reason"), REASONS, ids=lambda value: value if isinstance(value, str) else "")
-def test_every_damage_is_told(data, reason):
-    with pytest.raises(Damage) as caught, pillow_quiet():
+def test_every_damage_has_its_reason(data, reason):
+    with pytest.raises(Damage) as caught, ignore_pillow_warnings():
         decode(data, config())
     assert str(caught.value) == reason
 
@@ -353,15 +353,15 @@ def test_a_large_image_is_refused_before_it_is_decoded(monkeypatch):
 
 def test_pillows_global_state_stays():
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)
-    with pillow_quiet():
+    with ignore_pillow_warnings():
         for data, _ in REASONS:
             with pytest.raises(Damage):
                 decode(data, config())
     assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)) == before
 
 
-def test_only_pillows_warnings_are_kept_quiet():
-    with pytest.warns(UserWarning, match="mine"), pillow_quiet():
+def test_only_pillows_warnings_are_ignored():
+    with pytest.warns(UserWarning, match="mine"), ignore_pillow_warnings():
         warnings.warn("mine", UserWarning, stacklevel=1)
 
 

@@ -77,7 +77,7 @@ def test_a_pipe_does_not_block(tmp_path):
         open_source(tmp_path / "pipe.png")
 
 
-def test_files_and_folders_without_permission_are_told(tmp_path, monkeypatch):
+def test_files_and_folders_without_permission_are_listed(tmp_path, monkeypatch):
     """Simulated, since the superuser, whom tests may run as, is kept out of nothing."""
     png(tmp_path / "secret.png")
     png(tmp_path / "closed/a.png")
@@ -101,7 +101,7 @@ def test_files_and_folders_without_permission_are_told(tmp_path, monkeypatch):
     assert found == {"closed/": "no permission to read it", "secret.png": "no permission to read it"}
 
 
-def test_a_file_that_goes_away_is_told(tmp_path):
+def test_a_file_that_goes_away_is_skipped(tmp_path):
     png(tmp_path / "a.png")
     source = open_source(tmp_path)
     (tmp_path / "a.png").unlink()

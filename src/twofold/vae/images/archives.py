@@ -1,4 +1,4 @@
-"""Zip and tar: members read where they lie, never unpacked to disk; one that is damaged stops no other."""
+"""Images in zip and tar archives: members are read in place, never unpacked to disk; a damaged one stops no other."""
 
 import bz2
 import contextlib
@@ -35,7 +35,7 @@ ARCHIVE_END = "(end of archive)"
 _OPENERS = {"gzip": gzip.GzipFile, "bzip2": bz2.BZ2File, "xz": lzma.LZMAFile}
 _BLOCK = 512  # bytes, of a tar
 _TAIL = 22 + 2**16  # bytes: the end record of a zip's directory, and the longest comment
-_MANY = 2**16 - 1  # files: the number stands elsewhere
+_ZIP64 = 2**16 - 1  # files: the true number is in the zip64 record
 
 
 @contextlib.contextmanager
@@ -55,15 +55,15 @@ def zip_items(path: Path) -> Iterator[Entries]:
 
 
 def opened_zip(path: Path) -> zipfile.ZipFile:
-    """The zip, open; raises a DataError as `zip_items` does."""
+    """The opened zip; raises a DataError as `zip_items` does."""
     try:
         archive = zipfile.ZipFile(path)
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
             tail = file.read()
-        # So many files (modulo 2**16) the end of the directory speaks of: zipfile takes fewer for granted.
+        # The number of files (modulo 2**16) in the end record: zipfile does not check it.
         promised = int.from_bytes(tail[tail.rindex(b"PK\x05\x06") :][10:12], "little")
-        if promised not in (_MANY, len(archive.infolist()) % 2**16):
+        if promised not in (_ZIP64, len(archive.infolist()) % 2**16):
             raise Damage("other files than promised")
     except Exception as error:  # a damaged directory leaks errors of struct, of encodings, of seeking
         raise DataError(f"{path}: the zip's directory is missing or damaged; copy or download it again") from error
@@ -92,7 +92,7 @@ def _zip_refusal(member: zipfile.ZipInfo) -> str | None:
 def _read_zipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo, lock: threading.Lock) -> bytes:
     check_length(member.file_size)
     try:
-        # ZipFile counts its readers without a lock. Reading is a small part of the work: one at a time loses nothing.
+        # ZipFile counts its readers without a lock. Reading is a small part of the work: one at a time is fast enough.
         with lock, archive.open(member) as file:
             return limited(cast(io.BufferedIOBase, file))
     except NotImplementedError as error:
@@ -106,7 +106,7 @@ def tar_items(path: Path) -> Iterator[Entries]:
     """Opens a tar, compressed or not.
 
     Yields:
-        0, and its files in the order in which they lie. An end that can't be read is listed as ARCHIVE_END.
+        0, and its files in their order. An end that can't be read is listed as ARCHIVE_END.
 
     Raises:
         DataError: when not even its beginning can be read.
@@ -124,7 +124,7 @@ def tar_items(path: Path) -> Iterator[Entries]:
 
 
 class _Bounded:
-    """A file that gives no block longer than an image may be: a tar's header may ask for terabytes.
+    """A file that returns no block longer than MAX_BYTES: a tar's header may claim terabytes.
 
     Attributes:
         last: the block that was read last.
@@ -159,8 +159,8 @@ def _tar_members(tar: tarfile.TarFile, stream: _Bounded) -> Iterator[Item | Skip
                 yield Skipped(name, "truncated or damaged within the archive")
                 raise
             yield Item(name, len(data), lambda data=data: data)
-        # Tarfile takes a damaged header for the end, too: the last one must be zero, and nothing but zeros may follow.
-        # Reading on also checks the sum at the end of a compressed file.
+        # Tarfile also takes a damaged header for the end: the last one must be zero, and only zeros may follow.
+        # Reading on also verifies the checksum at the end of a compressed file.
         if stream.last != bytes(_BLOCK):
             raise Damage("no end mark")
         while block := stream.read(2**20):

@@ -1,4 +1,4 @@
-"""A .npy or .npz file of images, read row by row; nothing in it is ever unpickled."""
+"""Images in a .npy or .npz file, read row by row; nothing in it is ever unpickled."""
 
 import contextlib
 import io

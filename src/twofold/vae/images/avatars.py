@@ -1,8 +1,8 @@
-"""The embedded default: drawn faces whose eight attributes are known. No face is of anyone.
+"""The embedded data set: drawn faces with eight known attributes; no real person is shown.
 
-The drawings are put together by python_avatars and made pixels by resvg, both without a system's fonts or libraries, so
-that equal attributes give equal bytes. Left out are options that would hide another attribute: hats, hair over the eyes
-or over the clothes, hair with a colour of its own, dark glasses, beards.
+The drawings are composed by python_avatars and rendered by resvg, without system fonts or libraries, so that equal
+attributes give equal bytes. Options that would hide another attribute are left out: hats, hair over the eyes or the
+clothes, hair with a fixed colour, dark glasses, beards.
 """
 
 import io
@@ -26,8 +26,8 @@ from twofold.vae.images.decode import Batch, batch_of
 from twofold.vae.images.items import fingerprint
 from twofold.vae.images.load import FORMAT, Images, read_images, write_images
 
-# python_avatars makes SVG the nameless namespace of everything that this process will ever write as XML; pygal, which
-# writes its own declaration, would then declare it twice (the world map of the trend study).
+# python_avatars registers SVG as the default namespace of all XML that this process writes; pygal, which writes its own
+# declaration, would then declare it twice (the world map of the trend study).
 ElementTree.register_namespace("svg", "http://www.w3.org/2000/svg")
 
 # fmt: off
@@ -82,27 +82,24 @@ FACTORS: dict[str, dict[str, Any]] = {
     },
 }
 # fmt: on
-"""Attribute -> its options in plain words -> what the drawing library calls them."""
-
-Attributes = Mapping[str, str]
-"""One option of each factor."""
+"""Attribute -> name of an option -> the drawing library's option."""
 
 _WINDOW = (28.7, 18.0, 206.6, 206.6)
-"""Left, top, width and height of what is shown of a drawing of 264 x 280 units: a square as wide as 72 of 92 parts of
-it, with the face in its middle, all hair but some tips, and the shoulders."""
+"""Left, top, width and height of the visible part of a drawing of 264 x 280 units: a square of 72/92 of its width with
+the face in its middle, all hair except some tips, and the shoulders."""
 _AT_ONCE = 64
 
 
 def load_avatars(
     config: ImageConfig, *, cache: Path, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Images, pl.DataFrame]:
-    """The avatars that a config asks for, rendered now or taken from the cache; as `load_images`.
+    """The avatars of a config, rendered now or read from the cache, and a table of their attributes.
 
     Returns:
-        The images, and a row for each in the same order: `name` and the eight attributes.
+        The images, as `load_images` returns them, and one row per image: `name` and the eight attributes.
     """
     options = {factor: {word: option.name for word, option in words.items()} for factor, words in FACTORS.items()}
-    # One drawing stands for what is fixed: window, clothes, and the library's own files.
+    # One drawing represents all that is fixed: window, clothes, and the library's own files.
     fixed = _drawing({factor: next(iter(words)) for factor, words in FACTORS.items()}, config.size)
     made_by = pa.__version__, resvg_py.__resvg_version__
     key = fingerprint(["avatars", FORMAT, config.model_dump(), made_by, options, fixed])
@@ -127,7 +124,7 @@ def load_avatars(
 
 
 def draw(seed: int, count: int) -> list[dict[str, str]]:
-    """Attributes drawn independently and uniformly; those of an avatar do not depend on how many are asked for."""
+    """Attributes drawn independently and uniformly; those of an avatar do not depend on `count`."""
     chances = numpy_generator(seed, "avatars").random((count, len(FACTORS)))
     options = [list(words) for words in FACTORS.values()]
     return [
@@ -136,7 +133,7 @@ def draw(seed: int, count: int) -> list[dict[str, str]]:
     ]
 
 
-def render(attributes: Attributes, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
+def render(attributes: Mapping[str, str], size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
     """Pixels of one avatar on white, grey (1 channel) or RGB (3).
 
     Raises:
@@ -148,8 +145,8 @@ def render(attributes: Attributes, size: int, channels: int) -> UInt8[np.ndarray
     return pixels.reshape(size, size, channels)
 
 
-def _drawing(attributes: Attributes, size: int) -> str:
-    """The avatar as SVG that shows the window only, so that it is drawn at its final size and never resized."""
+def _drawing(attributes: Mapping[str, str], size: int) -> str:
+    """The avatar as SVG, clipped to the window, so that it is rendered at its final size and never resized."""
     chosen = {factor: words[attributes[factor]] for factor, words in FACTORS.items()}
     avatar = pa.Avatar(
         style=pa.AvatarStyle.TRANSPARENT,

@@ -1,4 +1,4 @@
-"""Folders that are computed once and kept: whole or not there, shared by runs, made by one process at a time."""
+"""The cache of decoded images: folders built once, complete or absent, by one process at a time."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _CHECKED = 16 * 2**20
 
 
 def default_folder() -> Path:
-    """Where entries are kept unless --cache says otherwise: $TWOFOLD_CACHE, or a folder in the user's cache."""
+    """The cache without --cache: $TWOFOLD_CACHE, or a folder in the user's cache."""
     if chosen := os.environ.get("TWOFOLD_CACHE"):
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
@@ -29,30 +29,29 @@ def default_folder() -> Path:
 
 
 def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
-    """An entry of the cache, built now if it is not there whole.
+    """An entry of the cache, built now unless it is there and complete.
 
-    The entry is built aside and renamed, so that a process that is killed leaves none that looks whole. A second
-    process that wants the same entry waits for the first and takes what it built.
+    The entry is built aside and renamed, so that a killed process leaves no incomplete one. A second process that
+    needs the same entry waits for the first and uses its result.
 
     Args:
-        folder: the cache.
-        key: names the entry; letters and digits that depend on all that `build` depends on.
-        build: writes the entry's files into the empty folder that it is given.
+        key: names the entry: letters and digits, a digest of everything that `build` depends on.
+        build: writes the entry's files into an empty folder.
 
     Returns:
-        The entry's folder; nobody writes there any more.
+        The entry's folder, which is not written to again.
 
     Raises:
         InputError: when the cache can't be written.
     """
     final, aside = folder / "entries" / key, folder / "aside" / key
-    if _whole(final):
+    if _complete(final):
         return final
     try:
         (folder / "locks").mkdir(parents=True, exist_ok=True)
         with FileLock(_lock(folder, key)):
             _remove_dead(folder, key)
-            if not _whole(final):
+            if not _complete(final):
                 shutil.rmtree(final, ignore_errors=True)
                 final.parent.mkdir(exist_ok=True)
                 aside.mkdir(parents=True)
@@ -75,12 +74,12 @@ def _lock(folder: Path, key: str) -> Path:
 
 
 def _facts(path: Path) -> list[int | str]:
-    """Size of a file, and a checksum of its beginning; the whole of a large one would take too long each time."""
+    """Size of a file, and a checksum of its beginning; that of a whole large file would take too long each time."""
     with path.open("rb") as file:
         return [path.stat().st_size, hashlib.blake2b(file.read(_CHECKED), digest_size=16).hexdigest()]
 
 
-def _whole(final: Path) -> bool:
+def _complete(final: Path) -> bool:
     try:
         facts = json.loads((final / MANIFEST).read_text(encoding="utf-8"))
         return all(_facts(final / name) == known for name, known in facts.items())
@@ -89,7 +88,7 @@ def _whole(final: Path) -> bool:
 
 
 def _remove_dead(folder: Path, key: str) -> None:
-    """Removes what killed writers left: whatever lies aside although nobody holds its lock."""
+    """Removes what killed processes left aside: unfinished entries whose lock is free."""
     shutil.rmtree(folder / "aside" / key, ignore_errors=True)
     for aside in folder.glob("aside/*"):
         try:
@@ -100,7 +99,7 @@ def _remove_dead(folder: Path, key: str) -> None:
 
 
 def recall(folder: Path, stamp: Stamp) -> str | None:
-    """The content that `remember` noted of a source, if it has not changed since."""
+    """The content hash that `remember` stored for a source, if the source has not changed since."""
     try:
         noted = json.loads(_note(folder, stamp).read_text(encoding="utf-8"))
         return noted["content"] if noted["fingerprint"] == stamp.fingerprint else None
@@ -109,10 +108,9 @@ def recall(folder: Path, stamp: Stamp) -> str | None:
 
 
 def remember(folder: Path, stamp: Stamp, content: str) -> None:
-    """Notes the content of a source, so that it need not be read again while its stamp stays.
+    """Stores the content hash of a source, so that it need not be read again while its stamp is unchanged.
 
-    Nothing is noted of a source that changed within 2 s of its stamp (see RACY_NS), nor where the cache can only be
-    read; the next time, it is read again.
+    Nothing is stored for a source that changed within 2 s of its stamp (see RACY_NS), or when the cache is read-only.
     """
     if stamp.taken - stamp.newest < RACY_NS:
         return

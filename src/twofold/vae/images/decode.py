@@ -1,4 +1,4 @@
-"""Files as 8-bit pixels of one size: each decoded by its content, in threads, in order; damage is told in words."""
+"""Decoding of image files, in threads and in order, to 8-bit pixels of one size; damage is described in words."""
 
 import contextlib
 import hashlib
@@ -20,7 +20,7 @@ from twofold.vae.images.items import Damage, Item, Skipped, image_kind, is_archi
 
 MAX_PIXELS = 90_000_000
 """A larger image is refused by its header, before it is decoded."""
-# The plugins themselves, not Image.open: it would try formats that nobody asked for, and complain of size its own way.
+# The plugins themselves, not Image.open, which would try other formats and has a size check of its own.
 _READERS: dict[str, Callable[[io.BytesIO], Image.Image]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -40,14 +40,14 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _CUT = re.compile("truncated|end of file|not enough (image )?data|requires a buffer", re.IGNORECASE)
-_SPARE = 4  # a JPEG is decoded at no less than this many times the size that is asked for
+_SPARE = 4  # a JPEG is decoded at no less than this many times the final size
 _CHUNK, _CHUNK_BYTES = 64, 4 * 2**20
 _THREADS = 8  # at most: each may hold an image of MAX_PIXELS
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some images of a source, in its order, and the files in between that gave none."""
+    """Some images of a source, in its order, and the files between them that gave no image."""
 
     names: tuple[str, ...]
     pixels: UInt8[np.ndarray, "k h w c"]
@@ -69,9 +69,9 @@ def pixel_hash(pixels: UInt8[np.ndarray, "h w c"]) -> bytes:
 
 
 def decoded(entries: Iterable[Item | Skipped], config: ImageConfig) -> Generator[Batch, None, None]:
-    """Decodes files in threads (Pillow lets go of the interpreter while it decodes).
+    """Decodes files in threads (Pillow releases the interpreter lock), in order, one batch per chunk of files.
 
-    The files are taken one by one in this thread, a few chunks ahead of the images, which come chunk by chunk in order.
+    This thread reads the iterator of files a few chunks ahead.
     """
     workers = min(_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     pending: deque[Future[Batch]] = deque()
@@ -115,8 +115,8 @@ def _decode_chunk(entries: list[Item | Skipped], config: ImageConfig) -> Batch:
 
 
 @contextlib.contextmanager
-def pillow_quiet() -> Iterator[None]:
-    """Keeps Pillow's warnings of odd files from the user, in every thread: what matters of them is told otherwise."""
+def ignore_pillow_warnings() -> Iterator[None]:
+    """Suppresses Pillow's warnings on odd files, in every thread: files that can't be read are listed as skipped."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
@@ -127,13 +127,12 @@ def decode(data: bytes | np.ndarray, config: ImageConfig) -> UInt8[np.ndarray, "
 
     Args:
         data: a file of a known format, or a row [h, w, c] of an array: uint8, uint16, or floats in [0, 1].
-        config: size, channels and fit.
 
     Returns:
-        Pixels with alpha laid on white and deeper ones scaled to 8 bits; a colour profile is not applied.
+        Pixels on white where transparent, scaled to 8 bits where deeper; a colour profile is not applied.
 
     Raises:
-        Damage: whatever is wrong with the file.
+        Damage: when the file can't be decoded.
     """
     mode = "L" if config.channels == 1 else "RGB"
     try:
@@ -145,8 +144,8 @@ def decode(data: bytes | np.ndarray, config: ImageConfig) -> UInt8[np.ndarray, "
         pixels = np.asarray(_fitted(image, mode, config))
     except Damage:
         raise
-    except Exception as error:  # Pillow leaks whatever its formats stumble over
-        raise Damage(_words(error)) from error
+    except Exception as error:  # Pillow's formats raise exceptions of many types
+        raise Damage(_reason(error)) from error
     return pixels.reshape(config.size, config.size, config.channels)
 
 
@@ -155,7 +154,7 @@ def _opened(data: bytes, size: int) -> Image.Image:
     if kind is None:
         known = "an archive, not an image" if is_archive(data[:512]) else "not an image"
         raise Damage(known if data else "empty file")
-    if kind == "WebP" and int.from_bytes(data[4:8], "little") + 8 > len(data):  # its reader would only say "no"
+    if kind == "WebP" and int.from_bytes(data[4:8], "little") + 8 > len(data):  # its reader gives no reason
         raise Damage("truncated")
     image = _READERS[kind](io.BytesIO(data))
     _check_size(*image.size)
@@ -175,7 +174,7 @@ def _check_size(width: int, height: int) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         turned = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001  (damaged EXIF, which leaks as much as damaged pixels do, costs no image)
+    except Exception:  # noqa: BLE001  (damaged EXIF, which raises as many types, loses no image)
         return image
     return image if turned is None else image.transpose(turned)
 
@@ -201,7 +200,7 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _flat(image: Image.Image, mode: str) -> Image.Image:
-    """The image in `mode`, laid on white where it is transparent."""
+    """The image in `mode`, on white where it is transparent."""
     if image.mode == "F" or image.mode.startswith("I"):
         deep = np.asarray(image)
         grey = _eight_bits(deep)
@@ -217,8 +216,8 @@ def _flat(image: Image.Image, mode: str) -> Image.Image:
 def _eight_bits(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
     """Scales to 0..255.
 
-    uint16 says its own scale. 32-bit integers and floats in files don't: up to 255 they are taken as 8 bits, integers
-    up to 65535 as 16 bits, floats up to 1 as shares.
+    uint16 defines its own scale. 32-bit integers and floats in files don't: values up to 255 are taken as 8 bits,
+    integers up to 65535 as 16 bits, floats up to 1 as fractions.
     """
     if values.dtype == np.uint8:
         return values
@@ -235,8 +234,8 @@ def _eight_bits(values: np.ndarray) -> UInt8[np.ndarray, "..."]:
     return np.rint(values).astype(np.uint8)
 
 
-def _words(error: Exception) -> str:
-    """What an exception of Pillow means; the same for the same file, so without addresses in memory."""
+def _reason(error: Exception) -> str:
+    """The reason that an exception of Pillow stands for; without memory addresses, so equal for equal files."""
     text = str(error).split("\n")[0][:80]
     if isinstance(error, Image.DecompressionBombError):
         return f"too large: {''.join(re.findall('([0-9]+) pixels', text)[:1])} pixels"

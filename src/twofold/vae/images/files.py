@@ -1,4 +1,4 @@
-"""A path as a source of images: what it is, what tells that it has not changed, and the files in it."""
+"""A path as a source of images: its kind, a stamp that detects changes, and the files in it."""
 
 import contextlib
 import hashlib
@@ -34,7 +34,7 @@ from twofold.vae.images.items import (
 
 
 class Stamp(NamedTuple):
-    """What tells, without reading it, that a source has not changed: a hash of names, sizes, modes and times."""
+    """Detects, without reading the files, that a source has changed: a hash of names, sizes, modes and times."""
 
     place: str
     fingerprint: str
@@ -50,20 +50,19 @@ class Source:
     Entries. The files are sorted by name but for a tar's.
     """
 
-    path: Path
     stamp: Stamp
     content: Callable[[], str]
     items: Callable[[], AbstractContextManager[Entries]]
 
 
 def open_source(path: Path) -> Source:
-    """Finds out what a path is, by its first bytes; reads no image.
+    """Determines the kind of a source by its first bytes; reads no image.
 
     Args:
         path: a folder of any depth, a zip, a tar (also compressed), or an array (.npy, .npz).
 
     Raises:
-        DataError: when there is nothing, nothing that may be read, or something that holds no images.
+        DataError: when the path does not exist, can't be read, or is no source of images.
     """
     taken = time.time_ns()
     try:
@@ -91,7 +90,7 @@ def open_source(path: Path) -> Source:
         except OSError as error:
             raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
 
-    return Source(path, stamp, content, partial(items, path))
+    return Source(stamp, content, partial(items, path))
 
 
 def _kind(path: Path, head: bytes) -> tuple[str, Callable[[Path], AbstractContextManager[Entries]]]:
@@ -116,7 +115,7 @@ class _File(NamedTuple):
     path: str
     size: int
     changed: int
-    mode: int  # whoever gives permission to read changes nothing else
+    mode: int  # giving permission to read changes nothing else
 
 
 def _folder(root: Path, taken: int) -> Source:
@@ -139,7 +138,7 @@ def _folder(root: Path, taken: int) -> Source:
     def items() -> Iterator[Entries]:
         yield len(found), (e if isinstance(e, Skipped) else Item(e.name, e.size, partial(_read, e)) for e in found)
 
-    return Source(root, stamp, content, items)
+    return Source(stamp, content, items)
 
 
 def _walk(root: Path) -> Iterator[_File | Skipped]:

@@ -1,4 +1,4 @@
-"""What every source of images hands out: a file by name that may be an image, or one that is none, and why."""
+"""The entries of every source of images: files that may be images, and skipped files with the reason."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 MAX_BYTES = 256 * 2**20
-"""A longer file is no image that anybody meant; nothing is read beyond, whatever an archive claims."""
+"""Longer files are skipped; nothing beyond is read, whatever an archive claims."""
 FORMATS = "PNG, JPEG, WebP, GIF, BMP and TIFF are read"
 HIDDEN = "hidden or system file"
 TWICE = "second file of this name in the archive"
@@ -28,8 +28,8 @@ ZIP = b"PK\x03\x04", b"PK\x05\x06"
 COMPRESSED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0"}
 
 
-class Damage(Exception):  # noqa: N818  (it never leaves the decoding: it becomes a Skipped)
-    """What is wrong with one file, in the words of `Skipped.reason`."""
+class Damage(Exception):  # noqa: N818  (never reaches the user: it becomes a Skipped)
+    """A file that can't be read as an image; its text is `Skipped.reason`."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Item(NamedTuple):
 
     Attributes:
         name: its path within the source, with slashes.
-        size: how many bytes `read` will give, about.
-        read: gives the file's bytes, or an array's row as [h, w, c]; may be called in any thread, raises Damage.
+        size: approximate number of bytes.
+        read: returns the file's bytes, or an array's row as [h, w, c]; may be called in any thread, raises Damage.
     """
 
     name: str
@@ -55,33 +55,33 @@ class Item(NamedTuple):
 
 
 Entries = tuple[int, Iterator[Item | Skipped]]
-"""How many files a source holds (0 where only reading to its end tells), and each of them."""
+"""The number of files of a source (0 where unknown before its end), and each of them."""
 
 
 def image_kind(head: bytes) -> str | None:
-    """The image format that a file's first 12 bytes announce; None for another file."""
+    """The image format by a file's first 12 bytes; None for another file."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     return next((kind for mark, kind in _MARKS.items() if head.startswith(mark)), None)
 
 
 def is_archive(head: bytes) -> bool:
-    """Whether a file's first 512 bytes announce a zip or what `is_tar` knows."""
+    """Whether a file's first 512 bytes are those of a zip, a tar or a compressed file."""
     return head.startswith(ZIP) or is_tar(head)
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a file's first 512 bytes announce a tar; compressed files count, since it may be one of those."""
+    """Whether a file's first 512 bytes are those of a tar or of a compressed file, which may hold one."""
     return head.startswith(tuple(COMPRESSED.values())) or head[257:262] == b"ustar"
 
 
 def shown(name: str) -> str:
-    """A name without the lone surrogates that stand for bytes of no encoding, and that no UTF-8 file takes."""
+    """A name with bytes that are not UTF-8 (lone surrogates) escaped, so that it can be written."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def hidden(name: str) -> bool:
-    """Whether a file is one that systems leave behind and that nobody meant as an image.
+    """Whether a file is hidden or one that an operating system left.
 
     Example:
         >>> [hidden(name) for name in ("a/.git/x.png", "__MACOSX/._a.png", "./a.png")]

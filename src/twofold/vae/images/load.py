@@ -1,4 +1,4 @@
-"""Images in memory, mapped from the cache: preprocessed once, sorted by name; which were skipped, and which train."""
+"""Loading of images: decoded once into the cache, memory-mapped, sorted by name; and their split by hash."""
 
 import hashlib
 import io
@@ -19,12 +19,12 @@ from twofold.engine.errors import DataError, InputError
 from twofold.engine.files import write_bytes, write_json
 from twofold.vae.config import ImageConfig, SplitConfig
 from twofold.vae.images.cache import entry, recall, remember
-from twofold.vae.images.decode import Batch, decoded, pillow_quiet
+from twofold.vae.images.decode import Batch, decoded, ignore_pillow_warnings
 from twofold.vae.images.files import open_source
 from twofold.vae.images.items import FORMATS, HIDDEN, Skipped, fingerprint
 
 FORMAT = 1
-"""Raised whenever the same files would give other pixels or another layout, so that older entries are not used."""
+"""Version of the cache: raised when the same files give other pixels or another layout."""
 _ROWS = 4096
 _SALT = b"twofold split"
 
@@ -58,17 +58,13 @@ def load_images(
     cache: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Images:
-    """The images of a folder, zip, tar or array, decoded now or taken from the cache.
+    """The images of a folder, zip, tar or array, decoded now or read from the cache.
 
     Args:
         path: a folder of any depth, a zip, a tar (also compressed), or an array (.npy, .npz).
-        config: size, channels and fit.
-        strict: refuse the source when a file of it gives no image (but for hidden and system files).
-        cache: folder that decoded images are kept in.
-        progress: told, while decoding, how many files are done, and of how many (0 where a tar's end is not known).
-
-    Returns:
-        The images that could be read.
+        strict: refuse the source when one of its files gives no image (except hidden and system files).
+        cache: folder of decoded images.
+        progress: called while decoding with (files done, files in all); the latter is 0 for a tar.
 
     Raises:
         DataError: when the path is no source of images, holds none, or, if `strict`, one that can't be read.
@@ -81,7 +77,7 @@ def load_images(
         remember(cache, source.stamp, content)
 
     def build(aside: Path) -> None:
-        with pillow_quiet(), source.items() as (total, entries), closing(decoded(entries, config)) as batches:
+        with ignore_pillow_warnings(), source.items() as (total, entries), closing(decoded(entries, config)) as batches:
 
             def counted() -> Iterator[Batch]:
                 done = 0
@@ -112,7 +108,7 @@ def load_images(
 
 
 def duplicates(hashes: UInt8[np.ndarray, "n 16"]) -> Bool[np.ndarray, " n"]:
-    """Which rows have the same pixels as an earlier row.
+    """Marks rows with the same pixels as an earlier row.
 
     Example:
         >>> duplicates(np.repeat(np.array([[7], [5], [7]], dtype=np.uint8), 16, axis=1))
@@ -128,10 +124,10 @@ def _settings(config: ImageConfig) -> dict[str, Any]:
 
 
 def write_images(folder: Path, batches: Iterable[Batch], config: ImageConfig) -> tuple[int, list[Skipped]]:
-    """Writes images into an empty folder, batch by batch in any order: they may be more than fit into memory.
+    """Writes images into an empty folder, batch by batch in any order, so that they need not fit into memory.
 
     Returns:
-        How many there were, and what was skipped.
+        The number of images, and the skipped files.
     """
     names: list[str] = []
     skipped: list[Skipped] = []
@@ -167,7 +163,7 @@ def write_images(folder: Path, batches: Iterable[Batch], config: ImageConfig) ->
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    """The header of a .npy file; numpy pads it so that a longer first axis takes no more room."""
+    """The header of a .npy file, padded by numpy so that a longer first axis takes no more bytes."""
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
@@ -185,7 +181,7 @@ def _reorder(path: Path, order: np.ndarray) -> None:
 
 
 def read_images(folder: Path, source: str) -> Images:
-    """Maps the images that `write_images` wrote into an entry of the cache; `source` names where they come from."""
+    """Memory-maps the images that `write_images` wrote; `source` is the name of their origin."""
     about = json.loads((folder / "images.json").read_text(encoding="utf-8"))
     return Images(
         pixels=np.load(folder / "pixels.npy", mmap_mode="r"),
@@ -199,7 +195,7 @@ def read_images(folder: Path, source: str) -> Images:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the images, ascending, disjoint, together all: to fit the weights, to stop the training, to be scored."""
+    """Rows of the training, validation and test images: ascending, disjoint, together all."""
 
     train: Int64[np.ndarray, " train"]
     validation: Int64[np.ndarray, " validation"]
@@ -207,10 +203,10 @@ class Split:
 
 
 def split_images(hashes: UInt8[np.ndarray, "n 16"], config: SplitConfig) -> Split:
-    """Divides the images by a hash of their hashes, since those themselves may have served to choose or sort the files.
+    """Splits the images by a salted hash of their pixels: an unsalted one may have served to choose or sort the files.
 
-    So adding files moves none of the others to another part, and images with the same pixels are always in the same
-    part. The shares are near to those that the config expects, the nearer the more images there are.
+    Adding files moves no other image to another part, and images with the same pixels are always in the same part. The
+    shares are those of the config in expectation.
 
     Raises:
         InputError: when a part is empty.

@@ -27,6 +27,7 @@ from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, deliver, note, render
 from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig
 from twofold.vae.recipes import RECIPES, departures, recipe
+from twofold.vae.report import wording
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,7 +167,8 @@ def _prepare(
     images, labels = read(flags, flags.config.image)
     split_images(images.hashes, flags.config.split)  # raises when there are too few images
     name = f"vae/{flags.config.recipe}" if what == "run" else f"vae/{what}-{flags.config.recipe}"
-    notes = (departures(flags.config),)
+    departed = departures(flags.config)
+    notes = [wording.departures(departed)] if departed else []
     job = Job(what, command, config, images.digest, name, flags.out, flags.overwrite, notes, device())
     return job, images, labels
 

@@ -1,6 +1,7 @@
 """Named configs. Each recipe's docstring holds its command, its runtime and the expected results."""
 
 from collections.abc import Callable
+from typing import Any
 
 from twofold.engine.errors import InputError
 from twofold.vae.config import LikelihoodConfig, ModelConfig, TrainConfig, VaeConfig
@@ -45,15 +46,19 @@ def recipe(name: str) -> VaeConfig:
     return RECIPES[name]()
 
 
-def departures(config: VaeConfig) -> str | None:
-    """Where a run of the `original` recipe departs from the original study; None for other recipes."""
+def departures(config: VaeConfig) -> list[dict[str, Any]] | None:
+    """Settings of a run of the `original` recipe that the original study does not state; None for other recipes.
+
+    Returns:
+        `setting`, its value in the `original` (None: not stated) and `here`.
+    """
     if config.recipe != "original":
         return None
-    budget = f"{config.train.images:,} images" if config.train.images else f"{config.train.epochs} epochs"
-    return (
-        "The original study's layers can't run as printed: here its second convolution and both transposed ones have "
-        "stride 2 (with output padding 1), and its BatchNorms have the channels of what they normalise, none after the "
-        "last layer. It names no optimiser, no batch size and no number of epochs; here AdamW at "
-        f"{config.train.learning_rate:g}, batches of {config.train.batch_size}, {budget}. It trained on all images; "
-        "here some are held out to stop the training and to be scored."
+    budget = ("train.images", config.train.images) if config.train.images else ("train.epochs", config.train.epochs)
+    here = (
+        ("train.optimiser", "AdamW"),
+        ("train.learning_rate", config.train.learning_rate),
+        ("train.batch_size", config.train.batch_size),
+        budget,
     )
+    return [{"setting": setting, "original": None, "here": value} for setting, value in here]

@@ -75,7 +75,7 @@ def sweep_folder(
     channels: int = 3,
     test: int = 60,
     embedded: bool = True,
-    departures: str | None = None,
+    departures: list[dict[str, Any]] | None = None,
 ) -> Path:
     """Writes all files of a sweep but checkpoints and models; the code collapses from the beta `strongest` on."""
     shape = {"size": size, "channels": channels, "test": test, "embedded": embedded}

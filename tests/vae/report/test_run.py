@@ -12,6 +12,7 @@ from page.reading import Page, check_whole
 from twofold.engine.errors import RunFolderError
 from twofold.engine.files import write_arrays
 from twofold.page import album
+from twofold.vae.recipes import departures, recipe
 from twofold.vae.report import run as report
 from vae.report.showing import ODD_NAMES, change, run_folder
 
@@ -161,9 +162,9 @@ def test_layers_add_up(folder: Path) -> None:
 
 
 def test_departures_from_the_original_study_are_listed(small: Path) -> None:
-    change(small, recipe="original", departures="It <named> no optimiser.")
+    change(small, recipe="original", departures=departures(recipe("original")))
     page = _written(small)
-    assert "It <named> no optimiser." in page.text and page.loads.count("#network") == 2
+    assert "It names no optimiser" in page.text and page.loads.count("#network") == 2
     for figure in ("ii", "iii", "iv", "v"):
         assert f"Figure {figure} of the original study" in page.text
 

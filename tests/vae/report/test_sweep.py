@@ -12,6 +12,7 @@ from page.reading import Page, check_whole
 from page.reading import read as read_html
 from twofold.engine.errors import RunFolderError
 from twofold.page import template
+from twofold.vae.recipes import departures, recipe
 from twofold.vae.report import judgements, plane
 from twofold.vae.report.plane import Weight, weights
 from twofold.vae.report.sweep import SweepView, smaller, write
@@ -39,7 +40,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         likelihood="bernoulli",
         channels=1,
         embedded=False,
-        departures="The original <layers> can't run as printed.",
+        departures=departures(recipe("original")),
     )
     write(made)
     return made
@@ -189,7 +190,7 @@ def test_large_images_are_made_smaller_by_their_means() -> None:
 
 def test_names_and_sources_are_shown_as_they_are(folder: Path, original: Path) -> None:
     page = _page(original)
-    assert "The original <layers> can't run as printed." in page.text and "faces & <more>.zip" in page.text
+    assert "The original study's layers can't run as printed" in page.text and "faces & <more>.zip" in page.text
     assert "RENDERED AVATARS" not in page.text and "RENDERED AVATARS" in _page(folder).text
 
 

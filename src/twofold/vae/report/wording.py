@@ -1,5 +1,7 @@
 """Labels of scores, likelihoods and parts of the split on a page."""
 
+from typing import Any
+
 from twofold.page.words import ScoreWords
 
 SCORES: dict[str, ScoreWords] = {
@@ -68,3 +70,20 @@ BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Training"
 """The sets of images that scores.json holds scores of."""
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 """The parts of the split."""
+
+
+def departures(found: list[dict[str, Any]]) -> str:
+    """Says where a run departs from the original study, for the page and the terminal.
+
+    Args:
+        found: what `recipes.departures` gives.
+    """
+    here = {line["setting"]: line["here"] for line in found}
+    budget = f"{here['train.images']:,} images" if "train.images" in here else f"{here['train.epochs']} epochs"
+    return (
+        "The original study's layers can't run as printed: here its second convolution and both transposed ones have "
+        "stride 2 (with output padding 1), and its BatchNorms have the channels of what they normalise, none after the "
+        f"last layer. It names no optimiser, no batch size and no number of epochs; here {here['train.optimiser']} at "
+        f"{here['train.learning_rate']:g}, batches of {here['train.batch_size']}, {budget}. It trained on all images; "
+        "here some are held out to stop the training and to be scored."
+    )

@@ -18,7 +18,8 @@ from twofold.engine.config import Config, explain
 from twofold.engine.errors import DataError, InputError
 
 WEEK = timedelta(days=7)
-KNOWN = ("flusight",)
+_SHIPPED = resources.files("twofold.hub")
+KNOWN = tuple(sorted(file.name[: -len(".toml")] for file in _SHIPPED.iterdir() if file.name.endswith(".toml")))
 """Hubs whose rules come with the package."""
 Threshold = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 _SEASON = re.compile(r"([0-9]{4})-([0-9]{2})")
@@ -138,7 +139,7 @@ def read_rules(hub: str | Path) -> HubRules:
         '2024-12-27T04:00:00+00:00'
     """
     if hub in KNOWN:
-        content, name = (resources.files("twofold.hub") / f"{hub}.toml").read_bytes(), f"{hub}.toml"
+        content, name = (_SHIPPED / f"{hub}.toml").read_bytes(), f"{hub}.toml"
     elif Path(hub).is_file():
         content, name = Path(hub).read_bytes(), str(hub)
     else:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from twofold.engine.config import Config, short_digest
 from twofold.engine.run import RunFolder, claim
 from twofold.engine.terminal import note
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Job:
     device: str = "cpu"
 
 
-def fill(job: Job, compute: Callable[[RunFolder, Console], None], report: Callable[[Path], object]) -> Path:
+def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Callable[[Path], object]) -> Path:
     """Runs a job unless its folder holds it finished; one that was interrupted is resumed.
 
     Args:
@@ -49,6 +51,8 @@ def fill(job: Job, compute: Callable[[RunFolder, Console], None], report: Callab
     Raises:
         RunFolderError: when the folder can't be claimed; see `engine.run.claim`.
     """
+    from rich.console import Console
+
     out = job.out or Path("runs") / f"{job.name}-{short_digest(job.config, job.data_digest)}"
     console = Console(stderr=True)
     for text in job.notes:

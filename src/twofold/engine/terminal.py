@@ -5,21 +5,23 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_text
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
-def note(console: Console, text: str) -> None:
+
+def note(console: "Console", text: str) -> None:
     """Prints a note."""
     console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
 @contextlib.contextmanager
-def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+def counting(console: "Console", what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on a terminal; nothing elsewhere.
 
     Yields:
@@ -33,8 +35,10 @@ def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def render(table: Table) -> str:
+def render(table: "Table") -> str:
     """The table as text, as wide as the terminal and at least 100 columns."""
+    from rich.console import Console
+
     console = Console(width=max(100, shutil.get_terminal_size().columns), color_system=None)
     with console.capture() as captured:
         console.print(table)

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Column, Table
 
 from twofold import __version__
 from twofold.engine.config import canonical, explain
@@ -31,6 +29,9 @@ from twofold.hub.config import POOL, HubConfig
 from twofold.hub.rules import WEEK, Rules, read_rules, season_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from twofold.hub.season import Replay
     from twofold.hub.submission import Metadata
     from twofold.hub.vintages import Versions
@@ -106,7 +107,7 @@ def backtest(argv: list[str]) -> int:
         notes=replay.notes,
     )
 
-    def compute(folder: RunFolder, console: Console) -> None:
+    def compute(folder: RunFolder, console: "Console") -> None:
         with counting(console, "fits") as advance:
             execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
 
@@ -140,6 +141,8 @@ def fit(argv: list[str]) -> int:
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
     replay = _replay(versions, flags.locations, flags.history, rules)
+    from rich.console import Console
+
     console = Console(stderr=True)
     for text in replay.notes:
         note(console, text)
@@ -262,6 +265,8 @@ def forecast(argv: list[str]) -> int:
     day = _reference_date(flags.reference_date, versions)
     rules = read_rules(flags.hub).season(flags.season or season_of(day))
     replay = _replay(versions, flags.locations, None, rules)
+    from rich.console import Console
+
     console = Console(stderr=True)
     for text in replay.notes:
         note(console, text)
@@ -357,12 +362,14 @@ def validate(argv: list[str]) -> int:
     return BROKEN if found.problems else 0
 
 
-def _table(scores: dict[str, Any]) -> Table:
+def _table(scores: dict[str, Any]) -> "Table":
     """Our models, the baseline, the hub's ensemble and the best of the others, by relative RPS: from `scores.json`."""
     models, shared = scores["models"], scores["common"]
     named = {*scores["ours"], scores["baseline"], scores["ensemble"]}
     title = f"{scores['hub']} {scores['season']}: {len(scores['dates'])} reference dates; default {scores['default']}"
     columns = "forecasts", "coverage", "RPS", "RPS, common", "relative RPS", "log score", "ECE"
+    from rich.table import Column, Table
+
     table = Table(Column("model", no_wrap=True), *columns, title=title)
     for index, (name, row) in enumerate(models.items()):
         if index < _SHOWN or name in named:

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
 from twofold.engine.errors import InputError
 from twofold.engine.flags import parse, word_after
@@ -28,6 +26,9 @@ from twofold.trend.report import wording
 from twofold.trend.walk.config import BacktestConfig
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from twofold.counts.panel import Panel
     from twofold.trend.forecast import Forecaster
 
@@ -63,7 +64,7 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     prepare(panel, flags.config)  # rejects data that does not suit the config before a folder is made
 
-    def compute(folder: RunFolder, console: Console) -> None:
+    def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.trend.run import execute
 
         with progress(console, flags.config.train.epochs) as advance:
@@ -116,7 +117,7 @@ def study(argv: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     check_study(panel, flags.config)  # rejects data that does not suit the grid before a folder is made
 
-    def compute(folder: RunFolder, console: Console) -> None:
+    def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.trend.original.run import execute_study
 
         with counting(console, "settings") as advance:
@@ -164,7 +165,7 @@ def backtest(argv: list[str]) -> int:
     panel = load_panel(flags.data, flags.config.source)
     plan = make_schedule(panel, flags.config)  # rejects data that does not suit the config before a folder is made
 
-    def compute(folder: RunFolder, console: Console) -> None:
+    def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.trend.walk.account import save_scores
         from twofold.trend.walk.models import walk_forward
 
@@ -186,6 +187,8 @@ def backtest(argv: list[str]) -> int:
         f"({len(found['skipped'])} origins skipped)"
     )
     shown = "log_score", "brier_skill", "roc_auc"
+    from rich.table import Table
+
     table = Table("model", *(wording.SCORES[score].label for score in shown), title=title)
     for name, model in sorted(found["models"].items(), key=lambda item: item[1]["active"]["log_score"] or 0.0):
         ends = model["intervals"]["active"]
@@ -250,6 +253,8 @@ def predict(argv: list[str]) -> int:
         text = ranked.write_json() + "\n"
     else:
         columns = "region", "P(up)", "in C", "last date", "target date", "last count"
+        from rich.table import Table
+
         table = Table(*columns, title="Probability of rising")
         for row in ranked.iter_rows(named=True):
             cells = row["region"], f"{row['probability']:.3f}", "yes" if row["in_c"] else "no"
@@ -332,8 +337,10 @@ def _naming(data: Path | None) -> Iterator[None]:
         raise InputError(f"{data}: {error}" if data else str(error)) from error
 
 
-def score_table(title: str, blocks: dict[str, Any]) -> Table:
+def score_table(title: str, blocks: dict[str, Any]) -> "Table":
     """The main scores of several models, the log score with its interval, from blocks like those of `scores.json`."""
+    from rich.table import Table
+
     table = Table("model", "windows", "accuracy", "ROC AUC", "Brier skill", "log score", "interval", "ECE", title=title)
     for part in ("test", "test_active"):
         for name, block in blocks.items():
@@ -347,7 +354,7 @@ def score_table(title: str, blocks: dict[str, Any]) -> Table:
 
 
 @contextlib.contextmanager
-def progress(console: Console, epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
+def progress(console: "Console", epochs: int) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A progress bar for each network, in epochs; none where the output is not a terminal.
 
     Yields:

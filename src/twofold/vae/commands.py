@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from twofold.engine.config import Config, explain
 from twofold.engine.errors import InputError, RunFolderError
@@ -32,6 +29,8 @@ from twofold.vae.report import wording
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
+    from rich.console import Console
+    from rich.table import Table
 
     from twofold.vae.images.load import Images
     from twofold.vae.latent import Autoencoder
@@ -80,7 +79,7 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report."""
     job, images, labels = _prepare(flags, flags.config, "run", command)
 
-    def compute(folder: RunFolder, console: Console) -> None:
+    def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.vae.run import execute
 
         with training_bars(console) as track:
@@ -131,7 +130,7 @@ def sweep(argv: list[str]) -> int:
         raise InputError(f"--{explain(error)}; see `twofold vae sweep --help`") from error
     job, images, labels = _prepare(flags, grid, "sweep", ["twofold", "vae", "sweep", *argv])
 
-    def compute(folder: RunFolder, console: Console) -> None:
+    def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.vae.report import run
         from twofold.vae.sweep import execute_runs, summarise
 
@@ -437,6 +436,8 @@ def read(source: Source, config: ImageConfig) -> tuple["Images", "pl.DataFrame |
     Raises:
         InputError: when there is nothing to read; names file, reason and what to do.
     """
+    from rich.console import Console
+
     from twofold.vae.images.cache import default_folder
     from twofold.vae.images.load import load_images
 
@@ -456,12 +457,14 @@ def read(source: Source, config: ImageConfig) -> tuple["Images", "pl.DataFrame |
 
 
 @contextlib.contextmanager
-def training_bars(console: Console) -> Iterator[Callable[[VaeConfig], "tuple[OnEpoch, OnStep]"]]:
+def training_bars(console: "Console") -> Iterator[Callable[[VaeConfig], "tuple[OnEpoch, OnStep]"]]:
     """A bar of each run's steps, with its last validation loss; nothing where standard error is no terminal.
 
     Yields:
         A function that adds a run's bar and returns what updates it after an epoch and after a step.
     """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     loss = TextColumn("{task.fields[loss]}")
     with Progress(*columns, loss, console=console, disable=not console.is_terminal) as bars:
@@ -488,8 +491,10 @@ _SCORES = (
 )
 
 
-def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> Table:
+def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> "Table":
     """One column per block of `scores.json`, such as its `test`: its scores with their standard errors."""
+    from rich.table import Table
+
     table = Table("score", *blocks, title=title)
     for key, label, digits in _SCORES:
         cells = []
@@ -502,9 +507,11 @@ def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def sweep_table(runs: list[dict[str, Any]]) -> Table:
+def sweep_table(runs: list[dict[str, Any]]) -> "Table":
     """One row per run of `sweep.json`; the negative ELBO is that of beta = 1 in each."""
     heads = "rate", "distortion", "negative ELBO", "bits per dim", "I(x;z)", "active units", "sigma"
+    from rich.table import Table
+
     table = Table("beta", "seed", *heads, title="test images, nats per image; every run on the same ELBO (beta = 1)")
     shown = ("rate_nats", 2), ("distortion_nats", 1), ("negative_elbo_nats", 1), ("bits_per_dim", 4)
     for run in runs:

@@ -1,4 +1,8 @@
-"""Study 1: the calibrated probability that a region's case count rises."""
+"""Study 1: the calibrated probability that a region's case count rises.
+
+In order: `config`, `recipes`, `windows`, `features`, `model`, `train`, `baselines`, `calibrate`, `fit`, `forecast`,
+`judge`, `importance`, `run`; `walk` and `original` build on these; `commands` alone knows `report`.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,8 @@
-"""Study 2: a variational autoencoder on a folder of images, and the effect of its KL term's weight."""
+"""Study 2: a variational autoencoder on a folder of images, and the effect of its KL term's weight.
+
+In order: `config`, `recipes`, `images`, `likelihood`, `objective`, `model`, `score`, `linear`, `train`, `latent`,
+`account`, `pictures`, `run`, `sandwich` (closed forms), `sweep`; `commands` alone knows `report`.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

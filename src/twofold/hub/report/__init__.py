@@ -1,0 +1,1 @@
+"""The page of a hub's backtest: a template beside its view."""

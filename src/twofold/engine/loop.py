@@ -48,6 +48,7 @@ class Plan:
         patience: epochs without a better `validation_loss` before the loop stops.
         steps: steps of the whole run, if schedule and progress are by step; None: they are by epoch.
         averaging: decay per step of the averaged weights, if the state has them.
+        warmup_steps: steps over which the learning rate rises linearly to the schedule's.
     """
 
     epochs: int
@@ -58,13 +59,17 @@ class Plan:
     seed: int
     steps: int | None = None
     averaging: float = 0.0
+    warmup_steps: int = 0
 
     def rate(self, epoch: int, step: int = 0) -> float:
         """Learning rate of an epoch (counted from 1), or of a step (counted from 0) if the plan is by step."""
+        peak = (
+            self.learning_rate * min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else self.learning_rate
+        )
         if self.schedule == "constant":
-            return self.learning_rate
+            return peak
         done, whole = self._place(epoch, step)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done / whole))
+        return peak * 0.5 * (1 + math.cos(math.pi * done / whole))
 
     def progress(self, epoch: int, step: int) -> float:
         """Share of the run before this epoch, or before this step."""
@@ -102,7 +107,7 @@ class TrainState:
         step: finished steps of all epochs.
         unfinished: the epoch that was paused, if one was.
         best: weights of the epoch with the lowest `validation_loss`, if any.
-        best_epoch: that epoch; 0 before the first.
+        best_epoch: that epoch; 0: those before the first step, or none yet.
         best_loss: its validation loss.
     """
 
@@ -128,7 +133,7 @@ class TrainState:
 
     def finished(self, plan: Plan) -> bool:
         """Whether the plan's epochs or its patience are used up."""
-        out_of_patience = self.best_epoch > 0 and self.epoch - self.best_epoch >= plan.patience
+        out_of_patience = self.best is not None and self.epoch - self.best_epoch >= plan.patience
         return self.epoch >= plan.epochs or out_of_patience
 
     def use_best(self) -> int:
@@ -155,7 +160,7 @@ def fit(
     """Trains epoch by epoch, from the given state on.
 
     Args:
-        state: changed in place; complete whenever a record is yielded or the iteration ends, so that the caller may
+        state: changed in place; a parameter group of its optimiser may hold a `share` of the learning rate; complete whenever a record is yielded or the iteration ends, so that the caller may
             save it, stop, or continue.
         batches: an epoch's index tensors, in the order of their use.
         loss: of (module, step): the mean loss of the batch and further means to record. All noise must come from the
@@ -217,7 +222,7 @@ def _train_epoch(
     state.module.train()
     for batch in itertools.islice(batches, len(sizes), None):
         for group in state.optimiser.param_groups:
-            group["lr"] = plan.rate(epoch, state.step)
+            group["lr"] = plan.rate(epoch, state.step) * group.get("share", 1.0)
         value, extra = loss(state.module, Step(batch, generator, plan.progress(epoch, state.step)))
         state.optimiser.zero_grad()
         value.backward()
@@ -242,10 +247,11 @@ def _average(state: TrainState, plan: Plan) -> None:
         return
     decay = min(plan.averaging, (1 + state.step) / (10 + state.step))
     old, new = state.averaged.state_dict(), state.module.state_dict()
-    moving = [name for name, value in old.items() if value.is_floating_point()]
+    fixed = {name for name, weight in state.module.named_parameters() if not weight.requires_grad}
+    moving = [name for name, value in old.items() if value.is_floating_point() and name not in fixed]
     with torch.no_grad():
         get_ema_multi_avg_fn(decay)([old[name] for name in moving], [new[name] for name in moving], 0)
-        for name in old.keys() - set(moving):
+        for name in old.keys() - {*moving, *fixed}:
             old[name].copy_(new[name])
 
 

@@ -1,6 +1,6 @@
 """All settings of the vae study."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from pydantic import Field, model_validator
@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from twofold.engine.config import Config
 
 Fit = Literal["crop", "pad", "stretch"]
-Network = Literal["plain", "original"]
-LikelihoodName = Literal["bernoulli", "gaussian_fixed", "gaussian", "logistic"]
+Network = Literal["linear", "plain", "original"]
+LikelihoodName = Literal["multiscale", "bernoulli", "gaussian_fixed", "gaussian", "logistic"]
 PathName = Literal["linear", "spherical"]
 PATCH = 4
 """Height and width of the plain network's patches, in pixels."""
@@ -18,7 +18,7 @@ PATCH = 4
 class ImageConfig(Config):
     """How images become an array."""
 
-    size: int = Field(default=64, ge=16, le=512, multiple_of=16)
+    size: int = Field(default=64, ge=16, le=512, multiple_of=4)
     """Height and width after preprocessing, in pixels."""
     channels: Literal[1, 3] = 3
     """1: grey, 3: RGB."""
@@ -42,28 +42,40 @@ class SplitConfig(Config):
 class ModelConfig(Config):
     """Encoder and decoder."""
 
-    network: Network = "plain"
-    """`plain`: 4x4 patches, then convolutions of stride 2; `original`: that of the original study, corrected."""
-    latent_dim: int = Field(default=256, ge=1, le=4096)
-    """Length of z."""
+    network: Network = "linear"
+    """`linear`: starts as probabilistic PCA; `plain`: convolutions; `original`: the original study's, corrected."""
+    latent_dim: int = Field(default=0, ge=0, le=4096)
+    """Length of z; 0: chosen on validation images (linear) or 256 (others)."""
     width: int = Field(default=64, ge=4, le=512)
     """Channels of a patch, doubled by each stage (plain)."""
     depth: int = Field(default=1, ge=0, le=5)
     """Stages after the patches, each of which halves the image (plain)."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _length_of_z(cls, given: Any) -> Any:
+        """Only the linear network chooses its length; the others have one of their own."""
+        if isinstance(given, dict) and given.get("network", "linear") != "linear" and not given.get("latent_dim"):
+            return given | {"latent_dim": 256}
+        return given
+
 
 def stride(config: ModelConfig) -> int:
     """Total stride of a network's encoder, in pixels."""
-    return 4 if config.network == "original" else PATCH * 2**config.depth
+    return PATCH * 2**config.depth if config.network == "plain" else 4
 
 
 class LikelihoodConfig(Config):
     """Distribution of the pixels given the decoder's output."""
 
-    name: LikelihoodName = "gaussian"
-    """`gaussian`: one learned sigma; `gaussian_fixed`; `logistic`: discretised, learned scale; `bernoulli`."""
+    name: LikelihoodName = "multiscale"
+    """`multiscale`: each pixel given others; `gaussian`, `gaussian_fixed`, `logistic`, `bernoulli`: independent."""
+    width: int = Field(default=32, ge=4, le=512)
+    """Channels of each step's network (multiscale)."""
+    depth: int = Field(default=1, ge=0, le=8)
+    """Blocks of each step's network (multiscale)."""
     sigma: float = Field(default=0.1, gt=0.0, le=10.0)
-    """Standard deviation of a pixel in [0, 1]: fixed for `gaussian_fixed`, else the initial value."""
+    """Standard deviation of a pixel in [0, 1]: fixed for `gaussian_fixed`, else the initial value (not multiscale)."""
 
 
 class ObjectiveConfig(Config):
@@ -80,21 +92,23 @@ class ObjectiveConfig(Config):
 class TrainConfig(Config):
     """How the network is trained."""
 
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=6, ge=1)
     """Passes over the training images, at most."""
     images: int = Field(default=0, ge=0)
     """Budget in training images seen, instead of epochs; 0: the budget is `epochs`."""
-    batch_size: int = Field(default=32, ge=2)
+    batch_size: int = Field(default=16, ge=2)
     """Images per batch."""
-    learning_rate: float = Field(default=1e-3, gt=0.0)
-    """Peak learning rate of AdamW."""
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    """Peak learning rate of AdamW; parameters that start in closed form have a fiftieth of it."""
+    warmup_steps: int = Field(default=50, ge=0)
+    """Steps over which the learning rate rises linearly to its peak."""
     weight_decay: float = Field(default=0.0, ge=0.0)
     """AdamW's decoupled weight decay of the weights of convolutions and linear layers."""
-    clip_norm: float = Field(default=1000.0, gt=0.0)
+    clip_norm: float = Field(default=10_000.0, gt=0.0)
     """Gradient norm is clipped to this."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning-rate schedule over the steps."""
-    ema: float = Field(default=0.999, ge=0.0, lt=1.0)
+    ema: float = Field(default=0.9975, ge=0.0, lt=1.0)
     """Decay per step of the averaged weights that are validated and kept; 0: no averaging."""
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss before the training stops."""
@@ -138,6 +152,21 @@ class VaeConfig(Config):
             raise ValueError(
                 f"image.size must be a multiple of {stride(self.model)} for model.depth {self.model.depth}, "
                 f"got {self.image.size}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_fits_network(self) -> "VaeConfig":
+        network, name = self.model.network, self.likelihood.name
+        if name == "multiscale" and network != "linear":
+            raise ValueError(
+                f"likelihood.name multiscale needs a picture to start from, so model.network linear, got {network}; "
+                "choose gaussian or logistic for this network"
+            )
+        if name == "bernoulli" and network == "linear":
+            raise ValueError(
+                "likelihood.name bernoulli takes logits, which model.network linear doesn't give; choose multiscale, "
+                "gaussian or logistic"
             )
         return self
 

@@ -93,7 +93,7 @@ class Bernoulli(Likelihood):
         return None
 
 
-class _Scaled(Likelihood):
+class Scaled(Likelihood):
     """One sigma for all pixels, fixed or learned: log sigma = `GAIN` x `raw`."""
 
     def __init__(self, config: LikelihoodConfig) -> None:
@@ -102,6 +102,11 @@ class _Scaled(Likelihood):
         raw = torch.tensor(math.log(config.sigma) / GAIN, dtype=torch.float64)
         # A scalar tensor combines with tensors of any type on any device, so a fixed one needs no buffer.
         self.raw = raw if config.name == "gaussian_fixed" else nn.Parameter(raw.float())
+
+    @torch.no_grad()
+    def set_sigma(self, sigma: float) -> None:
+        """Sets the standard deviation of a pixel, where 1 is white."""
+        self.raw.fill_(math.log(sigma) / GAIN)
 
     @property
     def log_sigma(self) -> Float[Tensor, ""]:
@@ -114,7 +119,7 @@ class _Scaled(Likelihood):
         return math.exp(float(self.log_sigma.detach()))
 
 
-class Gaussian(_Scaled):
+class Gaussian(Scaled):
     """A normal distribution around each decoded pixel.
 
     A learned sigma converges to the root of the mean squared error, which sets the weight of distortion against rate.
@@ -132,7 +137,7 @@ class Gaussian(_Scaled):
 
     def bin_nll(self, output: Pixels, x: Pixels) -> Nats:
         """As `Likelihood.bin_nll`, in float64: differences of logs of the distribution function need it."""
-        level = _level(x.double())
+        level = level_of(x.double())
         precision = torch.exp(-self.log_sigma.double())
         low = torch.where(level == 0, -math.inf, ((level - 0.5) / STEPS - output) * precision)
         high = torch.where(level == STEPS, math.inf, ((level + 0.5) / STEPS - output) * precision)
@@ -143,27 +148,15 @@ class Gaussian(_Scaled):
         return -_by_image(up_to + _log1mexp(up_to - torch.special.log_ndtr(low)))
 
 
-class DiscretisedLogistic(_Scaled):
+class DiscretisedLogistic(Scaled):
     """The mass that a logistic distribution around each decoded pixel puts on the pixel's level.
 
-    The scale is s = sigma sqrt(3) / pi. With a and b the edges of a bin in scales from the mean and w = b - a,
-
-        sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(-w)),
-
-    whose factors are all taken as logs: no difference is ever formed.
-
-    Source:
-        Salimans, Karpathy, Chen & Kingma (2017), PixelCNN++, ICLR, equation 2 (with one component).
+    The scale is s = sigma sqrt(3) / pi.
     """
 
     def nll(self, output: Pixels, x: Pixels) -> Nats:
         """Negative log mass of each image's levels, in nats."""
-        level = _level(x)
-        precision = torch.exp(-self.log_sigma) * LOGISTIC_DEVIATION
-        below = logsigmoid(((level + 0.5) / STEPS - output) * precision)
-        above = logsigmoid((output - (level - 0.5) / STEPS) * precision)
-        inner = below + above + _log1mexp(precision / STEPS)
-        return -_by_image(torch.where(level == 0, below, torch.where(level == STEPS, above, inner)))
+        return -_by_image(logistic_log_mass(level_of(x), output, torch.exp(-self.log_sigma) * LOGISTIC_DEVIATION))
 
     def bin_nll(self, output: Pixels, x: Pixels) -> Nats:
         """The same as `nll`."""
@@ -177,7 +170,30 @@ def make_likelihood(config: LikelihoodConfig) -> Likelihood:
     return DiscretisedLogistic(config) if config.name == "logistic" else Gaussian(config)
 
 
-def _level(x: Pixels) -> Pixels:
+def logistic_log_mass(level: Tensor, centre: Tensor, precision: Tensor) -> Tensor:
+    """Log of the mass that a logistic distribution puts on a level, from half a level below to half a level above.
+
+    With a and b the edges of a bin in scales from the centre and w = b - a,
+
+        sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - exp(-w)),
+
+    whose factors are all taken as logs: no difference is ever formed. Levels 0 and 255 take the tails.
+
+    Args:
+        level: 0 to 255.
+        centre: of the distribution, where 1 is level 255.
+        precision: 1 / scale.
+
+    Source:
+        Salimans, Karpathy, Chen & Kingma (2017), PixelCNN++, ICLR, equation 2 (with one component).
+    """
+    below = logsigmoid(((level + 0.5) / STEPS - centre) * precision)
+    above = logsigmoid((centre - (level - 0.5) / STEPS) * precision)
+    inner = below + above + _log1mexp(precision / STEPS)
+    return torch.where(level == 0, below, torch.where(level == STEPS, above, inner))
+
+
+def level_of(x: Tensor) -> Tensor:
     """The nearest of the 256 levels, 0 to 255."""
     return (STEPS * x).round().clamp(0, STEPS)
 

@@ -16,7 +16,9 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.run import require_done
 from twofold.vae.config import PATCH, ModelConfig, VaeConfig, stride
-from twofold.vae.likelihood import make_likelihood
+from twofold.vae.likelihood import Likelihood, make_likelihood
+from twofold.vae.multiscale import Multiscale, Step
+from twofold.vae.principal import PrincipalDecoder, PrincipalEncoder
 
 MODEL = "model.safetensors"
 LOGVAR_BOUND = 10.0
@@ -31,9 +33,14 @@ class Vae(nn.Module):
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
-        parts = _original if config.model.network == "original" else _plain
-        self.encoder, self.decoder = parts(config.model, config.image.channels, config.image.size)
-        self.likelihood = make_likelihood(config.likelihood)
+        channels, size = config.image.channels, config.image.size
+        self.encoder, self.decoder = _NETWORKS[config.model.network](config.model, channels, size)
+        self.bounded = config.model.network != "linear"
+        self.likelihood: Likelihood = (
+            Multiscale(channels, config.likelihood.width, config.likelihood.depth)
+            if config.likelihood.name == "multiscale"
+            else make_likelihood(config.likelihood)
+        )
 
     @classmethod
     def seeded(cls, config: VaeConfig, seed: int) -> "Vae":
@@ -48,8 +55,14 @@ class Vae(nn.Module):
         self, x: Float[Tensor, "batch channels h w"]
     ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
         """Mean and log variance of the posterior q(z|x), a normal distribution with independent units."""
-        mu, logvar = self.encoder(x).chunk(2, dim=1)
-        return mu, LOGVAR_BOUND * torch.tanh(logvar / LOGVAR_BOUND)
+        return self.posterior(self.encoder(x))
+
+    def posterior(
+        self, output: Float[Tensor, "batch twice_latent"]
+    ) -> tuple[Float[Tensor, "batch latent"], Float[Tensor, "batch latent"]]:
+        """Mean and log variance of q(z|x) from the output of an encoder."""
+        mu, logvar = output.chunk(2, dim=1)
+        return mu, LOGVAR_BOUND * torch.tanh(logvar / LOGVAR_BOUND) if self.bounded else logvar
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch channels h w"]:
         """The likelihood's parameters: logits for Bernoulli, else each pixel's mean in units of [0, 1], unclipped."""
@@ -118,6 +131,15 @@ def _original(config: ModelConfig, channels: int, size: int) -> tuple[nn.Sequent
     return encoder, decoder
 
 
+def _linear(config: ModelConfig, channels: int, size: int) -> tuple[PrincipalEncoder, PrincipalDecoder]:
+    """Probabilistic PCA of the whole image, set by `start`."""
+    decoder = PrincipalDecoder(config.latent_dim, channels, size)
+    return PrincipalEncoder(config.latent_dim, decoder), decoder
+
+
+_NETWORKS = {"linear": _linear, "plain": _plain, "original": _original}
+
+
 def as_input(pixels: UInt8[np.ndarray, "batch h w channels"], device: torch.device) -> Tensor:
     """Pixels as the network's input: [batch, channels, h, w] in [0, 1], channels last in memory."""
     owned = pixels if pixels.flags.writeable else pixels.copy()  # torch warns of memory that it must not write to
@@ -129,14 +151,14 @@ def layers(vae: Vae, channels: int, size: int) -> list[dict[str, Any]]:
     """All layers in order, with shapes found by passing one blank image.
 
     Returns:
-        For each its `part` (`encoder` or `decoder`), its `layer`, such as "Conv2d 3→32 4×4 stride 2", the `shape` of
-        its output without the batch, and its number of learned `parameters`.
+        For each its `part` (`encoder`, `decoder` or `likelihood`), its `layer`, such as "Conv2d 3→32 4×4 stride 2", the
+        `shape` of its output without the batch, and its number of learned `parameters`.
     """
     table = []
     vae.eval()
     signal: Tensor = next(vae.parameters()).new_zeros(1, channels, size, size)
     for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
-        for module in network:
+        for module in network if isinstance(network, nn.Sequential) else [network]:
             signal, name = module(signal), type(module).__name__
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 kernel = "×".join(map(str, module.kernel_size))
@@ -146,6 +168,12 @@ def layers(vae: Vae, channels: int, size: int) -> list[dict[str, Any]]:
             learned = sum(parameter.numel() for parameter in module.parameters())
             table.append({"part": part, "layer": name, "shape": tuple(signal.shape[1:]), "parameters": learned})
         signal = signal[:, : signal.shape[1] // 2]
+    steps = vae.likelihood.steps if isinstance(vae.likelihood, Multiscale) else []
+    for number, step in enumerate(steps, 1):
+        assert isinstance(step, Step)
+        side = size // 4 if number <= 3 else size // 2
+        shape, learned = (step.groups * channels, side, side), sum(each.numel() for each in step.parameters())
+        table.append({"part": "likelihood", "layer": f"step {number}", "shape": shape, "parameters": learned})
     return table
 
 

@@ -62,7 +62,7 @@ def execute(
     path, device = folder.path, pick_device(config.train.device)
     split = split_images(images.hashes, config.split)
     trained = train(images, split, config, device, checkpoints=path / "checkpoint", on_epoch=log, on_step=on_step)
-    vae = trained.vae
+    vae, config = trained.vae, trained.config
     save_vae(vae, config, path)
     test, found = score_test(vae, images, split.test, config)
     arrays = pictures(Autoencoder(vae, config), images, split, found.mu, found.kl_units)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,17 +19,22 @@ from torch import Tensor, nn
 
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
-from twofold.engine.seed import seed_for, torch_generator
+from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
+from twofold.vae.multiscale import Multiscale
 from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
+from twofold.vae.score import evaluate
+from twofold.vae.start import Choice, Started, begin
 
 AT_ONCE = 256
 """Batch size wherever no gradient is needed."""
 SAVING_SHARE = 0.03
 """Largest share of the time spent on writing checkpoints."""
 SECONDS_BETWEEN_SAVES = 5.0
+CLOSED_FORM_SHARE = 0.02
+"""Share of the learning rate for what starts in closed form: at the full one its first steps lose what it has."""
 
 OnEpoch = Callable[[Record], None]
 OnStep = Callable[[int, int], None]
@@ -37,14 +43,26 @@ OnStep = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with the averaged weights of its best epoch, in evaluation mode, and the history of its training."""
+    """A network with the averaged weights of its best epoch, in evaluation mode, and the history of its training.
+
+    Attributes:
+        config: the run's, with the length of z; that of probabilistic PCA where the training fell back to it.
+        history: one record per epoch.
+        best_epoch: 0 where a start in closed form was better than every epoch.
+        stopped_early: whether patience ended the training before its budget did.
+        choice: what a closed-form start was chosen to be.
+        start: the validation of such a start.
+        fell_back: whether probabilistic PCA was better on validation images and took the network's place.
+    """
 
     vae: Vae
+    config: VaeConfig
     history: list[Record]
-    """One record per epoch."""
     best_epoch: int
     stopped_early: bool
-    """Whether patience ended the training before its budget did."""
+    choice: Choice | None
+    start: Record | None
+    fell_back: bool
 
     @property
     def images_seen(self) -> int:
@@ -76,24 +94,27 @@ def train(
         NonFiniteLossError: when the loss is no longer finite.
         KeyboardInterrupt: passed on once the state is saved.
     """
-    vae, settings = Vae.seeded(config, seed_for(config.seed, "weights")).to(device), config.train
-    groups = [
-        {"params": [weight for weight in vae.parameters() if weight.ndim > 1]},
-        {"params": [weight for weight in vae.parameters() if weight.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    began = begin(images, split, config, device, checkpoints)
+    vae, config, settings = began.vae, began.config, config.train
+    optimiser = torch.optim.AdamW(
+        _groups(vae), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
     state = TrainState(vae, optimiser, copy.deepcopy(vae) if settings.ema else None)
     path = checkpoints / "state.safetensors"
+    start = None
+    if began.choice:  # a start in closed form may be better than all that training makes of it
+        start = validate(vae.eval(), images, split.validation, config, 0.0)
+        state.best, state.best_loss = copy.deepcopy(vae.state_dict()), start["validation_loss"]
     load_state(state, path)
     for record in state.history:
         on_epoch(record)
-    plan, batches = _plan(split.train, config)
-    loss = make_loss(images, config, device)
+    plan, in_an_epoch, batches = _plan(split.train, began)
+    loss = make_loss(images, began, split.train, device)
 
     def monitor(module: nn.Module) -> Record:
         assert isinstance(module, Vae)
-        whole, rest = divmod(state.step, steps_an_epoch(len(split.train), settings.batch_size))
-        seen = {"images": whole * len(split.train) + rest * settings.batch_size}
+        whole, rest = divmod(state.step, in_an_epoch)
+        seen = {"images": min(whole * len(split.train) + rest * settings.batch_size, (whole + 1) * len(split.train))}
         return seen | validate(module, images, split.validation, config, plan.progress(state.epoch + 1, state.step))
 
     with _interruptible() as interrupted:
@@ -107,21 +128,53 @@ def train(
         while not state.finished(plan):
             for record in fit(state, plan, batches, loss, monitor, pause=pause):
                 on_epoch(record)
-            began = time.monotonic()
+            before = time.monotonic()
             save_state(state, path)
             saved = time.monotonic()
-            cost = saved - began
+            cost = saved - before
             if interrupted.is_set():
                 raise KeyboardInterrupt
     best_epoch = state.use_best()
-    assert isinstance(state.measured, Vae)
-    return Trained(state.measured.eval(), state.history, best_epoch, state.epoch < plan.epochs)
+    vae = state.measured
+    assert isinstance(vae, Vae)
+    fell_back = False
+    if began.linear and config.objective.beta == 1.0:
+        kept = state.history[best_epoch - 1] if best_epoch else start
+        assert kept is not None
+        other, other_config = began.linear
+        fell_back = (
+            linear_nats(other, images, split.validation, config)
+            < kept["validation_rate"] + kept["validation_distortion"]
+        )
+        if fell_back:
+            vae, config = other, other_config
+    stopped_early = state.epoch < plan.epochs
+    return Trained(vae.eval(), config, state.history, best_epoch, stopped_early, began.choice, start, fell_back)
 
 
-def _plan(rows: Int64[np.ndarray, " train"], config: VaeConfig) -> tuple[Plan, Callable[[int], Iterable[Tensor]]]:
-    """The budget in epochs and steps, and each epoch's batches; a budget in images may end within an epoch."""
-    settings = config.train
-    in_an_epoch = steps_an_epoch(len(rows), settings.batch_size)
+def _groups(vae: Vae) -> list[dict[str, Any]]:
+    """The learned weights: those of layers, which decay, the others, and those that start in closed form."""
+    likelihood = vae.likelihood
+    closed = likelihood.closed_form() if isinstance(likelihood, Multiscale) else []
+    special = {id(weight) for weight in closed}
+    learned = [weight for weight in vae.parameters() if weight.requires_grad and id(weight) not in special]
+    groups: list[dict[str, Any]] = [
+        {"params": [weight for weight in learned if weight.ndim > 1]},
+        {"params": [weight for weight in learned if weight.ndim <= 1], "weight_decay": 0.0},
+        {"params": closed, "weight_decay": 0.0, "share": CLOSED_FORM_SHARE},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def _plan(rows: Int64[np.ndarray, " train"], began: Started) -> tuple[Plan, int, Callable[[int], Iterable[Tensor]]]:
+    """The budget in epochs and steps, the steps of an epoch, and each epoch's batches.
+
+    A budget in images may end within an epoch. A batch holds images of one fold only.
+    """
+    config = began.config
+    settings, indices, folds = config.train, torch.from_numpy(rows), torch.from_numpy(began.fold_of)
+    sizes = torch.bincount(folds).tolist()
+    in_an_epoch = sum(steps_an_epoch(size, settings.batch_size) for size in sizes)
     steps = settings.epochs * in_an_epoch
     if settings.images:
         steps = math.ceil(settings.images / settings.batch_size)
@@ -134,16 +187,25 @@ def _plan(rows: Int64[np.ndarray, " train"], config: VaeConfig) -> tuple[Plan, C
         seed=config.seed,
         steps=steps,
         averaging=settings.ema,
+        warmup_steps=settings.warmup_steps,
     )
-    indices = torch.from_numpy(rows)
 
     def batches(epoch: int) -> Iterable[Tensor]:
-        order = indices[torch.randperm(len(indices), generator=torch_generator(config.seed, "shuffle", epoch))]
-        ends = itertools.pairwise([*range(0, in_an_epoch * settings.batch_size, settings.batch_size), len(order)])
-        left = steps - (epoch - 1) * in_an_epoch
-        return (order[start:end] for start, end in itertools.islice(ends, left))
+        generator = torch_generator(config.seed, "shuffle", epoch)
+        order = torch.randperm(len(indices), generator=generator)
+        found: list[Tensor] = []
+        for fold, size in enumerate(sizes):
+            part = indices[order[folds[order] == fold]]
+            ends = [
+                *range(0, steps_an_epoch(size, settings.batch_size) * settings.batch_size, settings.batch_size),
+                size,
+            ]
+            found += [part[start:end] for start, end in itertools.pairwise(ends)]
+        if len(sizes) > 1:
+            found = [found[at] for at in torch.randperm(len(found), generator=generator).tolist()]
+        return found[: steps - (epoch - 1) * in_an_epoch]
 
-    return plan, batches
+    return plan, in_an_epoch, batches
 
 
 def steps_an_epoch(images: int, batch_size: int) -> int:
@@ -151,14 +213,18 @@ def steps_an_epoch(images: int, batch_size: int) -> int:
     return max(1, math.ceil((images - 1) / batch_size))
 
 
-def make_loss(images: Images, config: VaeConfig, device: torch.device) -> Loss:
+def make_loss(images: Images, began: Started, rows: Int64[np.ndarray, " train"], device: torch.device) -> Loss:
     """A function that computes distortion + beta x rate of a batch, and both terms."""
+    config, fold_by_row = began.config, dict(zip(rows.tolist(), began.fold_of.tolist(), strict=True))
 
     def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         assert isinstance(module, Vae)
         x = as_input(images.pixels[step.rows.numpy()], device)
-        mu, logvar = module.encode(x)
-        output = module.decode(reparameterise(mu, logvar, step.generator))
+        encoder, decoder = module.encoder, module.decoder
+        if began.folds:
+            encoder, decoder = began.folds[fold_by_row[int(step.rows[0])]]
+        mu, logvar = module.posterior(encoder(x))
+        output = decoder(reparameterise(mu, logvar, step.generator))
         beta = beta_now(config.objective, step.progress)
         free_nats = config.objective.free_nats
         return loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=free_nats)
@@ -194,6 +260,16 @@ def validate(
         "beta_now": beta_now(objective, progress),
         "sigma": vae.likelihood.sigma,
     }
+
+
+@torch.no_grad()
+def linear_nats(vae: Vae, images: Images, rows: Int64[np.ndarray, " validation"], config: VaeConfig) -> float:
+    """Mean negative ELBO of the images' levels in nats, with one sample of z each."""
+    generator = torch_generator(config.seed, "validation")
+    batches = batches_of(images, rows, next(vae.parameters()).device, AT_ONCE)
+    bits = evaluate(vae, batches, 1, generator).bits
+    assert bits is not None
+    return float(bits.mean()) * images.pixels[0].size * math.log(2.0)
 
 
 @contextlib.contextmanager

@@ -48,7 +48,8 @@ def tiny(**groups: Any) -> VaeConfig:
     settings: dict[str, Any] = {
         "image": {"size": SIZE, "avatars": 12},
         "split": {"validation_fraction": 0.2, "test_fraction": 0.2},
-        "model": {"latent_dim": 3, "width": 4, "depth": 1},
+        "model": {"network": "plain", "latent_dim": 3, "width": 4, "depth": 1},
+        "likelihood": {"name": "gaussian"},
         "train": {"epochs": 2, "batch_size": 16, "device": "cpu"},
         "score": {"samples": 1, "iw_samples": 3, "iw_images": 5},
     }

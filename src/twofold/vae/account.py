@@ -1,6 +1,7 @@
 """The values of `scores.json`: data, model, training, scores of each part, linear baseline, memorisation."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, 
     }
 
 
-def describe_model(vae: Vae, config: VaeConfig) -> dict[str, Any]:
-    """Network, likelihood and loss; the effective weight of the rate is beta times sigma^2."""
+def describe_model(vae: Vae, config: VaeConfig, trained: Trained) -> dict[str, Any]:
+    """Network, its start, likelihood and loss; the effective weight of the rate is beta times sigma^2."""
     sigma, objective = vae.likelihood.sigma, config.objective
     return {
         "model": {
@@ -60,6 +61,8 @@ def describe_model(vae: Vae, config: VaeConfig) -> dict[str, Any]:
             "latent_dim": config.model.latent_dim,
             "parameters": sum(parameter.numel() for parameter in vae.parameters()),
             "layers": layers(vae, config.image.channels, config.image.size),
+            "start": asdict(trained.choice) if trained.choice else None,
+            "fell_back": trained.fell_back,
         },
         "likelihood": {"name": vae.likelihood.name, "is_density": vae.likelihood.is_density, "sigma": sigma},
         "objective": objective.model_dump(mode="json")

@@ -84,10 +84,22 @@ class Autoencoder:
         """Images decoded from the means of their posteriors."""
         return self.decode(self.encode(x))
 
-    def sample(self, number: int, seed: int = 0) -> Decoded:
-        """Images decoded from samples of the prior p(z)."""
-        draws = torch.randn(number, self.config.model.latent_dim, generator=torch_generator(seed, "prior"))
-        return self.decode(draws.numpy())
+    def sample(self, number: int, seed: int = 0, temperature: float = 0.0) -> Decoded:
+        """Images of samples of the prior p(z).
+
+        Args:
+            temperature: of the noise of p(x|z): 0 gives its mean, 1 a draw of it.
+        """
+        z = torch.randn(number, self.config.model.latent_dim, generator=torch_generator(seed, "prior"))
+        if not temperature:
+            return self.decode(z.numpy())
+        generator = torch_generator(seed, "pixels")
+        with torch.no_grad():
+            parts = [
+                self.vae.likelihood.draw(self.vae.decode(part), generator, temperature)
+                for part in z.to(self._device).split(AT_ONCE)
+            ]
+        return torch.cat(parts).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     def interpolate(
         self, start: ImageArray, end: ImageArray, steps: int, path: PathName = "linear"

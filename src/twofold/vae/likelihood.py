@@ -53,6 +53,10 @@ class Likelihood(nn.Module, ABC):
         """The image to show, in [0, 1]."""
         return output.clamp(0.0, 1.0)
 
+    @abstractmethod
+    def draw(self, output: Pixels, generator: torch.Generator, temperature: float) -> Pixels:
+        """An image drawn from p(x|z), in [0, 1]; its noise is multiplied by the temperature, from 0 to 1."""
+
     @property
     @abstractmethod
     def sigma(self) -> float | None:
@@ -86,6 +90,10 @@ class Bernoulli(Likelihood):
     def mean(self, output: Pixels) -> Pixels:
         """Probability of white."""
         return torch.sigmoid(output)
+
+    def draw(self, output: Pixels, generator: torch.Generator, temperature: float) -> Pixels:
+        """The mean at every temperature: a draw would be black and white."""
+        return self.mean(output)
 
     @property
     def sigma(self) -> None:
@@ -130,6 +138,11 @@ class Gaussian(Scaled):
 
     is_density = True
 
+    def draw(self, output: Pixels, generator: torch.Generator, temperature: float) -> Pixels:
+        """The mean with normal noise."""
+        noise = torch.randn(output.shape, generator=generator, device=generator.device).to(output)
+        return (output + temperature * self.sigma * noise).clamp(0.0, 1.0)
+
     def nll(self, output: Pixels, x: Pixels) -> Nats:
         """Negative log density of each image, in nats."""
         standard = (x - output) * torch.exp(-self.log_sigma)
@@ -153,6 +166,11 @@ class DiscretisedLogistic(Scaled):
 
     The scale is s = sigma sqrt(3) / pi.
     """
+
+    def draw(self, output: Pixels, generator: torch.Generator, temperature: float) -> Pixels:
+        """The mean with logistic noise."""
+        noise = logistic_noise(output, generator)
+        return (output + temperature * self.sigma / LOGISTIC_DEVIATION * noise).clamp(0.0, 1.0)
 
     def nll(self, output: Pixels, x: Pixels) -> Nats:
         """Negative log mass of each image's levels, in nats."""
@@ -191,6 +209,11 @@ def logistic_log_mass(level: Tensor, centre: Tensor, precision: Tensor) -> Tenso
     above = logsigmoid((centre - (level - 0.5) / STEPS) * precision)
     inner = below + above + _log1mexp(precision / STEPS)
     return torch.where(level == 0, below, torch.where(level == STEPS, above, inner))
+
+
+def logistic_noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Draws of the logistic distribution of scale 1, in the shape and on the device of a tensor."""
+    return torch.logit(torch.rand(like.shape, generator=generator, device=generator.device), eps=1e-6).to(like)
 
 
 def level_of(x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twofold.vae.likelihood import STEPS, Likelihood, Nats, Pixels, level_of, logistic_log_mass
+from twofold.vae.likelihood import STEPS, Likelihood, Nats, Pixels, level_of, logistic_log_mass, logistic_noise
 
 WINDOW = 5
 """Height and width of the neighbourhood that predicts a pixel linearly."""
@@ -144,9 +144,8 @@ class Step(nn.Module):
         errors, residuals, drawn = [], [], []
         for channel in range(self.channels):
             centre, log_scale = parameters.given(channel, errors, residuals)
-            uniform = torch.rand(centre.shape, generator=generator, device=generator.device).to(centre)
-            noise = torch.logit(uniform, eps=1e-6)
-            value = level_of(centre + temperature * log_scale.exp() * noise) / STEPS
+            noise = temperature * log_scale.exp() * logistic_noise(centre, generator)
+            value = level_of(centre + noise) / STEPS
             errors.append(value - parameters.centre[channel])
             residuals.append(value - centre)
             drawn.append(value)

@@ -94,8 +94,9 @@ def _map(images: Images, test: Int64[np.ndarray, " test"], mu: Float[np.ndarray,
         pca = PCA(2, random_state=0).fit(mu)
         xy, explained = pca.transform(mu[shown]), pca.explained_variance_ratio_
     pixels = images.pixels[test[shown]]
-    block = pixels.shape[1] // THUMB
-    thumbs = pixels.reshape(len(shown), THUMB, block, THUMB, block, -1).mean(axis=(2, 4))
+    size = pixels.shape[1]
+    block = max(number for number in range(1, size // THUMB + 1) if size % number == 0)
+    thumbs = pixels.reshape(len(shown), size // block, block, size // block, block, -1).mean(axis=(2, 4))
     return {
         "map_xy": xy,
         "map_explained": explained,

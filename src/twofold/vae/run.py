@@ -86,7 +86,7 @@ def execute(
         "departures": departures(config),
         "embedded": labels is not None,
         "data": describe_data(images, split, config),
-        **describe_model(vae, config),
+        **describe_model(vae, config, trained),
         "training": describe_training(trained, describe_device(device)),
         "test": test,
         "validation": score_plain(vae, images, split.validation, config, device)[0],

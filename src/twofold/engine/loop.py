@@ -16,6 +16,8 @@ from twofold.engine.errors import NonFiniteLossError
 from twofold.engine.seed import torch_generator
 
 Record = dict[str, Any]
+EACH_AVERAGED_UNTIL, AVERAGED_EVERY = 100, 8
+"""Steps that are each averaged, and how often later ones are."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,8 @@ def fit(
     """Trains epoch by epoch, from the given state on.
 
     Args:
-        state: changed in place; a parameter group of its optimiser may hold a `share` of the learning rate; complete whenever a record is yielded or the iteration ends, so that the caller may
-            save it, stop, or continue.
+        state: changed in place; complete whenever a record is yielded or the iteration ends, so that the caller may
+            save it, stop, or continue. A group of its optimiser may have a `share` of the learning rate.
         batches: an epoch's index tensors, in the order of their use.
         loss: of (module, step): the mean loss of the batch and further means to record. All noise must come from the
             step's generator, which is seeded by (seed, "noise", epoch).
@@ -242,10 +244,15 @@ def _train_epoch(
 
 
 def _average(state: TrainState, plan: Plan) -> None:
-    """Updates the averaged weights; with a smaller decay at first, so that the initial weights are soon forgotten."""
-    if state.averaged is None:
+    """Updates the averaged weights; with a smaller decay at first, so that the initial weights are soon forgotten.
+
+    After the first steps only every few, with that power of the decay: nearly the same average at a fraction of the
+    time.
+    """
+    every = 1 if state.step <= EACH_AVERAGED_UNTIL else AVERAGED_EVERY
+    if state.averaged is None or state.step % every:
         return
-    decay = min(plan.averaging, (1 + state.step) / (10 + state.step))
+    decay = min(plan.averaging, (1 + state.step) / (10 + state.step)) ** every
     old, new = state.averaged.state_dict(), state.module.state_dict()
     fixed = {name for name, weight in state.module.named_parameters() if not weight.requires_grad}
     moving = [name for name, value in old.items() if value.is_floating_point() and name not in fixed]

@@ -112,6 +112,8 @@ class TrainConfig(Config):
     """Decay per step of the averaged weights that are validated and kept; 0: no averaging."""
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss before the training stops."""
+    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", exclude=True)
+    """Precision of convolutions while training; auto measures bf16 and takes it where it is faster by far."""
     device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(aliases=("--device",))] = Field(
         default="auto", exclude=True
     )

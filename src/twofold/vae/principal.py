@@ -138,8 +138,9 @@ class PrincipalDecoder(nn.Module):
         self.scale = _fixed(latent_dim)
 
     def forward(self, z: Float[Tensor, "batch latent"]) -> Pictures:
-        """The picture of each code."""
-        return ((z * self.scale) @ self.directions + self.mean).unflatten(1, self.shape)
+        """The picture of each code; never in lower precision, in which its details would be lost."""
+        with torch.autocast(z.device.type, enabled=False):
+            return ((z * self.scale) @ self.directions + self.mean).unflatten(1, self.shape)
 
 
 class PrincipalEncoder(nn.Module):
@@ -160,9 +161,10 @@ class PrincipalEncoder(nn.Module):
         self._decoder = [decoder]  # in a list, so that its directions are saved and moved once only
 
     def forward(self, x: Pictures) -> Float[Tensor, "batch twice_latent"]:
-        """Means and log variances side by side."""
+        """Means and log variances side by side; never in lower precision."""
         decoder = self._decoder[0]
-        coordinates = (x.flatten(1) - decoder.mean) @ decoder.directions.T
+        with torch.autocast(x.device.type, enabled=False):
+            coordinates = (x.flatten(1) - decoder.mean) @ decoder.directions.T
         mu = coordinates * (self.gain * self.log_gain_change.exp())
         return torch.cat([mu, (self.logvar + self.logvar_change).expand_as(mu)], dim=1)
 

@@ -49,6 +49,7 @@ def original() -> VaeConfig:
             clip_norm=1000.0,
             schedule="constant",
             ema=0.0,
+            precision="fp32",
         ),
     )
 

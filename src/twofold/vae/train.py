@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import itertools
+import json
 import math
 import signal
 import threading
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from twofold.engine.checkpoint import load_state, save_state
+from twofold.engine.device import gain_of
+from twofold.engine.files import write_json
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
@@ -28,6 +31,9 @@ from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
 from twofold.vae.score import evaluate
 from twofold.vae.start import Choice, Started, begin
 
+Precision = Literal["fp32", "bf16"]
+WORTHWHILE = 1.25
+"""Gain in speed from which lower precision is taken: well above what a busy machine makes of none."""
 AT_ONCE = 256
 """Batch size wherever no gradient is needed."""
 SAVING_SHARE = 0.03
@@ -52,6 +58,7 @@ class Trained:
         stopped_early: whether patience ended the training before its budget did.
         choice: what a closed-form start was chosen to be.
         start: the validation of such a start.
+        precision: of the convolutions.
         fell_back: whether probabilistic PCA was better on validation images and took the network's place.
     """
 
@@ -63,6 +70,7 @@ class Trained:
     choice: Choice | None
     start: Record | None
     fell_back: bool
+    precision: Precision
 
     @property
     def images_seen(self) -> int:
@@ -109,7 +117,8 @@ def train(
     for record in state.history:
         on_epoch(record)
     plan, in_an_epoch, batches = _plan(split.train, began)
-    loss = make_loss(images, began, split.train, device)
+    precision = _precision(images, began, split.train, device, checkpoints)
+    loss = make_loss(images, began, split.train, device, precision)
 
     def monitor(module: nn.Module) -> Record:
         assert isinstance(module, Vae)
@@ -149,7 +158,9 @@ def train(
         if fell_back:
             vae, config = other, other_config
     stopped_early = state.epoch < plan.epochs
-    return Trained(vae.eval(), config, state.history, best_epoch, stopped_early, began.choice, start, fell_back)
+    return Trained(
+        vae.eval(), config, state.history, best_epoch, stopped_early, began.choice, start, fell_back, precision
+    )
 
 
 def _groups(vae: Vae) -> list[dict[str, Any]]:
@@ -213,7 +224,31 @@ def steps_an_epoch(images: int, batch_size: int) -> int:
     return max(1, math.ceil((images - 1) / batch_size))
 
 
-def make_loss(images: Images, began: Started, rows: Int64[np.ndarray, " train"], device: torch.device) -> Loss:
+def _precision(
+    images: Images, began: Started, rows: Int64[np.ndarray, " train"], device: torch.device, checkpoints: Path
+) -> Precision:
+    """The precision that the config names, or that was measured to be faster; the choice is kept for a resumed run."""
+    settings, path = began.config.train, checkpoints / "precision.json"
+    if settings.precision != "auto":
+        return settings.precision
+    if not path.exists():
+        module = copy.deepcopy(began.vae).train()
+        some = torch.from_numpy(rows[: settings.batch_size])
+        some = some[torch.from_numpy(began.fold_of[: len(some)]) == began.fold_of[0]]
+
+        def one_step(precision: Precision) -> None:
+            loss = make_loss(images, began, rows, device, precision)
+            loss(module, Step(some, torch_generator(0, "precision"), 0.0))[0].backward()
+
+        gain = gain_of(lambda: one_step("fp32"), lambda: one_step("bf16"), device)
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"precision": "bf16" if gain > WORTHWHILE else "fp32", "gain": gain})
+    return json.loads(path.read_text(encoding="utf-8"))["precision"]
+
+
+def make_loss(
+    images: Images, began: Started, rows: Int64[np.ndarray, " train"], device: torch.device, precision: Precision
+) -> Loss:
     """A function that computes distortion + beta x rate of a batch, and both terms."""
     config, fold_by_row = began.config, dict(zip(rows.tolist(), began.fold_of.tolist(), strict=True))
 
@@ -223,11 +258,13 @@ def make_loss(images: Images, began: Started, rows: Int64[np.ndarray, " train"],
         encoder, decoder = module.encoder, module.decoder
         if began.folds:
             encoder, decoder = began.folds[fold_by_row[int(step.rows[0])]]
-        mu, logvar = module.posterior(encoder(x))
-        output = decoder(reparameterise(mu, logvar, step.generator))
         beta = beta_now(config.objective, step.progress)
         free_nats = config.objective.free_nats
-        return loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=free_nats)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            mu, logvar = module.posterior(encoder(x))
+            mu, logvar = mu.float(), logvar.float()
+            output = decoder(reparameterise(mu, logvar, step.generator))
+            return loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=free_nats)
 
     return loss
 

@@ -1,5 +1,6 @@
 """The study's commands through the command line: what they write, what they refuse, what they leave alone."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ from twofold.cli import main
 from twofold.trend.config import TrendConfig
 from twofold.vae import account, load, sweep
 from twofold.vae.config import SweepConfig, VaeConfig
+from twofold.vae.latent import to_pixels
 from vae.small import discs, folder_of
 
 FLAGS = [
@@ -140,7 +142,7 @@ def test_the_demo_runs_both_default_recipes(tmp_path: Path, monkeypatch: pytest.
     assert seen[1][1].images is None
 
 
-def test_without_images_the_avatars_are_used_and_their_attributes_kept(tmp_path: Path) -> None:
+def test_without_images_the_avatars_are_used_and_their_attributes_kept(tmp_path: Path, capsys: Output) -> None:
     out = tmp_path / "run"
     assert main(["vae", "run", "--out", str(out), *FLAGS, "--image.avatars", "40"]) == 0
     scores = json.loads((out / "scores.json").read_text())
@@ -148,6 +150,16 @@ def test_without_images_the_avatars_are_used_and_their_attributes_kept(tmp_path:
     assert scores["data"]["images"] == 40
     assert len(pl.read_parquet(out / "labels.parquet")) == 40
     assert main(["vae", "reconstruct", str(out), "--out", str(tmp_path / "r.png")]) == 0  # rendered again: no --images
+    each = tmp_path / "each.parquet"
+    assert main(["vae", "score", str(out), "--per-image", str(each)]) == 0
+    frame = pl.read_parquet(each)
+    assert len(frame) == scores["data"]["test"]
+    assert frame["nearest_train"].null_count() == 0
+    assert frame["bits_per_dim"].mean() == pytest.approx(scores["test"]["bits_per_dim"], rel=1e-12)
+    scores["data"]["digest"] = "that of another version"
+    (out / "scores.json").write_text(json.dumps(scores))
+    capsys.readouterr()
+    assert "drawn differently here" in refused(capsys, "vae", "score", str(out), "--per-image", str(each))
 
 
 @pytest.mark.parametrize(
@@ -317,13 +329,104 @@ def test_codes_agree_with_the_model_in_python(run: Path, pictures: Path, tmp_pat
         assert len(found["names"]) == 60
 
 
+def test_a_table_of_codes_holds_them_too(run: Path, pictures: Path, tmp_path: Path, capsys: Output) -> None:
+    mu, logvar = load(run).posterior(discs(60))
+    for out, read in ((tmp_path / "z.csv", pl.read_csv), (tmp_path / "z.parquet", pl.read_parquet)):
+        assert main(["vae", "encode", str(run), "--images", str(pictures), "--out", str(out)]) == 0
+        assert capsys.readouterr().out == f"{out}\n"
+        found = read(out)
+        assert found.columns == ["name", *(f"{name}_{unit}" for name in ("mu", "logvar") for unit in range(3))]
+        assert found["name"].to_list() == [f"picture-{index:04d}.png" for index in range(60)]
+        np.testing.assert_allclose(found[:, 1:].to_numpy(), np.hstack([mu, logvar]), rtol=1e-6)
+
+
+def test_samples_as_a_folder_of_pictures(run: Path, tmp_path: Path, capsys: Output) -> None:
+    out = tmp_path / "new" / "samples"
+    words = ["vae", "sample", str(run), "--number", "12", "--seed", "4", "--out", str(out)]
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    assert [path.name for path in out.parent.iterdir()] == ["samples"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *(f"sample-{index:05d}.png" for index in range(12)),
+        "samples.json",
+    ]
+    with Image.open(out / "sample-00007.png") as opened:
+        np.testing.assert_array_equal(np.asarray(opened), to_pixels(load(run).sample(12, 4))[7])
+    about = json.loads((out / "samples.json").read_text())
+    assert (about["number"], about["seed"]) == (12, 4)
+    assert about["model"] == hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+    before = state(out)
+    assert "holds files already; nothing was touched, give a new or an empty folder" in refused(capsys, *words)
+    assert state(out) == before
+    (tmp_path / "empty").mkdir()
+    assert main([*words[:-1], str(tmp_path / "empty")]) == 0
+    assert len(list((tmp_path / "empty").iterdir())) == 13
+
+
+def test_a_row_for_each_scored_image(run: Path, pictures: Path, tmp_path: Path, capsys: Output) -> None:
+    both = shutil.copytree(pictures, tmp_path / "both")
+    folder_of(discs(2, seed=5), both, first=60)
+    shutil.copy(both / "picture-0060.png", both / "picture-0062.png")
+    known = pl.read_parquet(run / "images.parquet")
+    part = dict(known.select("name", "split").iter_rows())
+    train = [int(name[8:12]) for name in known.filter(pl.col("split") == "train")["name"]]
+    scores = []
+    for out, read in ((tmp_path / "each.csv", pl.read_csv), (tmp_path / "each.parquet", pl.read_parquet)):
+        words = ["vae", "score", str(run), "--images", str(both), "--per-image", str(out), "--format", "json"]
+        assert main(words) == 0
+        shown = capsys.readouterr()
+        scores.append(json.loads(shown.out)["test"])
+        frame = read(out)
+        assert "left empty" not in shown.err
+        wanted = [name for name in sorted(part) if part[name] == "test"] + [f"picture-006{k}.png" for k in range(3)]
+        assert frame["name"].to_list() == wanted
+        assert frame["part"].to_list() == ["test"] * (len(wanted) - 3) + [None] * 3
+        for key in ("rate_nats", "distortion_nats", "negative_elbo_nats", "bits_per_dim", "mse"):
+            assert frame[key].mean() == pytest.approx(scores[-1][key]), key
+        pixels = np.concatenate([discs(60), discs(2, seed=5), discs(2, seed=5)[:1]]) / 255
+        for name, nearest, distance in frame.select("name", "nearest_train", "nearest_distance").iter_rows():
+            away = np.sqrt(((pixels[train] - pixels[int(name[8:12])]) ** 2).mean(axis=(1, 2, 3)))
+            assert nearest == f"picture-{train[away.argmin()]:04d}.png"
+            assert distance == pytest.approx(away.min())
+
+
+def test_scores_of_each_image_of_the_run_are_those_it_scored(
+    run: Path, pictures: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "each.csv"
+    assert main(["vae", "score", str(run), "--images", str(pictures), "--per-image", str(out)]) == 0
+    test = json.loads((run / "scores.json").read_text())["test"]
+    frame = pl.read_csv(out)
+    for key in ("rate_nats", "distortion_nats", "negative_elbo_nats", "bits_per_dim", "mse"):
+        assert frame[key].mean() == pytest.approx(test[key], rel=1e-12), key
+    found = load(run).score([np.asarray(Image.open(pictures / name)) for name in frame["name"]])
+    np.testing.assert_allclose(found.negative_elbo, frame["negative_elbo_nats"].to_numpy(), rtol=1e-12)
+
+
+def test_without_all_the_training_images_none_is_the_nearest(run: Path, tmp_path: Path, capsys: Output) -> None:
+    other, out = folder_of(discs(3, seed=5), tmp_path / "other"), tmp_path / "each.csv"
+    assert main(["vae", "score", str(run), "--images", str(other), "--per-image", str(out)]) == 0
+    said = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert re.search(r"nearest training images are left empty: other holds 0 of the \d+ images that the run was", said)
+    frame = pl.read_csv(out)
+    assert frame["nearest_train"].null_count() == frame["nearest_distance"].null_count() == 3
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["reconstruct"], "was trained on images of your own, which it does not hold; give --images"),
         (["sample", "--number", "0"], "--number must be at least 1, got 0"),
-        (["sample", "--out", "x.jpg"], "must end with .png for a picture or .npz for arrays"),
-        (["encode", "--out", "x.png"], "must end with .npz"),
+        (["sample", "--out", "x.jpg"], "must end with .png (a picture), .npz (arrays) or have no suffix (a folder"),
+        (["sample", "--out", "/dev/null/folder"], "can't be written, since /dev/null is no folder"),
+        (["sample", "--out", "/dev/null"], "--out /dev/null: is a file"),
+        (["reconstruct", "--out", "folder"], "must end with .png (a picture) or .npz (arrays)"),
+        (["reconstruct", "--number", "-1"], "--number must be at least 0, got -1"),
+        (["encode", "--out", "x.png"], "must end with .npz (arrays), .csv (text) or .parquet (Parquet)"),
+        (["encode", "--images", "nowhere", "--out", "z.csv"], "nowhere: no such file or folder"),
+        (["score", "--per-image", "x.txt"], "--per-image x.txt: must end with .csv (text) or .parquet (Parquet)"),
+        (["score", "--per-image", "/dev/null/x.csv"], "--per-image /dev/null/x.csv: can't be written"),
+        (["score", "--per-image", "x.csv"], "was trained on images of your own, which it does not hold; give --images"),
         (["interpolate", "--between", "a"], "--between takes names in pairs, got 1"),
         (["interpolate", "--images", "IMAGES", "--between", "a", "b"], "no image is named a; names look like picture"),
         (["traverse", "--images", "IMAGES", "--units", "3"], "--units must lie in 0 to 2 for this model, got 3"),
@@ -350,6 +453,24 @@ print(*sys.modules)"""
     loaded = set(ended.stdout.splitlines()[-1].split())
     assert "twofold.vae.commands" in loaded
     assert not loaded & {"torch", "sklearn", "matplotlib", "scipy"}
+
+
+@pytest.mark.parametrize("out", ["x.npz", "folder", "x.png"])
+def test_what_has_no_text_does_not_wait_for_matplotlib(run: Path, pictures: Path, tmp_path: Path, out: str) -> None:
+    code = f"""
+import sys
+from twofold.cli import main
+main(["vae", "sample", {str(run)!r}, "--out", {str(tmp_path / out)!r}])
+if {out!r} != "folder":
+    main(["vae", "reconstruct", {str(run)!r}, "--images", {str(pictures)!r}, "--out", {str(tmp_path / out)!r}])
+if {out!r} == "x.npz":
+    for command in ("interpolate", "traverse", "encode"):
+        main(["vae", command, {str(run)!r}, "--images", {str(pictures)!r}, "--out", {str(tmp_path / out)!r}])
+print(*sys.modules)"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = set(ended.stdout.splitlines()[-1].split())
+    assert "torch" in loaded, ended.stderr
+    assert not loaded & {"matplotlib", "sklearn"}
 
 
 def test_scores_of_another_study_or_of_a_sweep_are_refused(run: Path, tmp_path: Path, capsys: Output) -> None:

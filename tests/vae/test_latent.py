@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from twofold.engine.errors import InputError
-from twofold.vae.latent import Autoencoder, between, to_pixels
+from twofold.vae.latent import Autoencoder, between, to_images, to_pixels
 from twofold.vae.model import as_input
 from vae.small import discs
 
@@ -79,24 +80,43 @@ def test_a_traversal_moves_one_unit(model: Autoencoder, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(moved[1, :, 0], [-1, 0, 1])
 
 
-@pytest.mark.parametrize(
-    ("x", "said"),
-    [
-        (np.zeros((2, 16, 16, 1), np.uint8), r"shape \[n, 16, 16, 3\] with n > 0, got \[2, 16, 16, 1\]"),
-        (np.zeros((0, 16, 16, 3), np.uint8), "n > 0, got"),
-        (np.full((1, 16, 16, 3), 1.5), r"must lie in \[0, 1\], got 1.5 to 1.5"),
-        (np.full((1, 16, 16, 3), np.nan), r"must lie in \[0, 1\], got nan"),
-    ],
-)
-def test_images_that_do_not_fit_are_refused(model: Autoencoder, x: np.ndarray, said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        model.encode(x)
+def test_scores_are_those_of_each_image_and_the_same_again(model: Autoencoder) -> None:
+    pictures = discs(5)
+    found, again = model.score(pictures), model.score([Image.fromarray(each) for each in pictures])
+    for name in ("rate", "distortion", "negative_elbo", "bits", "mse"):
+        values = getattr(found, name)
+        assert values.shape == (5,)
+        assert values.dtype == np.float64
+        np.testing.assert_array_equal(values, getattr(again, name))
+    mu, logvar = model.posterior(pictures)
+    np.testing.assert_allclose(found.rate, 0.5 * (mu**2 + np.exp(logvar) - logvar - 1).sum(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(found.negative_elbo, found.rate + found.distortion)
+    one = model.score(pictures[:1])
+    np.testing.assert_allclose(one.rate, found.rate[:1], rtol=1e-6)
+
+
+def test_one_image_and_one_code_are_batches_of_one(model: Autoencoder) -> None:
+    picture = discs(1)
+    z = model.encode(picture[0])
+    np.testing.assert_array_equal(z, model.encode(picture))
+    for code in (z[0], [z[0]], torch.from_numpy(z), [torch.from_numpy(z[0])]):
+        np.testing.assert_array_equal(model.decode(code), model.decode(z))
+    assert model.interpolate(picture[0], picture[0], 3).shape == (1, 3, 16, 16, 3)
+
+
+def test_a_picture_as_an_image_of_pillows() -> None:
+    colour, grey = discs(2), discs(1, channels=1)
+    np.testing.assert_array_equal(np.stack([np.asarray(each) for each in to_images(colour / 255)]), colour)
+    assert to_images(grey)[0].mode == "L"
+    np.testing.assert_array_equal(np.asarray(to_images(grey)[0]), grey[0, :, :, 0])
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (2, 4)])
 def test_codes_that_do_not_fit_are_refused(model: Autoencoder, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"z must have the shape \[n, 3\]"):
         model.decode(np.zeros(shape))
+    with pytest.raises(InputError, match="must be of one length, 3"):
+        model.decode([np.zeros(3), np.zeros(2)])
 
 
 def test_levels_are_rounded_and_clipped() -> None:

@@ -78,7 +78,7 @@ def test_the_nearest_training_images(arrays: Arrays, images: Images, split: Spli
 def test_training_images_come_in_parts(
     model: Autoencoder, images: Images, split: Split, arrays: Arrays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("twofold.vae.pictures.TRAIN_AT_ONCE", 7)
+    monkeypatch.setattr("twofold.vae.neighbours.AT_ONCE", 7)
     mu = model.encode(images.pixels[split.test]).astype(np.float64)
     again = pictures(model, images, split, mu, KL)
     np.testing.assert_array_equal(again["nearest"], arrays["nearest"])

@@ -48,6 +48,11 @@ def write_parquet(path: Path, frame: "pl.DataFrame") -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def write_csv(path: Path, frame: "pl.DataFrame") -> None:
+    """As `write_bytes`, for a table as text; a missing value is an empty field."""
+    write_text(path, frame.write_csv())
+
+
 def write_arrays(path: Path, **arrays: "np.ndarray") -> None:
     """As `write_bytes`, for arrays in one npz file."""
     import numpy as np

@@ -1,13 +1,22 @@
 """Study 2: a variational autoencoder on a folder of images, and the effect of its KL term's weight.
 
+A PNG to a code and back:
+
+    model = load("runs/vae/RUN")
+    z = model.encode(Image.open("face.png"))
+    to_images(model.decode(z))[0].save("back.png")
+
 In order: `config`, `recipes`, `images`, `likelihood`, `objective`, `model`, `score`, `linear`, `train`, `latent`,
-`account`, `pictures`, `run`, `sandwich` (closed forms), `sweep`; `commands` alone knows `report`.
+`neighbours`, `account`, `per_image`, `pictures`, `run`, `sandwich` (closed forms), `sweep`, `export`; `commands` alone
+knows `report`.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from twofold.vae.config import Fit
+    from twofold.vae.images.load import Images
     from twofold.vae.latent import Autoencoder
 
 
@@ -20,3 +29,57 @@ def load(run: str | Path) -> "Autoencoder":
     from twofold.vae.latent import Autoencoder
 
     return Autoencoder.open(Path(run))
+
+
+def load_images(
+    path: str | Path,
+    like: "Autoencoder | None" = None,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    fit: "Fit | None" = None,
+) -> "Images":
+    """The images of a folder of any depth, a zip, a tar or an array (.npy, .npz), as a run reads them.
+
+    They are decoded once, into the cache that the commands use, too. Files that can't be read are left out and listed.
+
+    Args:
+        path: where they are.
+        like: a model whose size, channels and fit they are to have.
+        size: height and width in pixels, instead of `like`; by default 64.
+        channels: 1 for grey, 3 for RGB (default).
+        fit: an image that is not square: `crop` its centre (default), `pad` it with white, `stretch` it.
+
+    Returns:
+        An object that every method of a model takes, with `pixels` (uint8, [n, h, w, c], read-only, mapped from the
+        cache), `names` (of the files or, in an array, of the rows; ascending) and `skipped` (name and reason of each
+        file that gave no image).
+
+    Raises:
+        InputError: when size, channels or fit break a rule, or are given beside `like`.
+        DataError: when there is no image.
+    """
+    from pydantic import ValidationError
+
+    from twofold.engine.config import explain
+    from twofold.engine.errors import InputError
+    from twofold.vae.config import ImageConfig
+    from twofold.vae.images.cache import default_folder
+    from twofold.vae.images.load import load_images
+
+    given = {"size": size, "channels": channels, "fit": fit}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if like is not None and chosen:
+        raise InputError(f"{', '.join(chosen)}: the model given as `like` has its own; leave out one or the other")
+    try:
+        config = ImageConfig(**chosen) if like is None else like.config.image
+    except ValidationError as error:
+        raise InputError(explain(error)) from error
+    return load_images(Path(path), config, strict=False, cache=default_folder())
+
+
+def to_images(pictures: Any) -> list[Any]:
+    """Pictures [n, h, w, c] in [0, 1] or of uint8, as a model decodes them, as images of Pillow's to show or save."""
+    from twofold.vae.latent import to_images
+
+    return to_images(pictures)

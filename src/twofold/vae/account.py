@@ -119,24 +119,31 @@ def score_test(
     return block, found
 
 
-def rescore(run: Path, vae: Vae, config: VaeConfig, images: Images) -> dict[str, Any]:
-    """All scores of a finished run's model on the images outside its training and validation sets.
+def new_to(run: Path, images: Images) -> Int64[np.ndarray, " rows"]:
+    """Rows of the images that a finished run has neither trained nor validated on.
 
     Raises:
         InputError: when there are none.
     """
     known = table(run, "images.parquet").filter(pl.col("split") != "test")
     seen = np.isin([bytes(each).hex() for each in images.hashes], known["hash"].to_numpy())
-    rows = np.flatnonzero(~seen)
-    if not len(rows):
+    if seen.all():
         raise InputError(f"{images.source}: all {len(seen):,} images were trained or validated on; give others")
+    return np.flatnonzero(~seen)
+
+
+def rescore(
+    vae: Vae, config: VaeConfig, images: Images, rows: Int64[np.ndarray, " rows"]
+) -> tuple[dict[str, Any], PerImage]:
+    """All scores of a finished run's model on images that are new to it (`new_to`), and the scores of each image."""
+    test, found = score_test(vae, images, rows, config)
     return {
         "source": images.source,
         "images": len(rows),
-        "seen": int(seen.sum()),
+        "seen": len(images.names) - len(rows),
         "skipped": len(images.skipped),
-        "test": score_test(vae, images, rows, config)[0],
-    }
+        "test": test,
+    }, found
 
 
 def score_plain(

@@ -4,11 +4,13 @@ Slow imports stand in the function that needs them, so that help and errors in o
 """
 
 import contextlib
+import hashlib
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +19,16 @@ from pydantic import ValidationError
 
 from twofold.engine.config import Config, explain
 from twofold.engine.errors import InputError, RunFolderError
-from twofold.engine.files import arrays, text, write_arrays, write_bytes
+from twofold.engine.files import (
+    ASIDE,
+    arrays,
+    text,
+    write_arrays,
+    write_bytes,
+    write_csv,
+    write_json,
+    write_parquet,
+)
 from twofold.engine.flags import parse, word_after
 from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder, require_done
@@ -38,6 +49,9 @@ if TYPE_CHECKING:
 
 COLUMNS = 8
 """Images per row of a picture."""
+TABLES = {".csv": "text", ".parquet": "Parquet"}
+SHEETS = {".png": "a picture", ".npz": "arrays"}
+"""Kinds of files that commands write, by their suffix."""
 HINT = f"Recipes: {', '.join(RECIPES)}."
 
 
@@ -176,7 +190,9 @@ def _prepare(
 class ScoreFlags(Source):
     """Prints the scores of a finished run, or with --images scores its model on other images.
 
-    Images of its training and validation sets are left out and counted.
+    Images of its training and validation sets are left out and counted. With --per-image also writes a row per scored
+    image, so that outliers and anomalies are found by sorting. A run does not hold its images: one on the embedded
+    avatars renders them again, one on your own images needs --images for that.
     """
 
     run: tyro.conf.Positional[Path]
@@ -185,30 +201,27 @@ class ScoreFlags(Source):
     """How to print."""
     out: Path | None = None
     """File to write instead of printing."""
+    per_image: Path | None = None
+    """Table (.csv or .parquet) to write: each image's name, part of the split (empty for an image that is not the
+    run's), rate, distortion, negative ELBO (nats), bits per dim (empty for bernoulli), mean squared error, and the
+    nearest training image with its distance (root of the mean squared difference of pixels in [0, 1]). The last two
+    are empty unless --images hold all the training images, too."""
 
 
 def score(argv: list[str]) -> int:
     """`twofold vae score`."""
     flags = parse(ScoreFlags, argv, "vae score")
+    if flags.per_image is not None:
+        _check_out("--per-image", flags.per_image, TABLES)
     require_done(flags.run, "twofold vae run")
     if flags.images is None:
-        config = text(flags.run, "config.json")
-        try:
-            VaeConfig.from_json(config, "config.json")
-        except InputError as error:
-            wanted = "give the folder of a finished `twofold vae run`"
-            raise RunFolderError(f"{flags.run}: config.json is not that of a vae run; {wanted}") from error
-        found = json.loads(text(flags.run, "scores.json"))
+        found = _saved_scores(flags.run)
         title = f"{flags.run}: {found['test']['images']:,} test images"
         blocks = {part: found[part] for part in ("test", "linear", "validation", "train_sample")}
+        if flags.per_image is not None:
+            _score_images(flags)
     else:
-        from twofold.engine.device import pick_device
-        from twofold.vae.account import rescore
-        from twofold.vae.model import open_vae
-
-        vae, config = open_vae(flags.run, pick_device("auto"))
-        images, _ = read(flags, config.image)
-        found = rescore(flags.run, vae, config, images)
+        found = _score_images(flags)
         title = (
             f"{flags.images}: {found['images']:,} images new to the model; {found['seen']:,} left out, since it "
             f"was trained on them; {found['skipped']:,} could not be read"
@@ -217,6 +230,47 @@ def score(argv: list[str]) -> int:
     shown = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
     deliver(shown, flags.out)
     return 0
+
+
+def _saved_scores(run: Path) -> dict[str, Any]:
+    config = text(run, "config.json")
+    try:
+        VaeConfig.from_json(config, "config.json")
+    except InputError as error:
+        wanted = "give the folder of a finished `twofold vae run`"
+        raise RunFolderError(f"{run}: config.json is not that of a vae run; {wanted}") from error
+    return json.loads(text(run, "scores.json"))
+
+
+def _score_images(flags: ScoreFlags) -> dict[str, Any]:
+    """Scores a run's model on the images that are new to it, and writes the scores of each where that is wanted.
+
+    Returns:
+        What `account.rescore` gives; empty for the run's own images, whose scores it holds.
+    """
+    from twofold.engine.device import pick_device
+    from twofold.vae.account import new_to, rescore, score_plain
+    from twofold.vae.model import open_vae
+
+    device = pick_device("auto")
+    vae, config = open_vae(flags.run, device)
+    images = _images_of(flags.run, flags, config.image)
+    rows = new_to(flags.run, images)
+    if flags.images is None:
+        scores, found = {}, score_plain(vae, images, rows, config, device)[1]
+    else:
+        scores, found = rescore(vae, config, images, rows)
+    if flags.per_image is not None:
+        from rich.console import Console
+
+        from twofold.vae.per_image import per_image
+
+        frame, missing = per_image(flags.run, images, rows, found)
+        _write_frame("--per-image", flags.per_image, frame)
+        for said in (f"{flags.per_image}: the scores of {len(frame):,} images, one row each", missing):
+            if said:
+                note(Console(stderr=True), said)
+    return scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,18 +301,24 @@ class ReconstructFlags(ImageFlags):
 def reconstruct(argv: list[str]) -> int:
     """`twofold vae reconstruct`."""
     flags = parse(ReconstructFlags, argv, "vae reconstruct")
-    _check(flags.run, flags.out)
+    _at_least("--number", flags.number, 0)
+    _check_out("--out", flags.out, SHEETS)
+    require_done(flags.run, "twofold vae run")
     model, images = _open_with_images(flags)
 
     import numpy as np
 
     from twofold.vae.latent import to_pixels
-    from twofold.vae.report import sheets
 
-    real = images.pixels[: flags.number if flags.number > 0 else None]
+    real = images.pixels[: flags.number or None]
     back = to_pixels(model.reconstruct(real))
+
+    def picture() -> bytes:
+        from twofold.vae.report import sheets
+
+        return sheets.pairs(real, back, COLUMNS // 2)
+
     names = np.array(images.names)[: len(real)]
-    picture = partial(sheets.pairs, real, back, COLUMNS // 2)
     return _write(flags.out, picture, names=names, real=real, reconstruction=back)
 
 
@@ -271,7 +331,8 @@ class SampleFlags(ModelFlags):
     seed: int = 0
     """Seed of the samples."""
     out: Path = Path("samples.png")
-    """Picture (.png), or the array `samples` (.npz)."""
+    """Picture (.png), the array `samples` (.npz), or with no suffix a new folder: one PNG file per image, and
+    samples.json with seed and model."""
 
 
 def sample(argv: list[str]) -> int:
@@ -279,13 +340,57 @@ def sample(argv: list[str]) -> int:
     flags = parse(SampleFlags, argv, "vae sample")
     _at_least("--number", flags.number, 1)
     _at_least("--seed", flags.seed, 0)
-    _check(flags.run, flags.out)
+    _check_out("--out", flags.out, SHEETS | {"": "a folder of one PNG file per image"})
+    _refuse_full(flags.out)
+    require_done(flags.run, "twofold vae run")
 
     from twofold.vae.latent import Autoencoder, to_pixels
-    from twofold.vae.report import sheets
 
     drawn = to_pixels(Autoencoder.open(flags.run, flags.device).sample(flags.number, flags.seed))
-    return _write(flags.out, partial(sheets.grid, drawn, COLUMNS), samples=drawn)
+    if not flags.out.suffix:
+        about = {"number": flags.number, "seed": flags.seed, "model": _model_digest(flags.run)}
+        with _writing("--out", flags.out):
+            _write_samples(flags.out, drawn, about)
+        sys.stdout.write(f"{flags.out}\n")
+        return 0
+
+    def picture() -> bytes:
+        from twofold.vae.report import sheets
+
+        return sheets.grid(drawn, COLUMNS)
+
+    return _write(flags.out, picture, samples=drawn)
+
+
+def _refuse_full(out: Path) -> None:
+    if not out.suffix and out.exists():
+        if not out.is_dir():
+            raise InputError(f"--out {out}: is a file; a name without a suffix is that of a folder, give another")
+        if any(out.iterdir()):
+            raise InputError(f"--out {out}: holds files already; nothing was touched, give a new or an empty folder")
+
+
+def _model_digest(run: Path) -> str:
+    """SHA-256 in hex of a run's model file."""
+    from twofold.vae.model import MODEL
+
+    return hashlib.sha256((run / MODEL).read_bytes()).hexdigest()
+
+
+def _write_samples(out: Path, drawn: "np.ndarray", about: dict[str, Any]) -> None:
+    """A folder of PNG files that is complete or absent: it is made aside and renamed."""
+    from twofold.vae.latent import to_images
+
+    aside = out.absolute().with_name(f"{ASIDE}{os.getpid()}-{out.name}")
+    digits = max(5, len(str(len(drawn) - 1)))
+    try:
+        aside.mkdir(parents=True)
+        for index, image in enumerate(to_images(drawn)):
+            image.save(aside / f"sample-{index:0{digits}}.png")
+        write_json(aside / "samples.json", about)
+        aside.replace(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,22 +413,28 @@ def interpolate(argv: list[str]) -> int:
     _at_least("--steps", flags.steps, 2)
     if len(flags.between) % 2:
         raise InputError(f"--between takes names in pairs, got {len(flags.between)}")
-    _check(flags.run, flags.out)
+    _check_out("--out", flags.out, SHEETS)
+    require_done(flags.run, "twofold vae run")
     model, images = _open_with_images(flags)
 
     import numpy as np
 
     from twofold.vae.latent import to_pixels
-    from twofold.vae.report import sheets
 
     rows = _rows(images, flags.between) or list(range(len(images.names) // 2 * 2))[:8]
     if not rows:
         raise InputError(f"--images: a path needs two images, got {len(images.names)}")
     start, end = images.pixels[rows[::2]], images.pixels[rows[1::2]]
     paths = to_pixels(model.interpolate(start, end, flags.steps, flags.path))
-    framed = np.concatenate([start[:, None], paths, end[:, None]], axis=1)
-    heads = ["real", *[f"{step / (flags.steps - 1):.2g}" for step in range(flags.steps)], "real"]
-    return _write(flags.out, partial(sheets.rows, framed, heads=heads), start=start, end=end, ways=paths)
+
+    def picture() -> bytes:
+        from twofold.vae.report import sheets
+
+        framed = np.concatenate([start[:, None], paths, end[:, None]], axis=1)
+        heads = ["real", *[f"{step / (flags.steps - 1):.2g}" for step in range(flags.steps)], "real"]
+        return sheets.rows(framed, heads=heads)
+
+    return _write(flags.out, picture, start=start, end=end, ways=paths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,13 +457,13 @@ def traverse(argv: list[str]) -> int:
     """`twofold vae traverse`."""
     flags = parse(TraverseFlags, argv, "vae traverse")
     _at_least("--steps", flags.steps, 2)
-    _check(flags.run, flags.out)
+    _check_out("--out", flags.out, SHEETS)
+    require_done(flags.run, "twofold vae run")
     model, images = _open_with_images(flags)
 
     import numpy as np
 
     from twofold.vae.latent import to_pixels
-    from twofold.vae.report import sheets
 
     latent = model.config.model.latent_dim
     units = list(flags.units) or arrays(flags.run, "arrays.npz")["traverse_units"].tolist()
@@ -361,8 +472,13 @@ def traverse(argv: list[str]) -> int:
     row = _rows(images, (flags.name,)) if flags.name else [0]
     values = np.linspace(-flags.span, flags.span, flags.steps)
     moved = to_pixels(model.traverse(images.pixels[row], units, values))
-    labels, heads = [f"unit {unit}" for unit in units], [f"{value:+.2g}" for value in values]
-    picture = partial(sheets.rows, moved, labels, heads)
+
+    def picture() -> bytes:
+        from twofold.vae.report import sheets
+
+        labels, heads = [f"unit {unit}" for unit in units], [f"{value:+.2g}" for value in values]
+        return sheets.rows(moved, labels, heads)
+
     return _write(flags.out, picture, units=np.array(units), values=values, images=moved)
 
 
@@ -371,21 +487,33 @@ class EncodeFlags(ImageFlags):
     """Writes each image's posterior: mean and log variance of every latent unit."""
 
     out: Path = Path("codes.npz")
-    """Arrays `names`, `mu`, `logvar` (.npz)."""
+    """Arrays `names`, `mu`, `logvar` (.npz), or a table (.csv or .parquet) with a row per image and the columns `name`,
+    `mu_0`, `mu_1`, ... (means), `logvar_0`, `logvar_1`, ... (log variances)."""
 
 
 def encode(argv: list[str]) -> int:
     """`twofold vae encode`."""
     flags = parse(EncodeFlags, argv, "vae encode")
-    if flags.out.suffix != ".npz":
-        raise InputError(f"--out {flags.out}: must end with .npz")
-    _check(flags.run, flags.out)
+    _check_out("--out", flags.out, {".npz": "arrays"} | TABLES)
+    require_done(flags.run, "twofold vae run")
     model, images = _open_with_images(flags)
 
     import numpy as np
 
     mu, logvar = model.posterior(images.pixels)
-    return _write(flags.out, None, names=np.array(images.names), mu=mu, logvar=logvar)
+    if flags.out.suffix == ".npz":
+        return _write(flags.out, None, names=np.array(images.names), mu=mu, logvar=logvar)
+
+    import polars as pl
+
+    columns = {"name": images.names} | {
+        f"{name}_{unit}": column
+        for name, values in (("mu", mu), ("logvar", logvar))
+        for unit, column in enumerate(values.T)
+    }
+    _write_frame("--out", flags.out, pl.DataFrame(columns))
+    sys.stdout.write(f"{flags.out}\n")
+    return 0
 
 
 def _at_least(flag: str, value: int, least: int) -> None:
@@ -393,20 +521,38 @@ def _at_least(flag: str, value: int, least: int) -> None:
         raise InputError(f"{flag} must be at least {least}, got {value}")
 
 
-def _check(run: Path, out: Path) -> None:
-    if out.suffix not in (".png", ".npz"):
-        raise InputError(f"--out {out}: must end with .png for a picture or .npz for arrays")
-    require_done(run, "twofold vae run")
+def _check_out(flag: str, out: Path, kinds: dict[str, str]) -> None:
+    """Refuses a file of another kind, or where none can be written, before anything is computed."""
+    if out.suffix not in kinds:
+        options = [f"{suffix} ({kind})" if suffix else f"have no suffix ({kind})" for suffix, kind in kinds.items()]
+        raise InputError(f"{flag} {out}: must end with {', '.join(options[:-1])} or {options[-1]}")
+    there = next(path for path in (out.absolute().parent, *out.absolute().parent.parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise InputError(f"{flag} {out}: can't be written, since {there} is no folder that you may write to")
+
+
+def _images_of(run: Path, source: Source, config: ImageConfig) -> "Images":
+    """The images given, else those of the run, which are made again where they are the embedded avatars."""
+    scores = json.loads(text(run, "scores.json"))
+    if source.images is None and not scores["embedded"]:
+        raise InputError(
+            f"{run}: was trained on images of your own, which it does not hold; give --images, the same ones "
+            f"({scores['data']['source']}) or others"
+        )
+    images, _ = read(source, config)
+    if source.images is None and images.digest != scores["data"]["digest"]:
+        raise InputError(
+            f"{run}: was trained on avatars that are drawn differently here (by another version of python_avatars or "
+            "resvg); give --images"
+        )
+    return images
 
 
 def _open_with_images(flags: ImageFlags) -> tuple["Autoencoder", "Images"]:
     from twofold.vae.latent import Autoencoder
 
     model = Autoencoder.open(flags.run, flags.device)
-    if flags.images is None and not json.loads(text(flags.run, "scores.json"))["embedded"]:
-        raise InputError(f"{flags.run}: was trained on images of your own, which it does not hold; give --images")
-    images, _ = read(flags, model.config.image)
-    return model, images
+    return model, _images_of(flags.run, flags, model.config.image)
 
 
 def _rows(images: "Images", names: tuple[str, ...]) -> list[int]:
@@ -418,16 +564,27 @@ def _rows(images: "Images", names: tuple[str, ...]) -> list[int]:
 
 
 def _write(out: Path, picture: Callable[[], bytes] | None, **columns: "np.ndarray") -> int:
-    """Writes a picture, or the arrays where the file's name says so or there is no picture of them."""
-    try:
+    """Writes a picture, or the arrays where the file's name says so, and prints the file's name."""
+    with _writing("--out", out):
         if picture is None or out.suffix == ".npz":
             write_arrays(out, **columns)
         else:
             write_bytes(out, picture())
-    except OSError as error:
-        raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
     sys.stdout.write(f"{out}\n")
     return 0
+
+
+def _write_frame(flag: str, out: Path, frame: "pl.DataFrame") -> None:
+    with _writing(flag, out):
+        (write_csv if out.suffix == ".csv" else write_parquet)(out, frame)
+
+
+@contextlib.contextmanager
+def _writing(flag: str, out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{flag} {out}: can't be written ({error.strerror})") from error
 
 
 def read(source: Source, config: ImageConfig) -> tuple["Images", "pl.DataFrame | None"]:

@@ -1,22 +1,26 @@
-"""A trained autoencoder with numpy arrays as input and output: encode, decode, sample, interpolate, traverse."""
+"""A trained autoencoder in use: images and codes in any usual form in, numpy arrays out."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
+from PIL import Image
+from torch import Tensor
 
 from twofold.engine.device import DeviceName, pick_device
-from twofold.engine.errors import InputError
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import PathName, VaeConfig
+from twofold.vae.images.given import Given, Pixels, as_codes, as_pixels
 from twofold.vae.model import Vae, as_input, open_vae
+from twofold.vae.score import PerImage, evaluate
 from twofold.vae.train import AT_ONCE
 
-ImageArray = UInt8[np.ndarray, "n h w c"] | Float[np.ndarray, "n h w c"]
 Decoded = Float32[np.ndarray, "n h w c"]
 Codes = Float32[np.ndarray, "n latent"]
+GivenCodes = np.ndarray | Tensor | Sequence[np.ndarray | Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,54 +39,55 @@ class Autoencoder:
         """
         return cls(*open_vae(run, pick_device(device)))
 
-    def encode(self, x: ImageArray) -> Codes:
-        """Means of the posteriors q(z|x); see `posterior`."""
+    def encode(self, x: Given) -> Codes:
+        """Means of the posteriors q(z|x), [n, latent]; see `posterior`."""
         return self.posterior(x)[0]
 
-    def posterior(self, x: ImageArray) -> tuple[Codes, Codes]:
-        """Means and log variances of the posteriors q(z|x).
+    def posterior(self, x: Given) -> tuple[Codes, Codes]:
+        """Means and log variances of the posteriors q(z|x), each [n, latent].
 
         Args:
-            x: images of the size and channels that the model was trained on, uint8 or in [0, 1].
+            x: images: what `load_images` gives, one or a list of PIL images (of any size), arrays or tensors, or an
+                array or tensor of several, channels last or first, uint8 or in [0, 1]; see `images.given.as_pixels`.
 
         Raises:
-            InputError: when their shape or range is another.
+            InputError: when there is none, or they do not fit the model.
         """
-        image = self.config.image
-        if x.ndim != 4 or x.shape[1:] != (image.size, image.size, image.channels) or not len(x):
-            wanted = f"[n, {image.size}, {image.size}, {image.channels}]"
-            raise InputError(f"images must have the shape {wanted} with n > 0, got {list(x.shape)}")
-        if x.dtype != np.uint8 and not (np.min(x) >= 0 and np.max(x) <= 1):
-            raise InputError(f"images that are not uint8 must lie in [0, 1], got {np.min(x)} to {np.max(x)}")
         found = []
-        for start in range(0, len(x), AT_ONCE):
-            part = x[start : start + AT_ONCE]
-            if part.dtype == np.uint8:
-                batch = as_input(part, self._device)
-            else:
-                batch = torch.from_numpy(np.asarray(part, np.float32)).to(self._device).permute(0, 3, 1, 2)
+        for batch in self._batches(as_pixels(x, self.config.image)):
             with torch.no_grad():
                 found.append([values.cpu().numpy() for values in self.vae.encode(batch)])
         mu, logvar = zip(*found, strict=True)
         return np.concatenate(mu), np.concatenate(logvar)
 
-    def decode(self, z: Float[np.ndarray, "n latent"]) -> Decoded:
-        """Means of p(x|z), in [0, 1].
+    def decode(self, z: GivenCodes) -> Decoded:
+        """Means of p(x|z), [n, h, w, c] in [0, 1], for codes [n, latent], a list of codes or a single one.
 
         Raises:
-            InputError: when a code is not as long as the model's.
+            InputError: when there is none, or one is not as long as the model's.
         """
-        latent = self.config.model.latent_dim
-        if z.ndim != 2 or z.shape[1] != latent or not len(z):
-            raise InputError(f"z must have the shape [n, {latent}] with n > 0, got {list(z.shape)}")
-        codes = torch.from_numpy(np.ascontiguousarray(z, dtype=np.float32)).to(self._device)
+        codes = torch.from_numpy(as_codes(z, self.config.model.latent_dim)).to(self._device)
         with torch.no_grad():
             parts = [self.vae.likelihood.mean(self.vae.decode(part)) for part in codes.split(AT_ONCE)]
         return torch.cat(parts).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
-    def reconstruct(self, x: ImageArray) -> Decoded:
-        """Images decoded from the means of their posteriors."""
+    def reconstruct(self, x: Given) -> Decoded:
+        """Images decoded from the means of their posteriors; `x` as in `posterior`."""
         return self.decode(self.encode(x))
+
+    def score(self, x: Given) -> PerImage:
+        """Scores of each image, `x` as in `posterior`: rate, distortion, bits per dim, squared error.
+
+        The samples of z are as many as `score.samples` of the run, and the same in each call, so the run's test images
+        in the order of their names get the scores that the run gave them.
+
+        Returns:
+            float64 arrays by name, a value per image in the order given: `rate`, `distortion` and `negative_elbo` in
+            nats per image, `bits` per dim (None for `bernoulli`), `mse` of pixels in [0, 1], and of each posterior
+            `mu` and `logvar`.
+        """
+        batches = self._batches(as_pixels(x, self.config.image))
+        return evaluate(self.vae, batches, self.config.score.samples, torch_generator(self.config.seed, "score"))
 
     def sample(self, number: int, seed: int = 0, temperature: float = 0.0) -> Decoded:
         """Images of samples of the prior p(z).
@@ -102,7 +107,7 @@ class Autoencoder:
         return torch.cat(parts).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     def interpolate(
-        self, start: ImageArray, end: ImageArray, steps: int, path: PathName = "linear"
+        self, start: Given, end: Given, steps: int, path: PathName = "linear"
     ) -> Float32[np.ndarray, "n steps h w c"]:
         """Images decoded along a path between the posterior means of each pair of images, both ends included.
 
@@ -111,17 +116,26 @@ class Autoencoder:
         """
         codes = between(self.encode(start), self.encode(end), steps, path)
         flat = self.decode(codes.reshape(-1, codes.shape[-1]))
-        return flat.reshape(len(start), steps, *flat.shape[1:])
+        return flat.reshape(len(codes), steps, *flat.shape[1:])
 
     def traverse(
-        self, x: ImageArray, units: list[int], values: Float[np.ndarray, " values"]
+        self, x: Given, units: list[int], values: Float[np.ndarray, " values"]
     ) -> Float32[np.ndarray, "units values h w c"]:
-        """The code of one image, `x[0]`, decoded with one unit at a time set to each of the values."""
+        """The code of one image (the first of `x`), decoded with one unit at a time set to each of the values."""
         codes = np.tile(self.encode(x)[0], (len(units), len(values), 1))
         for row, unit in enumerate(units):
             codes[row, :, unit] = values
         flat = self.decode(codes.reshape(-1, codes.shape[-1]))
         return flat.reshape(len(units), len(values), *flat.shape[1:])
+
+    def _batches(self, pixels: Pixels) -> Iterator[Tensor]:
+        """Images as the network's input, a part at a time: what is mapped from a file is never read whole."""
+        for start in range(0, len(pixels), AT_ONCE):
+            part = pixels[start : start + AT_ONCE]
+            if part.dtype == np.uint8:
+                yield as_input(part, self._device)
+            else:
+                yield torch.from_numpy(part.astype(np.float32)).to(self._device).permute(0, 3, 1, 2)
 
     @property
     def _device(self) -> torch.device:
@@ -149,3 +163,17 @@ def between(start: Codes, end: Codes, steps: int, path: PathName) -> Float32[np.
 def to_pixels(images: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     """Images in [0, 1] as 8-bit levels, rounded."""
     return np.rint(255 * np.clip(images, 0, 1)).astype(np.uint8)
+
+
+def to_images(pictures: UInt8[np.ndarray, "n h w c"] | Float[np.ndarray, "n h w c"]) -> list[Image.Image]:
+    """Pictures as images of Pillow's, grey or RGB, to show or save.
+
+    Args:
+        pictures: in [0, 1], as a model decodes them, or 8-bit levels.
+
+    Example:
+        >>> to_images(np.ones((1, 16, 16, 3)))[0].getpixel((0, 0))
+        (255, 255, 255)
+    """
+    pixels = pictures if pictures.dtype == np.uint8 else to_pixels(pictures)
+    return [Image.fromarray(each[:, :, 0] if each.shape[2] == 1 else each) for each in pixels]

@@ -9,11 +9,10 @@ from sklearn.decomposition import PCA
 from twofold.vae.config import PathName
 from twofold.vae.images.load import Images, Split
 from twofold.vae.latent import Autoencoder, to_pixels
+from twofold.vae.neighbours import nearest
 
 SHEET, PAIRS, PATHS, STEPS, SAMPLES, NEAREST, REFERENCE, ON_MAP, THUMB = 64, 32, 4, 11, 64, 16, 256, 2000, 16
 TRAVERSED, VALUES = 10, np.linspace(-3.0, 3.0, 9)
-TRAIN_AT_ONCE = 1024
-"""Training images compared with at a time: some 50 MB at 64 x 64 x 3."""
 
 
 def pictures(
@@ -65,18 +64,7 @@ def _nearest(
     test: UInt8[np.ndarray, "m h w c"],
 ) -> dict[str, np.ndarray]:
     """The nearest training image of each sample and, as a reference, the distance of each test image to its own."""
-    queries = np.concatenate([samples, test]).reshape(len(samples) + len(test), -1).astype(np.float32) / 255
-    squares = (queries**2).sum(axis=1)
-    best, row = np.full(len(queries), np.inf, np.float32), np.zeros(len(queries), np.int64)
-    for start in range(0, len(train), TRAIN_AT_ONCE):
-        part = train[start : start + TRAIN_AT_ONCE]
-        known = images.pixels[part].reshape(len(part), -1).astype(np.float32) / 255
-        squared = squares[:, None] - 2 * queries @ known.T + (known**2).sum(axis=1)
-        nearest = squared.argmin(axis=1)
-        distance = squared[np.arange(len(queries)), nearest]
-        closer = distance < best
-        best[closer], row[closer] = distance[closer], part[nearest[closer]]
-    distance = np.sqrt(np.maximum(best, 0) / queries.shape[1])
+    row, distance = nearest(np.concatenate([samples, test]), images.pixels, train)
     return {
         "nearest": images.pixels[row[: len(samples)]],
         "nearest_distance": distance[: len(samples)],

@@ -1,4 +1,4 @@
 """Images from folders, archives and arrays.
 
-In order: `items`, `decode`, `archives`, `arrays`, `files`, `cache`, `load`, `avatars`.
+In order: `items`, `decode`, `archives`, `arrays`, `files`, `cache`, `load`, `avatars`, `given`.
 """

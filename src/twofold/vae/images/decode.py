@@ -122,11 +122,12 @@ def ignore_pillow_warnings() -> Iterator[None]:
         yield
 
 
-def decode(data: bytes | np.ndarray, config: ImageConfig) -> UInt8[np.ndarray, "h w c"]:
+def decode(data: bytes | np.ndarray | Image.Image, config: ImageConfig) -> UInt8[np.ndarray, "h w c"]:
     """One image, upright, without transparency, fitted to the size.
 
     Args:
-        data: a file of a known format, or a row [h, w, c] of an array: uint8, uint16, or floats in [0, 1].
+        data: a file of a known format, a row [h, w, c] of an array (uint8, uint16, or floats in [0, 1]), or an image of
+            Pillow's.
 
     Returns:
         Pixels on white where transparent, scaled to 8 bits where deeper; a colour profile is not applied.
@@ -138,6 +139,9 @@ def decode(data: bytes | np.ndarray, config: ImageConfig) -> UInt8[np.ndarray, "
     try:
         if isinstance(data, bytes):
             image = _opened(data, config.size)
+        elif isinstance(data, Image.Image):
+            _check_size(*data.size)
+            image = _upright(data)
         else:
             _check_size(data.shape[1], data.shape[0])
             image = Image.fromarray(_eight_bits(data[:, :, 0] if data.shape[2] == 1 else data))

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from twofold.page.album import Album
-from twofold.page.album import size as png_size
 from twofold.page.colours import LIGHT
+
+if TYPE_CHECKING:
+    from twofold.page.album import Album
 
 Tiles = UInt8[np.ndarray, "n h w c"]
 """Images of one size; c is 1 (grey) or 3 (RGB)."""
@@ -39,9 +40,11 @@ _LETTERS = 12
 """Size of the letters, in pixels."""
 
 
-def place(album: Album, name: str, png: bytes) -> None:
+def place(album: "Album", name: str, png: bytes) -> None:
     """Places a sheet in the album at its own size, but no wider than the page."""
-    album.place(name, png, scale=min(1.0, PAGE / png_size(png)[0]))
+    from twofold.page.album import size  # which imports matplotlib, and no other sheet needs it
+
+    album.place(name, png, scale=min(1.0, PAGE / size(png)[0]))
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,9 @@ def _widest(texts: Sequence[str]) -> int:
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    # Matplotlib brings it along, so that a sheet looks the same on every machine.
+    # Matplotlib brings it along, so that a sheet looks the same on every machine; its import takes longer than a sheet
+    # without text, which does not need it.
+    import matplotlib as mpl
+
     path = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path), _LETTERS, layout_engine=ImageFont.Layout.BASIC)

@@ -50,7 +50,8 @@ _TABLE = {
     "vae sample": ("vae.commands:sample", "images sampled from the model"),
     "vae interpolate": ("vae.commands:interpolate", "interpolations in latent space between two images"),
     "vae traverse": ("vae.commands:traverse", "an image reconstructed while one latent unit at a time is varied"),
-    "vae encode": ("vae.commands:encode", "each image's latent code, as arrays"),
+    "vae encode": ("vae.commands:encode", "each image's latent code, as arrays or a table"),
+    "vae export": ("vae.commands:export", "the model for other programs: TorchScript or ONNX, with a model card"),
 }
 COMMANDS = {tuple(words.split()): Command(*row) for words, row in _TABLE.items()}
 

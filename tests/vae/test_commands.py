@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from twofold import vae
 from twofold.cli import main
 from twofold.trend.config import TrendConfig
 from twofold.vae import account, load, sweep
@@ -453,6 +454,22 @@ print(*sys.modules)"""
     loaded = set(ended.stdout.splitlines()[-1].split())
     assert "twofold.vae.commands" in loaded
     assert not loaded & {"torch", "sklearn", "matplotlib", "scipy"}
+
+
+def test_a_png_to_a_code_and_back_in_three_lines(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(from PIL.*?)```", readme, re.S)
+    lines = code.strip().splitlines()[-3:]
+    assert vae.__doc__
+    assert "\n".join(f"    {line}" for line in lines) in vae.__doc__
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "vae").mkdir(parents=True)
+    (tmp_path / "runs" / "vae" / "RUN").symlink_to(run)
+    Image.fromarray(discs(1, size=50)[0]).save("face.png")
+    exec(code, found := {})
+    assert found["z"].shape == (1, 3)
+    with Image.open("back.png") as back:
+        np.testing.assert_array_equal(np.asarray(back), to_pixels(load(run).decode(found["z"]))[0])
 
 
 @pytest.mark.parametrize("out", ["x.npz", "folder", "x.png"])

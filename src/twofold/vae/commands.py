@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -516,6 +517,57 @@ def encode(argv: list[str]) -> int:
     return 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportFlags:
+    """Writes a finished run's model for other programs, with a model card (Markdown) beside it.
+
+    The encoder takes images [n, channels, height, width] in [0, 1] and gives mean and log variance of their codes, the
+    decoder takes codes and gives pictures. What the files compute is compared with the model before they are written:
+    values up to 1 differ by at most 1e-5, larger ones by at most that share of the largest.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """A finished run folder."""
+    to: Literal["torchscript", "onnx"]
+    """`torchscript`: one file with the methods `encode` and `decode`; `onnx`: two files, encoder and decoder, for which
+    `pip install 'twofold[onnx]'` is needed."""
+    out: Path | None = None
+    """File (.pt for TorchScript, .onnx for ONNX); by default model.pt or model.onnx. For NAME.onnx the files are
+    NAME-encoder.onnx and NAME-decoder.onnx; the card is NAME.md."""
+
+
+_EXPORTS = {"torchscript": ".pt", "onnx": ".onnx"}
+
+
+def export(argv: list[str]) -> int:
+    """`twofold vae export`."""
+    flags = parse(ExportFlags, argv, "vae export")
+    suffix = _EXPORTS[flags.to]
+    out = flags.out or Path(f"model{suffix}")
+    _check_out("--out", out, {suffix: flags.to})
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if flags.to == "onnx" and not find_spec(name)]
+    if missing:
+        raise InputError(f"--to onnx: needs {', '.join(missing)}; install with `pip install 'twofold[onnx]'`")
+    require_done(flags.run, "twofold vae run")
+
+    from twofold.vae.export import export
+    from twofold.vae.latent import Autoencoder
+    from twofold.vae.report import card
+
+    found = export(Autoencoder.open(flags.run, "cpu"), flags.to)
+    files = {out.with_name(f"{out.stem}{part}{suffix}"): content for part, content in found.files.items()}
+    names = [path.name for path in files]
+    files[out.with_suffix(".md")] = card.markdown(
+        flags.run, flags.to, names, found.difference, _model_digest(flags.run)
+    ).encode()
+    with _writing("--out", out):
+        for path, content in files.items():
+            write_bytes(path, content)
+    sys.stdout.write("".join(f"{path}\n" for path in files))
+    sys.stdout.write(f"largest difference from the model: {found.difference:.1e}\n")
+    return 0
+
+
 def _at_least(flag: str, value: int, least: int) -> None:
     if value < least:
         raise InputError(f"{flag} must be at least {least}, got {value}")
@@ -525,7 +577,8 @@ def _check_out(flag: str, out: Path, kinds: dict[str, str]) -> None:
     """Refuses a file of another kind, or where none can be written, before anything is computed."""
     if out.suffix not in kinds:
         options = [f"{suffix} ({kind})" if suffix else f"have no suffix ({kind})" for suffix, kind in kinds.items()]
-        raise InputError(f"{flag} {out}: must end with {', '.join(options[:-1])} or {options[-1]}")
+        *others, last = options
+        raise InputError(f"{flag} {out}: must end with {' or '.join([', '.join(others), last] if others else [last])}")
     there = next(path for path in (out.absolute().parent, *out.absolute().parent.parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK)):
         raise InputError(f"{flag} {out}: can't be written, since {there} is no folder that you may write to")

@@ -96,6 +96,52 @@ def test_another_config_is_refused_and_its_keys_are_named(tmp_path: Path, finish
     assert content(tmp_path) == before
 
 
+def test_a_raised_budget_goes_on_and_is_no_longer_finished(tmp_path: Path) -> None:
+    start(tmp_path, finish=True)
+    write_text(tmp_path / "checkpoint" / "state", "kept")
+    longer = Settings(inner=Inner(length=5))
+    with claim(tmp_path, longer, "d1", ["twofold", "y"], budget="inner.length") as folder:
+        assert (folder.done, folder.raised) == (False, "inner.length 3 -> 5")
+    files = content(tmp_path)
+    assert files["checkpoint/state"] == b"kept"
+    assert Settings.from_json(files["config.json"].decode(), "x") == longer
+    assert json.loads(files["manifest.json"])["command"] == ["twofold", "y"]
+    with claim(tmp_path, longer, "d1", ["twofold", "y"], budget="inner.length") as folder:
+        assert (folder.done, folder.raised) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "digest"),
+    [
+        (Settings(), Settings(inner=Inner(length=2)), "d1"),
+        (Settings(), Settings(inner=Inner(length=5, width=5)), "d1"),
+        (Settings(inner=Inner(length=0)), Settings(inner=Inner(length=5)), "d1"),
+        (Settings(), Settings(inner=Inner(length=5)), "d2"),
+        (Settings(), Settings(inner=Inner(width=5)), "d1"),
+    ],
+)
+def test_nothing_but_a_raised_budget_changes_a_run(
+    tmp_path: Path, before: Settings, after: Settings, digest: str
+) -> None:
+    start(tmp_path, before, finish=True)
+    held = content(tmp_path)
+    said = "only inner.length may be raised" if digest == "d1" else "other data"
+    with pytest.raises(RunFolderError, match=said), claim(tmp_path, after, digest, [], budget="inner.length"):
+        pass
+    assert content(tmp_path) == held
+
+
+def test_a_budget_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    start(tmp_path)
+    (tmp_path / "config.json").write_text('{"seed": 0, "inner": {"length": "3", "width": 4}}')
+    longer = Settings(inner=Inner(length=5))
+    with (
+        pytest.raises(RunFolderError, match="another config"),
+        claim(tmp_path, longer, "d1", [], budget="inner.length"),
+    ):
+        pass
+
+
 def test_other_data_is_refused(tmp_path: Path) -> None:
     start(tmp_path, finish=True)
     before = content(tmp_path)

@@ -192,6 +192,41 @@ def test_another_config_is_refused_by_name(pictures: Path, run: Path, capsys: Ou
     assert state(run) == before
 
 
+def test_a_finished_run_goes_on_with_more_epochs(
+    pictures: Path, run: Path, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = (shutil.copytree(run, tmp_path / name) for name in ("whole", "cut"))
+    words = ["vae", "run", "--images", str(pictures), *FLAGS, "--train.epochs", "4", "--out"]
+    assert main([*words, str(whole)]) == 0
+    assert "goes on: train.epochs 2 -> 4" in re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert (whole / "DONE").exists()
+    metrics = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    before = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in metrics] == [1, 2, 3, 4]
+    assert [line["train_loss"] for line in metrics[:2]] == [line["train_loss"] for line in before]
+    scores = json.loads((whole / "scores.json").read_text())
+    assert scores["training"]["epochs"] == 4
+    assert scores["test"] != json.loads((run / "scores.json").read_text())["test"]
+    assert (whole / "report.html").read_bytes() != (run / "report.html").read_bytes()
+
+    # Ended after the training, before it was scored: not finished, and the same command goes on.
+    with monkeypatch.context() as patch:
+        patch.setattr("twofold.vae.run.save_vae", _interrupt)
+        assert main([*words, str(cut)]) == 130
+    assert not (cut / "DONE").exists()
+    assert "holds no finished run" in refused(capsys, "vae", "sample", str(cut))
+    assert main([*words, str(cut)]) == 0
+    for name in ("config.json", "model.safetensors", "arrays.npz", "images.parquet"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
+
+    before = state(whole)
+    capsys.readouterr()
+    shorter = [*words[:-3], "--train.epochs", "3", "--out", str(whole)]
+    assert "train.epochs 4 -> 3" in (said := refused(capsys, *shorter))
+    assert "only train.epochs may be raised" in said
+    assert state(whole) == before
+
+
 def test_score_prints_what_the_run_scored(run: Path, capsys: Output) -> None:
     assert main(["vae", "score", str(run), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((run / "scores.json").read_text())

@@ -25,6 +25,7 @@ class Job:
         overwrite: empties the folder first.
         notes: printed before anything is computed; empty ones are left out.
         device: for the manifest.
+        budget: setting that may be raised on the same folder; see `engine.run.claim`.
     """
 
     what: str
@@ -36,10 +37,11 @@ class Job:
     overwrite: bool = False
     notes: Iterable[str | None] = ()
     device: str = "cpu"
+    budget: str | None = None
 
 
 def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Callable[[Path], object]) -> Path:
-    """Runs a job unless its folder holds it finished; one that was interrupted is resumed.
+    """Runs a job unless its folder holds it finished; one that was interrupted, or whose budget is raised, is resumed.
 
     Args:
         compute: fills the folder; shows its progress on the console.
@@ -58,8 +60,10 @@ def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Call
     for text in job.notes:
         if text:
             note(console, text)
-    claimed = claim(out, job.config, job.data_digest, job.command, overwrite=job.overwrite, device=job.device)
-    with claimed as folder:
+    how = {"overwrite": job.overwrite, "device": job.device, "budget": job.budget}
+    with claim(out, job.config, job.data_digest, job.command, **how) as folder:
+        if folder.raised:
+            note(console, f"{out} goes on: {folder.raised}")
         if folder.done:
             console.print(f"{out} holds this very {job.what}, finished; --overwrite runs it again")
         else:

@@ -28,6 +28,8 @@ class RunFolder:
 
     path: Path
     manifest: dict[str, Any]
+    raised: str = ""
+    """The setting that this command raised, such as "train.epochs 2 -> 4"; empty: none."""
     began: float = field(default_factory=time.perf_counter)
     _log: list[dict[str, Any]] = field(default_factory=list)
     _writing: threading.Lock = field(default_factory=threading.Lock)
@@ -75,16 +77,19 @@ def claim(
     *,
     overwrite: bool = False,
     device: str = "cpu",
+    budget: str | None = None,
 ) -> Iterator[RunFolder]:
     """Opens a run folder for writing and locks it until the block ends.
 
-    A new or empty folder is started; one with the same config and data is resumed; anything else is refused.
+    A new or empty folder is started; one with the same config and data is resumed; one whose budget alone is raised
+    goes on, no longer finished; anything else is refused.
 
     Args:
         path: the folder.
         config: saved as `config.json`.
         data_digest: digest of the run's data, for the manifest, as `command` and `device` are.
         overwrite: empties a run folder first.
+        budget: dotted name of the setting of the config that may be raised, from a number above 0.
 
     Raises:
         RunFolderError: when another process writes there, when the folder holds another config or other data, or
@@ -94,14 +99,16 @@ def claim(
     try:
         if overwrite:
             _empty(path)
-        _refuse_other(path, config, data_digest)
+        raised = _refuse_other(path, config, data_digest, budget)
+        if raised:
+            (path / "DONE").unlink(missing_ok=True)  # first: what the folder holds is not this config's
         for aside in path.rglob(f"{ASIDE}*"):
             aside.unlink()
         manifest = _manifest(data_digest, command, device)
         if not (path / "DONE").exists():
             write_json(path / "manifest.json", manifest)
             write_text(path / "config.json", config.to_json())
-        yield RunFolder(path, manifest)
+        yield RunFolder(path, manifest, raised)
     finally:
         lock.release()
 
@@ -136,21 +143,27 @@ def _refuse_foreign(path: Path) -> None:
             )
 
 
-def _refuse_other(path: Path, config: Config, data_digest: str) -> None:
+def _refuse_other(path: Path, config: Config, data_digest: str, budget: str | None) -> str:
+    """The setting that is raised, with both values; empty when the config is the same."""
     saved = path / "config.json"
     if not saved.exists():
-        return
+        return ""
     old, new = _flat(_read_json(saved)), _flat(json.loads(config.to_json()))
-    changed = [
-        f"{key} {old.get(key)!r} -> {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
-    ]
-    if changed:
+    changed = {
+        key: f"{key} {old.get(key)!r} -> {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
+    }
+    if changed and not (budget and list(changed) == [budget] and _is_larger(new[budget], old.get(budget))):
         raise RunFolderError(
-            f"{path}: holds a run of another config ({'; '.join(changed[:5])}); give another --out, "
-            "or --overwrite to lose that run"
+            f"{path}: holds a run of another config ({'; '.join([*changed.values()][:5])}); give another --out, "
+            "or --overwrite to lose that run" + (f"; only {budget} may be raised" if budget else "")
         )
     if _read_json(path / "manifest.json")["data_digest"] != data_digest:
         raise RunFolderError(f"{path}: holds a run on other data; give another --out, or --overwrite to lose that run")
+    return "".join(changed.values())
+
+
+def _is_larger(new: object, old: object) -> bool:
+    return isinstance(old, int | float) and isinstance(new, int | float) and 0 < old < new
 
 
 def _read_json(path: Path) -> dict[str, Any]:

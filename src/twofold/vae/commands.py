@@ -34,7 +34,7 @@ from twofold.engine.flags import parse, word_after
 from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, deliver, note, render
-from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig
+from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig, budget
 from twofold.vae.recipes import RECIPES, departures, recipe
 from twofold.vae.report import wording
 
@@ -73,7 +73,9 @@ class RunFlags(Source):
     """Trains a variational autoencoder on images and writes scores, pictures, a model and a report.
 
     Without --images it uses the rendered avatars that ship with the package. The same command continues an interrupted
-    run and ends with the same results.
+    run and ends with the same results. With --train.epochs (or --train.images, where that is the budget) raised and the
+    same --out a finished run goes on from its last step, by the learning rates of the new length, and is scored anew; a
+    training that its patience ended stays ended.
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
@@ -183,7 +185,8 @@ def _prepare(
     name = f"vae/{flags.config.recipe}" if what == "run" else f"vae/{what}-{flags.config.recipe}"
     departed = departures(flags.config)
     notes = [wording.departures(departed)] if departed else []
-    job = Job(what, command, config, images.digest, name, flags.out, flags.overwrite, notes, device())
+    raisable = budget(config) if isinstance(config, VaeConfig) else None
+    job = Job(what, command, config, images.digest, name, flags.out, flags.overwrite, notes, device(), raisable)
     return job, images, labels
 
 

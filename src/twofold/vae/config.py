@@ -173,6 +173,11 @@ class VaeConfig(Config):
         return self
 
 
+def budget(config: VaeConfig) -> str:
+    """The one setting that may be raised in a run that has begun or ended: the budget that it trains by."""
+    return "train.images" if config.train.images else "train.epochs"
+
+
 class SweepConfig(Config):
     """A grid of runs that differ only in beta and seed."""
 

@@ -137,7 +137,7 @@ def _onnx(vae: Vae, x: Tensor, z: Tensor) -> _Functions:
     files: dict[str, bytes] = {}
     sessions = []
     for part, module, example in (("encoder", _Encoder(vae), x), ("decoder", _Decoder(vae), z)):
-        given, results = _NAMES[part]
+        given, named = _NAMES[part]
         with _quiet():
             program = torch.onnx.export(
                 module.eval(),
@@ -145,7 +145,7 @@ def _onnx(vae: Vae, x: Tensor, z: Tensor) -> _Functions:
                 dynamo=True,
                 verbose=False,
                 input_names=[given],
-                output_names=list(results),
+                output_names=list(named),
                 dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
             )
         assert program is not None

@@ -35,10 +35,10 @@ def per_image(
     train = np.flatnonzero([part == "train" for part in parts])
     there = len({hashes[row] for row in train})
     wanted = sum(part == "train" for part in known.values())
+    names: list[str] | list[None]
     if there == wanted:
         closest, _ = nearest(images.pixels[rows], images.pixels, train)
-        names: list[str | None] = [images.names[row] for row in closest]
-        distances = _distances(images, rows, closest)
+        names, distances = [images.names[row] for row in closest], _distances(images, rows, closest)
         missing = None
     else:
         names, distances = [None] * len(rows), np.full(len(rows), np.nan)

@@ -90,7 +90,8 @@ def train(
 ) -> Trained:
     """Trains a network until its budget or its patience ends.
 
-    An interrupted training resumes from its last checkpoint; Ctrl-C writes one between two steps.
+    An interrupted training resumes from its last checkpoint; Ctrl-C writes one between two steps. With a larger budget
+    one that has ended goes on from its last step: learning rate and warm-up of beta follow the new budget from there.
 
     Args:
         split: its training images fit the weights, its validation images stop the training.
@@ -131,14 +132,17 @@ def train(
 
         def pause(state: TrainState) -> bool:
             on_step(state.step, plan.steps or 0)
-            # The slower a checkpoint is to write, the fewer are written.
-            return interrupted.is_set() or time.monotonic() - saved > max(SECONDS_BETWEEN_SAVES, cost / SAVING_SHARE)
+            # The slower a checkpoint is to write, the fewer are written. The last one is that of the last step, before
+            # its epoch ends: a larger budget goes on there, also within an epoch, as if it had been given at first.
+            due = time.monotonic() - saved > max(SECONDS_BETWEEN_SAVES, cost / SAVING_SHARE)
+            return due or interrupted.is_set() or state.step == plan.steps
 
         while not state.finished(plan):
             for record in fit(state, plan, batches, loss, monitor, pause=pause):
                 on_epoch(record)
             before = time.monotonic()
-            save_state(state, path)
+            if state.unfinished or state.step != plan.steps:
+                save_state(state, path)
             saved = time.monotonic()
             cost = saved - before
             if interrupted.is_set():

@@ -24,7 +24,7 @@ FLAGS = [
     *("--train.batch-size", "16", "--train.epochs", "1", "--device", "cpu", "--score.iw-images", "5"),
 ]
 KINDS = {
-    "plain": ["--model.depth", "1", "--model.width", "4", "--model.latent-dim", "3"],
+    "plain": ["--recipe", "plain", "--model.depth", "1", "--model.width", "4", "--model.latent-dim", "3"],
     "original": ["--recipe", "original", "--model.latent-dim", "3", "--image.channels", "1"],
 }
 Output = pytest.CaptureFixture[str]

@@ -1,6 +1,6 @@
 """Exported models: equal to the model in a program of their own, called as their card says; nothing else is written.
 
-The command runs in a process without the checks of shapes and types, which see the inside of a tracer.
+The commands run in processes without the checks of shapes and types, which see the inside of a tracer.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ FLAGS = [
 ]
 KINDS = {
     "plain": ["--recipe", "plain", "--model.depth", "1", "--model.width", "4", "--model.latent-dim", "3"],
+    "linear": ["--model.network", "linear", "--likelihood.name", "gaussian", "--model.latent-dim", "3"],
     "original": ["--recipe", "original", "--model.latent-dim", "3", "--image.channels", "1"],
 }
 Output = pytest.CaptureFixture[str]
@@ -35,14 +36,19 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """A finished run of each network."""
     folder = tmp_path_factory.mktemp(request.param)
     words = ["--images", str(folder_of(discs(60), folder / "discs")), "--out", str(folder / "run")]
-    assert main(["vae", "run", *words, "--cache", str(folder / "cache"), *KINDS[request.param], *FLAGS]) == 0
+    twofold("vae", "run", *words, "--cache", str(folder / "cache"), *KINDS[request.param], *FLAGS)
     return folder / "run"
 
 
-def exported(run: Path, to: str, out: Path) -> str:
-    words = [sys.executable, "-m", "twofold", "vae", "export", str(run), "--to", to, "--out", str(out)]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=200)
+def twofold(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "twofold", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def exported(run: Path, to: str, out: Path) -> str:
+    ended = twofold("vae", "export", str(run), "--to", to, "--out", str(out))
     assert ended.stderr == ""
     return ended.stdout
 

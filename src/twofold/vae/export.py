@@ -1,7 +1,7 @@
 """A trained model for other programs, as TorchScript or ONNX, proven equal to the model before anything is written.
 
 In: images [n, channels, height, width] in [0, 1], float32. Out: mean and log variance of q(z|x), and for codes
-[n, latent] the mean of p(x|z), a picture in [0, 1]. n is free.
+[n, latent] the picture that the likelihood shows, in [0, 1]. n is free.
 """
 
 import contextlib

@@ -142,7 +142,7 @@ def test_images_are_loaded_for_a_model_or_by_settings(
     assert load_images(folder, size=32, channels=1, fit="pad").pixels.shape == (4, 32, 32, 1)
     with pytest.raises(InputError, match="size, fit: the model given as `like` has its own"):
         load_images(folder, model, size=16, fit="pad")
-    with pytest.raises(InputError, match="size: Input should be a multiple of 16, got 20"):
-        load_images(folder, size=20)
+    with pytest.raises(InputError, match="size: Input should be a multiple of"):
+        load_images(folder, size=17)
     with pytest.raises(InputError, match="no such file or folder"):
         load_images(tmp_path / "nowhere", like=model)

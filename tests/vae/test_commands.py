@@ -23,6 +23,7 @@ from twofold.vae.latent import to_pixels
 from vae.small import discs, folder_of
 
 FLAGS = [
+    *("--model.network", "plain", "--likelihood.name", "gaussian"),
     *("--image.size", "16", "--model.depth", "1", "--model.width", "4", "--model.latent-dim", "3"),
     *("--split.validation-fraction", "0.2", "--split.test-fraction", "0.2", "--train.batch-size", "16"),
     *("--train.epochs", "2", "--device", "cpu", "--score.iw-images", "5", "--score.iw-samples", "3"),
@@ -378,7 +379,7 @@ def test_a_table_of_codes_holds_them_too(run: Path, pictures: Path, tmp_path: Pa
 
 def test_samples_as_a_folder_of_pictures(run: Path, tmp_path: Path, capsys: Output) -> None:
     out = tmp_path / "new" / "samples"
-    words = ["vae", "sample", str(run), "--number", "12", "--seed", "4", "--out", str(out)]
+    words = ["vae", "sample", str(run), "--number", "12", "--seed", "4", "--temperature", "0.5", "--out", str(out)]
     assert main(words) == 0
     assert capsys.readouterr().out == f"{out}\n"
     assert [path.name for path in out.parent.iterdir()] == ["samples"]
@@ -387,9 +388,9 @@ def test_samples_as_a_folder_of_pictures(run: Path, tmp_path: Path, capsys: Outp
         "samples.json",
     ]
     with Image.open(out / "sample-00007.png") as opened:
-        np.testing.assert_array_equal(np.asarray(opened), to_pixels(load(run).sample(12, 4))[7])
+        np.testing.assert_array_equal(np.asarray(opened), to_pixels(load(run).sample(12, 4, 0.5))[7])
     about = json.loads((out / "samples.json").read_text())
-    assert (about["number"], about["seed"]) == (12, 4)
+    assert (about["number"], about["seed"], about["temperature"]) == (12, 4, 0.5)
     assert about["model"] == hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
     before = state(out)
     assert "holds files already; nothing was touched, give a new or an empty folder" in refused(capsys, *words)
@@ -453,6 +454,8 @@ def test_without_all_the_training_images_none_is_the_nearest(run: Path, tmp_path
     [
         (["reconstruct"], "was trained on images of your own, which it does not hold; give --images"),
         (["sample", "--number", "0"], "--number must be at least 1, got 0"),
+        (["sample", "--temperature", "1.5"], "--temperature must lie in 0 to 1, got 1.5"),
+        (["sample", "--temperature", "nan"], "--temperature must lie in 0 to 1, got nan"),
         (["sample", "--out", "x.jpg"], "must end with .png (a picture), .npz (arrays) or have no suffix (a folder"),
         (["sample", "--out", "/dev/null/folder"], "can't be written, since /dev/null is no folder"),
         (["sample", "--out", "/dev/null"], "--out /dev/null: is a file"),

@@ -165,13 +165,14 @@ def test_what_goes_on_may_be_interrupted_too(images: Images, tmp_path: Path, sto
         if done == stop_at:
             signal.raise_signal(signal.SIGINT)
 
-    longer = tiny(train={"epochs": 4})
+    rate = {"learning_rate": 1e-3, "warmup_steps": 0}
+    longer = tiny(train=rate | {"epochs": 4})
     for folder in ("cut", "whole"):
-        trained(images, tmp_path / folder)
+        trained(images, tmp_path / folder, train=rate)
     with pytest.raises(KeyboardInterrupt):
         train(images, SPLIT, longer, CPU, checkpoints=tmp_path / "cut", on_epoch=silent, on_step=interrupt)
-    resumed = trained(images, tmp_path / "cut", train={"epochs": 4})
-    whole = trained(images, tmp_path / "whole", train={"epochs": 4})
+    resumed = trained(images, tmp_path / "cut", train=rate | {"epochs": 4})
+    whole = trained(images, tmp_path / "whole", train=rate | {"epochs": 4})
     assert same(resumed, whole)
     # The cosine of the new length from the step reached: 4 of 8.
     assert whole.history[2]["learning_rate"] == pytest.approx(1e-3 * 0.5 * (1 + math.cos(math.pi * 5 / 8)))

@@ -334,9 +334,11 @@ class SampleFlags(ModelFlags):
     """Number of images."""
     seed: int = 0
     """Seed of the samples."""
+    temperature: float = 0.0
+    """Noise of the pixels given the code, 0 to 1: 0 shows each code's picture alone, 1 draws from the model."""
     out: Path = Path("samples.png")
     """Picture (.png), the array `samples` (.npz), or with no suffix a new folder: one PNG file per image, and
-    samples.json with seed and model."""
+    samples.json with seed, temperature and the model's digest."""
 
 
 def sample(argv: list[str]) -> int:
@@ -344,15 +346,19 @@ def sample(argv: list[str]) -> int:
     flags = parse(SampleFlags, argv, "vae sample")
     _at_least("--number", flags.number, 1)
     _at_least("--seed", flags.seed, 0)
+    if not 0 <= flags.temperature <= 1:
+        raise InputError(f"--temperature must lie in 0 to 1, got {flags.temperature:g}")
     _check_out("--out", flags.out, SHEETS | {"": "a folder of one PNG file per image"})
     _refuse_full(flags.out)
     require_done(flags.run, "twofold vae run")
 
     from twofold.vae.latent import Autoencoder, to_pixels
 
-    drawn = to_pixels(Autoencoder.open(flags.run, flags.device).sample(flags.number, flags.seed))
+    model = Autoencoder.open(flags.run, flags.device)
+    drawn = to_pixels(model.sample(flags.number, flags.seed, flags.temperature))
     if not flags.out.suffix:
-        about = {"number": flags.number, "seed": flags.seed, "model": _model_digest(flags.run)}
+        about = {"number": flags.number, "seed": flags.seed, "temperature": flags.temperature}
+        about |= {"model": _model_digest(flags.run)}
         with _writing("--out", flags.out):
             _write_samples(flags.out, drawn, about)
         sys.stdout.write(f"{flags.out}\n")

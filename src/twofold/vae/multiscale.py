@@ -292,7 +292,7 @@ def _block(width: int) -> nn.Sequential:
     return nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 1))
 
 
-def _activity(context: Maps, channels: int) -> Maps:
+def _activity(context: Maps, channels: int) -> Float[Tensor, "batch activities height width"]:
     """Logs of how much the known pixels vary around each place, means over channels.
 
     For each image of the context the deviation from its 3 x 3 mean and the differences of its horizontal and of its

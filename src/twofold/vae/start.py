@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class Choice:
 
     units: int
     noise: float
-    tried: list[dict[str, float]]
+    tried: list[dict[str, Any]]
     linear_units: int
     folds: int
 
@@ -179,7 +180,7 @@ def _choose(images: Images, split: Split, config: VaeConfig, parts: _Components)
     objective = config.objective.model_copy(update={"beta": 1.0})
     likelihood = config.likelihood.model_copy(update={"width": 4, "depth": 0})
     small = config.model_copy(update={"objective": objective, "likelihood": likelihood})
-    tried: list[dict[str, float]] = []
+    tried: list[dict[str, Any]] = []
 
     def cost(of: VaeConfig, noise: float) -> float:
         vae = Vae.seeded(of, 0)

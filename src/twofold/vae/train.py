@@ -281,6 +281,7 @@ def batches_of(
         yield as_input(images.pixels[rows[start : start + at_once]], device)
 
 
+@torch.no_grad()
 def validate(
     vae: Vae, images: Images, rows: Int64[np.ndarray, " validation"], config: VaeConfig, progress: float
 ) -> Record:

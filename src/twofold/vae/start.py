@@ -35,7 +35,7 @@ WITHIN = 1.03
 CHOICE = "start.json"
 _COMPARED_ON = 128  # validation images that starts are compared on
 _COMPARED_FROM = 100  # training images that a compared start is fitted to
-_COMPONENTS_FROM = 20_000  # images that components are fitted on, at most
+_COMPONENTS_FROM = 12_000  # images that components are fitted on, at most
 _AT_ONCE = 64
 
 Codec = tuple[nn.Module, nn.Module]

@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from PIL import Image
 
 from twofold import vae
@@ -245,6 +247,25 @@ def test_score_on_other_images_leaves_out_those_that_were_trained_on(
     own = json.loads((run / "scores.json").read_text())["data"]
     assert (found["images"], found["seen"]) == (own["test"] + 9, own["train"] + own["validation"])
     assert found["test"]["images"] == own["test"] + 9
+
+
+def test_samples_are_scored_by_a_network_of_ones_own(run: Path, pictures: Path, tmp_path: Path, capsys: Output) -> None:
+    own = json.loads((run / "scores.json").read_text())["samples"]
+    assert own["features"] == "random convolutions"
+    network = tmp_path / "pooled.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.trace(torch.nn.Flatten(), torch.rand(2, 3, 16, 16)), str(network))
+    words = ["vae", "score", str(run), "--images", str(pictures), "--features", str(network)]
+    assert main([*words, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["samples"]
+    assert (found["features"], found["images"]) == ("pooled.pt", own["images"])
+    for heat, block in own["temperatures"].items():
+        assert found["temperatures"][heat]["swd_pixels"] == pytest.approx(block["swd_pixels"], rel=1e-5)
+    assert main(words) == 0
+    assert "features: pooled.pt" in re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "give --images" in refused(capsys, "vae", "score", str(run), "--features", str(network))
+    assert "can't be opened as a TorchScript file" in refused(capsys, *words[:-1], str(run / "scores.json"))
 
 
 def test_score_of_images_that_were_all_trained_on_is_refused(run: Path, tmp_path: Path, capsys: Output) -> None:

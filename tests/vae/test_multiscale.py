@@ -103,9 +103,7 @@ def test_draws_have_the_masses_that_the_likelihood_gives_them(channels: int) -> 
         centre, log_scale = parameters.given(0, [], [])
         levels = torch.arange(256.0) / 255
         shape = (256, *centre.shape[1:])
-        masses = log_mass(
-            levels.view(-1, 1, 1, 1).expand(shape), centre.expand(shape), log_scale.expand(shape)
-        ).exp()
+        masses = log_mass(levels.view(-1, 1, 1, 1).expand(shape), centre.expand(shape), log_scale.expand(shape)).exp()
     found = model._ordered(drawn)[:, 0][(slice(None), slice(0, None, 4), slice(0, None, 4))]
     expected = (masses * levels.view(-1, 1, 1, 1)).sum(0)[0]
     deviation = ((masses * (levels.view(-1, 1, 1, 1) - expected) ** 2).sum(0)[0] / len(found)).sqrt()

@@ -14,7 +14,17 @@ from twofold.engine.errors import InputError
 from twofold.engine.files import table
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig
-from twofold.vae.images.load import Images, Split, duplicates
+from twofold.vae.distances import (
+    LEAST_FRECHET,
+    LEAST_NEIGHBOURHOODS,
+    NAME,
+    NEIGHBOURS,
+    FeatureNetwork,
+    RandomConvolutions,
+    compare,
+)
+from twofold.vae.images.load import Images, Split, by_hash, duplicates
+from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.linear import MAX_VALUES, fit_linear
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
@@ -30,6 +40,10 @@ from twofold.vae.train import AT_ONCE, Trained, batches_of
 
 COLLAPSED_NATS = 0.01
 """A unit whose mean rate is below this carries no information on the image."""
+TEMPERATURES = (0.0, 0.5, 1.0)
+"""Scales of the likelihood's noise at which samples are scored."""
+MOST_VALUES = 5 * 10**7
+"""Images times pixels times channels of each set that samples are scored by, at most: 200 MB in float32."""
 CLOSE_QUANTILE = 0.05
 """A sample is close to a training image when nearer than this quantile of the test images' distances."""
 
@@ -117,6 +131,56 @@ def score_test(
         | {"iw_bound_nats": bound_error, "mutual_information_nats": information.standard_error},
     }
     return block, found
+
+
+def score_samples(
+    model: Autoencoder,
+    images: Images,
+    test: Int64[np.ndarray, " test"],
+    train: Int64[np.ndarray, " train"],
+    network: tuple[str, FeatureNetwork] | None = None,
+) -> dict[str, Any] | None:
+    """Distances of prior samples to test images, beside those of as many training images: the floor.
+
+    All sets are equally large. The test images and the directions are the same for every model of the same images, so
+    that models compare. A likelihood without noise has samples at temperature 0 only.
+
+    Args:
+        test: rows of the images to compare with.
+        train: rows of training images; with fewer than test images there is no floor.
+        network: name and network of the features; by default `RandomConvolutions`.
+
+    Returns:
+        None where samples are not scored.
+    """
+    settings = model.config
+    most = min(settings.score.sample_images, max(MOST_VALUES // images.pixels[0].size, 1))
+    number = min(most, len(test))
+    if not number:
+        return None
+    name, features = network or (NAME, RandomConvolutions(settings.image.channels))
+    reference, known = (images.pixels[np.sort(rows[by_hash(images, rows)][:number])] for rows in (test, train))
+    found, plain = {}, None
+    for temperature in TEMPERATURES:
+        drawn = to_pixels(model.sample(number, settings.seed, temperature))
+        if plain is not None and np.array_equal(drawn, plain):
+            break
+        plain = drawn if plain is None else plain
+        found[f"{temperature:g}"] = compare(drawn, reference, features)
+    return {
+        "features": name,
+        "images": number,
+        "neighbours": NEIGHBOURS,
+        "least_images": {"frechet": LEAST_FRECHET, "neighbourhoods": LEAST_NEIGHBOURHOODS},
+        "temperatures": found,
+        "floor": compare(known, reference, features) if len(known) == number else None,
+    }
+
+
+def trained_on(run: Path, images: Images) -> Int64[np.ndarray, " rows"]:
+    """Rows of the images that a finished run has trained on."""
+    known = table(run, "images.parquet").filter(pl.col("split") == "train")
+    return np.flatnonzero(np.isin([bytes(each).hex() for each in images.hashes], known["hash"].to_numpy()))
 
 
 def new_to(run: Path, images: Images) -> Int64[np.ndarray, " rows"]:

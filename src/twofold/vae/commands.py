@@ -195,12 +195,15 @@ class ScoreFlags(Source):
     """Prints the scores of a finished run, or with --images scores its model on other images.
 
     Images of its training and validation sets are left out and counted. With --per-image also writes a row per scored
-    image, so that outliers and anomalies are found by sorting. A run does not hold its images: one on the embedded
-    avatars renders them again, one on your own images needs --images for that.
+    image, so that outliers and anomalies are found by sorting. With --features the prior samples are compared with
+    those images by a network of your own. A run does not hold its images: one on the embedded avatars renders them
+    again, one on your own images needs --images for both.
     """
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
+    features: Path | None = None
+    """TorchScript file of a network that maps images [n, c, h, w] in [0, 1] to features [n, d], to score samples by."""
     format: Literal["table", "json"] = "table"
     """How to print."""
     out: Path | None = None
@@ -218,7 +221,7 @@ def score(argv: list[str]) -> int:
     if flags.per_image is not None:
         _check_out("--per-image", flags.per_image, TABLES)
     require_done(flags.run, "twofold vae run")
-    if flags.images is None:
+    if flags.images is None and flags.features is None:
         found = _saved_scores(flags.run)
         title = f"{flags.run}: {found['test']['images']:,} test images"
         blocks = {part: found[part] for part in ("test", "linear", "validation", "train_sample")}
@@ -227,12 +230,13 @@ def score(argv: list[str]) -> int:
     else:
         found = _score_images(flags)
         title = (
-            f"{flags.images}: {found['images']:,} images new to the model; {found['seen']:,} left out, since it "
-            f"was trained on them; {found['skipped']:,} could not be read"
+            f"{found['source']}: {found['images']:,} images new to the model; "
+            f"{found['seen']:,} left out, since it was trained on them; {found['skipped']:,} could not be read"
         )
         blocks = {"these images": found["test"]}
-    shown = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
-    deliver(shown, flags.out)
+    samples = found.get("samples")
+    tables = [score_table(title, blocks)] + ([samples_table(samples)] if samples else [])
+    deliver(json.dumps(found, indent=2) + "\n" if flags.format == "json" else "".join(map(render, tables)), flags.out)
     return 0
 
 
@@ -253,17 +257,25 @@ def _score_images(flags: ScoreFlags) -> dict[str, Any]:
         What `account.rescore` gives; empty for the run's own images, whose scores it holds.
     """
     from twofold.engine.device import pick_device
-    from twofold.vae.account import new_to, rescore, score_plain
+    from twofold.vae.account import new_to, rescore, score_plain, score_samples, trained_on
+    from twofold.vae.latent import Autoencoder
     from twofold.vae.model import open_vae
 
+    network = None
+    if flags.features:
+        from twofold.vae.distances import load_features
+
+        network = flags.features.name, load_features(flags.features)
     device = pick_device("auto")
     vae, config = open_vae(flags.run, device)
     images = _images_of(flags.run, flags, config.image)
     rows = new_to(flags.run, images)
-    if flags.images is None:
+    if flags.images is None and network is None:
         scores, found = {}, score_plain(vae, images, rows, config, device)[1]
     else:
         scores, found = rescore(vae, config, images, rows)
+        train = trained_on(flags.run, images)
+        scores["samples"] = score_samples(Autoencoder(vae, config), images, rows, train, network)
     if flags.per_image is not None:
         from rich.console import Console
 
@@ -723,6 +735,30 @@ def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> "Table":
         table.add_row(label, *cells)
     table.add_row("active units", *(str(block.get("active_units", "-")) for block in blocks.values()))
     table.add_row("sigma", *(_figure(block.get("sigma"), 4) for block in blocks.values()))
+    return table
+
+
+_DISTANCES = (
+    ("swd_pixels", "sliced Wasserstein, pixels", 4),
+    ("swd_laplacian", "sliced Wasserstein, Laplacian patches", 4),
+    ("frechet", "Frechet distance", 4),
+    ("precision", "precision", 3),
+    ("recall", "recall", 3),
+    ("density", "density", 3),
+    ("coverage", "coverage", 3),
+)
+
+
+def samples_table(samples: dict[str, Any]) -> "Table":
+    """Distances of prior samples to real images by temperature, beside those of training images."""
+    from rich.table import Table
+
+    blocks = {f"temperature {heat}": block for heat, block in samples["temperatures"].items()}
+    blocks |= {"training images": samples["floor"]} if samples["floor"] else {}
+    title = f"{samples['images']:,} prior samples against as many test images; features: {samples['features']}"
+    table = Table("distance", *blocks, title=title)
+    for key, label, digits in _DISTANCES:
+        table.add_row(label, *(_figure(block[key], digits) for block in blocks.values()))
     return table
 
 

@@ -131,6 +131,8 @@ class ScoreConfig(Config):
     """Largest number of test images for the importance-weighted bound."""
     mi_images: int = Field(default=4096, ge=2)
     """Largest number of test images for the mutual information I(x;z); no estimate exceeds its logarithm."""
+    sample_images: int = Field(default=1000, ge=0)
+    """Largest number of prior samples, and of test images they are compared with; 0: samples are not scored."""
 
 
 class VaeConfig(Config):

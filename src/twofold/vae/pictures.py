@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64, UInt8
 from sklearn.decomposition import PCA
 
 from twofold.vae.config import PathName
-from twofold.vae.images.load import Images, Split
+from twofold.vae.images.load import Images, Split, by_hash
 from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.neighbours import nearest
 
@@ -23,15 +23,17 @@ def pictures(
     kl_units: Float[np.ndarray, " latent"],
 ) -> dict[str, np.ndarray]:
     """The arrays of `arrays.npz`; `mu` and `kl_units` are of the test images, in the order of `split.test`."""
-    test = split.test[_by_hash(images, split.test)]
+    test = split.test[by_hash(images, split.test)]
     real = images.pixels[test[:PAIRS]]
-    prior = to_pixels(model.sample(SAMPLES, model.config.seed))
+    prior, half, one = (to_pixels(model.sample(SAMPLES, model.config.seed, heat)) for heat in (0.0, 0.5, 1.0))
+    noisy = {} if np.array_equal(prior, one) else {"prior_half": half, "prior_one": one}
     units = np.argsort(-kl_units, kind="stable")[:TRAVERSED]
     return {
-        "sheet": images.pixels[_by_hash(images, np.arange(len(images.pixels)))[:SHEET]],
+        "sheet": images.pixels[by_hash(images, np.arange(len(images.pixels)))[:SHEET]],
         "real": real,
         "reconstruction": to_pixels(model.reconstruct(real)),
         "prior": prior,
+        **noisy,
         **_interpolations(model, images.pixels[test[: 2 * PATHS]]),
         "traverse": to_pixels(model.traverse(real[:1], units.tolist(), VALUES)),
         "traverse_units": units,
@@ -41,11 +43,6 @@ def pictures(
         "kl_units": kl_units,
         "variance_units": mu.var(axis=0),
     }
-
-
-def _by_hash(images: Images, rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
-    """An order of the rows that is independent of their names and stable when images are added."""
-    return np.lexsort(images.hashes[rows].T[::-1])
 
 
 def _interpolations(model: Autoencoder, chosen: UInt8[np.ndarray, "n h w c"]) -> dict[str, np.ndarray]:
@@ -74,7 +71,7 @@ def _nearest(
 
 def _map(images: Images, test: Int64[np.ndarray, " test"], mu: Float[np.ndarray, "test latent"]) -> dict[str, Any]:
     """The posterior means on their first two principal components, with thumbnails."""
-    shown = np.sort(_by_hash(images, test)[:ON_MAP])
+    shown = np.sort(by_hash(images, test)[:ON_MAP])
     if min(mu.shape) < 2 or not mu.var(axis=0).sum():
         xy, explained = np.zeros((len(shown), 2)), np.array([1.0, 0.0])
         xy[:, 0] = mu[shown, 0]

@@ -19,6 +19,7 @@ from twofold.vae.account import (
     describe_training,
     score_linear,
     score_plain,
+    score_samples,
     score_test,
     spread,
 )
@@ -65,7 +66,8 @@ def execute(
     vae, config = trained.vae, trained.config
     save_vae(vae, config, path)
     test, found = score_test(vae, images, split.test, config)
-    arrays = pictures(Autoencoder(vae, config), images, split, found.mu, found.kl_units)
+    model = Autoencoder(vae, config)
+    arrays = pictures(model, images, split, found.mu, found.kl_units)
     write_arrays(path / "arrays.npz", **arrays)
     part = np.full(len(images.names), "train", dtype=object)
     part[split.validation], part[split.test] = "validation", "test"
@@ -94,5 +96,6 @@ def execute(
         "linear": baseline(images, split, config),
         "kl_units_collapsed": int((found.kl_units < COLLAPSED_NATS).sum()),
         "memorisation": describe_memory(arrays),
+        "samples": score_samples(model, images, split.test, split.train),
     }
     write_json(path / "scores.json", scores)

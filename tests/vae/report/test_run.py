@@ -24,7 +24,8 @@ DRAWN = {
     "learning-negative-elbo", "learning-rate", "learning-distortion", "learning-sigma", "parts", "nearest-distances",
     "kl-units", "information",
 }  # fmt: skip
-SHEETS = {"samples", "reconstructions", "prior-samples", "nearest", "interpolations", "traversals", "map"}
+HEATS = {"prior-samples", "prior-samples-half", "prior-samples-one"}
+SHEETS = {"samples", "reconstructions", *HEATS, "nearest", "interpolations", "traversals", "map"}
 
 
 @pytest.fixture(scope="module")
@@ -364,6 +365,33 @@ def test_each_judgement_has_its_words(text: Callable[..., str], changes: dict[st
 )
 def test_a_flaw_is_also_a_warning(text: Callable[..., str], changes: dict[str, Any], words: str, times: int) -> None:
     assert text(**changes).count(words) == times
+
+
+def test_distances_stand_beside_those_of_training_images(text: Callable[..., str]) -> None:
+    page = text()
+    assert "20 samples against as many test images" in page
+    assert "DistanceTemperature 0Temperature 0.5Temperature 1Training imagesHow to read it" in page
+    assert "Sliced Wasserstein distance, patches ↓0.1520.09400.1310.0321The same" in page
+    assert "Frechet distance ↓––––Distance between the means and covariances of the features, squared." in page
+    assert "Left out: it takes at least 100 images." in page
+    assert "closest at temperature 0.5: 0.0940, 2.9 times the distance of training images" in page
+    assert "By the pixels they are closest at temperature 1." in page
+
+
+def test_samples_without_noise_or_floor_or_scores(text: Callable[..., str], small: Path) -> None:
+    block = report.read(small).scores["samples"]
+    plain = block | {"temperatures": {"0": block["temperatures"]["0"]}}
+    page = text(samples=None) + text()
+    assert page.count("How close are they to real images?") == 1
+    for name in ("prior_half", "prior_one"):
+        held = report.read(small).arrays
+        del held[name]
+        write_arrays(small / "arrays.npz", **held)
+    change(small, samples=None)
+    change(small, samples=plain | {"floor": None})
+    alone = _written(small).text
+    assert "DistanceSamplesHow to read it" in alone
+    assert "at temperature" not in alone.split("Samples from the prior")[-1].split("Are they copies?")[0]
 
 
 @pytest.mark.parametrize("name", [each for each in CONTRACT if each != "manifest.json"])

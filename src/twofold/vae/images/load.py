@@ -119,6 +119,11 @@ def duplicates(hashes: UInt8[np.ndarray, "n 16"]) -> Bool[np.ndarray, " n"]:
     return repeated
 
 
+def by_hash(images: Images, rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
+    """An order of the rows that is independent of their names and stable when images are added."""
+    return np.lexsort(images.hashes[rows].T[::-1])
+
+
 def _settings(config: ImageConfig) -> dict[str, Any]:
     return {"format": FORMAT, "size": config.size, "channels": config.channels, "fit": config.fit}
 

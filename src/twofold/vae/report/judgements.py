@@ -82,6 +82,23 @@ def memorised(scores: Scores) -> bool:
     return scores["memorisation"]["closer_than_test"] >= 0.25
 
 
+class Closest(NamedTuple):
+    """The temperature at which samples are closest to test images, their distance, and how many times the floor's."""
+
+    heat: str
+    distance: float
+    times: float
+
+
+def closest(samples: Block, key: str = "swd_laplacian") -> Closest | None:
+    """Compares the temperatures by a distance; None without several or without a floor above 0."""
+    by_heat = {heat: block[key] for heat, block in samples["temperatures"].items()}
+    if len(by_heat) < 2 or not samples["floor"] or not samples["floor"][key]:
+        return None
+    heat = min(by_heat, key=by_heat.__getitem__)
+    return Closest(heat, by_heat[heat], by_heat[heat] / samples["floor"][key])
+
+
 def information(test: Block) -> Literal["capped", "nothing", "measured"]:
     """Whether the estimate of I(x;z) is at its cap, or not significantly above 0."""
     if test["mi_at_cap"]:

@@ -17,6 +17,9 @@ from twofold.page.numbers import percent, plain, score, significant
 from twofold.page.template import write_page
 from twofold.vae.report import figures, judgements, sheets, wording
 
+HEATS = {"prior": "0", "prior_half": "0.5", "prior_one": "1"}
+"""Arrays of prior samples and their temperatures."""
+
 
 def write(run_folder: Path) -> Path:
     """Draws the figures and writes report.html of a complete run; the same folder gives the same bytes.
@@ -68,6 +71,11 @@ class RunView:
 
     LISTED = 500
     """Most names that a list shows; the run folder's files hold them all."""
+
+    @property
+    def heats(self) -> dict[str, str]:
+        """The arrays of prior samples, with their temperatures; a likelihood without noise has those at 0 only."""
+        return {name: heat for name, heat in HEATS.items() if name in self.arrays}
 
     @property
     def warnings(self) -> list[str]:
@@ -225,7 +233,9 @@ def _draw(view: RunView, album: Album) -> dict[str, int]:
     real, made = (held[name][: pairs.shown] for name in ("real", "reconstruction"))
     sheets.place(album, "reconstructions", sheets.pairs(real, made, pairs.columns, pairs.scale))
     prior = sheets.layout(held["prior"])
-    sheets.place(album, "prior-samples", sheets.grid(held["prior"][: prior.shown], prior.columns, prior.scale))
+    for name in view.heats:
+        drawn = sheets.grid(held[name][: prior.shown], prior.columns, prior.scale)
+        sheets.place(album, name.replace("prior", "prior-samples").replace("_", "-"), drawn)
     near = sheets.layout(held["nearest"], above=2, gap=sheets.WIDE_GAP // 2)
     top, bottom, apart = (held[name][: near.shown] for name in ("prior", "nearest", "nearest_distance"))
     texts = [score(float(distance)) for distance in apart]

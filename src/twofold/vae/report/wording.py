@@ -60,6 +60,48 @@ SCORES: dict[str, ScoreWords] = {
 }
 """The scores in the order of the table's rows."""
 
+DISTANCES: dict[str, ScoreWords] = {
+    "swd_pixels": ScoreWords(
+        "Sliced Wasserstein distance, pixels",
+        False,
+        "By how much brightness and colours would have to shift, in the unit of a value in [0,\u00a01], for the "
+        "samples to be spread like the test images.",
+    ),
+    "swd_laplacian": ScoreWords(
+        "Sliced Wasserstein distance, patches",
+        False,
+        "The same for 7\u00a0×\u00a07 patches of a Laplacian pyramid, in standard deviations: blur, noise and seams "
+        "show here.",
+    ),
+    "frechet": ScoreWords(
+        "Frechet distance",
+        False,
+        "Distance between the means and covariances of the features, squared.",
+    ),
+    "precision": ScoreWords(
+        "Precision",
+        True,
+        "Share of the samples that lie among test images. Smooth images lie among all others, so blur raises it.",
+    ),
+    "recall": ScoreWords(
+        "Recall",
+        True,
+        "Share of the test images that lie among the samples: low where the samples lack variety.",
+    ),
+    "density": ScoreWords(
+        "Density",
+        None,
+        "Near how many test images a sample lies, over what is expected: about 1 for real images; above it the samples "
+        "crowd where images are most alike.",
+    ),
+    "coverage": ScoreWords(
+        "Coverage",
+        True,
+        "Share of the test images that have a sample near them.",
+    ),
+}
+"""Distances of samples to real images, in the order of the table's rows."""
+
 LIKELIHOODS = {
     "gaussian": "normal, one learned sigma for all pixels",
     "gaussian_fixed": "normal, fixed sigma",

@@ -166,6 +166,43 @@ def test_without_images_the_avatars_are_used_and_their_attributes_kept(tmp_path:
     assert "drawn differently here" in refused(capsys, "vae", "score", str(out), "--per-image", str(each))
 
 
+def test_labels_of_a_file_are_scored_and_part_of_the_data(
+    pictures: Path, run: Path, tmp_path: Path, capsys: Output
+) -> None:
+    bright = discs(60).mean(axis=(1, 2, 3))
+    rows = [f"picture-{k:04d}.png,{'bright' if bright[k] > np.median(bright) else 'dark'}" for k in range(60)]
+    labels, out = tmp_path / "labels.csv", tmp_path / "run"
+    labels.write_text("\n".join(["image,light", *rows, "none.png,dark"]))
+    words = ["vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS, "--labels", str(labels)]
+    words += ["--split.test-fraction", "0.45", "--train.epochs", "1"]
+    assert main(words) == 0
+    assert "names that are no image's: 1 (none.png)" in re.sub(r"\s+", " ", capsys.readouterr().err)
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["embedded"] is False
+    assert (scores["factors"]["origin"], scores["factors"]["unmatched_examples"]) == ("file", ["none.png"])
+    assert [each["name"] for each in scores["factors"]["factors"]] == ["light"]
+    assert pl.read_parquet(out / "labels.parquet").columns == ["name", "light"]
+    assert "coloured by light" in (out / "report.html").read_text()
+    labels.write_text(labels.read_text().replace("bright", "light"))
+    assert "holds a run on other data" in refused(capsys, *words)
+    labels.write_text("image,light\nnone.png,dark")
+    assert "none of its 1 names is an image's" in refused(capsys, *words)
+    alone = [*words[:2], *words[4:]]
+    assert "--labels: the avatars' attributes are known" in refused(capsys, *alone)
+    assert json.loads((run / "scores.json").read_text())["factors"] is None
+
+
+def test_class_folders_are_a_factor_of_every_run_of_a_sweep(tmp_path: Path) -> None:
+    pictures, out = discs(60), tmp_path / "sweep"
+    for folder, part in (("one", pictures[:30]), ("two", pictures[30:])):
+        folder_of(part, tmp_path / "images" / folder)
+    words = ["vae", "sweep", "--images", str(tmp_path / "images"), "--out", str(out), *FLAGS, "--betas", "0", "1"]
+    assert main([*words, "--train.epochs", "1", "--split.test-fraction", "0.45"]) == 0
+    for each in json.loads((out / "sweep.json").read_text())["runs"]:
+        factors = each["scores"]["factors"]
+        assert (factors["origin"], [row["name"] for row in factors["factors"]]) == ("folders", ["folder"])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from twofold.vae.images.load import Images
+    from twofold.vae.labels import Labels
     from twofold.vae.latent import Autoencoder
     from twofold.vae.train import OnEpoch, OnStep
 
@@ -79,6 +80,8 @@ class RunFlags(Source):
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
+    labels: Path | None = None
+    """CSV file of known attributes: names of images, then a column each; by default the class folders, if any."""
     out: Path | None = None
     """Run folder; by default runs/vae/RECIPE-DIGEST."""
     overwrite: bool = False
@@ -131,6 +134,8 @@ class SweepFlags(Source):
     """Weights of the KL term; the original study's by default."""
     seeds: tuple[int, ...] = ()
     """Seeds, for error bars; by default --seed alone."""
+    labels: Path | None = None
+    """CSV file of known attributes: names of images, then a column each; by default the class folders, if any."""
     out: Path | None = None
     """Sweep folder; by default runs/vae/sweep-RECIPE-DIGEST."""
     overwrite: bool = False
@@ -169,9 +174,13 @@ def sweep(argv: list[str]) -> int:
 
 def _prepare(
     flags: RunFlags | SweepFlags, config: Config, what: str, command: list[str]
-) -> tuple[Job, "Images", "pl.DataFrame | None"]:
-    """The job, its images and the avatars' attributes; an error here comes before any folder is made."""
+) -> tuple[Job, "Images", "Labels | None"]:
+    """The job, its images and what is known of them; an error here comes before any folder is made."""
     from twofold.vae.images.load import split_images
+    from twofold.vae.labels import Labels, folder_labels, read_labels
+
+    if flags.labels and flags.images is None:
+        raise InputError("--labels: the avatars' attributes are known; give --images, too, or leave --labels out")
 
     def device() -> str:
         from twofold.engine.device import describe_device, pick_device
@@ -180,13 +189,21 @@ def _prepare(
 
     if flags.config.train.device == "cuda":
         device()  # a missing GPU is reported before images are decoded
-    images, labels = read(flags, flags.config.image)
+    images, attributes = read(flags, flags.config.image)
+    if attributes is not None:
+        labels = Labels(attributes, "avatars")
+    else:
+        labels = read_labels(flags.labels, images.names) if flags.labels else folder_labels(images.names)
     split_images(images.hashes, flags.config.split)  # raises when there are too few images
     name = f"vae/{flags.config.recipe}" if what == "run" else f"vae/{what}-{flags.config.recipe}"
     departed = departures(flags.config)
     notes = [wording.departures(departed)] if departed else []
+    if labels and labels.unmatched:
+        some = ", ".join(labels.unmatched[:3]) + (" …" if len(labels.unmatched) > 3 else "")
+        notes.append(f"{flags.labels}: names that are no image's: {len(labels.unmatched):,} ({some})")
+    digest = labels.digest(images.digest) if labels else images.digest
     raisable = budget(config) if isinstance(config, VaeConfig) else None
-    job = Job(what, command, config, images.digest, name, flags.out, flags.overwrite, notes, device(), raisable)
+    job = Job(what, command, config, digest, name, flags.out, flags.overwrite, notes, device(), raisable)
     return job, images, labels
 
 

@@ -24,7 +24,9 @@ from twofold.vae.account import (
     spread,
 )
 from twofold.vae.config import VaeConfig
+from twofold.vae.factors import colours, describe_factors
 from twofold.vae.images.load import Images, Split, duplicates, split_images
+from twofold.vae.labels import Labels
 from twofold.vae.latent import Autoencoder
 from twofold.vae.model import save_vae
 from twofold.vae.pictures import pictures
@@ -37,7 +39,7 @@ def execute(
     config: VaeConfig,
     folder: RunFolder,
     *,
-    labels: pl.DataFrame | None,
+    labels: Labels | None,
     on_epoch: OnEpoch,
     on_step: OnStep,
     baseline: Callable[[Images, Split, VaeConfig], dict[str, Any]] = score_linear,
@@ -46,7 +48,7 @@ def execute(
 
     Args:
         folder: claimed by this process; a checkpoint found there is resumed.
-        labels: attributes of each image, where they are the embedded avatars.
+        labels: attributes of each image, where some are known.
         on_epoch: called with every epoch's record.
         on_step: called after every step.
         baseline: computes the linear baseline's scores on the test images.
@@ -68,6 +70,11 @@ def execute(
     test, found = score_test(vae, images, split.test, config)
     model = Autoencoder(vae, config)
     arrays = pictures(model, images, split, found.mu, found.kl_units)
+    factors = None
+    if labels is not None:
+        factors = describe_factors(model, images, split, labels, mu=found.mu, rates=found.kl_units)
+        if factors["map"]:
+            arrays["map_label"] = colours(factors, labels, arrays["map_rows"])
     write_arrays(path / "arrays.npz", **arrays)
     part = np.full(len(images.names), "train", dtype=object)
     part[split.validation], part[split.test] = "validation", "test"
@@ -79,14 +86,14 @@ def execute(
     }
     write_parquet(path / "images.parquet", pl.DataFrame(table))
     if labels is not None:
-        write_parquet(path / "labels.parquet", labels)
+        write_parquet(path / "labels.parquet", labels.table)
     write_json(path / "skipped.json", [asdict(skip) for skip in images.skipped])
     sample = split.train[spread(len(split.train), len(split.test))]
     scores = {
         "recipe": config.recipe,
         "seed": config.seed,
         "departures": departures(config),
-        "embedded": labels is not None,
+        "embedded": labels is not None and labels.origin == "avatars",
         "data": describe_data(images, split, config),
         **describe_model(vae, config, trained),
         "training": describe_training(trained, describe_device(device)),
@@ -96,6 +103,7 @@ def execute(
         "linear": baseline(images, split, config),
         "kl_units_collapsed": int((found.kl_units < COLLAPSED_NATS).sum()),
         "memorisation": describe_memory(arrays),
+        "factors": factors,
         "samples": score_samples(model, images, split.test, split.train),
     }
     write_json(path / "scores.json", scores)

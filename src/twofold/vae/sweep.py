@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from twofold.engine.files import write_json
 from twofold.engine.run import RunFolder, claim
 from twofold.vae.account import score_linear
 from twofold.vae.config import SweepConfig, VaeConfig
 from twofold.vae.images.load import Images, Split
+from twofold.vae.labels import Labels
 from twofold.vae.run import execute
 from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, optima
 from twofold.vae.train import OnEpoch, OnStep
@@ -28,7 +28,7 @@ def execute_runs(
     config: SweepConfig,
     folder: RunFolder,
     *,
-    labels: pl.DataFrame | None,
+    labels: Labels | None,
     track: Callable[[VaeConfig], tuple[OnEpoch, OnStep]],
 ) -> Iterator[RunFolder]:
     """Trains and scores every run that is not finished yet, as `execute`; `track` returns its callbacks for a run.
@@ -46,7 +46,7 @@ def execute_runs(
 
     for each in config.runs():
         path, about = folder.path / "runs" / run_name(each), folder.manifest
-        with claim(path, each, images.digest, about["command"], device=about["device"]) as run:
+        with claim(path, each, about["data_digest"], about["command"], device=about["device"]) as run:
             if not run.done:
                 on_epoch, on_step = track(each)
                 execute(images, each, run, labels=labels, on_epoch=on_epoch, on_step=on_step, baseline=baseline)

@@ -51,6 +51,8 @@ def run_folder(
     scores = _scores(config, test=test, embedded=embedded, left_out=left_out, at_cap=at_cap)
     arrays = _arrays(latent, size, channels, test, scores["test"]["rate_nats"])
     scores["kl_units_collapsed"] = int((arrays["kl_units"] < 0.01).sum())
+    if embedded:
+        arrays["map_label"] = np.arange(len(arrays["map_xy"])) % 2
     write_arrays(folder / "arrays.npz", **arrays)
     (folder / "scores.json").write_text(json.dumps(scores))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in _metrics(scores)))
@@ -231,7 +233,25 @@ def _scores(
                            "bits_per_dim": 3.9, "standard_errors": block["standard_errors"] | {"bits_per_dim": 0.012}},
         "kl_units_collapsed": 0,
         "samples": _samples(name, test),
+        "factors": _factors(latent, test) if embedded else None,
         "memorisation": {"sample_distance": 0.119, "test_distance": 0.134, "closer_than_test": 0.0625},
+    }  # fmt: skip
+
+
+def _factors(latent: int, test: int) -> dict[str, Any]:
+    """Scores of the attributes of `_labels`: glasses are read well, skin is not, hair is left out."""
+    common = {"kind": "categories", "rare_values": 0, "test": test, "baseline": 0.5}
+    glasses = {"name": "glasses", "categories": 2, "entropy_nats": 0.69, "probe": 0.975, "probe_error": 0.011}
+    glasses |= {"forest": 0.9, "mig": 0.41, "completeness": 0.8, "best_unit": 1, "best_share": 0.55}
+    skin = {"name": "skin_tone", "categories": 5, "entropy_nats": 1.6, "probe": 0.51, "probe_error": 0.02}
+    skin |= {"forest": 0.48, "mig": 0.004, "completeness": 0.1, "best_unit": 0, "best_share": 0.02, "rare_values": 1}
+    return {
+        "origin": "avatars", "unlabelled": 0, "unmatched": 0, "unmatched_examples": [], "training_images": 8 * test,
+        "least_of_a_value": 10, "least_test": 20, "left_out": [{"name": "hair", "reason": "values"}],
+        "factors": [common | glasses, common | skin], "mig": 0.207, "disentanglement": 0.6, "completeness": 0.45,
+        "informativeness": 0.69, "forest_units": min(latent, 64),
+        "named_units": [{"unit": unit, "factor": "glasses", "share": 0.55} for unit in range(latent // 2, latent)],
+        "map": {"factor": "glasses", "categories": ["True", "False"]},
     }  # fmt: skip
 
 

@@ -1,3 +1,4 @@
+import json
 import math
 import re
 import shutil
@@ -22,7 +23,7 @@ CONTRACT = (
 )  # fmt: skip
 DRAWN = {
     "learning-negative-elbo", "learning-rate", "learning-distortion", "learning-sigma", "parts", "nearest-distances",
-    "kl-units", "information",
+    "kl-units", "information", "map-labels",
 }  # fmt: skip
 HEATS = {"prior-samples", "prior-samples-half", "prior-samples-one"}
 SHEETS = {"samples", "reconstructions", *HEATS, "nearest", "interpolations", "traversals", "map"}
@@ -87,8 +88,8 @@ def _arrays(folder: Path, **changed: np.ndarray) -> None:
 def test_every_section_is_there_and_in_order(folder: Path) -> None:
     sections = [named["id"] for tag, named in check_whole(_html(folder)).tags if tag == "section"]
     assert sections == [
-        "glance", "images", "network", "learning", "reconstructions", "samples", "interpolations", "latent", "scores",
-        "meaning", "repeat",
+        "glance", "images", "network", "learning", "reconstructions", "samples", "interpolations", "latent", "factors",
+        "scores", "meaning", "repeat",
     ]  # fmt: skip
     assert len(_html(folder)) < 5_000_000
 
@@ -392,6 +393,37 @@ def test_samples_without_noise_or_floor_or_scores(text: Callable[..., str], smal
     alone = _written(small).text
     assert "DistanceSamplesHow to read it" in alone
     assert "at temperature" not in alone.split("Samples from the prior")[-1].split("Are they copies?")[0]
+
+
+def test_known_factors_stand_in_a_table(text: Callable[..., str]) -> None:
+    page = text()
+    assert "A linear model reads 1 of 2 factors from the code significantly better than a guess" in page
+    assert "best of all glasses, in 98\u00a0% of the test images where the most frequent value is right in 50" in page
+    assert "glasses297.5\u00a0%50.0\u00a0%47.5 ± 1.190.0\u00a0%0.410.801 (55\u00a0%)" in page
+    assert "skin tone551.0\u00a0%50.0\u00a0%1.0 ± 2.048.0\u00a0%" in page
+    assert "Disentanglement (DCI) is 0.60" in page
+    assert "Skin tone: 1 rarer value left out. Hair is left out: it has fewer than 2 or more than 100" in page
+    assert "coloured by glasses, the factor that the linear probe gains most on" in page
+    assert "Known factors" not in text(factors=None)
+
+
+def test_labels_of_a_file_say_what_they_miss(text: Callable[..., str], small: Path) -> None:
+    file = {"origin": "file", "unmatched": 3, "unmatched_examples": ["<x>.png", "y.png"], "unlabelled": 1}
+    page = text(factors=file)
+    assert "given as a file of labels. 3 names in it are no image's: <x>.png, y.png, …. 1 image has no label." in page
+    assert "The first folder of each image is taken for its class." in text(factors={"origin": "folders"})
+
+
+def test_numbers_are_scored_by_r2_and_colour_no_map(small: Path) -> None:
+    found = json.loads((run_folder(small.parent / "embedded", size=16, latent=8, test=20) / "scores.json").read_text())
+    number = {"name": "age", "kind": "numbers", "probe": 0.375, "probe_error": None, "baseline": 0.0, "forest": 0.25}
+    rows = [found["factors"]["factors"][0] | number]
+    change(small, factors=found["factors"] | {"factors": rows, "map": None, "disentanglement": None})
+    page = _written(small).text
+    assert "agenumbersR² 0.38R² 0–R² 0.250.41" in page
+    assert "The map of the codes by" not in page
+    assert "Disentanglement" not in page
+    assert "A linear model reads" not in page
 
 
 @pytest.mark.parametrize("name", [each for each in CONTRACT if each != "manifest.json"])

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -163,6 +163,38 @@ def distances(test: Float[np.ndarray, " test"], samples: Float[np.ndarray, " sam
     axes.set(xlabel="distance to the nearest training image", ylabel="test images")
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.legend(**_ABOVE, ncols=3, columnspacing=1.0, handlelength=1.6)
+    return figure
+
+
+MOST_COLOURS = len(HUES) * 3
+"""Values that a map tells apart, by colour and mark."""
+
+
+def coloured(
+    xy: Float[np.ndarray, "n 2"], labels: Int64[np.ndarray, " n"], names: Sequence[str], axes_labels: tuple[str, str]
+) -> Figure:
+    """Images' codes as dots on a plane, coloured and marked by a label.
+
+    Args:
+        xy: the places.
+        labels: of each the index of its name; any other number belongs to the last name, in grey, if there is one more.
+        names: at most `MOST_COLOURS` of labels, and one more for the others.
+        axes_labels: of both axes.
+    """
+    rows = math.ceil(len(names) / 3)  # of the legend
+    below = 0.6 + 0.18 * rows
+    figure, axes = canvas(4.8, 3.9 + below, (0.6, 0.15, below, 0.15))
+    for index, name in enumerate(names):
+        other = index == len(names) - 1 and not (labels == index).any()
+        shown = xy[(labels < 0) | (labels >= index)] if other else xy[labels == index]
+        look = (
+            {"color": MUTED, "marker": "."}
+            if other
+            else {"color": HUES[index % len(HUES)], "marker": MARKS[index // len(HUES)]}
+        )
+        axes.plot(*shown.T, linestyle="", markersize=5, alpha=0.85, markeredgewidth=0, label=name, **look)
+    axes.set(xlabel=axes_labels[0], ylabel=axes_labels[1])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.13), ncols=3, columnspacing=1.2, handletextpad=0.3)
     return figure
 
 

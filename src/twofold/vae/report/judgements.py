@@ -99,6 +99,16 @@ def closest(samples: Block, key: str = "swd_laplacian") -> Closest | None:
     return Closest(heat, by_heat[heat], by_heat[heat] / samples["floor"][key])
 
 
+def read(factors: Sequence[Block]) -> list[Block]:
+    """The factors of categories that a linear probe reads significantly better than by guessing."""
+    return [each for each in factors if Gap(each["probe"] - each["baseline"], each["probe_error"]).judged == "more"]
+
+
+def best_read(factors: Sequence[Block]) -> Block:
+    """The factor on which the probe gains most over a guess."""
+    return max(factors, key=lambda each: each["probe"] - each["baseline"])
+
+
 def information(test: Block) -> Literal["capped", "nothing", "measured"]:
     """Whether the estimate of I(x;z) is at its cap, or not significantly above 0."""
     if test["mi_at_cap"]:

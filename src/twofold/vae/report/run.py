@@ -77,6 +77,20 @@ class RunView:
         """The arrays of prior samples, with their temperatures; a likelihood without noise has those at 0 only."""
         return {name: heat for name, heat in HEATS.items() if name in self.arrays}
 
+    def followed(self, unit: int) -> str:
+        """The factor that a unit follows, after a colon; empty where it follows none."""
+        named = (self.scores["factors"] or {}).get("named_units", ())
+        return next((f": {wording.factor(each['factor'])}" for each in named if each["unit"] == unit), "")
+
+    @property
+    def colours(self) -> dict[str, int]:
+        """The values that colour the map of codes, with the number of images shown of each; all others as one."""
+        labels = self.arrays["map_label"]
+        values = self.scores["factors"]["map"]["categories"][: figures.MOST_COLOURS]
+        shown = {value: int((labels == index).sum()) for index, value in enumerate(values)}
+        others = len(labels) - sum(shown.values())
+        return shown | ({"others or unknown": others} if others else {})
+
     @property
     def warnings(self) -> list[str]:
         """Findings that the verdict warns of, besides a collapse."""
@@ -246,11 +260,17 @@ def _draw(view: RunView, album: Album) -> dict[str, int]:
         names = [f"{pair + 1}, {path}" for pair in range(len(held["linear"])) for path in paths]
         between = np.stack([held[path] for path in paths], axis=1).reshape(len(names), *held["linear"].shape[1:])
         sheets.place(album, "interpolations", sheets.paths(held["ends"].repeat(2, axis=0), between, names))
-    units = [f"unit {unit}, {significant(float(held['kl_units'][unit]), 3)} nats" for unit in held["traverse_units"]]
+    units = [
+        f"unit {unit}, {significant(float(held['kl_units'][unit]), 3)} nats{view.followed(unit)}"
+        for unit in held["traverse_units"].tolist()
+    ]
     values = [plain(float(value)) for value in held["traverse_values"]]
     strips = held["traverse"]
     sheets.place(album, "traversals", sheets.rows(strips, units, values, sheets.enlarged(strips.shape[3])))
     directions = zip(("first", "second"), held["map_explained"], strict=True)
     x, y = (f"{name} direction, {percent(float(share), 0)}" for name, share in directions)
     sheets.place(album, "map", sheets.scatter(held["map_thumbs"], held["map_xy"].astype(float), 900, labels=(x, y)))
+    if "map_label" in held:
+        drawn = figures.coloured(held["map_xy"].astype(float), held["map_label"], list(view.colours), (x, y))
+        album.draw("map-labels", drawn)
     return {"samples": at.shown, "reconstructions": pairs.shown, "prior": prior.shown, "nearest": near.shown}

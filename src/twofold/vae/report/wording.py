@@ -114,6 +114,11 @@ PARTS = {"train": "training", "validation": "validation", "test": "test"}
 """The parts of the split."""
 
 
+def factor(name: str) -> str:
+    """A factor's name on a page."""
+    return name.replace("_", " ")
+
+
 def departures(found: list[dict[str, Any]]) -> str:
     """Says where a run departs from the original study, for the page and the terminal.
 

@@ -1,6 +1,7 @@
 """Scores of known factors on codes made by hand, whose answers are known."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def test_dci_of_known_importances() -> None:
 def test_which_attributes_are_factors() -> None:
     rows, test = np.arange(200), np.arange(200) >= 100
 
-    def read(column: list[str | None]) -> Factor | str:
+    def read(column: Sequence[str | None]) -> Factor | str:
         return read_factor("x", column, rows, test)
 
     both = read(["a"] * 50 + ["b"] * 41 + ["c"] * 9 + ["a"] * 99 + ["d"])

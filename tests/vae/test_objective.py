@@ -12,7 +12,15 @@ from torch.distributions import Normal, kl_divergence
 
 from twofold.vae.config import LikelihoodConfig, ObjectiveConfig
 from twofold.vae.likelihood import make_likelihood
-from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
+from twofold.vae.objective import (
+    beta_now,
+    correlation_penalty,
+    kl_units,
+    log_aggregate,
+    loss_terms,
+    reparameterise,
+    validation_penalty,
+)
 from vae.small import generator
 
 NUMBERS = st.floats(-8.0, 8.0)
@@ -87,6 +95,88 @@ def test_beta_rises_linearly_over_the_warm_up_and_stays() -> None:
     config = ObjectiveConfig(beta=4.0, warmup=0.1)
     assert [beta_now(config, progress) for progress in (0.0, 0.025, 0.05, 0.1, 0.5, 1.0)] == [0, 1, 2, 4, 4, 4]
     assert beta_now(ObjectiveConfig(beta=4.0), 0.0) == 4.0
+
+
+def codes(number: int, latent: int = 3) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Means, log variances and draws whose aggregate is nearly normal, and the total correlation of that normal."""
+    mixing = 2 * torch.tensor([[1.0, 0.9, 0.2], [0.0, 0.5, -0.8], [0.0, 0.0, 0.6]], dtype=torch.float64)
+    mixing = mixing[:latent, :latent]
+    mu = torch.randn(number, latent, generator=generator(6), dtype=torch.float64) @ mixing
+    logvar = torch.tensor([-1.0, 0.0, -0.5], dtype=torch.float64)[:latent].expand(number, -1)
+    covariance = mixing.T @ mixing + torch.diag(logvar[0].exp())
+    scale = covariance.diagonal().sqrt()
+    exact = -0.5 * torch.logdet(covariance / scale / scale[:, None])
+    return mu, logvar, reparameterise(mu, logvar, generator(7)), float(exact)
+
+
+def test_the_total_correlation_of_a_normal_is_that_of_its_correlation_matrix() -> None:
+    """-1/2 log det of the correlations, within the noise of 2,000 draws and the bias of a mixture for a normal."""
+    mu, logvar, z, exact = codes(2000)
+    joint, units = log_aggregate(z, mu, logvar, 2000)
+    values = joint - units.sum(dim=1)
+    assert exact > 0.5
+    assert float(values.mean()) == pytest.approx(exact, abs=3 * float(values.std()) / 2000**0.5 + 0.01)
+
+
+def test_a_batch_of_all_images_gives_the_mixture_itself() -> None:
+    mu, logvar, z, _ = codes(20)
+    joint, units = log_aggregate(z, mu, logvar, 20)
+    each = Normal(mu, (0.5 * logvar).exp()).log_prob(z[:, None])
+    torch.testing.assert_close(joint.exp(), each.sum(dim=2).exp().mean(dim=1))
+    torch.testing.assert_close(units.exp(), each.exp().mean(dim=1))
+
+
+def test_the_aggregate_of_a_batch_is_unbiased() -> None:
+    """The mean over all batches that hold an image is the density under all images."""
+    mu, logvar, z, _ = codes(6, 2)
+    whole, units = log_aggregate(z, mu, logvar, 6)
+    found = [
+        [part[0].exp() for part in log_aggregate(z[rows], mu[rows], logvar[rows], 6)]
+        for rows in (torch.tensor((0, *others)) for others in itertools.combinations(range(1, 6), 2))
+    ]
+    joints, margins = (torch.stack(parts).mean(dim=0) for parts in zip(*found, strict=True))
+    torch.testing.assert_close(joints, whole[0].exp())
+    torch.testing.assert_close(margins, units[0].exp())
+
+
+def test_only_the_total_correlation_is_weighed() -> None:
+    mu, logvar, z, exact = codes(500)
+    config = ObjectiveConfig(name="beta_tc", beta=4.0)
+    found, terms = correlation_penalty(config, z, mu, logvar, beta=2.0, images=500)
+    assert float(found) == pytest.approx(float(terms["total_correlation"]))
+    assert float(found) == pytest.approx(exact, abs=0.2)
+    assert float(correlation_penalty(config, z, mu, logvar, beta=1.0, images=500)[0]) == 0
+    assert correlation_penalty(ObjectiveConfig(beta=4.0), z, mu, logvar, beta=4.0, images=500) == (0.0, {})
+    parts = [(z[:200], mu[:200], logvar[:200]), (z[200:], mu[200:], logvar[200:])]
+    assert validation_penalty(config, parts, 500) == pytest.approx(3 * float(found))
+    assert validation_penalty(config, parts, 100) == pytest.approx(3 * exact, rel=0.3)
+    assert validation_penalty(config, [(z[:1], mu[:1], logvar[:1])], 100) == 0
+
+
+def test_weighing_the_total_correlation_makes_units_independent() -> None:
+    mu, logvar, _, exact = codes(200, 2)
+    turn = torch.eye(2, dtype=torch.float64).requires_grad_()
+    optimiser, noise = torch.optim.Adam([turn], 0.02), generator(1)
+    for _ in range(200):
+        means = mu @ turn
+        z = reparameterise(means, logvar, noise)
+        value, _ = correlation_penalty(ObjectiveConfig(name="beta_tc"), z, means, logvar, beta=2.0, images=200)
+        optimiser.zero_grad()
+        assert isinstance(value, Tensor)
+        value.backward()
+        optimiser.step()
+    correlation = torch.corrcoef((mu @ turn).detach().T)[0, 1]
+    assert exact > 0.1
+    assert abs(float(correlation)) < 0.15 < abs(float(torch.corrcoef(mu.T)[0, 1]))
+
+
+def test_free_nats_are_of_the_rate_alone() -> None:
+    with pytest.raises(ValueError, match=r"free_nats must be 0 for objective\.name beta_tc, got 0\.5"):
+        ObjectiveConfig(name="beta_tc", free_nats=0.5)
+
+
+def test_configs_from_before_there_were_objectives_are_those_of_the_elbo() -> None:
+    assert ObjectiveConfig.from_json('{"beta": 2.0, "warmup": 0.0, "free_nats": 0.0}', "config").name == "elbo"
 
 
 def linear_loss(x: Tensor, weights: dict[str, Tensor], likelihood: torch.nn.Module, beta: float) -> Tensor:

@@ -246,3 +246,29 @@ def test_mean_and_error_by_hand() -> None:
 
 def test_eight_bits_are_one_of_256_levels() -> None:
     assert score.bits_per_dim(12 * math.log(256), 12) == pytest.approx(8.0)
+
+
+def test_the_total_correlation_of_normals_is_that_of_their_correlation_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(3, 3))
+    mu, logvar = random.normal(size=(2000, 3)) @ mixing, np.full((2000, 3), -0.5)
+    covariance = mixing.T @ mixing + np.exp(-0.5) * np.eye(3)
+    scale = np.sqrt(np.diag(covariance))
+    exact = -0.5 * np.linalg.slogdet(covariance / np.outer(scale, scale))[1]
+    found = score.total_correlation(mu, logvar, generator())
+    assert found.standard_error is not None and found.standard_error < 0.05
+    assert found.nats == pytest.approx(exact, abs=3 * found.standard_error + 0.01)
+    assert exact > 0.3
+    assert not found.at_cap
+    monkeypatch.setattr("twofold.vae.score._PAIRS", 7000)
+    assert score.total_correlation(mu, logvar, generator()).nats == pytest.approx(found.nats)
+
+
+def test_codes_that_identify_their_images_leave_only_an_upper_bound() -> None:
+    """Units that are independent, of 50 images: their information one by one exceeds the cap of all together."""
+    mu = np.random.default_rng(0).normal(size=(50, 40))
+    found = score.total_correlation(mu, np.full((50, 40), -4.0), generator())
+    assert found.at_cap
+    assert found.nats > 50
+    alone = score.total_correlation(mu[:1], np.zeros((1, 40)), generator())
+    assert (alone.nats, alone.standard_error) == (pytest.approx(0), None)

@@ -51,6 +51,19 @@ def test_it_learns(images: Images, tmp_path: Path) -> None:
     assert last["validation_loss"] == pytest.approx(last["validation_rate"] + last["validation_distortion"], rel=1e-9)
 
 
+def test_beta_tc_adds_the_weighed_total_correlation(images: Images, tmp_path: Path) -> None:
+    groups = {"train": {"epochs": 3, "learning_rate": 5e-3}}
+    result = trained(images, tmp_path / "tc", objective={"name": "beta_tc", "beta": 3.0}, **groups)
+    record = result.history[-1]
+    elbo = record["train_rate"] + record["train_distortion"]
+    assert record["train_loss"] == pytest.approx(elbo + 2 * record["train_total_correlation"], rel=1e-5)
+    assert record["validation_loss"] != record["validation_rate"] + record["validation_distortion"]
+    plain = trained(images, tmp_path / "elbo", **groups)
+    unit = trained(images, tmp_path / "unit", objective={"name": "beta_tc", "beta": 1.0}, **groups)
+    assert unit.history[-1]["validation_loss"] == plain.history[-1]["validation_loss"]
+    assert not same(result, unit)
+
+
 def test_a_record_holds_what_the_report_draws(images: Images, tmp_path: Path) -> None:
     result = trained(images, tmp_path)
     names = {"epoch", "images", "learning_rate", "seconds", "beta_now", "sigma"}

@@ -1,5 +1,6 @@
 """The values of `scores.json`: data, model, training, scores of each part, linear baseline, memorisation."""
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +36,7 @@ from twofold.vae.score import (
     importance_weighted,
     mean_and_error,
     mutual_information,
+    total_correlation,
 )
 from twofold.vae.train import AT_ONCE, Trained, batches_of
 
@@ -44,6 +46,8 @@ TEMPERATURES = (0.0, 0.5, 1.0)
 """Scales of the likelihood's noise at which samples are scored."""
 MOST_VALUES = 5 * 10**7
 """Images times pixels times channels of each set that samples are scored by, at most: 200 MB in float32."""
+CORRELATION_IMAGES, CORRELATION_PAIRS = 512, 2**27
+"""Images that the total correlation is estimated on, and pairs of them times latent units, at most: some seconds."""
 CLOSE_QUANTILE = 0.05
 """A sample is close to a training image when nearer than this quantile of the test images' distances."""
 
@@ -112,6 +116,10 @@ def score_test(
     negative_bound, bound_error = mean_and_error(bound)
     information = mutual_information(found.mu[some], found.logvar[some], torch_generator(config.seed, "information"))
     rate = float(found.rate[some].mean())
+    most = min(CORRELATION_IMAGES, max(2, math.isqrt(CORRELATION_PAIRS // found.mu.shape[1])))
+    tied = spread(len(rows), most)
+    noise = torch_generator(config.seed, "correlation")
+    correlation = total_correlation(found.mu[tied], found.logvar[tied], noise)
     block |= {
         "iw_bound_nats": negative_bound,
         "iw_samples": settings.iw_samples,
@@ -124,11 +132,18 @@ def score_test(
         "mi_at_cap": information.at_cap,
         "mi_rate_nats": rate,
         "marginal_kl_nats": rate - information.nats,
+        "total_correlation_nats": correlation.nats,
+        "tc_images": correlation.images,
+        "tc_at_cap": correlation.at_cap,
         "active_units": active_units(found.mu),
         "latent_dim": config.model.latent_dim,
         "sigma": vae.likelihood.sigma,
         "standard_errors": errors
-        | {"iw_bound_nats": bound_error, "mutual_information_nats": information.standard_error},
+        | {
+            "iw_bound_nats": bound_error,
+            "mutual_information_nats": information.standard_error,
+            "total_correlation_nats": correlation.standard_error,
+        },
     }
     return block, found
 

@@ -11,6 +11,7 @@ Fit = Literal["crop", "pad", "stretch"]
 Network = Literal["linear", "plain", "original"]
 LikelihoodName = Literal["multiscale", "bernoulli", "gaussian_fixed", "gaussian", "logistic"]
 PathName = Literal["linear", "spherical"]
+ObjectiveName = Literal["elbo", "beta_tc"]
 PATCH = 4
 """Height and width of the plain network's patches, in pixels."""
 
@@ -79,14 +80,27 @@ class LikelihoodConfig(Config):
 
 
 class ObjectiveConfig(Config):
-    """The loss: distortion + beta x rate, in nats per image."""
+    """The loss: distortion + beta x rate, or with beta on one part of the rate; in nats per image."""
 
+    name: ObjectiveName = "elbo"
+    """`elbo`: beta weighs the whole rate (beta-VAE); `beta_tc`: its total correlation alone (beta-TC-VAE)."""
     beta: float = Field(default=1.0, ge=0.0)
-    """Weight of the rate (KL term); 1 is the ELBO."""
+    """Weight of the rate (KL term), or of its total correlation; 1 is the ELBO."""
     warmup: float = Field(default=0.0, ge=0.0, le=0.1)
     """Share of the run over which beta rises linearly from 0; at most a tenth, and off by default."""
     free_nats: float = Field(default=0.0, ge=0.0)
     """Rate of each unit that adds nothing to the loss, in nats (free bits)."""
+
+    @property
+    def rate_weight(self) -> float:
+        """Weight of the whole rate: beta, or 1 where beta weighs a part of it only."""
+        return self.beta if self.name == "elbo" else 1.0
+
+    @model_validator(mode="after")
+    def _free_nats_of_the_rate(self) -> "ObjectiveConfig":
+        if self.name != "elbo" and self.free_nats:
+            raise ValueError(f"free_nats must be 0 for objective.name {self.name}, got {self.free_nats}")
+        return self
 
 
 class TrainConfig(Config):

@@ -151,7 +151,7 @@ def frechet(one: Features, other: Float64[np.ndarray, "m features"]) -> float:
     """
     means = [features.mean(axis=0) for features in (one, other)]
     roots = [
-        np.linalg.qr((features - mean) / math.sqrt(len(features) - 1), mode="r")
+        np.asarray(np.linalg.qr((features - mean) / math.sqrt(len(features) - 1), mode="r"))
         for features, mean in zip((one, other), means, strict=True)
     ]
     shared = float(np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum())
@@ -210,14 +210,13 @@ class RandomConvolutions(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for before, after in zip((channels, *WIDTHS), WIDTHS, strict=False):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-        layers += [nn.AdaptiveAvgPool2d(POOLED), nn.Flatten(), nn.Linear(WIDTHS[-1] * POOLED**2, FEATURES)]
+            layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+        layers += [nn.AdaptiveAvgPool2d(POOLED), nn.Flatten(), nn.Linear(WIDTHS[-1] * POOLED**2, FEATURES, bias=False)]
         self.layers = nn.Sequential(*layers)
         generator = torch_generator(0, "random convolutions")
         for layer in layers:
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.orthogonal_(layer.weight, math.sqrt(2 / 1.04), generator=generator)
-                nn.init.zeros_(layer.bias)
         self.requires_grad_(False)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n features"]:

@@ -311,7 +311,8 @@ def _forest(codes: Codes, test: np.ndarray, factor: Factor, seed: int) -> tuple[
     train, tested = np.flatnonzero(known & ~test)[:FOREST_TRAINING], known & test
     kind = RandomForestRegressor if factor.kind == "numbers" else RandomForestClassifier
     # All units compete for each split: with a random choice of them, splits on idle ones look important.
-    forest = kind(_TREES, max_features=None, min_samples_leaf=_LEAF, random_state=seed_for(seed, "forest") % 2**32)
+    settings: dict[str, Any] = {"max_features": 1.0, "random_state": seed_for(seed, "forest") % 2**32}
+    forest = kind(_TREES, min_samples_leaf=_LEAF, **settings)
     forest.fit(codes[train], factor.y[train])
     predicted, given = forest.predict(codes[tested]), factor.y[tested]
     if factor.kind == "numbers":

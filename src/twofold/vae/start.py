@@ -131,7 +131,7 @@ class _Components:
     def start(self, vae: Vae, config: VaeConfig, noise: float, images: Images, fitted_on: int) -> list[Codec]:
         """Sets a network to its closed form; returns each fold's encoder and decoder."""
         assert isinstance(vae.encoder, PrincipalEncoder) and isinstance(vae.decoder, PrincipalDecoder)
-        units, weight = config.model.latent_dim, config.objective.beta or WITHOUT_WEIGHT
+        units, weight = config.model.latent_dim, config.objective.rate_weight or WITHOUT_WEIGHT
         whole = self.whole.first(units)
         put(whole, noise * weight * whole.rest, vae.encoder, vae.decoder)
         folds = []

@@ -64,6 +64,7 @@ def summarise(config: SweepConfig, folder: Path) -> None:
     first = runs[0]["scores"]
     sweep = {key: first[key] for key in ("recipe", "departures", "embedded", "data")} | {
         "likelihood": {key: first["likelihood"][key] for key in ("name", "is_density")},
+        "objective": first["objective"]["name"],
         "betas": list(config.betas),
         "seeds": list(config.seeds),
         "runs": runs,

@@ -27,7 +27,14 @@ from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
 from twofold.vae.multiscale import Multiscale
-from twofold.vae.objective import beta_now, kl_units, loss_terms, reparameterise
+from twofold.vae.objective import (
+    beta_now,
+    correlation_penalty,
+    kl_units,
+    loss_terms,
+    reparameterise,
+    validation_penalty,
+)
 from twofold.vae.score import evaluate
 from twofold.vae.start import Choice, Started, begin
 
@@ -253,7 +260,7 @@ def _precision(
 def make_loss(
     images: Images, began: Started, rows: Int64[np.ndarray, " train"], device: torch.device, precision: Precision
 ) -> Loss:
-    """A function that computes distortion + beta x rate of a batch, and both terms."""
+    """A function that computes the loss of a batch, and its terms."""
     config, fold_by_row = began.config, dict(zip(rows.tolist(), began.fold_of.tolist(), strict=True))
 
     def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
@@ -262,13 +269,17 @@ def make_loss(
         encoder, decoder = module.encoder, module.decoder
         if began.folds:
             encoder, decoder = began.folds[fold_by_row[int(step.rows[0])]]
-        beta = beta_now(config.objective, step.progress)
-        free_nats = config.objective.free_nats
+        objective, beta = config.objective, beta_now(config.objective, step.progress)
+        weight = beta if objective.name == "elbo" else 1.0
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             mu, logvar = module.posterior(encoder(x))
             mu, logvar = mu.float(), logvar.float()
-            output = decoder(reparameterise(mu, logvar, step.generator))
-            return loss_terms(output, x, mu, logvar, module.likelihood, beta=beta, free_nats=free_nats)
+            z = reparameterise(mu, logvar, step.generator)
+            loss, terms = loss_terms(
+                decoder(z), x, mu, logvar, module.likelihood, beta=weight, free_nats=objective.free_nats
+            )
+            more, further = correlation_penalty(objective, z, mu, logvar, beta=beta, images=len(rows))
+            return loss + more, terms | further
 
     return loss
 
@@ -287,16 +298,21 @@ def validate(
 ) -> Record:
     """The loss on validation images with one sample of z each, drawn with the same noise after every epoch."""
     generator = torch_generator(config.seed, "validation")
-    distortion, units = 0.0, 0.0
+    distortion, units, codes = 0.0, 0.0, []
     for x in batches_of(images, rows, next(vae.parameters()).device, AT_ONCE):
         mu, logvar = vae.encode(x)
-        output = vae.decode(reparameterise(mu, logvar, generator))
+        z = reparameterise(mu, logvar, generator)
+        if config.objective.name != "elbo":
+            codes.append((z, mu, logvar))
+        output = vae.decode(z)
         distortion += float(vae.likelihood.nll(output, x).double().sum()) / len(rows)
         units = units + kl_units(mu, logvar).double().sum(dim=0) / len(rows)
     assert isinstance(units, Tensor)
     objective = config.objective
+    penalty = validation_penalty(objective, codes, config.train.batch_size)
+    weighed = objective.rate_weight * float(units.clamp(min=objective.free_nats).sum())
     return {
-        "validation_loss": distortion + objective.beta * float(units.clamp(min=objective.free_nats).sum()),
+        "validation_loss": distortion + weighed + penalty,
         "validation_rate": float(units.sum()),
         "validation_distortion": distortion,
         "beta_now": beta_now(objective, progress),

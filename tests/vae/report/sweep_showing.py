@@ -94,6 +94,7 @@ def sweep_folder(
         "departures": departures,
         "embedded": embedded,
         "data": first["data"],
+        "objective": "elbo",
         "likelihood": {key: first["likelihood"][key] for key in ("name", "is_density")},
         "runs": runs,
         "sandwich": exact([float(beta) for beta in betas]),

@@ -395,6 +395,16 @@ def test_samples_without_noise_or_floor_or_scores(text: Callable[..., str], smal
     assert "at temperature" not in alone.split("Samples from the prior")[-1].split("Are they copies?")[0]
 
 
+def test_beta_tc_is_explained_and_its_correlation_bounded(text: Callable[..., str]) -> None:
+    page = text(objective={"name": "beta_tc", "beta": 4.0})
+    assert "beta-TC 4" in page
+    assert "The objective is beta-TC-VAE's" in page
+    assert "distortion + rate + (beta − 1) × total correlation, in nats per image, with beta = 4" in page
+    assert "Beta is 4: training weighed the total correlation more than the ELBO does" in page
+    assert "≤ 3.21 ± 0.11" in page
+    assert "≤ 3.21" not in text(test={"tc_at_cap": False})
+
+
 def test_known_factors_stand_in_a_table(text: Callable[..., str]) -> None:
     page = text()
     assert "A linear model reads 1 of 2 factors from the code significantly better than a guess" in page

@@ -13,7 +13,7 @@ from page.reading import read as read_html
 from twofold.engine.errors import RunFolderError
 from twofold.page import template
 from twofold.vae.recipes import departures, recipe
-from twofold.vae.report import judgements, plane
+from twofold.vae.report import judgements, plane, wording
 from twofold.vae.report.plane import Weight, weights
 from twofold.vae.report.sweep import SweepView, smaller, write
 from vae.report.sweep_showing import REVERSED, USUAL, course, exact, grid, scores, sweep_folder
@@ -219,6 +219,20 @@ def test_free_nats_are_mentioned_with_the_slopes(folder: Path, tmp_path: Path) -
     assert "free nats" not in _page(folder).text
 
 
+def test_the_objective_that_was_swept_is_named(folder: Path, tmp_path: Path) -> None:
+    made = sweep_folder(tmp_path, betas=(1, 2), test=20)
+    (made / "sweep.json").write_text(json.dumps(_summary(made) | {"objective": "beta_tc"}))
+    text = _page_of(made).text
+    assert "What the weight of the total correlation does: beta 1, 2" in text
+    assert "These autoencoders minimise distortion + rate + (beta − 1) × total correlation." in text
+    assert "≤ 3.210" in text
+    assert "the total correlation weighs beta × sigma²" in text
+    assert "This sweep weighs one part of it, so it says nothing about them." in text
+    assert "The slopes" not in text
+    other = _page(folder).text
+    assert "beta-TC" not in other and "What the weight of the KL term does" in other
+
+
 def test_the_verdict_warns_of_a_collapse(original: Path, folder: Path) -> None:
     assert 'class="callout warning" role="note"><p class="lead"' in (original / "report.html").read_text()
     assert 'class="callout plain" role="note"><p class="lead"' in (folder / "report.html").read_text()
@@ -243,9 +257,9 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 def say(finding: str, weights: Sequence[Weight], *given: Any, closed: dict[str, Any] | None = None) -> str:
     """One finding's text, as a browser shows it; `closed` is the block of closed forms of sweep.json."""
-    names = {"grid": weights, "view": SweepView(weights, [], []), "summary": {"sandwich": closed}}
+    names = {"grid": weights, "view": SweepView(weights, [], []), "summary": {"sandwich": closed, "objective": "elbo"}}
     macros = template._environment().get_template("vae/report/sweep_findings.html.j2")
-    found = macros.make_module(names | {"plane": plane, "judge": judgements})
+    found = macros.make_module(names | {"plane": plane, "judge": judgements, "words": wording})
     return re.sub(r"[ \n]+", " ", read_html(getattr(found, finding)(*given)).text).strip()
 
 

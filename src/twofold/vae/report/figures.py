@@ -187,11 +187,8 @@ def coloured(
     for index, name in enumerate(names):
         other = index == len(names) - 1 and not (labels == index).any()
         shown = xy[(labels < 0) | (labels >= index)] if other else xy[labels == index]
-        look = (
-            {"color": MUTED, "marker": "."}
-            if other
-            else {"color": HUES[index % len(HUES)], "marker": MARKS[index // len(HUES)]}
-        )
+        look: dict[str, Any] = {"color": HUES[index % len(HUES)], "marker": MARKS[index // len(HUES)]}
+        look = {"color": MUTED, "marker": "."} if other else look
         axes.plot(*shown.T, linestyle="", markersize=5, alpha=0.85, markeredgewidth=0, label=name, **look)
     axes.set(xlabel=axes_labels[0], ylabel=axes_labels[1])
     axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.13), ncols=3, columnspacing=1.2, handletextpad=0.3)
@@ -205,6 +202,7 @@ def by_beta(
     *,
     cap: float | None = None,
     top: float | None = None,
+    weighs: str = "rate",
 ) -> Figure:
     """Scores by weight, evenly spaced: a line through the means over seeds.
 
@@ -215,6 +213,7 @@ def by_beta(
         label: of the axis, with its unit.
         cap: upper limit of the estimate of I(x;z); the axis is then logarithmic above 1, for the rate lies far above.
         top: largest possible value; the axis then goes from 0 to it.
+        weighs: what beta weighs.
     """
     legend = len(lines) > 1 or cap is not None
     figure, axes = canvas(4.4, 3.4 if legend else 3.1, (0.85, 0.15, 0.85 if legend else 0.55, 0.15))
@@ -227,7 +226,7 @@ def by_beta(
         axes.plot([place for place, _ in known], means, **style)
         for place, each in known if several else ():
             axes.plot([place] * len(each), each, MARKS[index], color=HUES[index], markersize=3, markeredgewidth=0)
-    _weights_across(axes, betas, label)
+    _weights_across(axes, betas, label, weighs)
     if top is not None:
         axes.set_ylim(0, 1.06 * top)
     if cap is not None:
@@ -244,10 +243,10 @@ def _legend_below(axes: Axes, y: float) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.44, y), ncols=3, columnspacing=1.2, handlelength=2.8)
 
 
-def _weights_across(axes: Axes, betas: Sequence[float], label: str) -> None:
+def _weights_across(axes: Axes, betas: Sequence[float], label: str, weighs: str = "rate") -> None:
     axes.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
     axes.set_xlim(-0.4, len(betas) - 0.6)
-    axes.set(xlabel="beta, the weight of the rate", ylabel=label)
+    axes.set(xlabel=f"beta, the weight of the {weighs}", ylabel=label)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(FuncFormatter(grouped))
 

@@ -202,8 +202,12 @@ class RunView:
 
     def side(self, block: str, key: str) -> str:
         """Sign before a score that is only a bound, since I is at its cap."""
-        capped = block == "test" and self.scores["test"]["mi_at_cap"]
-        return {"mutual_information_nats": "≥ ", "marginal_kl_nats": "≤ "}.get(key, "") if capped else ""
+        flag, sign = {
+            "mutual_information_nats": ("mi_at_cap", "≥ "),
+            "marginal_kl_nats": ("mi_at_cap", "≤ "),
+            "total_correlation_nats": ("tc_at_cap", "≤ "),
+        }.get(key, ("", ""))
+        return sign if block == "test" and self.scores["test"].get(flag) else ""
 
     @property
     def command(self) -> str | None:

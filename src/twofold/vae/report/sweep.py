@@ -129,6 +129,13 @@ class SweepView:
         """A score on the test images, one value per seed; the importance-weighted bound is that on all of them."""
         return weight.bounds if key == "iw_bound_nats" else weight.values(key)
 
+    @staticmethod
+    def side(weight: Weight, key: str) -> str:
+        """Sign before a score that is only a bound, since I(x;z) is at its cap in a run."""
+        if key == "total_correlation_nats":
+            return "≤ " if any(run["test"]["tc_at_cap"] for run in weight.runs) else ""
+        return "≥ " if key == "mutual_information_nats" and weight.capped else ""
+
     def lowest(self, key: str) -> Weight | None:
         """Best weight by a score of which less is better; None where there is nothing to compare."""
         if key == "iw_bound_nats":
@@ -158,11 +165,12 @@ class SweepView:
 def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str, int]:
     """Draws all figures; returns the number of images on each sheet."""
     grid, test, names = view.grid, view.grid[0].runs[0]["test"], view.names
+    weighs = wording.OBJECTIVES[summary["objective"]]
     for title, label, lines in view.EFFECTS:
         values = {name: [weight.values(*key) for weight in grid] for name, key in lines.items()}
         cap = test["mi_cap_nats"] if "I(x;z)" in lines else None
         top = float(test["latent_dim"]) if "active units" in lines else None
-        drawn = figures.by_beta([weight.beta for weight in grid], values, label, cap=cap, top=top)
+        drawn = figures.by_beta([weight.beta for weight in grid], values, label, cap=cap, top=top, weighs=weighs)
         album.draw(f"effect-{view.file(title)}", drawn)
     curves = dict(zip(names, view.metrics, strict=True))
     for part in ("training", "validation"):

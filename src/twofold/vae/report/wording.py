@@ -47,6 +47,13 @@ SCORES: dict[str, ScoreWords] = {
         "Rate minus information: how far the codes of all images together are from the prior. Where it is large, "
         "draws from the prior fall where no image's code lies.",
     ),
+    "total_correlation_nats": ScoreWords(
+        "Total correlation, nats",
+        None,
+        "How far the units of the code are from independent of each other, over all images together. Estimated from "
+        "the mixture of (at most 512) test images' posteriors, where it is the sum of the units' information less that "
+        "of all together; as the latter can't exceed the logarithm of the number of images, it may be an upper bound.",
+    ),
     "active_units": ScoreWords(
         "Active units",
         None,
@@ -108,6 +115,8 @@ LIKELIHOODS = {
     "logistic": "discretised logistic, one learned scale for all pixels",
     "bernoulli": "Bernoulli",
 }
+OBJECTIVES = {"elbo": "rate", "beta_tc": "total correlation"}
+"""What beta weighs."""
 BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Training", "linear": "Linear model, test"}
 """The sets of images that scores.json holds scores of."""
 PARTS = {"train": "training", "validation": "validation", "test": "test"}

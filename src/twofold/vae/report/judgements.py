@@ -14,6 +14,8 @@ CERTAIN = 2.0
 """Standard errors (or deviations over seeds) that a significant difference exceeds."""
 UNIT_FLOOR = 0.01
 """Nats: a unit of the code with a lower mean KL counts as collapsed."""
+ALIKE = 0.1
+"""Share of the floor's distance by which distances of samples may differ by chance."""
 EQUAL = 1e-6
 """Nats below which two exact values count as equal."""
 
@@ -85,18 +87,21 @@ def memorised(scores: Scores) -> bool:
 class Closest(NamedTuple):
     """The temperature at which samples are closest to test images, their distance, and how many times the floor's."""
 
-    heat: str
+    heat: str | None
+    """None: the temperatures differ by less than `ALIKE` of the floor."""
     distance: float
     times: float
 
 
-def closest(samples: Block, key: str = "swd_laplacian") -> Closest | None:
-    """Compares the temperatures by a distance; None without several or without a floor above 0."""
-    by_heat = {heat: block[key] for heat, block in samples["temperatures"].items()}
-    if len(by_heat) < 2 or not samples["floor"] or not samples["floor"][key]:
+def closest(samples: Block) -> Closest | None:
+    """Compares the temperatures by the distance of patches; None without several or without a floor above 0."""
+    by_heat = {heat: block["swd_laplacian"] for heat, block in samples["temperatures"].items()}
+    floor = (samples["floor"] or {}).get("swd_laplacian")
+    if len(by_heat) < 2 or not floor:
         return None
     heat = min(by_heat, key=by_heat.__getitem__)
-    return Closest(heat, by_heat[heat], by_heat[heat] / samples["floor"][key])
+    differ = max(by_heat.values()) - by_heat[heat] >= ALIKE * floor
+    return Closest(heat if differ else None, by_heat[heat], by_heat[heat] / floor)
 
 
 def read(factors: Sequence[Block]) -> list[Block]:

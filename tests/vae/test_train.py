@@ -52,7 +52,7 @@ def test_it_learns(images: Images, tmp_path: Path) -> None:
 
 
 def test_beta_tc_adds_the_weighed_total_correlation(images: Images, tmp_path: Path) -> None:
-    groups = {"train": {"epochs": 3, "learning_rate": 5e-3}}
+    groups = {"train": {"epochs": 3, "learning_rate": 5e-3, "precision": "fp32"}}
     result = trained(images, tmp_path / "tc", objective={"name": "beta_tc", "beta": 3.0}, **groups)
     record = result.history[-1]
     elbo = record["train_rate"] + record["train_distortion"]

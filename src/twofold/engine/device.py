@@ -12,6 +12,8 @@ from twofold.engine.errors import InputError
 DeviceName = Literal["auto", "cpu", "cuda"]
 TRIALS = 4
 """Timed calls of each of two ways."""
+SHORTEST_S = 0.02
+"""Seconds below which two ways count as equally fast."""
 
 
 def pick_device(name: DeviceName) -> torch.device:
@@ -32,7 +34,10 @@ def describe_device(device: torch.device) -> str:
 
 
 def gain_of(one: Callable[[], object], other: Callable[[], object], device: torch.device) -> float:
-    """How many times faster `other` runs than `one`: the fastest of a few calls of each, in turn, after one of both."""
+    """How many times faster `other` runs than `one`: the fastest of a few calls of each, in turn, after one of both.
+
+    1 where `one` takes less than `SHORTEST_S`: so short a time says more about the machine's other work.
+    """
     best = [math.inf, math.inf]
     for trial in range(1 + TRIALS):
         for at, call in enumerate((one, other)):
@@ -42,4 +47,4 @@ def gain_of(one: Callable[[], object], other: Callable[[], object], device: torc
                 torch.cuda.synchronize(device)
             if trial:
                 best[at] = min(best[at], time.perf_counter() - began)
-    return best[0] / best[1]
+    return best[0] / best[1] if best[0] > SHORTEST_S else 1.0

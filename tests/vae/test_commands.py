@@ -86,6 +86,7 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(pictures: Path, ru
     scores = json.loads((run / "scores.json").read_text())
     assert (scores["data"]["images"], scores["data"]["skipped"]) == (60, 1)
     assert f"{scores['test']['negative_elbo_nats']:,.1f}" in shown.out
+    assert f"{scores['codecs']['webp']['bits_per_dim']:.4f}" in shown.out
     assert str(run / "report.html") in shown.out
     assert "holds this very run, finished" in re.sub(r"\s+", " ", shown.err)
     assert "1 of discs's files were skipped (broken.png" in re.sub(r"\s+", " ", shown.err)
@@ -186,6 +187,22 @@ def test_a_broken_rule_is_one_line_and_leaves_no_folder(
     assert not out.exists()
 
 
+def test_a_training_that_diverges_says_what_to_lower_and_that_works(
+    pictures: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "run"
+    words = ["vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS]
+    said = refused(capsys, *words, "--train.learning-rate", "1e8")
+    assert "the training diverged (beta 1, seed 0): " in said
+    assert "--train.learning-rate is 1e+08, give 0.001; a folder named with --out then takes --overwrite, too" in said
+    assert "holds no finished run" in refused(capsys, "vae", "score", str(out))
+    assert "another config (train.learning_rate 100000000.0 -> 0.001)" in refused(
+        capsys, *words, "--train.learning-rate", "0.001"
+    )
+    assert main([*words, "--train.learning-rate", "0.001", "--overwrite"]) == 0
+    assert json.loads((out / "scores.json").read_text())["test"]["bits_per_dim"] > 0
+
+
 def test_another_config_is_refused_by_name(pictures: Path, run: Path, capsys: Output) -> None:
     before = state(run)
     words = ["vae", "run", "--images", str(pictures), "--out", str(run), *FLAGS, "--objective.beta", "2"]
@@ -244,7 +261,10 @@ def test_score_on_other_images_leaves_out_those_that_were_trained_on(
     found = json.loads(capsys.readouterr().out)
     own = json.loads((run / "scores.json").read_text())["data"]
     assert (found["images"], found["seen"]) == (own["test"] + 9, own["train"] + own["validation"])
-    assert found["test"]["images"] == own["test"] + 9
+    assert found["test"]["images"] == found["differences"]["png"]["images"] == own["test"] + 9
+    assert main(["vae", "score", str(run), "--images", str(other)]) == 0
+    shown = capsys.readouterr().out
+    assert "lossless WebP" in shown and "probabilistic PCA" not in shown
 
 
 def test_score_of_images_that_were_all_trained_on_is_refused(run: Path, tmp_path: Path, capsys: Output) -> None:
@@ -259,6 +279,8 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
 ) -> None:
     fit_linear, fitted = account.fit_linear, []
     monkeypatch.setattr(account, "fit_linear", lambda *given: fitted.append(fit_linear(*given)) or fitted[-1])
+    codec_bits, encoded = account.codec_bits, []
+    monkeypatch.setattr(account, "codec_bits", lambda *given: encoded.append(codec_bits(*given)) or encoded[-1])
     out = tmp_path / "sweep"
     words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS]
     words += ["--betas", "0", "1", "100", "--seeds", "3", "4"]
@@ -286,6 +308,7 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
     assert all(run["scores"]["test"]["negative_elbo_nats"] for run in sweep["runs"])
     assert len(fitted) == 2, "no beta changes the linear baseline: one fit a seed"
     assert len({json.dumps(run["scores"]["linear"]) for run in sweep["runs"]}) == 2
+    assert len(encoded) == 2, "nor the codecs"
     before = state(out)
     assert main(words) == 0
     assert state(out) == before

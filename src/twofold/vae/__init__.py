@@ -7,8 +7,8 @@ A PNG to a code and back:
     to_images(model.decode(z))[0].save("back.png")
 
 In order: `config`, `recipes`, `images`, `likelihood`, `objective`, `model`, `score`, `linear`, `train`, `latent`,
-`neighbours`, `account`, `per_image`, `pictures`, `run`, `sandwich` (closed forms), `sweep`, `export`; `commands` alone
-knows `report`.
+`neighbours`, `codecs`, `copying`, `account`, `per_image`, `pictures`, `run`, `sandwich` (closed forms), `sweep`,
+`export`; `commands` alone knows `report`.
 """
 
 from pathlib import Path

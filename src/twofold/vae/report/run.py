@@ -71,9 +71,12 @@ class RunView:
 
     @property
     def warnings(self) -> list[str]:
-        """Findings that the verdict warns of, besides a collapse."""
+        """Findings that the verdict warns of."""
+        winner = judgements.cheapest(self.scores)
         found = {
-            "linear": judgements.against_linear(self.scores).judged == "more",
+            "state": judgements.state(self.scores) != "fine",
+            "raw": judgements.raw_is_cheaper(self.scores),
+            "rivals": winner is not None and winner != "network",
             "overfitting": judgements.overfitting(self.scores).judged == "more",
             "memorisation": judgements.memorised(self.scores),
         }
@@ -159,6 +162,22 @@ class RunView:
         return [(wording.BLOCKS[name], block[key], block["standard_errors"][key]) for name, block in blocks]
 
     @property
+    def beside(self) -> list[tuple[str, str, float | None, float | None]]:
+        """Bits per dimension of the test images, the least first: name, key, value and standard error of each."""
+        models = {"network": self.scores["test"], "linear": self.scores["linear"]}
+        known = {
+            key: (block["bits_per_dim"], block["standard_errors"]["bits_per_dim"]) for key, block in models.items()
+        }
+        known |= {key: (each["bits_per_dim"], each["standard_error"]) for key, each in self.scores["codecs"].items()}
+        rows = [(name, key, *known[key]) for key, name in wording.RIVALS.items()]
+        return sorted(rows, key=lambda row: math.inf if row[2] is None else row[2])
+
+    @property
+    def costs(self) -> list[figures.Row]:
+        """Those of `beside` that have bits per dimension."""
+        return [(name, bits, error) for name, _, bits, error in self.beside if bits is not None]
+
+    @property
     def account(self) -> list[figures.Row]:
         """Information and rate on the same images, and the cap of the estimate."""
         test, key = self.scores["test"], "mutual_information_nats"
@@ -214,6 +233,7 @@ def _draw(view: RunView, album: Album) -> dict[str, int]:
     for quantity in view.curves:
         album.draw(f"learning-{quantity.replace('_', '-')}", figures.learning_curve(view.metrics, quantity, best))
     album.draw("parts", figures.dots(view.parts, "negative ELBO, nats per image"))
+    album.draw("beside", figures.bars(view.costs, "bits per dimension"))
     album.draw("information", figures.bars(view.account, "nats"))
     album.draw("kl-units", figures.kl_by_unit(held["kl_units"].astype(float), judgements.UNIT_FLOOR))
     distances = held["test_distance"].astype(float), held["nearest_distance"].astype(float)
@@ -236,7 +256,9 @@ def _draw(view: RunView, album: Album) -> dict[str, int]:
         names = [f"{pair + 1}, {path}" for pair in range(len(held["linear"])) for path in paths]
         between = np.stack([held[path] for path in paths], axis=1).reshape(len(names), *held["linear"].shape[1:])
         sheets.place(album, "interpolations", sheets.paths(held["ends"].repeat(2, axis=0), between, names))
-    units = [f"unit {unit}, {significant(float(held['kl_units'][unit]), 3)} nats" for unit in held["traverse_units"]]
+    units = [
+        f"unit {unit}, {significant(float(held['effect_units'][unit]), 3)} levels" for unit in held["traverse_units"]
+    ]
     values = [plain(float(value)) for value in held["traverse_values"]]
     strips = held["traverse"]
     sheets.place(album, "traversals", sheets.rows(strips, units, values, sheets.enlarged(strips.shape[3])))

@@ -194,12 +194,12 @@ def test_a_training_that_diverges_says_what_to_lower_and_that_works(
     words = ["vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS]
     said = refused(capsys, *words, "--train.learning-rate", "1e8")
     assert "the training diverged (beta 1, seed 0): " in said
-    assert "--train.learning-rate is 1e+08, give 0.001; a folder named with --out then takes --overwrite, too" in said
+    assert "--train.learning-rate is 1e+08, give 0.002; a folder named with --out then takes --overwrite, too" in said
     assert "holds no finished run" in refused(capsys, "vae", "score", str(out))
-    assert "another config (train.learning_rate 100000000.0 -> 0.001)" in refused(
-        capsys, *words, "--train.learning-rate", "0.001"
+    assert "another config (train.learning_rate 100000000.0 -> 0.002)" in refused(
+        capsys, *words, "--train.learning-rate", "0.002"
     )
-    assert main([*words, "--train.learning-rate", "0.001", "--overwrite"]) == 0
+    assert main([*words, "--train.learning-rate", "0.002", "--overwrite"]) == 0
     assert json.loads((out / "scores.json").read_text())["test"]["bits_per_dim"] > 0
 
 

@@ -35,6 +35,9 @@ from twofold.vae.pictures import pictures
 from twofold.vae.recipes import departures, recipe
 from twofold.vae.train import OnEpoch, OnStep, Trained, train, validate
 
+COSTS = ("negative_elbo_nats", "bits_per_dim")
+"""Scores that have to be finite."""
+
 
 def execute(
     images: Images,
@@ -70,6 +73,8 @@ def execute(
         trained = train(images, split, config, device, checkpoints=path / "checkpoint", on_epoch=log, on_step=on_step)
     except NonFiniteLossError as error:
         raise _diverged(config, str(error).partition(";")[0]) from error
+    except OverflowError as error:  # of the exponential of a weight
+        raise _diverged(config, "sigma became too large for a number") from error
     vae, config = trained.vae, trained.config
     test, found, effect = score_test(vae, images, split.test, config)
     sample = split.train[spread(len(split.train), len(split.test))]
@@ -78,10 +83,11 @@ def execute(
         "validation": score_plain(vae, images, split.validation, config, device)[0],
         "train_sample": score_plain(vae, images, sample, config, device)[0],
     }
-    for part, block in blocks.items():
-        for key in ("negative_elbo_nats", "bits_per_dim"):
-            if not math.isfinite(block[key] or 0.0):
-                raise _diverged(config, f"{key} of {part} is {block[key]}")
+    sigma = vae.likelihood.sigma or 0.0
+    costs = {f"{key} of {part}": block[key] for part, block in blocks.items() for key in COSTS}
+    for name, value in (costs | {"the square of sigma": sigma * sigma}).items():
+        if value is not None and not math.isfinite(value):
+            raise _diverged(config, f"{name} is {value}")
     save_vae(vae, config, path)
     arrays = pictures(Autoencoder(vae, config), images, split, found.mu, kl_units=found.kl_units, effect_units=effect)
     write_arrays(path / "arrays.npz", **arrays)

@@ -21,8 +21,8 @@ from twofold.vae.objective import kl_units, reparameterise
 ACTIVE_VARIANCE = 0.01
 """A unit is active when the variance of its posterior mean over the images is above this."""
 UNSEEN_LEVELS = 0.5
-"""A unit that changes the picture by less than this (root mean square, in levels of 255) has no effect: it is lost in
-the rounding to whole levels."""
+"""A unit that changes the picture by less than this (root mean square, in levels of 255) has no effect by itself: it is
+lost in the rounding to whole levels."""
 CAP_SHARE = 0.99
 """From this share of log n on, an estimate of the mutual information is only known to be large."""
 _PAIRS = 2**22  # pairs of images compared at once: 32 MB per array
@@ -232,7 +232,7 @@ def effect_units(model: Model, x: Pixels, chunk: int) -> Float64[np.ndarray, " l
     """Change of the decoded picture when a unit is moved by one standard deviation of the prior, in levels of 255.
 
     The root mean square over all pixels of the given images, each decoded from its posterior mean before and after.
-    A unit may vary with the image, and cost nats, without any such effect: the decoder ignores it.
+    A unit may vary with the image, and cost nats, without any such effect.
 
     Args:
         model: in evaluation mode.

@@ -34,7 +34,7 @@ def run_folder(
     folder.mkdir(parents=True, exist_ok=True)
     config = VaeConfig(
         image=ImageConfig.model_validate({"size": size, "channels": channels}),
-        model=ModelConfig(latent_dim=latent),
+        model=ModelConfig(network="plain", latent_dim=latent),
         likelihood=LikelihoodConfig.model_validate({"name": likelihood}),
         objective=ObjectiveConfig(beta=beta),
     )

@@ -36,7 +36,8 @@ def scores(rate: float, distortion: float, **changes: Any) -> dict[str, Any]:
         "test": test, "train_sample": trained_on | {"standard_errors": {"negative_elbo_nats": 4.0}},
         "data": {"shape": [10, 3, 8, 8]}, "objective": {"beta": 1.0, "effective_weight": weight},
         "kl_units_collapsed": 7, "mean_image": {"bits_per_dim": 6.0},
-        "training": {"untrained_loss_nats": 9e5, "highest_loss_nats": 1e5, "last_fall_nats": 0.0},
+        "training": {"untrained_loss_nats": 9e5, "highest_loss_nats": 1e5, "last_fall_nats": 0.0, "epochs": 9,
+                     "best_epoch": 9},
         "likelihood": {"name": name, "is_density": name == "gaussian", "has_levels": name != "bernoulli",
                        "scaled": test["sigma"] is not None},
     }  # fmt: skip

@@ -122,6 +122,7 @@ DIMS = 3 * 16 * 16 * math.log(2)
         # Two epochs of a good rate on 300 images: 36 bits, but never worse than at the start, and still falling.
         ({"bits_per_dim": 36.5}, {"last_fall_nats": 9.6 * DIMS}, 1.0, "hardly trained"),
         ({}, {"last_fall_nats": 0.06 * DIMS}, 1.0, "hardly trained"),
+        ({}, {"last_fall_nats": 0.06 * DIMS, "best_epoch": 29}, 1.0, "fine"),  # back from a peak
         ({}, {"last_fall_nats": 0.04 * DIMS}, 1.0, "fine"),
         ({}, {"last_fall_nats": None}, 1.0, "fine"),  # one epoch
         ({"bits_per_dim": 7.5}, {}, 1.0, "hardly trained"),
@@ -142,7 +143,7 @@ def test_the_states_of_a_training_are_told_apart(
 ) -> None:
     scores["train_sample"]["negative_elbo_nats"] = scores["test"]["negative_elbo_nats"]
     scores["test"] |= test
-    scores["training"] |= training
+    scores["training"] |= {"best_epoch": 30} | training
     scores["objective"]["beta"] = beta
     assert judgements.state(scores) == state
 
@@ -232,10 +233,9 @@ def test_over_fitting_of_several_seeds_keeps_the_error_of_one() -> None:
 
 
 def test_a_sweep_lists_what_went_wrong_by_weight() -> None:
-    diverged = made_up(60.0, 0.0, bits_per_dim=48.8) | {"training": {"untrained_loss_nats": 1, "highest_loss_nats": 3}}
-    runs = [(1.0, made_up(60.0, 0.0)), (9.0, made_up(60.0, 0.0)), (9.0, diverged | {"seed": 1})]
-    diverged["training"]["last_fall_nats"] = 0.0
-    weights = grid(*runs)
+    diverged = made_up(60.0, 0.0, bits_per_dim=48.8)
+    diverged["training"] |= {"untrained_loss_nats": 1.0, "highest_loss_nats": 3.0}
+    weights = grid((1.0, made_up(60.0, 0.0)), (9.0, made_up(60.0, 0.0)), (9.0, diverged))
     assert judgements.states(weights) == [("diverged", [weights[1]])]
     assert judgements.ended(weights[1]) == ["fine", "diverged"]
 

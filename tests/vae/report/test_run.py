@@ -317,7 +317,10 @@ def _information(value: float, **changes: Any) -> dict[str, Any]:
             {"test": {"bits_per_dim": 48.8}, "training": {"highest_loss_nats": 9e6}},
             "The training diverged: its loss rose to 9,000,000 nats, far above the 400,000 of the untrained network",
         ),
-        ({"training": {"last_fall_nats": 95.0}}, "its validation loss still fell by 95.00 nats in the last tenth of"),
+        (
+            {"training": {"last_fall_nats": 95.0, "best_epoch": 30}},
+            "its validation loss still fell by 95.00 nats in the last tenth of",
+        ),
         (
             {"test": {"bits_per_dim": 7.6}},
             "The network is hardly trained: test images cost more than by the mean image",
@@ -344,6 +347,7 @@ def _information(value: float, **changes: Any) -> dict[str, Any]:
         ({"test": {"mse": 0.01}}, "value is 25.5 of 255 levels"),
         ({"test": {"sigma": 0.2}}, "A true draw from the model would add noise of sigma = 0.200 (51.0 of 255 levels)"),
         ({"test": {"sigma": None}}, "which looks blurred. Limits"),
+        ({"training": {"best_epoch": 0}}, "30 epochs. No epoch improved on the start in closed form"),
         (_gap(80.0), "No over-fitting shown: test images cost 80 ± 42 nats per image more"),
         (_gap(-80.0), "No over-fitting shown: test images cost 80 ± 42 nats per image less"),
         (_gap(-100.0), "No over-fitting: test images even cost 100 ± 42 nats per image less"),

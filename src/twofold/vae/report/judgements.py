@@ -123,9 +123,10 @@ def learned_nothing(scores: Scores) -> bool:
 
 
 def still_falling(scores: Scores) -> bool:
-    """Whether the validation loss still fell steeply in the last tenth of the epochs (in the last one of a few)."""
-    fall = scores["training"]["last_fall_nats"]
-    return fall is not None and fall / _bit(scores) > STEEP
+    """Whether the validation loss still fell steeply in the last tenth of the epochs, to its lowest in the last."""
+    training = scores["training"]
+    fall, lowest = training["last_fall_nats"], training["best_epoch"] == training["epochs"]
+    return lowest and fall is not None and fall / _bit(scores) > STEEP
 
 
 def _trained_bits(scores: Scores) -> float:

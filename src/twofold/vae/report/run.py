@@ -77,6 +77,7 @@ class RunView:
             "state": judgements.state(self.scores) != "fine",
             "raw": judgements.raw_is_cheaper(self.scores),
             "rivals": winner is not None and winner != "network",
+            "unimproved": not self.scores["training"]["best_epoch"],
             "overfitting": judgements.overfitting(self.scores).judged == "more",
             "memorisation": judgements.memorised(self.scores),
         }
@@ -149,8 +150,8 @@ class RunView:
         changes = len({record["sigma"] for record in self.metrics}) > 1
         return ["negative_elbo", "rate", "distortion"] + ["loss"] * bool(own_loss) + ["sigma"] * changes
 
-    def kept(self, quantity: str) -> dict[str, float]:
-        """A quantity at the epoch whose weights were kept, for training and validation."""
+    def last_or_kept(self, quantity: str) -> dict[str, float]:
+        """A quantity at the epoch whose weights were kept, the last where none were, for training and validation."""
         best = self.scores["training"]["best_epoch"]
         return {part: values[best - 1] for part, values in figures.by_part(self.metrics, quantity).items()}
 

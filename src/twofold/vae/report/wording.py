@@ -56,7 +56,8 @@ SCORES: dict[str, ScoreWords] = {
         "Units in use",
         None,
         "Active units that also change the picture: moved by one standard deviation of the prior, by at least half a "
-        "level of 255 (root mean square). The decoder ignores the others.",
+        "level of 255 (root mean square), the most that rounding changes a value. Each of the others is lost in the "
+        "rounding, though many of them together may count.",
     ),
     "reconstruction_variance_share": ScoreWords(
         "Variance reconstructed",

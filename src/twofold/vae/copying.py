@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
+
 @dataclass(frozen=True)
 class Copying:
     """How many samples have a training image as nearest of all images, and how many would if none were copied.

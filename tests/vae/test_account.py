@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from twofold.engine.run import claim
-from twofold.vae.account import COLLAPSED_NATS, describe_memory, score_linear, spread
+from twofold.vae.account import COLLAPSED_NATS, describe_memory, differences, score_codecs, score_rivals, spread
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.latent import Autoencoder
@@ -68,7 +68,11 @@ def test_the_test_adds_up(run: tuple[dict[str, Any], Path]) -> None:
     with np.load(folder / "arrays.npz") as arrays:
         assert arrays["kl_units"].sum() == pytest.approx(test["rate_nats"])
         assert (arrays["variance_units"] > 0.01).sum() == test["active_units"]
+        seen = (arrays["variance_units"] > 0.01) & (arrays["effect_units"] >= 0.5)
+        assert seen.sum() == test["used_units"]
         assert scores["kl_units_collapsed"] == (arrays["kl_units"] < COLLAPSED_NATS).sum()
+    assert 0 < test["reconstruction_variance_share"] < 1.5
+    assert test["effect_images"] == 16
     effective = scores["objective"]["effective_weight"]
     assert effective == pytest.approx(2 * test["sigma"] ** 2)
     assert test["sigma"] == scores["likelihood"]["sigma"]
@@ -93,6 +97,10 @@ def test_training_is_described(run: tuple[dict[str, Any], Path]) -> None:
     assert training["best_epoch"] == best["epoch"]
     assert training["device"] == "cpu"
     assert not training["stopped_early"]
+    losses = [json.loads(line)["validation_loss"] for line in lines]
+    assert training["last_fall_nats"] == losses[-2] - losses[-1]
+    assert training["untrained_loss_nats"] > losses[0]
+    assert training["highest_loss_nats"] == max(json.loads(line)["train_loss"] for line in lines)
 
 
 def test_bernoulli_has_no_bits_and_no_sigma(images: Images, tmp_path: Path) -> None:
@@ -102,7 +110,12 @@ def test_bernoulli_has_no_bits_and_no_sigma(images: Images, tmp_path: Path) -> N
         assert scores[part]["standard_errors"]["bits_per_dim"] is None
     assert scores["test"]["sigma"] is None
     assert scores["objective"]["effective_weight"] is None
-    assert scores["likelihood"] == {"name": "bernoulli", "is_density": False, "sigma": None}
+    kind = {"is_density": False, "has_levels": False, "scaled": False, "learned": False}
+    assert scores["likelihood"] == {"name": "bernoulli", **kind, "sigma": None}
+    assert list(scores["differences"]) == ["linear"] and scores["differences"]["linear"]["key"] == "mse"
+    by_mse = scores["test"]["mse"] - scores["linear"]["mse"]
+    assert scores["differences"]["linear"]["mean"] == pytest.approx(by_mse)
+    assert scores["codecs"]["png"]["bits_per_dim"] > 0
 
 
 @pytest.mark.parametrize("name", ["gaussian_fixed", "logistic"])
@@ -128,13 +141,61 @@ def test_some_rows_are_spread_evenly(number: int, most: int, rows: list[int]) ->
 
 def test_the_baseline_is_fitted_on_no_more_than_memory_holds(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     split = Split(np.arange(60), np.arange(60, 70), np.arange(70, 86))
-    assert score_linear(images, split, tiny())["fitted_on"] == 60
+    assert score_rivals(images, split, tiny()).linear["fitted_on"] == 60
     monkeypatch.setattr("twofold.vae.account.MAX_VALUES", 16 * 16 * 3 * 20)
-    assert score_linear(images, split, tiny())["fitted_on"] == 20
+    assert score_rivals(images, split, tiny()).linear["fitted_on"] == 20
 
 
-def test_samples_that_are_copies_are_found() -> None:
-    test = np.linspace(0.1, 0.3, 101)
-    copies = describe_memory({"nearest_distance": np.array([0.0, 0.05, 0.2, 0.2]), "test_distance": test})
-    assert copies["closer_than_test"] == 0.5
-    assert copies["test_distance"] == pytest.approx(0.2)
+def test_the_mean_image_costs_what_one_gaussian_costs(images: Images) -> None:
+    split = Split(np.arange(60), np.arange(60, 70), np.arange(70, 86))
+    found = score_rivals(images, split, tiny()).mean_image
+    train, test = (images.pixels[rows].reshape(len(rows), -1) / 255 for rows in (split.train, split.test))
+    mean, sigma = train.mean(axis=0), train.std(axis=0)
+    sigma = math.sqrt((sigma**2).mean())
+    assert found["sigma"] == pytest.approx(sigma)
+    assert found["mse"] == pytest.approx(((test - mean) ** 2).mean(), rel=1e-5)
+    nats = ((test - mean) ** 2).sum(axis=1) / (2 * sigma**2) + mean.size * math.log(sigma * math.sqrt(2 * math.pi))
+    assert found["distortion_nats"] == pytest.approx(nats.mean(), rel=1e-5) and found["rate_nats"] == 0
+
+
+def test_differences_are_taken_image_by_image(run: tuple[dict[str, Any], Path]) -> None:
+    scores, _ = run
+    found = scores["differences"]
+    assert list(found) == ["linear", "png", "webp"]
+    for rival, block in (("linear", scores["linear"]), *scores["codecs"].items()):
+        assert found[rival]["mean"] == pytest.approx(scores["test"]["bits_per_dim"] - block["bits_per_dim"])
+        assert found[rival]["images"] == scores["test"]["images"]
+    apart = math.hypot(*(scores[block]["standard_errors"]["bits_per_dim"] for block in ("test", "linear")))
+    assert found["linear"]["standard_error"] != pytest.approx(apart)
+
+
+def test_of_many_images_the_same_some_are_encoded_and_compared(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = Split(np.arange(60), np.arange(60, 70), np.arange(70, 86))
+    whole = score_rivals(images, split, tiny())
+    monkeypatch.setattr("twofold.vae.account.at_most", lambda values: 4)
+    coded = score_codecs(images, split.test)
+    assert coded.places.tolist() == [0, 5, 10, 15] and coded.block["png"]["images"] == 4
+    np.testing.assert_array_equal(coded.bits["webp"], whole.coded.bits["webp"][coded.places])
+    assert whole.by_linear.bits is not None
+    found = differences(whole.by_linear, coded)
+    values = whole.by_linear.bits[coded.places] - coded.bits["webp"]
+    assert found["webp"]["mean"] == pytest.approx(values.mean()) and found["webp"]["images"] == 4
+    assert found["webp"]["standard_error"] == pytest.approx(values.std(ddof=1) / 2)
+
+
+def test_samples_that_lie_close_are_counted(images: Images) -> None:
+    split = Split(np.arange(60), np.arange(60, 70), np.arange(70, 86))
+    arrays = {
+        "nearest_distance": np.array([0.0, 0.05, 0.2, 0.2]),
+        "test_distance": np.linspace(0.1, 0.3, 101),
+        "copy_rows": np.arange(4),
+        "copy_in_train": np.ones(4, dtype=bool),
+    }
+    found = describe_memory(arrays, images, split)
+    assert found["closer_than_test"] == 0.5
+    assert found["test_distance"] == pytest.approx(0.2)
+    assert found["nearest_in_training"] == 1.0
+    # 86 images with six duplicates among the last: a copy of a held-out image is no second one.
+    assert found["held_out"] == len(np.unique(images.hashes[60:], axis=0))
+    known = len(np.unique(images.hashes[:60], axis=0))
+    assert found["expected"] == known / (known + found["held_out"])

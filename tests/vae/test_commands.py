@@ -88,6 +88,7 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(pictures: Path, ru
     scores = json.loads((run / "scores.json").read_text())
     assert (scores["data"]["images"], scores["data"]["skipped"]) == (60, 1)
     assert f"{scores['test']['negative_elbo_nats']:,.1f}" in shown.out
+    assert f"{scores['codecs']['webp']['bits_per_dim']:.4f}" in shown.out
     assert str(run / "report.html") in shown.out
     assert "holds this very run, finished" in re.sub(r"\s+", " ", shown.err)
     assert "1 of discs's files were skipped (broken.png" in re.sub(r"\s+", " ", shown.err)
@@ -206,11 +207,11 @@ def test_class_folders_are_a_factor_of_every_run_of_a_sweep(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--image.size", "20"], "--image.size: Input should be a multiple of 16, got 20"),
+        (["--image.size", "21"], "--image.size: Input should be a multiple of 4, got 21"),
         (["--objective.beta", "-1"], "--objective.beta: Input should be greater than or equal to 0, got -1.0"),
         (["--objective.warmup", "0.5"], "--objective.warmup: Input should be less than or equal to 0.1, got 0.5"),
         (["--model.depth", "3"], "image.size must be a multiple of 32 for model.depth 3, got 16"),
-        (["--recipe", "orignal"], "--recipe orignal: no such recipe; there are default, original"),
+        (["--recipe", "orignal"], "--recipe orignal: no such recipe; there are default, plain, original"),
         (["--split.test-fraction", "1e-9"], "test"),
         (["--images", "nowhere"], "nowhere"),
         (["--device", "cuda"], "--device cuda"),
@@ -223,6 +224,22 @@ def test_a_broken_rule_is_one_line_and_leaves_no_folder(
     out = tmp_path / "run"
     assert said in refused(capsys, "vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS, *words)
     assert not out.exists()
+
+
+def test_a_training_that_diverges_says_what_to_lower_and_that_works(
+    pictures: Path, tmp_path: Path, capsys: Output
+) -> None:
+    out = tmp_path / "run"
+    words = ["vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS]
+    said = refused(capsys, *words, "--train.learning-rate", "1e8")
+    assert "the training diverged (beta 1, seed 0): " in said
+    assert "--train.learning-rate is 1e+08, give 0.002; a folder named with --out then takes --overwrite, too" in said
+    assert "holds no finished run" in refused(capsys, "vae", "score", str(out))
+    assert "another config (train.learning_rate 100000000.0 -> 0.002)" in refused(
+        capsys, *words, "--train.learning-rate", "0.002"
+    )
+    assert main([*words, "--train.learning-rate", "0.002", "--overwrite"]) == 0
+    assert json.loads((out / "scores.json").read_text())["test"]["bits_per_dim"] > 0
 
 
 def test_another_config_is_refused_by_name(pictures: Path, run: Path, capsys: Output) -> None:
@@ -283,7 +300,10 @@ def test_score_on_other_images_leaves_out_those_that_were_trained_on(
     found = json.loads(capsys.readouterr().out)
     own = json.loads((run / "scores.json").read_text())["data"]
     assert (found["images"], found["seen"]) == (own["test"] + 9, own["train"] + own["validation"])
-    assert found["test"]["images"] == own["test"] + 9
+    assert found["test"]["images"] == found["differences"]["png"]["images"] == own["test"] + 9
+    assert main(["vae", "score", str(run), "--images", str(other)]) == 0
+    shown = capsys.readouterr().out
+    assert "lossless WebP" in shown and "probabilistic PCA" not in shown
 
 
 def test_samples_are_scored_by_a_network_of_ones_own(run: Path, pictures: Path, tmp_path: Path, capsys: Output) -> None:
@@ -317,6 +337,8 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
 ) -> None:
     fit_linear, fitted = account.fit_linear, []
     monkeypatch.setattr(account, "fit_linear", lambda *given: fitted.append(fit_linear(*given)) or fitted[-1])
+    codec_bits, encoded = account.codec_bits, []
+    monkeypatch.setattr(account, "codec_bits", lambda *given: encoded.append(codec_bits(*given)) or encoded[-1])
     out = tmp_path / "sweep"
     words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS]
     words += ["--betas", "0", "1", "100", "--seeds", "3", "4"]
@@ -344,6 +366,7 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
     assert all(run["scores"]["test"]["negative_elbo_nats"] for run in sweep["runs"])
     assert len(fitted) == 2, "no beta changes the linear baseline: one fit a seed"
     assert len({json.dumps(run["scores"]["linear"]) for run in sweep["runs"]}) == 2
+    assert len(encoded) == 2, "nor the codecs"
     before = state(out)
     assert main(words) == 0
     assert state(out) == before

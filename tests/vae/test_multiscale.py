@@ -147,7 +147,7 @@ def test_the_start_can_only_gain_by_its_network() -> None:
     torch.testing.assert_close(*costs)
 
 
-def masses_of(model: Multiscale, m: Tensor, x: Tensor, at: int, group: int, channel: int) -> Tensor:
+def masses_of(model: Multiscale, m: Tensor, x: Tensor, *, at: int, group: int, channel: int) -> Tensor:
     """The masses [places, 256] of one group's pixels of a channel given those that come before them in x."""
     context = multiscale._context(at, model._ordered(m), model._ordered(x))
     parameters = model.steps[at](context)
@@ -168,7 +168,7 @@ def coded(model: Multiscale, m: Tensor, shape: torch.Size, coder: object, known:
     for at, places in enumerate(multiscale._PLACES):
         for group, place in enumerate(places):
             for channel in range(model.channels):
-                masses = masses_of(model, m, x, at, group, channel).numpy().astype(np.float64)
+                masses = masses_of(model, m, x, at=at, group=group, channel=channel).numpy().astype(np.float64)
                 family = constriction.stream.model.Categorical(perfect=False)
                 spot = x[:, order[channel]][place]
                 if known is None:

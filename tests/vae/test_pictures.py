@@ -24,12 +24,12 @@ def split(images: Images) -> Split:
     return split_images(images.hashes, tiny().split)
 
 
-KL = np.array([0.3, 2.0, 0.001])
+UNITS = {"kl_units": np.array([0.3, 2.0, 0.001]), "effect_units": np.array([0.1, 2.0, 9.0])}
 
 
 @pytest.fixture(scope="module")
 def arrays(model: Autoencoder, images: Images, split: Split) -> Arrays:
-    return pictures(model, images, split, model.encode(images.pixels[split.test]).astype(np.float64), KL)
+    return pictures(model, images, split, model.encode(images.pixels[split.test]).astype(np.float64), **UNITS)
 
 
 def rows_of(found: np.ndarray, images: Images) -> list[int]:
@@ -50,7 +50,7 @@ def test_what_is_shown_does_not_depend_on_names(model: Autoencoder, arrays: Arra
     images = images_of(discs(60)[::-1], tmp_path)
     split = split_images(images.hashes, tiny().split)
     mu = model.encode(images.pixels[split.test]).astype(np.float64)
-    again = pictures(model, images, split, mu, KL)
+    again = pictures(model, images, split, mu, **UNITS)
     for name in ("sheet", "real", "ends", "nearest"):
         np.testing.assert_array_equal(again[name], arrays[name])
 
@@ -61,7 +61,7 @@ def test_pictures_are_the_models_own(model: Autoencoder, arrays: Arrays) -> None
     starts = to_pixels(model.reconstruct(arrays["ends"][:, 0]))
     for path in ("linear", "spherical"):
         assert np.abs(arrays[path][:, 0].astype(int) - starts).max() <= 1
-    assert arrays["traverse_units"].tolist() == [1, 0, 2]  # the one with the largest rate first
+    assert arrays["traverse_units"].tolist() == [2, 1, 0]  # the one with the largest effect first
     assert arrays["traverse"].shape == (3, 9, 16, 16, 3)
 
 
@@ -75,14 +75,15 @@ def test_the_nearest_training_images(arrays: Arrays, images: Images, split: Spli
     assert (arrays["test_distance"] > 0).all()
 
 
-def test_training_images_come_in_parts(
-    model: Autoencoder, images: Images, split: Split, arrays: Arrays, monkeypatch: pytest.MonkeyPatch
+def test_the_nearest_of_all_images_is_known_by_its_part(
+    model: Autoencoder, arrays: Arrays, images: Images, split: Split
 ) -> None:
-    monkeypatch.setattr("twofold.vae.neighbours.AT_ONCE", 7)
-    mu = model.encode(images.pixels[split.test]).astype(np.float64)
-    again = pictures(model, images, split, mu, KL)
-    np.testing.assert_array_equal(again["nearest"], arrays["nearest"])
-    np.testing.assert_allclose(again["nearest_distance"], arrays["nearest_distance"], rtol=1e-5)
+    pixels = images.pixels.reshape(60, -1) / 255
+    assert len(arrays["copy_rows"]) == len(arrays["copy_in_train"]) == 256
+    samples = np.concatenate([arrays["prior"], to_pixels(model.sample(192, 1))])
+    for picture, row, known in zip(samples, arrays["copy_rows"], arrays["copy_in_train"], strict=True):
+        assert row == ((pixels - picture.reshape(-1) / 255) ** 2).sum(axis=1).argmin()
+        assert known == (row in split.train)
 
 
 def test_the_map_shows_test_images_on_their_main_directions(arrays: Arrays, images: Images, split: Split) -> None:
@@ -96,13 +97,20 @@ def test_the_map_shows_test_images_on_their_main_directions(arrays: Arrays, imag
 def test_one_unit_has_a_map_too(images: Images, split: Split) -> None:
     config = tiny(model={"latent_dim": 1})
     model = Autoencoder(Vae.seeded(config, 0).eval(), config)
-    found = pictures(model, images, split, model.encode(images.pixels[split.test]).astype(np.float64), KL[:1])
+    found = pictures(
+        model,
+        images,
+        split,
+        model.encode(images.pixels[split.test]).astype(np.float64),
+        kl_units=np.ones(1),
+        effect_units=np.ones(1),
+    )
     assert (found["map_xy"][:, 1] == 0).all()
     assert found["map_explained"].tolist() == [1.0, 0.0]
 
 
 def test_a_single_test_image_has_no_interpolation(model: Autoencoder, images: Images, split: Split) -> None:
     lone = Split(split.train, split.validation, split.test[:1])
-    found = pictures(model, images, lone, model.encode(images.pixels[lone.test]).astype(np.float64), KL)
+    found = pictures(model, images, lone, model.encode(images.pixels[lone.test]).astype(np.float64), **UNITS)
     assert found["linear"].shape == (0, 11, 16, 16, 3)
     assert found["ends"].shape == (0, 2, 16, 16, 3)

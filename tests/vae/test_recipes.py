@@ -42,5 +42,5 @@ def test_departures_are_one_paragraph_for_page_and_terminal() -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match="there are default, original"):
+    with pytest.raises(InputError, match="there are default, plain, original"):
         recipe("orignal")

@@ -239,9 +239,38 @@ def test_active_units_vary_by_more_than_a_hundredth() -> None:
     assert score.active_units(mu[:1]) == 0
 
 
+def test_the_effect_of_a_unit_is_its_column_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Linear()
+    x = model.sample(5)
+    x = 0.5 + 0.1 * (x - 0.5)  # no pixel leaves [0, 1]
+    expected = 255 * np.array(GAINS) / math.sqrt(DIMS)  # one of four pixels moves by the gain
+    for chunk in (1, 5, 1000):
+        np.testing.assert_allclose(score.effect_units(model, x, chunk), np.minimum(expected, 255 * 0.25), rtol=0.1)
+    white = torch.full_like(x, 40.0)
+    np.testing.assert_array_equal(score.effect_units(model, white, 5), 0.0)  # beyond white nothing is seen
+
+
+def test_a_unit_in_use_varies_and_shows() -> None:
+    mu = np.random.default_rng(2).standard_normal((5000, 4)) * np.sqrt([1.0, 1.0, 0.005, 0.02])
+    assert score.used_units(mu, np.array([9.0, 0.49, 9.0, 0.5])) == 2
+
+
+@pytest.mark.parametrize("at_once", [7, 60])
+def test_the_variance_of_reconstructions_is_a_share_of_the_images(at_once: int) -> None:
+    model = Linear()
+    x = model.sample(60).clamp(0, 1)
+    back = model.decode(model.encode(x)[0]).clamp(0, 1)
+    expected = float(back.var(dim=0).sum() / x.var(dim=0).sum())
+    assert score.variance_share(model, x.split(at_once)) == pytest.approx(expected)
+    assert 0.3 < expected < 1
+    assert score.variance_share(Linear(stretch=0.0), [x]) == 0.0
+    assert score.variance_share(model, [x[:1].expand(4, -1, -1, -1)]) is None
+
+
 def test_mean_and_error_by_hand() -> None:
     assert score.mean_and_error(np.array([1.0, 3.0])) == (2.0, 1.0)
     assert score.mean_and_error(np.array([4.0])) == (4.0, None)
+    assert score.mean_and_error(np.array([4.0, math.inf]))[0] == math.inf
 
 
 def test_eight_bits_are_one_of_256_levels() -> None:

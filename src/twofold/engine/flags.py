@@ -71,8 +71,10 @@ def _raise_violated_rule(ended: BaseException, words: str, flags: type[Any], def
     config = getattr(flags if default is None else default, "config", None)
     groups = {type(value).__name__: f"{name}." for name, value in config or () if isinstance(value, Config)}
     rules = [
-        f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-') or '*'}: {item['msg']}"
-        + (f", got {item['input']!r}" if item["loc"] else "")
+        f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-')}: {item['msg']}, "
+        f"got {item['input']!r}"
+        if item["loc"]
+        else item["msg"].removeprefix("Value error, ")  # a rule on several settings names them itself
         for item in error.errors()
     ]
     raise InputError(f"{'; '.join(rules)}; see `twofold {words} --help`") from ended

@@ -175,15 +175,23 @@ def plain(value: float) -> str:
     return f"{value:g}".replace("-", MINUS)
 
 
+HUGE = 1e9
+"""From here on a value is written by its power of ten."""
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def significant(value: float | None, digits: int = 4) -> str:
     """A value with some significant digits.
 
     Example:
-        >>> significant(-17134.6), significant(5.3181), significant(0.00376, 2)
-        ('−17,135', '5.318', '0.0038')
+        >>> significant(-17134.6), significant(5.3181), significant(0.00376, 2), significant(8.82202e11)
+        ('−17,135', '5.318', '0.0038', '8.822 × 10¹¹')
     """
     if value is None or not math.isfinite(value) or value == 0:
         return score(value, 0)
+    if abs(value) >= HUGE:
+        mantissa, exponent = f"{value:.{digits - 1}e}".replace("-", MINUS).split("e+")
+        return f"{mantissa} × 10{exponent.lstrip('0').translate(_RAISED)}"
     return score(value, _decimals(value, digits))
 
 

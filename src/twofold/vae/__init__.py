@@ -6,9 +6,9 @@ A PNG to a code and back:
     z = model.encode(Image.open("face.png"))
     to_images(model.decode(z))[0].save("back.png")
 
-In order: `config`, `recipes`, `images`, `likelihood`, `objective`, `model`, `score`, `distances`, `linear`, `train`,
-`latent`, `neighbours`, `labels`, `factors`, `account`, `per_image`, `pictures`, `run`, `sandwich` (closed forms),
-`sweep`, `export`; `commands` alone knows `report`.
+In order: `config`, `recipes`, `images`, `likelihood`, `multiscale`, `principal`, `objective`, `model`, `score`,
+`distances`, `linear`, `start`, `train`, `latent`, `neighbours`, `codecs`, `copying`, `labels`, `factors`, `account`,
+`per_image`, `pictures`, `run`, `sandwich` (closed forms), `sweep`, `export`; `commands` alone knows `report`.
 """
 
 from pathlib import Path

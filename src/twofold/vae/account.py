@@ -1,20 +1,23 @@
-"""The values of `scores.json`: data, model, training, scores of each part, linear baseline, memorisation."""
+"""The values of `scores.json`: data, model, training, scores of each part, what it is measured beside, memorisation."""
 
 import math
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
+from torch import Tensor
 
 from twofold.engine.errors import InputError
 from twofold.engine.files import table
 from twofold.engine.seed import torch_generator
-from twofold.vae.config import VaeConfig
+from twofold.vae.codecs import at_most, codec_bits
+from twofold.vae.config import LikelihoodConfig, VaeConfig
+from twofold.vae.copying import copying
 from twofold.vae.distances import (
     LEAST_FRECHET,
     LEAST_NEIGHBOURHOODS,
@@ -26,17 +29,21 @@ from twofold.vae.distances import (
 )
 from twofold.vae.images.load import Images, Split, by_hash, duplicates
 from twofold.vae.latent import Autoencoder, to_pixels
-from twofold.vae.linear import MAX_VALUES, fit_linear
+from twofold.vae.likelihood import make_likelihood
+from twofold.vae.linear import MAX_VALUES, LinearModel, fit_linear
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
     Model,
     PerImage,
     active_units,
+    effect_units,
     evaluate,
     importance_weighted,
     mean_and_error,
     mutual_information,
     total_correlation,
+    used_units,
+    variance_share,
 )
 from twofold.vae.train import AT_ONCE, Trained, batches_of
 
@@ -50,6 +57,12 @@ CORRELATION_IMAGES, CORRELATION_PAIRS = 512, 2**27
 """Images that the total correlation is estimated on, and pairs of them times latent units, at most: some seconds."""
 CLOSE_QUANTILE = 0.05
 """A sample is close to a training image when nearer than this quantile of the test images' distances."""
+EFFECT_IMAGES = 16
+"""Most test images on which the effect of each unit is measured; each is decoded once per unit."""
+EFFECT_VALUES = 5 * 10**7
+"""Pixels times channels decoded for it at most, where that leaves one image: 4,096 images of 64 x 64 x 3."""
+MIN_SIGMA = 1e-4
+"""Least standard deviation of a pixel in [0, 1] around the mean image: for images that are all alike."""
 
 
 def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
@@ -71,8 +84,14 @@ def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, 
 
 
 def describe_model(vae: Vae, config: VaeConfig, trained: Trained) -> dict[str, Any]:
-    """Network, its start, likelihood and loss; the effective weight of the rate is beta times sigma^2."""
-    sigma, objective = vae.likelihood.sigma, config.objective
+    """Network, its start, likelihood and loss.
+
+    The effective weight of the rate is beta times sigma^2 against half the squared error, beta itself where distortion
+    is a code length without a sigma; None where it is neither (`bernoulli`).
+    """
+    likelihood, objective = vae.likelihood, config.objective
+    sigma = likelihood.sigma
+    weight = objective.beta if likelihood.has_levels else None
     return {
         "model": {
             "network": config.model.network,
@@ -82,15 +101,29 @@ def describe_model(vae: Vae, config: VaeConfig, trained: Trained) -> dict[str, A
             "start": asdict(trained.choice) if trained.choice else None,
             "fell_back": trained.fell_back,
         },
-        "likelihood": {"name": vae.likelihood.name, "is_density": vae.likelihood.is_density, "sigma": sigma},
+        "likelihood": {
+            "name": likelihood.name,
+            "is_density": likelihood.is_density,
+            "has_levels": likelihood.has_levels,
+            "scaled": likelihood.scaled,
+            "learned": any(True for _ in likelihood.parameters()),
+            "sigma": sigma,
+        },
         "objective": objective.model_dump(mode="json")
-        | {"effective_weight": None if sigma is None else objective.beta * sigma**2},
+        | {"effective_weight": weight if sigma is None else objective.beta * sigma**2},
     }
 
 
-def describe_training(trained: Trained, device: str) -> dict[str, Any]:
-    """Epochs, images, time and device of the training."""
+def describe_training(trained: Trained, device: str, untrained_loss: float) -> dict[str, Any]:
+    """Epochs, images, time and device of the training, and its course.
+
+    Args:
+        untrained_loss: validation loss before the first step, nats. Only a training that diverges comes above it.
+    """
     seconds = sum(record["seconds"] for record in trained.history)
+    losses = [record["validation_loss"] for record in trained.history]
+    # Of probabilistic PCA in the network's place the last losses say nothing.
+    fall = losses[-1 - max(1, len(losses) // 10)] - losses[-1] if len(losses) > 1 and not trained.fell_back else None
     return {
         "epochs": len(trained.history),
         "best_epoch": trained.best_epoch,
@@ -99,13 +132,19 @@ def describe_training(trained: Trained, device: str) -> dict[str, Any]:
         "images_per_second": round(trained.images_seen / seconds, 1),
         "device": device,
         "stopped_early": trained.stopped_early,
+        "untrained_loss_nats": untrained_loss,
+        "highest_loss_nats": max(record["train_loss"] for record in trained.history),
+        "last_fall_nats": fall if fall is not None and math.isfinite(fall) else None,
     }
 
 
 def score_test(
     vae: Vae, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig
-) -> tuple[dict[str, Any], PerImage]:
-    """All scores on held-out images, and the scores of each image; the network must be in evaluation mode."""
+) -> tuple[dict[str, Any], PerImage, Float64[np.ndarray, " latent"]]:
+    """All scores on held-out images, the scores of each image, and the effect of each unit on the picture.
+
+    The network must be in evaluation mode.
+    """
     device, settings = next(vae.parameters()).device, config.score
     block, found = score_plain(vae, images, rows, config, device)
     errors = block.pop("standard_errors")
@@ -120,6 +159,9 @@ def score_test(
     tied = spread(len(rows), most)
     noise = torch_generator(config.seed, "correlation")
     correlation = total_correlation(found.mu[tied], found.logvar[tied], noise)
+    at_most_moved = EFFECT_VALUES // (images.pixels[0].size * config.model.latent_dim)
+    moved = rows[spread(len(rows), min(EFFECT_IMAGES, max(1, at_most_moved)))]
+    effect = effect_units(vae, as_input(images.pixels[moved], device), AT_ONCE)
     block |= {
         "iw_bound_nats": negative_bound,
         "iw_samples": settings.iw_samples,
@@ -136,6 +178,9 @@ def score_test(
         "tc_images": correlation.images,
         "tc_at_cap": correlation.at_cap,
         "active_units": active_units(found.mu),
+        "used_units": used_units(found.mu, effect),
+        "effect_images": len(moved),
+        "reconstruction_variance_share": variance_share(vae, batches_of(images, rows[few], device, AT_ONCE)),
         "latent_dim": config.model.latent_dim,
         "sigma": vae.likelihood.sigma,
         "standard_errors": errors
@@ -145,7 +190,7 @@ def score_test(
             "total_correlation_nats": correlation.standard_error,
         },
     }
-    return block, found
+    return block, found, effect
 
 
 def score_samples(
@@ -214,14 +259,20 @@ def new_to(run: Path, images: Images) -> Int64[np.ndarray, " rows"]:
 def rescore(
     vae: Vae, config: VaeConfig, images: Images, rows: Int64[np.ndarray, " rows"]
 ) -> tuple[dict[str, Any], PerImage]:
-    """All scores of a finished run's model on images that are new to it (`new_to`), and the scores of each image."""
-    test, found = score_test(vae, images, rows, config)
+    """All scores of a finished run's model on images that are new to it (`new_to`), beside the codecs.
+
+    And the scores of each image.
+    """
+    test, found, _ = score_test(vae, images, rows, config)
+    coded = score_codecs(images, rows)
     return {
         "source": images.source,
         "images": len(rows),
         "seen": len(images.names) - len(rows),
         "skipped": len(images.skipped),
         "test": test,
+        "codecs": coded.block,
+        "differences": differences(found, coded),
     }, found
 
 
@@ -243,20 +294,106 @@ def score_plain(
     return block | {"standard_errors": {name: error for name, (_, error) in pairs.items()}}, found
 
 
-def score_linear(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
-    """Test scores of the linear baseline, with at most as many components as the network has latent units."""
+@dataclass(frozen=True)
+class Coded:
+    """The cost of some held-out images in the lossless formats.
+
+    Attributes:
+        places: which of the held-out images were encoded, ascending.
+        bits: bits per dim of each of these, by format.
+    """
+
+    places: Int64[np.ndarray, " some"]
+    bits: dict[str, Float64[np.ndarray, " some"]]
+
+    @property
+    def block(self) -> dict[str, dict[str, Any]]:
+        """`codecs` of scores.json."""
+        found = {name: mean_and_error(values) for name, values in self.bits.items()}
+        return {
+            name: {"bits_per_dim": mean, "standard_error": error, "images": len(self.places)}
+            for name, (mean, error) in found.items()
+        }
+
+
+def score_codecs(images: Images, rows: Int64[np.ndarray, " rows"]) -> Coded:
+    """Encodes some of the rows, evenly spread, by each codec."""
+    places = spread(len(rows), at_most(images.pixels[0].size))
+    return Coded(places, codec_bits(images.pixels[rows[places]]))
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """What a network is measured beside, which no beta changes: the cost of each test image without it.
+
+    Attributes:
+        linear: `linear` of scores.json.
+        mean_image: `mean_image` of scores.json.
+        by_linear: scores of each test image by the linear model.
+        coded: the cost of the test images in the lossless formats.
+    """
+
+    linear: dict[str, Any]
+    mean_image: dict[str, Any]
+    by_linear: PerImage
+    coded: Coded
+
+
+def score_rivals(images: Images, split: Split, config: VaeConfig) -> Rivals:
+    """Scores the test images without the network.
+
+    By the linear baseline, with at most as many components as the network has latent units; by one Gaussian around the
+    mean image, which a network has to beat to have learned anything; by the codecs.
+    """
     cpu = torch.device("cpu")
     rows = split.train[spread(len(split.train), max(2, MAX_VALUES // images.pixels[0].size))]
     train, validation = (as_input(images.pixels[part], cpu) for part in (rows, split.validation[:AT_ONCE]))
-    model = fit_linear(train, validation, config.model.latent_dim, config.seed)
-    block, _ = score_plain(model, images, split.test, config, cpu)
-    return block | {"components": len(model.variances), "fitted_on": len(rows), "sigma": model.likelihood.sigma}
+    linear, mean = fit_linear(train, validation, config.model.latent_dim, config.seed), _mean_image(train)
+    block, by_linear = score_plain(linear, images, split.test, config, cpu)
+    plain, _ = score_plain(mean, images, split.test, config, cpu)
+    return Rivals(
+        block | {"components": len(linear.variances), "fitted_on": len(rows), "sigma": linear.likelihood.sigma},
+        plain | {"sigma": mean.likelihood.sigma},
+        by_linear,
+        score_codecs(images, split.test),
+    )
 
 
-def describe_memory(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Distances of prior samples and of test images to their nearest training images."""
+def _mean_image(train: Tensor) -> LinearModel:
+    """The mean image and one sigma for all pixels: a linear model of no component."""
+    mean = train.mean(dim=0)
+    sigma = max(float((train - mean).square().mean().sqrt()), MIN_SIGMA)
+    likelihood = make_likelihood(LikelihoodConfig(name="gaussian_fixed", sigma=sigma))
+    shape = (train.shape[1], train.shape[2], train.shape[3])
+    return LinearModel(mean.flatten(), train.new_zeros(0, mean.numel()), train.new_zeros(0), likelihood, shape)
+
+
+def differences(network: PerImage, coded: Coded, linear: PerImage | None = None) -> dict[str, dict[str, Any]]:
+    """Network minus each other on the same images: far more certain than the difference of two separate means.
+
+    In bits per dim; where the network has none, in squared error, which the codecs don't have.
+    """
+    pairs: dict[str, tuple[str, Float64[np.ndarray, " some"]]] = {}
+    bits = network.bits
+    if linear is not None:
+        in_bits = None if bits is None or linear.bits is None else ("bits_per_dim", bits - linear.bits)
+        pairs["linear"] = in_bits or ("mse", network.mse - linear.mse)
+    if bits is not None:
+        pairs |= {name: ("bits_per_dim", bits[coded.places] - other) for name, other in coded.bits.items()}
+    found = {}
+    for name, (key, values) in pairs.items():
+        mean, error = mean_and_error(values)
+        found[name] = {"key": key, "mean": mean, "standard_error": error, "images": len(values)}
+    return found
+
+
+def describe_memory(arrays: dict[str, np.ndarray], images: Images, split: Split) -> dict[str, Any]:
+    """Distances of prior samples and of test images to their nearest training images, and the test for copies."""
     samples, test = arrays["nearest_distance"], arrays["test_distance"]
-    return {
+    known, held_out = (
+        len(np.unique(images.hashes[rows], axis=0)) for rows in (split.train, np.r_[split.validation, split.test])
+    )
+    return asdict(copying(arrays["copy_rows"], arrays["copy_in_train"], known, held_out)) | {
         "sample_distance": float(np.median(samples)),
         "test_distance": float(np.median(test)),
         "closer_than_test": float((samples < np.quantile(test, CLOSE_QUANTILE)).mean()),

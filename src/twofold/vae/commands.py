@@ -36,7 +36,7 @@ from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, deliver, note, render
 from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig, budget
 from twofold.vae.recipes import RECIPES, departures, recipe
-from twofold.vae.report import wording
+from twofold.vae.report import judgements, wording
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,7 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
     test, data, beta = scores["test"], scores["data"], scores["objective"]["beta"]
     title = f"{test['images']:,} test images of {data['images']:,} ({data['source']}), beta {beta:g}"
     table = score_table(title, {"test": test, "linear model (PCA)": scores["linear"]})
-    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
+    sys.stdout.write(f"{render(table)}{render(beside_table(scores))}{_state(scores)}Report: {out / 'report.html'}\n")
     return 0
 
 
@@ -252,7 +252,7 @@ def score(argv: list[str]) -> int:
         )
         blocks = {"these images": found["test"]}
     samples = found.get("samples")
-    tables = [score_table(title, blocks)] + ([samples_table(samples)] if samples else [])
+    tables = [score_table(title, blocks), beside_table(found)] + ([samples_table(samples)] if samples else [])
     deliver(json.dumps(found, indent=2) + "\n" if flags.format == "json" else "".join(map(render, tables)), flags.out)
     return 0
 
@@ -483,7 +483,7 @@ class TraverseFlags(ImageFlags):
     name: str = ""
     """Name of the image; by default the first one."""
     units: tuple[int, ...] = ()
-    """Units to vary; by default the ten with the largest rate on the run's test images."""
+    """Units to vary; by default the ten with the largest effect on the picture of the run's test images."""
     span: float = 3.0
     """Largest value to each side, in standard deviations of the prior."""
     steps: int = 9
@@ -750,7 +750,7 @@ def score_table(title: str, blocks: dict[str, dict[str, Any]]) -> "Table":
             error = block["standard_errors"].get(key)
             cells.append(_figure(block.get(key), digits) + ("" if error is None else f" ± {_figure(error, digits)}"))
         table.add_row(label, *cells)
-    table.add_row("active units", *(str(block.get("active_units", "-")) for block in blocks.values()))
+    table.add_row("units in use", *(str(block.get("used_units", "-")) for block in blocks.values()))
     table.add_row("sigma", *(_figure(block.get("sigma"), 4) for block in blocks.values()))
     return table
 
@@ -779,9 +779,34 @@ def samples_table(samples: dict[str, Any]) -> "Table":
     return table
 
 
+def beside_table(scores: dict[str, Any]) -> "Table":
+    """The network's cost beside PCA (where it was fitted), WebP and PNG, and who wins on the same images."""
+    from rich.table import Table
+
+    bits = scores["test"]["bits_per_dim"]
+    unit = "squared error" if bits is None else "bits per dim"
+    table = Table(
+        "beside", "bits per dim", f"network minus it, {unit}", "images", "the network", title="paired by image"
+    )
+    table.add_row("network", _figure(bits, 4), "", "", "")
+    words = {"less": "wins", "more": "loses", "unclear": "no difference", "few": "too few images"}
+    for rival, gap in judgements.against(scores).items():
+        own = scores["linear"] if rival == "linear" else scores["codecs"][rival]
+        difference = f"{gap.value:+,.4f}" + ("" if gap.error is None else f" ± {_figure(gap.error, 4)}")
+        cells = _figure(own["bits_per_dim"], 4), difference, f"{gap.images:,}", words[gap.judged]
+        table.add_row(wording.RIVALS[rival], *cells)
+    return table
+
+
+def _state(scores: dict[str, Any]) -> str:
+    """What became of the training, where it is not fine."""
+    state = judgements.state(scores)
+    return "" if state == "fine" else f"Note: {wording.STATES[state]}; the report says more.\n"
+
+
 def sweep_table(runs: list[dict[str, Any]]) -> "Table":
     """One row per run of `sweep.json`; the negative ELBO is that of beta = 1 in each."""
-    heads = "rate", "distortion", "negative ELBO", "bits per dim", "I(x;z)", "active units", "sigma"
+    heads = "rate", "distortion", "negative ELBO", "bits per dim", "I(x;z)", "units in use", "sigma"
     from rich.table import Table
 
     table = Table("beta", "seed", *heads, title="test images, nats per image; every run on the same ELBO (beta = 1)")
@@ -789,9 +814,7 @@ def sweep_table(runs: list[dict[str, Any]]) -> "Table":
     for run in runs:
         test = run["scores"]["test"]
         cells = [_figure(test[key], digits) for key, digits in (*shown, ("mutual_information_nats", 2))]
-        table.add_row(
-            f"{run['beta']:g}", str(run["seed"]), *cells, str(test["active_units"]), _figure(test["sigma"], 4)
-        )
+        table.add_row(f"{run['beta']:g}", str(run["seed"]), *cells, str(test["used_units"]), _figure(test["sigma"], 4))
     return table
 
 

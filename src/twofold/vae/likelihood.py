@@ -33,6 +33,10 @@ class Likelihood(nn.Module, ABC):
     name: LikelihoodName
     is_density: ClassVar[bool] = False
     """Whether `nll` is that of a density of pixels in [0, 1], which may be below 0."""
+    has_levels: ClassVar[bool] = True
+    """Whether it gives a probability to each of the 256 levels, so that there are bits per dimension."""
+    scaled: ClassVar[bool] = False
+    """Whether one sigma for all pixels sets the weight of the squared error; beta x sigma^2 then weighs the rate."""
 
     @abstractmethod
     def nll(self, output: Pixels, x: Pixels) -> Nats:
@@ -75,6 +79,7 @@ class Bernoulli(Likelihood):
     """
 
     name = "bernoulli"
+    has_levels = False
 
     def nll(self, output: Pixels, x: Pixels) -> Nats:
         """Cross-entropy of each image, in nats."""
@@ -103,6 +108,8 @@ class Bernoulli(Likelihood):
 
 class Scaled(Likelihood):
     """One sigma for all pixels, fixed or learned: log sigma = `GAIN` x `raw`."""
+
+    scaled = True
 
     def __init__(self, config: LikelihoodConfig) -> None:
         super().__init__()

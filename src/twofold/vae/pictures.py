@@ -13,6 +13,8 @@ from twofold.vae.neighbours import nearest
 
 SHEET, PAIRS, PATHS, STEPS, SAMPLES, NEAREST, REFERENCE, ON_MAP, THUMB = 64, 32, 4, 11, 64, 16, 256, 2000, 16
 TRAVERSED, VALUES = 10, np.linspace(-3.0, 3.0, 9)
+COMPARED = 256
+"""Samples that are compared with all images, so that a quarter of copies among them shows."""
 
 
 def pictures(
@@ -20,14 +22,23 @@ def pictures(
     images: Images,
     split: Split,
     mu: Float[np.ndarray, "test latent"],
+    *,
     kl_units: Float[np.ndarray, " latent"],
+    effect_units: Float[np.ndarray, " latent"],
 ) -> dict[str, np.ndarray]:
-    """The arrays of `arrays.npz`; `mu` and `kl_units` are of the test images, in the order of `split.test`."""
+    """The arrays of `arrays.npz`.
+
+    Args:
+        mu: posterior means of the test images, in the order of `split.test`.
+        kl_units: mean KL of each unit on the test images, nats.
+        effect_units: effect of each unit on the picture, levels of 255; the units with the largest are traversed.
+    """
     test = split.test[by_hash(images, split.test)]
     real = images.pixels[test[:PAIRS]]
     prior, half, one = (to_pixels(model.sample(SAMPLES, model.config.seed, heat)) for heat in (0.0, 0.5, 1.0))
     noisy = {} if np.array_equal(prior, one) else {"prior_half": half, "prior_one": one}
-    units = np.argsort(-kl_units, kind="stable")[:TRAVERSED]
+    more = to_pixels(model.sample(COMPARED - SAMPLES, model.config.seed + 1))
+    units = np.argsort(-effect_units, kind="stable")[:TRAVERSED]
     return {
         "sheet": images.pixels[by_hash(images, np.arange(len(images.pixels)))[:SHEET]],
         "real": real,
@@ -38,9 +49,10 @@ def pictures(
         "traverse": to_pixels(model.traverse(real[:1], units.tolist(), VALUES)),
         "traverse_units": units,
         "traverse_values": VALUES,
-        **_nearest(images, split.train, prior[:NEAREST], images.pixels[test[:REFERENCE]]),
+        **_nearest(images, split, np.concatenate([prior, more]), images.pixels[test[:REFERENCE]]),
         **_map(images, split.test, mu),
         "kl_units": kl_units,
+        "effect_units": effect_units,
         "variance_units": mu.var(axis=0),
     }
 
@@ -55,17 +67,21 @@ def _interpolations(model: Autoencoder, chosen: UInt8[np.ndarray, "n h w c"]) ->
 
 
 def _nearest(
-    images: Images,
-    train: Int64[np.ndarray, " train"],
-    samples: UInt8[np.ndarray, "n h w c"],
-    test: UInt8[np.ndarray, "m h w c"],
+    images: Images, split: Split, samples: UInt8[np.ndarray, "n h w c"], test: UInt8[np.ndarray, "m h w c"]
 ) -> dict[str, np.ndarray]:
-    """The nearest training image of each sample and, as a reference, the distance of each test image to its own."""
-    row, distance = nearest(np.concatenate([samples, test]), images.pixels, train)
+    """The nearest training image of some samples and, as a reference, the distance of each test image to its own.
+
+    And of every sample the nearest of all images, with whether that is a training image.
+    """
+    row, distance = nearest(np.concatenate([samples, test]), images.pixels, split.train)
+    other, apart = nearest(samples, images.pixels, np.r_[split.validation, split.test])
+    in_train = distance[: len(samples)] < apart
     return {
-        "nearest": images.pixels[row[: len(samples)]],
-        "nearest_distance": distance[: len(samples)],
+        "nearest": images.pixels[row[:NEAREST]],
+        "nearest_distance": distance[:NEAREST],
         "test_distance": distance[len(samples) :],
+        "copy_rows": np.where(in_train, row[: len(samples)], other),
+        "copy_in_train": in_train,
     }
 
 

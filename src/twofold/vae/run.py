@@ -1,24 +1,29 @@
 """One run: trains, scores and saves the model, the scores and the report's arrays into a run folder."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from twofold.engine.device import describe_device, pick_device
+from twofold.engine.errors import InputError, NonFiniteLossError
 from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.loop import Record
 from twofold.engine.run import RunFolder
+from twofold.engine.seed import seed_for
 from twofold.vae.account import (
     COLLAPSED_NATS,
+    Rivals,
     describe_data,
     describe_memory,
     describe_model,
     describe_training,
-    score_linear,
+    differences,
     score_plain,
+    score_rivals,
     score_samples,
     score_test,
     spread,
@@ -28,10 +33,13 @@ from twofold.vae.factors import colours, describe_factors
 from twofold.vae.images.load import Images, Split, duplicates, split_images
 from twofold.vae.labels import Labels
 from twofold.vae.latent import Autoencoder
-from twofold.vae.model import save_vae
+from twofold.vae.model import Vae, save_vae
 from twofold.vae.pictures import pictures
-from twofold.vae.recipes import departures
-from twofold.vae.train import OnEpoch, OnStep, train
+from twofold.vae.recipes import departures, recipe
+from twofold.vae.train import OnEpoch, OnStep, Trained, train, validate
+
+COSTS = ("negative_elbo_nats", "bits_per_dim")
+"""Scores that have to be finite."""
 
 
 def execute(
@@ -42,7 +50,7 @@ def execute(
     labels: Labels | None,
     on_epoch: OnEpoch,
     on_step: OnStep,
-    baseline: Callable[[Images, Split, VaeConfig], dict[str, Any]] = score_linear,
+    rivals: Callable[[Images, Split, VaeConfig], Rivals] = score_rivals,
 ) -> None:
     """Trains, scores and saves; everything the report reads is in the folder afterwards.
 
@@ -51,11 +59,11 @@ def execute(
         labels: attributes of each image, where some are known.
         on_epoch: called with every epoch's record.
         on_step: called after every step.
-        baseline: computes the linear baseline's scores on the test images.
+        rivals: scores the test images without the network.
 
     Raises:
-        InputError: when there are too few images to hold some out.
-        NonFiniteLossError: when the loss is no longer finite.
+        InputError: when there are too few images to hold some out, or the training diverges until its loss or its
+            scores are no longer finite; the folder then holds no finished run.
     """
 
     def log(record: Record) -> None:
@@ -64,12 +72,28 @@ def execute(
 
     path, device = folder.path, pick_device(config.train.device)
     split = split_images(images.hashes, config.split)
-    trained = train(images, split, config, device, checkpoints=path / "checkpoint", on_epoch=log, on_step=on_step)
+    try:
+        trained = train(images, split, config, device, checkpoints=path / "checkpoint", on_epoch=log, on_step=on_step)
+    except NonFiniteLossError as error:
+        raise _diverged(config, str(error).partition(";")[0]) from error
+    except OverflowError as error:  # of the exponential of a weight
+        raise _diverged(config, "sigma became too large for a number") from error
     vae, config = trained.vae, trained.config
+    test, found, effect = score_test(vae, images, split.test, config)
+    sample = split.train[spread(len(split.train), len(split.test))]
+    blocks = {
+        "test": test,
+        "validation": score_plain(vae, images, split.validation, config, device)[0],
+        "train_sample": score_plain(vae, images, sample, config, device)[0],
+    }
+    sigma = vae.likelihood.sigma or 0.0
+    costs = {f"{key} of {part}": block[key] for part, block in blocks.items() for key in COSTS}
+    for name, value in (costs | {"the square of sigma": sigma * sigma}).items():
+        if value is not None and not math.isfinite(value):
+            raise _diverged(config, f"{name} is {value}")
     save_vae(vae, config, path)
-    test, found = score_test(vae, images, split.test, config)
     model = Autoencoder(vae, config)
-    arrays = pictures(model, images, split, found.mu, found.kl_units)
+    arrays = pictures(model, images, split, found.mu, kl_units=found.kl_units, effect_units=effect)
     factors = None
     if labels is not None:
         factors = describe_factors(model, images, split, labels, mu=found.mu, rates=found.kl_units)
@@ -88,7 +112,7 @@ def execute(
     if labels is not None:
         write_parquet(path / "labels.parquet", labels.table)
     write_json(path / "skipped.json", [asdict(skip) for skip in images.skipped])
-    sample = split.train[spread(len(split.train), len(split.test))]
+    beside, untrained = rivals(images, split, config), _untrained_loss(images, split, trained, device)
     scores = {
         "recipe": config.recipe,
         "seed": config.seed,
@@ -96,14 +120,32 @@ def execute(
         "embedded": labels is not None and labels.origin == "avatars",
         "data": describe_data(images, split, config),
         **describe_model(vae, config, trained),
-        "training": describe_training(trained, describe_device(device)),
-        "test": test,
-        "validation": score_plain(vae, images, split.validation, config, device)[0],
-        "train_sample": score_plain(vae, images, sample, config, device)[0],
-        "linear": baseline(images, split, config),
+        "training": describe_training(trained, describe_device(device), untrained),
+        **blocks,
+        "linear": beside.linear,
+        "mean_image": beside.mean_image,
+        "codecs": beside.coded.block,
+        "differences": differences(found, beside.coded, beside.by_linear),
         "kl_units_collapsed": int((found.kl_units < COLLAPSED_NATS).sum()),
-        "memorisation": describe_memory(arrays),
+        "memorisation": describe_memory(arrays, images, split),
         "factors": factors,
         "samples": score_samples(model, images, split.test, split.train),
     }
     write_json(path / "scores.json", scores)
+
+
+def _untrained_loss(images: Images, split: Split, trained: Trained, device: torch.device) -> float:
+    """Validation loss before the first step."""
+    if trained.start:
+        return trained.start["validation_loss"]
+    vae = Vae.seeded(trained.config, seed_for(trained.config.seed, "weights")).to(device).eval()
+    with torch.no_grad():
+        return validate(vae, images, split.validation, trained.config, 1.0)["validation_loss"]
+
+
+def _diverged(config: VaeConfig, what: str) -> InputError:
+    rate, usual = config.train.learning_rate, recipe(config.recipe).train.learning_rate
+    return InputError(
+        f"the training diverged (beta {config.objective.beta:g}, seed {config.seed}): {what}; --train.learning-rate is "
+        f"{rate:g}, give {min(usual, rate / 10):g}; a folder named with --out then takes --overwrite, too"
+    )

@@ -1,4 +1,4 @@
-"""Scores of a trained autoencoder: rate, distortion, bits, importance-weighted bound, mutual information, active units.
+"""Scores of a trained autoencoder: rate, distortion, bits, importance-weighted bound, mutual information, units in use.
 
 Only the bounds on the log likelihood score the model as a distribution, and not exactly: a better decoder
 improves a bound, and so does an encoder closer to the decoder's posterior. The others describe.
@@ -20,6 +20,9 @@ from twofold.vae.objective import kl_units, log_densities, reparameterise
 
 ACTIVE_VARIANCE = 0.01
 """A unit is active when the variance of its posterior mean over the images is above this."""
+UNSEEN_LEVELS = 0.5
+"""A unit that changes the picture by less than this (root mean square, in levels of 255) has no effect by itself: it is
+lost in the rounding to whole levels."""
 CAP_SHARE = 0.99
 """From this share of log n on, an estimate of the mutual information is only known to be large."""
 _PAIRS = 2**22  # pairs of images compared at once: 32 MB per array
@@ -53,8 +56,9 @@ class PerImage:
         rate: KL(q(z|x) || p(z)) in nats, in closed form. Not a score by itself: 0 is an uninformative encoder.
         distortion: -log p(x|z) in nats, mean over the samples of z. Lower is better; unbounded below for a density.
             Not proper alone: it takes no account of the rate.
-        bits: bits per dimension of the 8-bit pixels by the negative ELBO; None for `bernoulli`. Lower is better; best
-            0; 8 is a uniform distribution over the levels; worst unbounded. Proper but for the bound's gap.
+        bits: bits per dimension of the 8-bit pixels by the negative ELBO; None where no level has a probability
+            (`bernoulli`). Lower is better; best 0; 8 is a uniform distribution over the levels; worst unbounded. Proper
+            but for the bound's gap.
         mse: mean squared error of a pixel in [0, 1] between image and decoded mean, mean over the same samples. Lower
             is better; best 0, worst 1. Not proper: it depends on the mean only.
         mu, logvar: mean and log variance of q(z|x).
@@ -103,7 +107,7 @@ def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: t
             output = model.decode(reparameterise(mu, logvar, generator).to(x))
             sums["distortion"] += likelihood.nll(output, x)
             sums["mse"] += (likelihood.mean(output) - x).square().flatten(1).mean(dim=1)
-            if likelihood.name != "bernoulli":
+            if likelihood.has_levels:
                 sums["bits"] += likelihood.bin_nll(output, x)
         means = {name: total / samples for name, total in sums.items()}
         means["bits"] = bits_per_dim(means["bits"] + kl.sum(dim=1), x[0].numel())
@@ -112,7 +116,7 @@ def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: t
         raise InputError("there is no image to score; give more images, or hold out a larger share of them")
     columns = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
     kl, bits = columns.pop("kl").mean(axis=0), columns.pop("bits")
-    return PerImage(kl_units=kl, bits=None if likelihood.name == "bernoulli" else bits, **columns)
+    return PerImage(kl_units=kl, bits=bits if likelihood.has_levels else None, **columns)
 
 
 @torch.no_grad()
@@ -264,9 +268,62 @@ def active_units(mu: Float64[np.ndarray, "images latent"]) -> int:
     return int((mu.var(axis=0) > ACTIVE_VARIANCE).sum())
 
 
+@torch.no_grad()
+def effect_units(model: Model, x: Pixels, chunk: int) -> Float64[np.ndarray, " latent"]:
+    """Change of the decoded picture when a unit is moved by one standard deviation of the prior, in levels of 255.
+
+    The root mean square over all pixels of the given images, each decoded from its posterior mean before and after.
+    A unit may vary with the image, and cost nats, without any such effect.
+
+    Args:
+        model: in evaluation mode.
+        x: a few images in [0, 1], on the model's device.
+        chunk: images decoded at once, or the given ones where they are more.
+    """
+    mu, _ = model.encode(x)
+    base = model.likelihood.mean(model.decode(mu))
+    squares = []
+    for units in torch.arange(mu.shape[1], device=mu.device).split(max(1, chunk // len(x))):
+        moved = mu.repeat(len(units), 1, 1)
+        moved[torch.arange(len(units)), :, units] += 1.0
+        pictures = model.likelihood.mean(model.decode(moved.flatten(0, 1))).unflatten(0, moved.shape[:2])
+        squares.append((pictures - base).double().square().flatten(1).mean(dim=1))
+    return 255 * torch.cat(squares).sqrt().cpu().numpy()
+
+
+def used_units(mu: Float64[np.ndarray, "images latent"], effect: Float64[np.ndarray, " latent"]) -> int:
+    """Number of active units that also change the picture; describes, 0 is a collapse.
+
+    Args:
+        mu: posterior means.
+        effect: what `effect_units` gives.
+    """
+    return int(((mu.var(axis=0) > ACTIVE_VARIANCE) & (effect >= UNSEEN_LEVELS)).sum())
+
+
+@torch.no_grad()
+def variance_share(model: Model, batches: Iterable[Tensor]) -> float | None:
+    """Variance over the images of their reconstructions, as a share of their own, both summed over the pixels.
+
+    A reconstruction is decoded from the posterior mean. It describes: 0 is one picture for all images, a collapse. Of
+    the best linear reconstruction it is the share of variance explained.
+
+    Returns:
+        None where the images don't differ.
+    """
+    number, sums, squares = 0, 0.0, 0.0  # sums [2, pixels]: images and reconstructions
+    for x in batches:
+        both = torch.stack([x, model.likelihood.mean(model.decode(model.encode(x)[0]))]).flatten(2).double()
+        number, sums, squares = number + len(x), sums + both.sum(dim=1), squares + both.square().sum(dim=1)
+    variances = torch.as_tensor(squares / number - (sums / number) ** 2).clamp(min=0).sum(dim=-1)
+    images, reconstructions = variances.tolist()
+    return reconstructions / images if images > 0 else None
+
+
 def mean_and_error(values: Float[np.ndarray, " images"]) -> tuple[float, float | None]:
-    """Mean over images and its standard error, which is None for fewer than two."""
-    error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
+    """Mean over images and its standard error, which is None for fewer than two; an infinite value has a NaN there."""
+    with np.errstate(invalid="ignore"):
+        error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
     return float(values.mean()), error
 
 

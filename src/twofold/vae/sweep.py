@@ -3,13 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from twofold.engine.files import write_json
 from twofold.engine.run import RunFolder, claim
-from twofold.vae.account import score_linear
+from twofold.vae.account import Rivals, score_rivals
 from twofold.vae.config import SweepConfig, VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.labels import Labels
@@ -36,12 +35,12 @@ def execute_runs(
     Yields:
         Each run's folder once it is computed, so that the caller may write its report; it is finished afterwards.
     """
-    fitted: dict[int, dict[str, Any]] = {}
+    fitted: dict[int, Rivals] = {}
 
-    def baseline(images: Images, split: Split, run: VaeConfig) -> dict[str, Any]:
-        """The linear baseline, fitted once per seed: it does not depend on beta."""
+    def rivals(images: Images, split: Split, run: VaeConfig) -> Rivals:
+        """Scored once per seed: they do not depend on beta."""
         if run.seed not in fitted:
-            fitted[run.seed] = score_linear(images, split, run)
+            fitted[run.seed] = score_rivals(images, split, run)
         return fitted[run.seed]
 
     for each in config.runs():
@@ -49,7 +48,7 @@ def execute_runs(
         with claim(path, each, about["data_digest"], about["command"], device=about["device"]) as run:
             if not run.done:
                 on_epoch, on_step = track(each)
-                execute(images, each, run, labels=labels, on_epoch=on_epoch, on_step=on_step, baseline=baseline)
+                execute(images, each, run, labels=labels, on_epoch=on_epoch, on_step=on_step, rivals=rivals)
                 yield run
                 run.finish()
 
@@ -63,8 +62,8 @@ def summarise(config: SweepConfig, folder: Path) -> None:
         runs.append({"beta": each.objective.beta, "seed": each.seed, "folder": path, "scores": scores})
     first = runs[0]["scores"]
     sweep = {key: first[key] for key in ("recipe", "departures", "embedded", "data")} | {
-        "likelihood": {key: first["likelihood"][key] for key in ("name", "is_density")},
         "objective": first["objective"]["name"],
+        "likelihood": {key: value for key, value in first["likelihood"].items() if key != "sigma"},
         "betas": list(config.betas),
         "seeds": list(config.seeds),
         "runs": runs,

@@ -118,7 +118,7 @@ def _arrays(latent: int, size: int, channels: int, test: int, rate: float) -> di
     step = np.linspace(0, 1, 11)[:, None]
     kl = np.sort(random.gamma(0.25, 6, latent)) * (np.arange(latent) >= latent // 2) + 0.0005
     kl = rate * random.permutation(kl) / kl.sum()
-    units = np.argsort(-kl, kind="stable")[:10]
+    units = np.argsort(-kl, kind="stable")[:10]  # in the order of their effect, too
     values = np.linspace(-3, 3, 9)
     walks = np.repeat(np.repeat(some(1)[:, None], len(units), 0), 9, 1)
     for row in range(len(units)):
@@ -148,6 +148,7 @@ def _arrays(latent: int, size: int, channels: int, test: int, rate: float) -> di
         "map_rows": np.arange(len(traits)),
         "map_thumbs": faces(traits, 16, channels, 3.0),
         "kl_units": kl,
+        "effect_units": 4 * np.sqrt(kl),
         "variance_units": np.clip(kl / 3, 0, 0.97),
     }
 
@@ -205,7 +206,8 @@ def _scores(
         "mutual_information_nats": information, "mi_images": test, "mi_cap_nats": cap, "mi_at_cap": at_cap,
         "marginal_kl_nats": rate - information, "mi_rate_nats": rate,
         "total_correlation_nats": 3.21, "tc_images": min(test, 512), "tc_at_cap": at_cap,
-        "active_units": min(54, latent), "latent_dim": latent, "sigma": sigma,
+        "active_units": min(54, latent), "used_units": min(54, latent), "effect_images": min(16, test),
+        "reconstruction_variance_share": 0.93, "latent_dim": latent, "sigma": sigma,
         "standard_errors": block["standard_errors"] | {"iw_bound_nats": 39.3, "mutual_information_nats": 0.012,
                                                          "total_correlation_nats": 0.11},
     }  # fmt: skip
@@ -224,19 +226,26 @@ def _scores(
         },
         "model": {"network": "plain", "latent_dim": latent, "layers": layers,
                   "parameters": sum(layer["parameters"] for layer in layers) + (sigma is not None)},
-        "likelihood": {"name": name, "is_density": name.startswith("gaussian"), "sigma": sigma},
+        "likelihood": {"name": name, "is_density": name.startswith("gaussian"), "has_levels": sigma is not None,
+                       "scaled": sigma is not None, "learned": name in ("gaussian", "logistic"), "sigma": sigma},
         "objective": {"name": "elbo", "beta": beta, "warmup": 0.0, "free_nats": 0.0,
                       "effective_weight": None if sigma is None else beta * sigma**2},
         "training": {"epochs": 30, "best_epoch": 22, "images_seen": 240 * test, "seconds": 233.1,
-                     "images_per_second": 210.5, "device": "cpu", "stopped_early": False},
+                     "images_per_second": 210.5, "device": "cpu", "stopped_early": False,
+                     "untrained_loss_nats": 4e5, "highest_loss_nats": 3e5, "last_fall_nats": 1.5},
         "test": tested, "validation": block | {"rate_nats": rate + 0.4},
         "train_sample": block | better | {"bits_per_dim": None if bits is None else bits - 0.0153, "mse": 0.00352},
         "linear": block | {"components": latent, "fitted_on": 8 * test, "sigma": 0.11, "mse": 0.0112,
                            "bits_per_dim": 3.9, "standard_errors": block["standard_errors"] | {"bits_per_dim": 0.012}},
+        "mean_image": block | {"bits_per_dim": 7.4, "sigma": 0.21, "mse": 0.0441},
+        "codecs": {codec: {"bits_per_dim": cost, "standard_error": 0.02, "images": test}
+                   for codec, cost in (("png", 6.13), ("webp", 4.28))},
+        "differences": _differences(bits, test),
         "kl_units_collapsed": 0,
         "samples": _samples(name, test),
         "factors": _factors(latent, test) if embedded else None,
-        "memorisation": {"sample_distance": 0.119, "test_distance": 0.134, "closer_than_test": 0.0625},
+        "memorisation": {"sample_distance": 0.119, "test_distance": 0.134, "closer_than_test": 0.0625, "samples": 256,
+                         "held_out": 2 * test, "nearest_in_training": 0.82, "expected": 0.8, "standard_error": 0.03},
     }  # fmt: skip
 
 
@@ -272,6 +281,14 @@ def _samples(likelihood: str, test: int) -> dict[str, Any]:
         "least_images": {"frechet": 100, "neighbourhoods": 20},
         "temperatures": shown, "floor": block(0.0338, 0.0321, 0.566, 0.855, 0.88, 0.902, 0.96),
     }  # fmt: skip
+
+
+def _differences(bits: float | None, test: int) -> dict[str, Any]:
+    """Network minus each other; the network beats PNG alone."""
+    about: dict[str, Any] = {"key": "bits_per_dim", "standard_error": 0.004, "images": test}
+    if bits is None:
+        return {"linear": about | {"key": "mse", "mean": -0.0075, "standard_error": 0.0001}}
+    return {name: about | {"mean": bits - cost} for name, cost in (("linear", 3.9), ("png", 6.13), ("webp", 4.28))}
 
 
 def _metrics(scores: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,16 +24,22 @@ def scores(rate: float, distortion: float, **changes: Any) -> dict[str, Any]:
     test = {
         "rate_nats": rate, "distortion_nats": distortion, "negative_elbo_nats": rate + distortion,
         "iw_negative_elbo_nats": rate + distortion, "iw_bound_nats": rate + distortion - 2, "latent_dim": 16,
-        "active_units": 9, "sigma": 0.1, "mutual_information_nats": 3.0, "mi_rate_nats": rate, "mi_cap_nats": CAP,
+        "active_units": 9, "used_units": 9, "reconstruction_variance_share": 0.9, "bits_per_dim": 3.0, "images": 100,
+        "mi_images": 100, "sigma": 0.1, "mutual_information_nats": 3.0, "mi_rate_nats": rate, "mi_cap_nats": CAP,
         "mi_at_cap": False, "standard_errors": {"negative_elbo_nats": 3.0, "mutual_information_nats": 0.1},
     }  # fmt: skip
     test |= {key: value for key, value in changes.items() if key in test}
-    trained_on = {"negative_elbo_nats": changes.get("trained_on", rate + distortion)}
+    trained_on = {"negative_elbo_nats": changes.get("trained_on", rate + distortion), "images": 100}
     weight = None if test["sigma"] is None else changes.get("effective_weight", 0.01)
+    name = changes.get("likelihood", "gaussian")
     return {
         "test": test, "train_sample": trained_on | {"standard_errors": {"negative_elbo_nats": 4.0}},
-        "data": {"shape": [10, 3, 8, 8]}, "objective": {"effective_weight": weight}, "kl_units_collapsed": 7,
-        "likelihood": {"name": changes.get("likelihood", "gaussian")},
+        "data": {"shape": [10, 3, 8, 8]}, "objective": {"beta": 1.0, "effective_weight": weight},
+        "kl_units_collapsed": 7, "mean_image": {"bits_per_dim": 6.0},
+        "training": {"untrained_loss_nats": 9e5, "highest_loss_nats": 1e5, "last_fall_nats": 0.0, "epochs": 9,
+                     "best_epoch": 9},
+        "likelihood": {"name": name, "is_density": name == "gaussian", "has_levels": name != "bernoulli",
+                       "scaled": test["sigma"] is not None},
     }  # fmt: skip
 
 
@@ -95,7 +101,7 @@ def sweep_folder(
         "embedded": embedded,
         "data": first["data"],
         "objective": "elbo",
-        "likelihood": {key: first["likelihood"][key] for key in ("name", "is_density")},
+        "likelihood": {key: value for key, value in first["likelihood"].items() if key != "sigma"},
         "runs": runs,
         "sandwich": exact([float(beta) for beta in betas]),
     }
@@ -162,7 +168,7 @@ def _scores(folder: Path, scores: dict[str, Any], beta: float, seed: int, made: 
         "iw_negative_elbo_nats": rate + distortion + 3.1, "iw_bound_nats": rate + distortion + 3.1 - 0.08 * rate,
         "mutual_information_nats": information, "marginal_kl_nats": rate + 0.2 - information,
         "mi_rate_nats": rate + 0.2, "mi_at_cap": information > cap - 0.05,
-        "active_units": made["active"], "sigma": sigma,
+        "active_units": made["active"], "used_units": made["active"], "sigma": sigma,
         "standard_errors": {"iw_bound_nats": 22.0, "mutual_information_nats": 0.012},
     }  # fmt: skip
     learned = {"distortion_nats": distortion - made["memorised"]}

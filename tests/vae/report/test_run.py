@@ -23,7 +23,7 @@ CONTRACT = (
 )  # fmt: skip
 DRAWN = {
     "learning-negative-elbo", "learning-rate", "learning-distortion", "learning-sigma", "parts", "nearest-distances",
-    "kl-units", "information", "map-labels",
+    "kl-units", "information", "beside", "map-labels",
 }  # fmt: skip
 HEATS = {"prior-samples", "prior-samples-half", "prior-samples-one"}
 SHEETS = {"samples", "reconstructions", *HEATS, "nearest", "interpolations", "traversals", "map"}
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(tmp_path: Path, undrawn: None) -> Path:
-    return run_folder(tmp_path / "small", size=16, latent=8, test=20, embedded=False)
+    return run_folder(tmp_path / "small", size=16, latent=8, test=40, embedded=False)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """The text of a page without its figures, whose scores are those of a small run but for some changes."""
-    folder = run_folder(tmp_path_factory.mktemp("text"), size=16, latent=8, test=20)
+    folder = run_folder(tmp_path_factory.mktemp("text"), size=16, latent=8, test=40)
     scores = (folder / "scores.json").read_bytes()
 
     def changed(**changes: Any) -> str:
@@ -88,7 +88,8 @@ def _arrays(folder: Path, **changed: np.ndarray) -> None:
 def test_every_section_is_there_and_in_order(folder: Path) -> None:
     sections = [named["id"] for tag, named in check_whole(_html(folder)).tags if tag == "section"]
     assert sections == [
-        "glance", "images", "network", "learning", "reconstructions", "samples", "interpolations", "latent", "factors",
+        "glance", "beside", "images", "network", "learning", "reconstructions", "samples", "interpolations", "latent",
+        "factors",
         "scores", "meaning", "repeat",
     ]  # fmt: skip
     assert len(_html(folder)) < 5_000_000
@@ -122,7 +123,7 @@ def test_the_same_files_give_the_same_bytes_wherever_they_lie(folder: Path, tmp_
     ids=str,
 )
 def test_awkward_runs_make_whole_pages_without_a_null(tmp_path: Path, awkward: dict[str, Any]) -> None:
-    page = _written(run_folder(tmp_path, **{"size": 16, "latent": 8, "test": 20} | awkward))
+    page = _written(run_folder(tmp_path, **{"size": 16, "latent": 8, "test": 40} | awkward))
     assert not [word for word in ("None", "nan", "null", "inf ") if word in page.text]
 
 
@@ -172,23 +173,23 @@ def test_departures_from_the_original_study_are_listed(small: Path) -> None:
 
 
 def test_the_verdict_comes_first_and_warns(small: Path) -> None:
-    change(small, test={"active_units": 0}, memorisation={"closer_than_test": 0.5})
+    change(small, test={"used_units": 0}, memorisation={"nearest_in_training": 0.9})
     text = _written(small).text
     assert 'class="callout warning"' in _html(small)
-    assert text.index("Posterior collapse") < text.index("more than chance") < text.index("Negative ELBO")
+    assert text.index("Posterior collapse") < text.index("training images are copied") < text.index("Negative ELBO")
     assert "beta × sigma²" in text
 
 
 def test_a_run_without_a_flaw_has_no_warning(small: Path) -> None:
     same = report.read(small).scores["test"]["negative_elbo_nats"]
-    change(small, train_sample={"negative_elbo_nats": same}, linear={"bits_per_dim": 8.0})
+    change(small, train_sample={"negative_elbo_nats": same}, **_against(linear=-1.0, webp=-1.0, png=-1.0))
     _written(small)
     assert "callout warning" not in _html(small)
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_bernoulli_has_a_dash_and_a_reason(tmp_path: Path) -> None:
-    page = _written(run_folder(tmp_path, likelihood="bernoulli", size=16, test=20))
+    page = _written(run_folder(tmp_path, likelihood="bernoulli", size=16, test=40))
     assert "Bits per dimension–the Bernoulli likelihood gives no probability to grey values" in page.text
     at = page.cells.index("Bits per dimension ↓")
     assert page.cells[at + 1 : at + 4] == ["–"] * 3
@@ -201,7 +202,7 @@ def test_a_score_stands_beside_its_error_for_each_part(small: Path) -> None:
     at = page.cells.index("Squared error ↓")
     assert page.cells[at + 1] == "0.250 ± 0.010"
     assert page.cells[at + 3] == "0.003520 ± 0.000082"
-    at = page.cells.index("Active units")
+    at = page.cells.index("Units in use")
     assert page.cells[at + 1 : at + 5] == ["8", "–", "–", "–"]
 
 
@@ -217,7 +218,7 @@ def test_the_cap_makes_bounds_of_what_was_measured(small: Path) -> None:
 def test_the_loss_is_drawn_where_it_is_not_the_negative_elbo(small: Path, tmp_path: Path) -> None:
     report.write(small)
     assert not (small / "figures" / "learning-loss.svg").exists()
-    folder = run_folder(tmp_path / "beta", size=16, test=20, beta=4.0, likelihood="gaussian_fixed")
+    folder = run_folder(tmp_path / "beta", size=16, test=40, beta=4.0, likelihood="gaussian_fixed")
     report.write(folder)
     assert (folder / "figures" / "learning-loss.svg").exists()
     assert not (folder / "figures" / "learning-sigma.svg").exists()
@@ -264,9 +265,8 @@ def test_a_folder_copied_without_its_manifest_makes_a_page(small: Path) -> None:
     assert "Command–" in page.text and "Python– Versions–" in page.text
 
 
-CAP = math.log(20)
+CAP = math.log(40)
 ERRORS = {"standard_errors": {"negative_elbo_nats": 30.0, "bits_per_dim": 0.01}}
-UNKNOWN = {"standard_errors": {"negative_elbo_nats": None}}
 
 
 def _gap(value: float, errors: dict[str, Any] = ERRORS) -> dict[str, Any]:
@@ -275,15 +275,24 @@ def _gap(value: float, errors: dict[str, Any] = ERRORS) -> dict[str, Any]:
     return {block: {"negative_elbo_nats": cost, **errors} for block, cost in blocks.items()}
 
 
-def _bits(value: float | None) -> dict[str, Any]:
-    """Changes of the scores beside a linear model of 3.9 bits per dimension."""
-    return {"test": {"bits_per_dim": value, **ERRORS}, "linear": {"bits_per_dim": 3.9, **ERRORS}}
+def _against(**means: float) -> dict[str, Any]:
+    """Changes of the network's paired differences from others, +- .004."""
+    return {"differences": {rival: {"mean": mean} for rival, mean in means.items()}}
+
+
+FEW = {
+    "test": {"images": 8, "mi_images": 8},
+    "differences": {rival: {"images": 8} for rival in ("linear", "png", "webp")},
+    "memorisation": {"held_out": 8},
+}
+"""Changes of the scores that make them those of eight test images."""
 
 
 def _likelihood(name: str, beta: float, sigma: float | None = 0.1) -> dict[str, Any]:
     """Changes of the scores that make them those of another likelihood and beta."""
+    kind = {"is_density": name.startswith("gaussian"), "has_levels": name != "bernoulli", "scaled": sigma is not None}
     return {
-        "likelihood": {"name": name, "is_density": name.startswith("gaussian"), "sigma": sigma},
+        "likelihood": {"name": name, **kind, "learned": name != "gaussian_fixed", "sigma": sigma},
         "objective": {"beta": beta, "effective_weight": None if sigma is None else beta * sigma**2},
         "test": {"sigma": sigma},
     }
@@ -298,38 +307,72 @@ def _information(value: float, **changes: Any) -> dict[str, Any]:
     [
         ({"test": {"bits_per_dim": 3.21}}, "A test image costs 3.2100 ± 0.0046 bits per dimension, with a rate of "),
         ({"test": {"bits_per_dim": None}}, "On the test images the rate is "),
+        ({"test": {"bits_per_dim": 48.8}}, "Storing the raw pixels is cheaper: 8 bits per dimension."),
         (
-            {"test": {"active_units": 1}},
-            "The code is in use: 1 of its 8 units is active, and it carries at least ",
+            {"test": {"used_units": 1}},
+            "The code is in use: 1 of its 8 units varies with the image and changes the picture, and it carries at ",
         ),
-        (_information(1.5), "8 of its 8 units are active, and it carries 1.500 nats about the image. "),
-        ({"test": {"active_units": 0}}, "nats. Posterior collapse: none of the 8 units"),
-        ({"test": {"active_units": 3, "rate_nats": 0.5}}, "the code can distinguish no more than 1.6 images."),
+        (_information(1.5), "change the picture, and it carries 1.500 nats about the image. "),
+        ({"test": {"used_units": 0}}, "nats. Posterior collapse: none of the 8 units of the code is in use (8 vary"),
+        ({"test": {"used_units": 0, "active_units": 0}}, "is in use, so that all images are decoded to one picture"),
+        ({"test": {"reconstruction_variance_share": 0.011}}, "are nearly one picture, with 1.1\u00a0% of the images'"),
+        (
+            {"test": {"bits_per_dim": 48.8}, "training": {"highest_loss_nats": 9e6}},
+            "The training diverged: its loss rose to 9,000,000 nats, far above the 400,000 of the untrained network",
+        ),
+        (
+            {"training": {"last_fall_nats": 95.0, "best_epoch": 30}},
+            "its validation loss still fell by 95.00 nats in the last tenth of",
+        ),
+        (
+            {"test": {"bits_per_dim": 7.6}},
+            "The network is hardly trained: test images cost more than by the mean image",
+        ),
+        ({"test": {"used_units": 3, "rate_nats": 0.5}}, "the code can distinguish no more than 1.6 images."),
         ({"kl_units_collapsed": 4}, "4 of 8 units (50\u00a0%) have collapsed"),
         ({"kl_units_collapsed": 0}, "No unit of the code has collapsed: each of the 8 carries at least 0.01"),
-        ({"test": {"mi_at_cap": True}}, f"no more than log 20 = {CAP:.3f} can be measured"),
+        ({"test": {"mi_at_cap": True}}, f"no more than log 40 = {CAP:.3f} can be measured"),
         ({"test": {"mi_at_cap": True, "marginal_kl_nats": 7.0}}, "At most 7.000 nats of the rate are marginal KL: "),
         (_information(1.0, marginal_kl_nats=7.0), "7.000 nats of the rate are marginal KL, the divergence"),
-        (_information(CAP - math.log(4)), "narrows 20 images down to about 4.00."),
+        (_information(CAP - math.log(4)), "narrows 40 images down to about 4.00."),
         (_information(-0.001), "not significantly above 0"),
-        (_information(2.0, mi_rate_nats=3.0), "holds on the same 20 images: 2.000 ≤ 3.000 nats."),
-        (_information(2.01, mi_rate_nats=2.0), "2.010 > 2.000 nats, within 2 standard errors"),
-        (_information(3.0, mi_rate_nats=2.0), "> 2.000 nats, by more than the estimate's noise."),
+        (_information(2.0, mi_rate_nats=3.0), "holds on the same 40 images: 2.000 ≤ 3.000 nats."),
+        (_information(2.01, mi_rate_nats=2.0), "2.010 against 2.000 nats, less than 2 standard errors"),
+        (_information(3.0, mi_rate_nats=2.0), "fault of this program, not a refutation."),
+        (FEW, "There are too few images (8; at least 30 are needed) to judge over-fitting."),
+        (FEW, "too few test images (8; at least 30 are needed) to judge over-fitting, copying or who wins."),
+        (FEW, "There are too few test images (8; at least 30 are needed) to judge I ≤ R by an estimate of I"),
+        (FEW, "too few held-out images (8; at least 30 are needed) to judge whether training images are copied"),
+        (FEW, "to judge whether the network beats probabilistic PCA, lossless WebP and PNG."),
         ({"test": {"iw_negative_elbo_nats": -100.0, "iw_bound_nats": -112.5}}, "lowers the bound by 12.50 nats"),
         ({"test": {"iw_effective_samples": 2.04}}, "2.0 of the K draws are effective. That is so few"),
         ({"test": {"iw_effective_samples": 40.0}}, "40.0 of the K draws are effective. The entropy"),
         ({"test": {"mse": 0.01}}, "value is 25.5 of 255 levels"),
         ({"test": {"sigma": 0.2}}, "A true draw from the model would add noise of sigma = 0.200 (51.0 of 255 levels)"),
         ({"test": {"sigma": None}}, "which looks blurred. Limits"),
+        ({"training": {"best_epoch": 0}}, "30 epochs. No epoch improved on the start in closed form"),
         (_gap(80.0), "No over-fitting shown: test images cost 80 ± 42 nats per image more"),
         (_gap(-80.0), "No over-fitting shown: test images cost 80 ± 42 nats per image less"),
         (_gap(-100.0), "No over-fitting: test images even cost 100 ± 42 nats per image less"),
-        (_gap(100.0, UNKNOWN), "without standard errors"),
-        ({"memorisation": {"closer_than_test": 0.0}}, "No sample lies closer to a training image than all but 5"),
-        ({"memorisation": {"closer_than_test": 3 / 16}}, "which is no sign of copying"),
-        (_bits(3.0), "The network beats probabilistic PCA"),
-        (_bits(3.9), "do not differ significantly"),
-        (_bits(None), "in squared error (the only score that both have)."),
+        (
+            {"memorisation": {"nearest_in_training": 0.86}},
+            "without copying 80\u00a0% ± 3\u00a0% would. That is no sign of",
+        ),
+        ({"memorisation": {"standard_error": 0.4}}, "no sign of copying, but it could hardly show"),
+        (
+            _against(linear=-1.0, webp=-0.5, png=-2.0),
+            "The network wins: it beats probabilistic PCA by 1.0000 ± 0.0040, lossless WebP by 0.5000 ± 0.0040 and PNG",
+        ),
+        (
+            _against(linear=0.5, webp=1.0, png=-2.0),
+            "Lossless WebP wins. The network loses to probabilistic PCA by 0.5000 ± 0.0040 and lossless WebP by 1.0000 "
+            "± 0.0040; it beats PNG by 2.0000 ± 0.0040 (bits per dimension, on the same images).",
+        ),
+        (
+            _against(linear=0.001, webp=-1.0, png=-2.0),
+            "The network beats lossless WebP by 1.0000 ± 0.0040 and PNG by 2.0000 ± 0.0040; it does not differ "
+            "significantly from probabilistic PCA (bits",
+        ),
         (_likelihood("bernoulli", 100.0, None), "It is no density on grey values"),
         (_likelihood("bernoulli", 100.0, None), "compare only with those of other Bernoulli runs"),
         (
@@ -345,6 +388,9 @@ def _information(value: float, **changes: Any) -> dict[str, Any]:
         (_likelihood("logistic", 1.0), "images of another size"),
         (_likelihood("logistic", 100.0), "the loss is about squared error"),
         (_likelihood("logistic", 100.0), "beta × sigma² = 1.00 against half"),
+        (_likelihood("multiscale", 4.0, None), "beta itself is the weight of the rate"),
+        (_likelihood("multiscale", 4.0, None), "what the pixels cost once the decoded picture is known"),
+        (_likelihood("multiscale", 4.0, None), "discretised logistic, pixel by pixel in a fixed order, each given"),
         (_likelihood("gaussian", 0.0), "Beta is 0: nothing drew"),
         (_likelihood("gaussian", 0.5), "training weighed the rate less"),
         (_likelihood("gaussian", 100.0), "Beta is 100: training weighed the rate more"),
@@ -359,8 +405,12 @@ def test_each_judgement_has_its_words(text: Callable[..., str], changes: dict[st
     ("changes", "words", "times"),
     [
         (_gap(100.0), "Over-fitting: test images cost 100 ± 42 nats per image more", 3),
-        ({"memorisation": {"closer_than_test": 4 / 16}}, "which is more than chance", 3),
-        (_bits(4.2), "The network loses to probabilistic PCA", 2),
+        (
+            {"memorisation": {"nearest_in_training": 0.861}},
+            "That is 2.0 standard errors more than chance: training images are copied",
+            3,
+        ),
+        (_against(linear=0.1, webp=-1.0), "The network loses to probabilistic PCA by 0.1000", 2),
     ],
     ids=str,
 )

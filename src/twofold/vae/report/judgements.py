@@ -12,6 +12,17 @@ from twofold.vae.report.plane import Scores, Weight, deviations, means
 
 CERTAIN = 2.0
 """Standard errors (or deviations over seeds) that a significant difference exceeds."""
+MIN_IMAGES = 30
+"""With fewer images nothing is claimed from them: two standard errors, themselves estimated from n images, cover 70 %
+of the cases at n = 2, 91 % at 8, 94.5 % at 30 (Student's t)."""
+RAW_BITS = 8
+"""Bits per dimension of an image stored as it is, which are also those of a uniform distribution over the levels."""
+STEEP = 0.05
+"""Bits per dimension: a validation loss that falls by more in the last tenth of the epochs has not come to its end."""
+ALIKE = 0.02
+"""Reconstructions with a smaller share of the images' variance look all alike."""
+RIVALS = ("linear", "webp", "png")
+"""What the network's cost is set beside: probabilistic PCA, lossless WebP and PNG."""
 UNIT_FLOOR = 0.01
 """Nats: a unit of the code with a lower mean KL counts as collapsed."""
 ALIKE = 0.1
@@ -25,63 +36,146 @@ Block = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Gap:
-    """A difference of two scores, and its standard error where that is known."""
+    """A difference of two scores, its standard error where that is known, and the number of images behind it."""
 
     value: float
     error: float | None
+    images: int
 
     @property
-    def judged(self) -> Literal["more", "less", "unclear", "unknown"]:
-        """Direction of a significant difference; `unclear` within the noise, `unknown` without a standard error."""
-        if self.error is None:
-            return "unknown"
+    def judged(self) -> Literal["more", "less", "unclear", "few"]:
+        """Direction of a significant difference; `unclear` within the noise, `few`: too few images to say."""
+        if self.images < MIN_IMAGES or self.error is None:
+            return "few"
         if abs(self.value) <= CERTAIN * self.error:
             return "unclear"
         return "more" if self.value > 0 else "less"
 
 
-def against_linear(scores: Scores) -> Gap:
-    """Network minus linear model, in bits per dimension, or in squared error where there are no bits.
+def against(scores: Scores) -> dict[str, Gap]:
+    """Network minus each of what anyone would use (`linear`, `webp`, `png`), on the same images.
 
-    Its standard error takes the two as independent, which is too large: both are scored on the same images.
+    In bits per dimension; where the network has none, in squared error, and against the linear model only.
     """
-    key = "mse" if scores["test"]["bits_per_dim"] is None else "bits_per_dim"
-    return _gap(scores["test"], scores["linear"], key)
+    found = scores["differences"]
+    return {
+        rival: Gap(found[rival]["mean"], found[rival]["standard_error"], found[rival]["images"])
+        for rival in RIVALS
+        if rival in found
+    }
+
+
+def against_linear(scores: Scores) -> Gap:
+    """Network minus linear model, in bits per dimension, or in squared error where there are no bits."""
+    return against(scores)["linear"]
+
+
+def cheapest(scores: Scores) -> str | None:
+    """Who wins: `network` where it is significantly below all others; the best of those that it is above; else None."""
+    gaps = against(scores)
+    if all(gap.judged == "less" for gap in gaps.values()):
+        return "network"
+    better = {rival: gap.value for rival, gap in gaps.items() if gap.judged == "more"}
+    return max(better, key=better.__getitem__) if better else None
+
+
+def raw_is_cheaper(scores: Scores) -> bool:
+    """Whether an image stored as it is, without any model, takes fewer bits."""
+    bits = scores["test"]["bits_per_dim"]
+    return bits is not None and bits > RAW_BITS
 
 
 def overfitting(scores: Scores) -> Gap:
     """Negative ELBO of test images minus that of training images, nats."""
-    return _gap(scores["test"], scores["train_sample"], "negative_elbo_nats")
-
-
-def _gap(one: Block, other: Block, key: str) -> Gap:
-    errors = [block["standard_errors"][key] for block in (one, other)]
-    return Gap(one[key] - other[key], None if None in errors else math.hypot(*errors))
+    key, blocks = "negative_elbo_nats", (scores["test"], scores["train_sample"])
+    errors = [block["standard_errors"][key] for block in blocks]
+    error = None if None in errors else math.hypot(*errors)
+    return Gap(blocks[0][key] - blocks[1][key], error, min(block["images"] for block in blocks))
 
 
 def collapse(scores: Scores) -> Literal["whole", "nearly", "units", "none"]:
     """How far the posterior has collapsed onto the prior.
 
     Returns:
-        `whole`: no unit of the code is active; `nearly`: its rate is below 1 nat; `units`: some units have collapsed;
+        `whole`: no unit of the code is in use: it varies with the image and changes the picture; `nearly`: the rate is
+        below 1 nat, or the reconstructions of different images hardly differ; `units`: some units have collapsed;
         `none`: none has.
     """
-    if scores["test"]["active_units"] == 0:
+    test = scores["test"]
+    if test["used_units"] == 0:
         return "whole"
-    if scores["test"]["rate_nats"] < 1:  # since I(x;z) <= R, it distinguishes fewer than e = 2.7 images
+    share = test["reconstruction_variance_share"]
+    # A rate below 1: since I(x;z) <= R, the code distinguishes fewer than e = 2.7 images.
+    if test["rate_nats"] < 1 or (share is not None and share < ALIKE):
         return "nearly"
     return "units" if scores["kl_units_collapsed"] else "none"
 
 
 def collapsed(scores: Scores) -> bool:
-    """Whether the code carries almost no information about the image."""
+    """Whether the code carries almost no information about the image, or none that the picture shows."""
     return collapse(scores) in ("whole", "nearly")
 
 
+def learned_nothing(scores: Scores) -> bool:
+    """Whether one Gaussian around the mean image, without a network, is better on the test images."""
+    test, plain = scores["test"], scores["mean_image"]
+    if test["bits_per_dim"] is None:
+        return test["mse"] > plain["mse"]
+    return _trained_bits(scores) > plain["bits_per_dim"]
+
+
+def still_falling(scores: Scores) -> bool:
+    """Whether the validation loss still fell steeply in the last tenth of the epochs, to its lowest in the last."""
+    training = scores["training"]
+    fall, lowest = training["last_fall_nats"], training["best_epoch"] == training["epochs"]
+    return lowest and fall is not None and fall / _bit(scores) > STEEP
+
+
+def _trained_bits(scores: Scores) -> float:
+    """Bits per dimension as the training weighed them: a beta below 1 counts the rate by as much less."""
+    test, beta = scores["test"], scores["objective"]["beta"]
+    return test["bits_per_dim"] - (1 - min(beta, 1.0)) * test["rate_nats"] / _bit(scores)
+
+
+def _bit(scores: Scores) -> float:
+    """Nats per image of one bit per dimension."""
+    return math.prod(scores["data"]["shape"][1:]) * math.log(2.0)
+
+
+State = Literal["diverged", "hardly trained", "collapsed", "over-fitted", "fine"]
+
+
+def state(scores: Scores) -> State:
+    """What became of the training.
+
+    Returns:
+        The first of these that holds. `diverged`: the loss of an epoch came far above that of the untrained network,
+        and what was kept is worse than the mean image; `hardly trained`: the validation loss still fell steeply at the
+        end, or the mean image is better though the code has not collapsed; `collapsed`; `over-fitted`: test images
+        cost significantly more than training images; `fine`.
+    """
+    training, nothing = scores["training"], learned_nothing(scores)
+    untrained = training["untrained_loss_nats"]
+    rose = training["highest_loss_nats"] > untrained + abs(untrained)  # batches differ by less; a density's is below 0
+    if rose and nothing:
+        return "diverged"
+    if still_falling(scores) or (nothing and not collapsed(scores)):
+        return "hardly trained"
+    if collapsed(scores):
+        return "collapsed"
+    return "over-fitted" if overfitting(scores).judged == "more" else "fine"
+
+
+def copying(scores: Scores) -> Gap:
+    """Share of samples nearest to a training image minus the share expected if none were copied."""
+    memory = scores["memorisation"]
+    excess = memory["nearest_in_training"] - memory["expected"]
+    return Gap(excess, memory["standard_error"], min(memory["samples"], memory["held_out"]))
+
+
 def memorised(scores: Scores) -> bool:
-    """Whether significantly many samples lie close to a training image."""
-    # 4 of 16 samples are closer than 95 % of the test images by chance in 7 of 1,000 cases.
-    return scores["memorisation"]["closer_than_test"] >= 0.25
+    """Whether the samples lie significantly more often nearest to a training image than images that it never saw."""
+    return copying(scores).judged == "more"
 
 
 class Closest(NamedTuple):
@@ -106,7 +200,8 @@ def closest(samples: Block) -> Closest | None:
 
 def read(factors: Sequence[Block]) -> list[Block]:
     """The factors of categories that a linear probe reads significantly better than by guessing."""
-    return [each for each in factors if Gap(each["probe"] - each["baseline"], each["probe_error"]).judged == "more"]
+    gaps = [(each, Gap(each["probe"] - each["baseline"], each["probe_error"], each["test"])) for each in factors]
+    return [each for each, gap in gaps if gap.judged == "more"]
 
 
 def best_read(factors: Sequence[Block]) -> Block:
@@ -122,13 +217,20 @@ def information(test: Block) -> Literal["capped", "nothing", "measured"]:
     return "nothing" if test["mutual_information_nats"] <= CERTAIN * error else "measured"
 
 
-def inequality(test: Block) -> Literal["holds", "within the noise", "broken"]:
-    """Whether I(x;z) <= R on the same images; `within the noise`: exceeded, but not significantly."""
+def inequality(test: Block) -> Literal["holds", "within the noise", "too few images", "estimate in error"]:
+    """Whether the estimate of I(x;z) is at most R on the same images.
+
+    I <= R is a theorem, so no estimate refutes it. `within the noise`: exceeded, but not significantly; `estimate in
+    error`: exceeded by more than its noise, which is an error of the estimate or a fault of this program; `too few
+    images`: neither the estimate, at most the logarithm of their number, nor its standard error means much.
+    """
+    if test["mi_images"] < MIN_IMAGES:
+        return "too few images"
     excess = test["mutual_information_nats"] - test["mi_rate_nats"]
     if excess <= 0:
         return "holds"
-    error = test["standard_errors"].get("mutual_information_nats") or 0.0
-    return "within the noise" if excess <= CERTAIN * error else "broken"
+    error = test["standard_errors"]["mutual_information_nats"]
+    return "within the noise" if excess <= CERTAIN * error else "estimate in error"
 
 
 def few_draws(test: Block) -> bool:
@@ -187,13 +289,38 @@ class WeightGap(NamedTuple):
 
 
 def overfitting_by_weight(grid: Sequence[Weight]) -> list[WeightGap]:
-    """As `overfitting`, mean over seeds; the error is that of one seed, since all are scored on the same images."""
-    found = []
+    """As `overfitting`, mean over seeds."""
+    return [WeightGap(weight, _over_seeds([overfitting(run) for run in weight.runs])) for weight in grid]
+
+
+def against_by_weight(grid: Sequence[Weight], rival: str) -> list[WeightGap]:
+    """As `against` one of the others, mean over seeds; empty where it can't be compared."""
+    if rival not in against(grid[0].runs[0]):
+        return []
+    return [WeightGap(weight, _over_seeds([against(run)[rival] for run in weight.runs])) for weight in grid]
+
+
+def _over_seeds(gaps: Sequence[Gap]) -> Gap:
+    """Their mean, with the error of one seed: all are scored on the same images."""
+    errors = [gap.error for gap in gaps if gap.error is not None]
+    error = float(np.mean(errors)) if errors else None
+    return Gap(float(np.mean([gap.value for gap in gaps])), error, gaps[0].images)
+
+
+def ended(weight: Weight) -> list[State]:
+    """The states in which the seeds of a weight ended, each once."""
+    found: list[State] = [state(run) for run in weight.runs]
+    return list(dict.fromkeys(found))
+
+
+def states(grid: Sequence[Weight]) -> list[tuple[State, list[Weight]]]:
+    """The states of training but `fine`, each with the weights at which a seed ended in it."""
+    found: dict[State, list[Weight]] = {}
     for weight in grid:
-        errors = [overfitting(run).error for run in weight.runs]
-        gap = weight.mean("negative_elbo_nats") - weight.mean("negative_elbo_nats", "train_sample")
-        found.append(WeightGap(weight, Gap(gap, None if None in errors else float(np.mean(np.array(errors))))))
-    return found
+        for each in ended(weight):
+            if each != "fine":
+                found.setdefault(each, []).append(weight)
+    return list(found.items())
 
 
 def inseparable(grid: Sequence[Weight]) -> list[tuple[Weight, Weight]]:

@@ -93,9 +93,13 @@ class RunView:
 
     @property
     def warnings(self) -> list[str]:
-        """Findings that the verdict warns of, besides a collapse."""
+        """Findings that the verdict warns of."""
+        winner = judgements.cheapest(self.scores)
         found = {
-            "linear": judgements.against_linear(self.scores).judged == "more",
+            "state": judgements.state(self.scores) != "fine",
+            "raw": judgements.raw_is_cheaper(self.scores),
+            "rivals": winner is not None and winner != "network",
+            "unimproved": not self.scores["training"]["best_epoch"],
             "overfitting": judgements.overfitting(self.scores).judged == "more",
             "memorisation": judgements.memorised(self.scores),
         }
@@ -168,8 +172,8 @@ class RunView:
         changes = len({record["sigma"] for record in self.metrics}) > 1
         return ["negative_elbo", "rate", "distortion"] + ["loss"] * bool(own_loss) + ["sigma"] * changes
 
-    def kept(self, quantity: str) -> dict[str, float]:
-        """A quantity at the epoch whose weights were kept, for training and validation."""
+    def last_or_kept(self, quantity: str) -> dict[str, float]:
+        """A quantity at the epoch whose weights were kept, the last where none were, for training and validation."""
         best = self.scores["training"]["best_epoch"]
         return {part: values[best - 1] for part, values in figures.by_part(self.metrics, quantity).items()}
 
@@ -179,6 +183,22 @@ class RunView:
         key = "negative_elbo_nats"
         blocks = [(name, self.scores[name]) for name in ("train_sample", "validation", "test")]
         return [(wording.BLOCKS[name], block[key], block["standard_errors"][key]) for name, block in blocks]
+
+    @property
+    def beside(self) -> list[tuple[str, str, float | None, float | None]]:
+        """Bits per dimension of the test images, the least first: name, key, value and standard error of each."""
+        models = {"network": self.scores["test"], "linear": self.scores["linear"]}
+        known = {
+            key: (block["bits_per_dim"], block["standard_errors"]["bits_per_dim"]) for key, block in models.items()
+        }
+        known |= {key: (each["bits_per_dim"], each["standard_error"]) for key, each in self.scores["codecs"].items()}
+        rows = [(name, key, *known[key]) for key, name in wording.RIVALS.items()]
+        return sorted(rows, key=lambda row: math.inf if row[2] is None else row[2])
+
+    @property
+    def costs(self) -> list[figures.Row]:
+        """Those of `beside` that have bits per dimension."""
+        return [(name, bits, error) for name, _, bits, error in self.beside if bits is not None]
 
     @property
     def account(self) -> list[figures.Row]:
@@ -240,6 +260,7 @@ def _draw(view: RunView, album: Album) -> dict[str, int]:
     for quantity in view.curves:
         album.draw(f"learning-{quantity.replace('_', '-')}", figures.learning_curve(view.metrics, quantity, best))
     album.draw("parts", figures.dots(view.parts, "negative ELBO, nats per image"))
+    album.draw("beside", figures.bars(view.costs, "bits per dimension"))
     album.draw("information", figures.bars(view.account, "nats"))
     album.draw("kl-units", figures.kl_by_unit(held["kl_units"].astype(float), judgements.UNIT_FLOOR))
     distances = held["test_distance"].astype(float), held["nearest_distance"].astype(float)
@@ -265,7 +286,7 @@ def _draw(view: RunView, album: Album) -> dict[str, int]:
         between = np.stack([held[path] for path in paths], axis=1).reshape(len(names), *held["linear"].shape[1:])
         sheets.place(album, "interpolations", sheets.paths(held["ends"].repeat(2, axis=0), between, names))
     units = [
-        f"unit {unit}, {significant(float(held['kl_units'][unit]), 3)} nats{view.followed(unit)}"
+        f"unit {unit}, {significant(float(held['effect_units'][unit]), 3)} levels{view.followed(unit)}"
         for unit in held["traverse_units"].tolist()
     ]
     values = [plain(float(value)) for value in held["traverse_values"]]

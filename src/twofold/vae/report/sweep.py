@@ -95,7 +95,8 @@ class SweepView:
         ("Negative ELBO (beta = 1)", "negative ELBO, nats per image",
          {part: ("negative_elbo_nats", block) for part, block in
           (("test images", "test"), ("training images", "train_sample"))}),
-        ("Active units", "active units", {"active units": ("active_units", "test")}),
+        ("Units in use", "units of the code",
+         {"in use": ("used_units", "test"), "active (vary with the image)": ("active_units", "test")}),
     )  # fmt: skip
     """Charts of scores by weight: title, axis, and a line's name -> score and block of scores.json."""
 
@@ -122,7 +123,7 @@ class SweepView:
     @property
     def proper(self) -> bool:
         """Whether the likelihood is a density or a probability mass, so that its nats are a cost."""
-        return self.grid[0].runs[0]["likelihood"]["name"] != "bernoulli"
+        return self.grid[0].runs[0]["likelihood"]["has_levels"]
 
     @staticmethod
     def values(weight: Weight, key: str) -> list[float]:
@@ -169,7 +170,7 @@ def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str
     for title, label, lines in view.EFFECTS:
         values = {name: [weight.values(*key) for weight in grid] for name, key in lines.items()}
         cap = test["mi_cap_nats"] if "I(x;z)" in lines else None
-        top = float(test["latent_dim"]) if "active units" in lines else None
+        top = float(test["latent_dim"]) if "in use" in lines else None
         drawn = figures.by_beta([weight.beta for weight in grid], values, label, cap=cap, top=top, weighs=weighs)
         album.draw(f"effect-{view.file(title)}", drawn)
     curves = dict(zip(names, view.metrics, strict=True))

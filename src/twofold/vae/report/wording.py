@@ -59,6 +59,19 @@ SCORES: dict[str, ScoreWords] = {
         None,
         "Units of the code whose posterior mean has a variance above 0.01 over the images (Burda et al. 2016).",
     ),
+    "used_units": ScoreWords(
+        "Units in use",
+        None,
+        "Active units that also change the picture: moved by one standard deviation of the prior, by at least half a "
+        "level of 255 (root mean square), the most that rounding changes a value. Each of the others is lost in the "
+        "rounding, though many of them together may count.",
+    ),
+    "reconstruction_variance_share": ScoreWords(
+        "Variance reconstructed",
+        None,
+        "Variance of the reconstructions over the images, as a share of the images' own. Near 0 all reconstructions "
+        "are alike.",
+    ),
     "mse": ScoreWords(
         "Squared error",
         False,
@@ -114,13 +127,28 @@ LIKELIHOODS = {
     "gaussian_fixed": "normal, fixed sigma",
     "logistic": "discretised logistic, one learned scale for all pixels",
     "bernoulli": "Bernoulli",
+    "multiscale": "discretised logistic, pixel by pixel in a fixed order, each given those before it",
 }
 OBJECTIVES = {"elbo": "rate", "beta_tc": "total correlation"}
 """What beta weighs."""
 BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Training", "linear": "Linear model, test"}
 """The sets of images that scores.json holds scores of."""
+RIVALS = {
+    "network": "network",
+    "linear": "probabilistic PCA",
+    "webp": "lossless WebP",
+    "png": "PNG",
+}
+"""What the network's cost is set beside."""
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 """The parts of the split."""
+STATES = {
+    "diverged": "the training diverged",
+    "hardly trained": "the network is hardly trained",
+    "collapsed": "the code has collapsed",
+    "over-fitted": "the network is over-fitted",
+}
+"""What may become of a training, in a few words."""
 
 
 def factor(name: str) -> str:

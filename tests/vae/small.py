@@ -50,7 +50,7 @@ def tiny(**groups: Any) -> VaeConfig:
         "split": {"validation_fraction": 0.2, "test_fraction": 0.2},
         "model": {"network": "plain", "latent_dim": 3, "width": 4, "depth": 1},
         "likelihood": {"name": "gaussian"},
-        "train": {"epochs": 2, "batch_size": 16, "device": "cpu"},
+        "train": {"epochs": 2, "batch_size": 16, "device": "cpu", "precision": "fp32"},
         "score": {"samples": 1, "iw_samples": 3, "iw_images": 5},
     }
     for name, value in groups.items():

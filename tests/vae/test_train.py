@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from twofold.engine.loop import Step
-from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
+from twofold.vae.start import Started
 from twofold.vae.train import Trained, make_loss, steps_an_epoch, train, validate
 from vae.small import discs, images_of, silent, tiny
 
@@ -196,9 +196,9 @@ def test_runs_of_a_sweep_start_from_the_same_weights_and_see_the_same_order(
 ) -> None:
     seen: dict[float, list[Any]] = {}
 
-    def spying(images: Images, config: VaeConfig, device: torch.device) -> Any:
-        inner = make_loss(images, config, device)
-        noted = seen.setdefault(config.objective.beta, [])
+    def spying(images: Images, began: Started, *rest: Any) -> Any:
+        inner = make_loss(images, began, *rest)
+        noted = seen.setdefault(began.config.objective.beta, [])
 
         def loss(module: torch.nn.Module, step: Step) -> Any:
             if not noted:

@@ -420,7 +420,7 @@ def test_a_flaw_is_also_a_warning(text: Callable[..., str], changes: dict[str, A
 
 def test_distances_stand_beside_those_of_training_images(text: Callable[..., str]) -> None:
     page = text()
-    assert "20 samples against as many test images" in page
+    assert "40 samples against as many test images" in page
     assert "DistanceTemperature 0Temperature 0.5Temperature 1Training imagesHow to read it" in page
     assert "Sliced Wasserstein distance, patches ↓0.1520.09400.1310.0321The same" in page
     assert "Frechet distance ↓––––Distance between the means and covariances of the features, squared." in page

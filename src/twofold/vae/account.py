@@ -131,6 +131,7 @@ def describe_training(trained: Trained, device: str, untrained_loss: float) -> d
         "seconds": round(seconds, 1),
         "images_per_second": round(trained.images_seen / seconds, 1),
         "device": device,
+        "precision": trained.precision,
         "stopped_early": trained.stopped_early,
         "untrained_loss_nats": untrained_loss,
         "highest_loss_nats": max(record["train_loss"] for record in trained.history),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from pydantic import ValidationError
 
-from twofold.engine.config import Config, explain
+from twofold.engine.config import explain
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import (
     ASIDE,
@@ -34,7 +34,7 @@ from twofold.engine.flags import parse, word_after
 from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, deliver, note, render
-from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig, budget
+from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig, budget, with_epochs
 from twofold.vae.recipes import RECIPES, departures, recipe
 from twofold.vae.report import judgements, wording
 
@@ -98,13 +98,15 @@ def run(argv: list[str]) -> int:
 def run_with(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report."""
     job, images, labels = _prepare(flags, flags.config, "run", command)
+    config = job.config
+    assert isinstance(config, VaeConfig)
 
     def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.vae.run import execute
 
         with training_bars(console) as track:
-            on_epoch, on_step = track(flags.config)
-            execute(images, flags.config, folder, labels=labels, on_epoch=on_epoch, on_step=on_step)
+            on_epoch, on_step = track(config)
+            execute(images, config, folder, labels=labels, on_epoch=on_epoch, on_step=on_step)
 
     def report(folder: Path) -> None:
         from twofold.vae.report import run
@@ -151,6 +153,8 @@ def sweep(argv: list[str]) -> int:
     except ValidationError as error:
         raise InputError(f"--{explain(error)}; see `twofold vae sweep --help`") from error
     job, images, labels = _prepare(flags, grid, "sweep", ["twofold", "vae", "sweep", *argv])
+    grid = job.config
+    assert isinstance(grid, SweepConfig)
 
     def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.vae.report import run
@@ -173,9 +177,12 @@ def sweep(argv: list[str]) -> int:
 
 
 def _prepare(
-    flags: RunFlags | SweepFlags, config: Config, what: str, command: list[str]
+    flags: RunFlags | SweepFlags, config: VaeConfig | SweepConfig, what: str, command: list[str]
 ) -> tuple[Job, "Images", "Labels | None"]:
-    """The job, its images and what is known of them; an error here comes before any folder is made."""
+    """The job, its images and what is known of them; an error here comes before any folder is made.
+
+    The job's config has a number of epochs, which may follow from the images.
+    """
     from twofold.vae.images.load import split_images
     from twofold.vae.labels import Labels, folder_labels, read_labels
 
@@ -194,7 +201,11 @@ def _prepare(
         labels = Labels(attributes, "avatars")
     else:
         labels = read_labels(flags.labels, images.names) if flags.labels else folder_labels(images.names)
-    split_images(images.hashes, flags.config.split)  # raises when there are too few images
+    training = len(split_images(images.hashes, flags.config.split).train)  # raises when there are too few images
+    if isinstance(config, VaeConfig):
+        config = with_epochs(config, training)
+    else:
+        config = config.model_copy(update={"base": with_epochs(config.base, training)})
     name = f"vae/{flags.config.recipe}" if what == "run" else f"vae/{what}-{flags.config.recipe}"
     departed = departures(flags.config)
     notes = [wording.departures(departed)] if departed else []

@@ -1,5 +1,6 @@
 """All settings of the vae study."""
 
+import math
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -12,6 +13,8 @@ Network = Literal["linear", "plain", "original"]
 LikelihoodName = Literal["multiscale", "bernoulli", "gaussian_fixed", "gaussian", "logistic"]
 PathName = Literal["linear", "spherical"]
 ObjectiveName = Literal["elbo", "beta_tc"]
+USUAL_EPOCHS, LEAST_IMAGES = 6, 10_000
+"""Passes over the training images, and how many of them, repeats counted, are shown at least, by default."""
 PATCH = 4
 """Height and width of the plain network's patches, in pixels."""
 
@@ -71,7 +74,7 @@ class LikelihoodConfig(Config):
 
     name: LikelihoodName = "multiscale"
     """`multiscale`: each pixel given others; `gaussian`, `gaussian_fixed`, `logistic`, `bernoulli`: independent."""
-    width: int = Field(default=32, ge=4, le=512)
+    width: int = Field(default=64, ge=4, le=512)
     """Channels of each step's network (multiscale)."""
     depth: int = Field(default=1, ge=0, le=8)
     """Blocks of each step's network (multiscale)."""
@@ -106,8 +109,8 @@ class ObjectiveConfig(Config):
 class TrainConfig(Config):
     """How the network is trained."""
 
-    epochs: int = Field(default=6, ge=1)
-    """Passes over the training images, at most."""
+    epochs: int = Field(default=0, ge=0)
+    """Passes over the training images, at most; 0: 6, or as many as show 10,000 images."""
     images: int = Field(default=0, ge=0)
     """Budget in training images seen, instead of epochs; 0: the budget is `epochs`."""
     batch_size: int = Field(default=16, ge=2)
@@ -187,6 +190,14 @@ class VaeConfig(Config):
                 "gaussian or logistic"
             )
         return self
+
+
+def with_epochs(config: VaeConfig, training_images: int) -> VaeConfig:
+    """The config with a number of epochs, where it leaves that open."""
+    if config.train.epochs:
+        return config
+    epochs = max(USUAL_EPOCHS, math.ceil(LEAST_IMAGES / training_images))
+    return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
 
 
 def budget(config: VaeConfig) -> str:

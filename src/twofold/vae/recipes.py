@@ -25,7 +25,14 @@ def plain() -> VaeConfig:
         recipe="plain",
         model=ModelConfig(network="plain"),
         likelihood=LikelihoodConfig(name="gaussian"),
-        train=TrainConfig(epochs=30, batch_size=32, learning_rate=1e-3, warmup_steps=0, clip_norm=1000.0, ema=0.999),
+        train=TrainConfig(
+            epochs=30,
+            batch_size=32,
+            learning_rate=1e-3,
+            warmup_steps=0,
+            clip_norm=1000.0,
+            ema=0.999,
+        ),
     )
 
 

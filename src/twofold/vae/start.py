@@ -133,12 +133,13 @@ class _Components:
         assert isinstance(vae.encoder, PrincipalEncoder) and isinstance(vae.decoder, PrincipalDecoder)
         units, weight = config.model.latent_dim, config.objective.rate_weight or WITHOUT_WEIGHT
         whole = self.whole.first(units)
-        put(whole, noise * weight * whole.rest, vae.encoder, vae.decoder)
+        variance = noise * weight * whole.rest
+        put(whole, variance, vae.encoder, vae.decoder)
         folds = []
         for found in self.folds:
             decoder = PrincipalDecoder(units, *vae.decoder.shape[:2])
             encoder = PrincipalEncoder(units, decoder)
-            put(found.first(units), noise * weight * found.first(units).rest, encoder, decoder)
+            put(found.first(units), variance, encoder, decoder)
             _share(vae.encoder, encoder)
             folds.append((encoder, decoder))
         if isinstance(vae.likelihood, Multiscale):

@@ -23,7 +23,7 @@ from twofold.engine.device import gain_of
 from twofold.engine.files import write_json
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
 from twofold.engine.seed import torch_generator
-from twofold.vae.config import VaeConfig
+from twofold.vae.config import VaeConfig, with_epochs
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
 from twofold.vae.multiscale import Multiscale
@@ -110,7 +110,7 @@ def train(
         NonFiniteLossError: when the loss is no longer finite.
         KeyboardInterrupt: passed on once the state is saved.
     """
-    began = begin(images, split, config, device, checkpoints)
+    began = begin(images, split, with_epochs(config, len(split.train)), device, checkpoints)
     vae, config, settings = began.vae, began.config, config.train
     optimiser = torch.optim.AdamW(
         _groups(vae), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True

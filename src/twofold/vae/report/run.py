@@ -99,6 +99,7 @@ class RunView:
             "state": judgements.state(self.scores) != "fine",
             "raw": judgements.raw_is_cheaper(self.scores),
             "rivals": winner is not None and winner != "network",
+            "fell_back": self.scores["model"]["fell_back"],
             "unimproved": not self.scores["training"]["best_epoch"],
             "overfitting": judgements.overfitting(self.scores).judged == "more",
             "memorisation": judgements.memorised(self.scores),

@@ -131,6 +131,16 @@ LIKELIHOODS = {
 }
 OBJECTIVES = {"elbo": "rate", "beta_tc": "total correlation"}
 """What beta weighs."""
+NETWORKS = {
+    "linear": "linear, from probabilistic PCA",
+    "plain": "plain: patches, then convolutions of stride 2",
+    "original": "original",
+}
+LAYERS = {
+    "PrincipalEncoder": "principal components, two factors each",
+    "PrincipalDecoder": "mean and principal components",
+}
+"""What the linear network's layers are; those of other networks name themselves."""
 BLOCKS = {"test": "Test", "validation": "Validation", "train_sample": "Training", "linear": "Linear model, test"}
 """The sets of images that scores.json holds scores of."""
 RIVALS = {

@@ -125,7 +125,7 @@ def train(
     for record in state.history:
         on_epoch(record)
     plan, in_an_epoch, batches = _plan(split.train, began)
-    precision = _precision(images, began, split.train, device, checkpoints)
+    precision = pick_precision(images, began, split.train, device, checkpoints)
     loss = make_loss(images, began, split.train, device, precision)
 
     def monitor(module: nn.Module) -> Record:
@@ -235,7 +235,7 @@ def steps_an_epoch(images: int, batch_size: int) -> int:
     return max(1, math.ceil((images - 1) / batch_size))
 
 
-def _precision(
+def pick_precision(
     images: Images, began: Started, rows: Int64[np.ndarray, " train"], device: torch.device, checkpoints: Path
 ) -> Precision:
     """The precision that the config names, or that was measured to be faster; the choice is kept for a resumed run."""

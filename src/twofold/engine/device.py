@@ -10,7 +10,7 @@ import torch
 from twofold.engine.errors import InputError
 
 DeviceName = Literal["auto", "cpu", "cuda"]
-TRIALS = 4
+TRIALS = 6
 """Timed calls of each of two ways."""
 SHORTEST_S = 0.02
 """Seconds below which two ways count as equally fast."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from twofold.engine.errors import InputError
 from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split, split_images
 from twofold.vae.model import as_input
@@ -124,3 +125,23 @@ def test_the_linear_model_beside_it_is_probabilistic_pca(images: Images, tmp_pat
     assert config.model.latent_dim == found.choice.linear_units
     batches = [as_input(images.pixels[split.validation], CPU)]
     assert evaluate(vae, batches, 1, generator()).bits is not None
+
+
+def test_more_units_than_the_images_have_components_are_refused(images: Images, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--model\.latent-dim 4000: \d+ training images .* give at most \d+"):
+        started(images, linear(model={"network": "linear", "latent_dim": 4000}), tmp_path)
+
+
+@pytest.mark.parametrize("number", [3, 4, 12])
+def test_few_images_start_too(number: int, tmp_path: Path) -> None:
+    few = images_of(discs(number), tmp_path)
+    split = Split(np.arange(number), np.arange(1), np.arange(1))
+    found = begin(few, split, linear(), CPU, tmp_path)
+    assert 1 <= found.config.model.latent_dim < number
+    with torch.no_grad():
+        assert torch.isfinite(found.vae.likelihood.nll(*[as_input(few.pixels, CPU)] * 2)).all()
+
+
+def test_two_images_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="take 3 training images at least, got 2"):
+        begin(images_of(discs(2), tmp_path), Split(np.arange(2), np.arange(1), np.arange(1)), linear(), CPU, tmp_path)

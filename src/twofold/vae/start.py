@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from twofold.engine.errors import InputError
 from twofold.engine.files import write_json
 from twofold.engine.seed import seed_for, torch_generator
 from twofold.vae.config import LikelihoodConfig, VaeConfig
@@ -22,6 +23,8 @@ from twofold.vae.objective import reparameterise
 from twofold.vae.principal import Principal, PrincipalDecoder, PrincipalEncoder, principal, principal_without, put
 from twofold.vae.score import evaluate
 
+LEAST_IMAGES = 3
+"""Training images that components can be fitted to."""
 MOST_UNITS = 512
 FOLDS = 8
 FOLDED_FROM = 0.05
@@ -82,7 +85,11 @@ class Started:
 
 
 def begin(images: Images, split: Split, config: VaeConfig, device: torch.device, checkpoints: Path) -> Started:
-    """Starts a network; what a first process chose is read from `checkpoints` by one that resumes."""
+    """Starts a network; what a first process chose is read from `checkpoints` by one that resumes.
+
+    Raises:
+        InputError: when there are too few training images for principal components, or for as many as the config asks.
+    """
     if config.model.network != "linear":
         vae = Vae.seeded(config, seed_for(config.seed, "weights")).to(device)
         return Started(vae, config, [], np.zeros(len(split.train), np.int64), None, None)
@@ -101,7 +108,6 @@ def begin(images: Images, split: Split, config: VaeConfig, device: torch.device,
     for encoder, decoder in folds:
         encoder.to(device)
         decoder.to(device)
-        _share(vae.encoder, encoder)
     linear = None
     if isinstance(vae.likelihood, Multiscale):
         alone = _linear_config(config, choice.linear_units)
@@ -115,6 +121,11 @@ class _Components:
     """Principal components of the training images, and those without each fold of them where units are many."""
 
     def __init__(self, images: Images, train: Int64[np.ndarray, " train"], config: VaeConfig) -> None:
+        if len(train) < LEAST_IMAGES:
+            raise InputError(
+                f"model.network linear starts from principal components, which take {LEAST_IMAGES} training images at "
+                f"least, got {len(train)}; give more images, or --recipe plain"
+            )
         self.train, self.seed = train, config.seed
         # Evenly spread over the order of names, which may sort the images by kind.
         rows = train[np.linspace(0, len(train) - 1, min(len(train), _COMPONENTS_FROM)).astype(int)]
@@ -125,6 +136,11 @@ class _Components:
         if self.number:
             most = max(1, min(most, len(train) - int(np.bincount(self.fold_of).max()) - 1))
             self.folds = principal_without(images.pixels, train, most, self.fold_of, config.seed)
+        if config.model.latent_dim > most:
+            raise InputError(
+                f"--model.latent-dim {config.model.latent_dim}: {len(train):,} training images of this size have "
+                f"{most:,} principal components to start from; give at most {most:,}, or 0 to have the number chosen"
+            )
         self.most = most
         self.whole = principal(images.pixels, rows, most, config.seed)
 

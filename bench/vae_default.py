@@ -22,6 +22,7 @@ from twofold.vae.config import VaeConfig
 from twofold.vae.images.cache import default_folder
 from twofold.vae.images.load import Images, Split, load_images, split_images
 from twofold.vae.recipes import default
+from twofold.vae.start import begin
 from twofold.vae.train import OnStep, Trained, train
 
 GOALS = {60.0: 3.70, 300.0: 3.58, 1800.0: 3.48}
@@ -88,6 +89,14 @@ def main() -> int:
         f"{len(split.train):,} training images, {torch.get_num_threads()} threads; start {measured.start:.1f} s, then "
         f"{config.train.batch_size / measured.step:.0f} images a second",
         flush=True,
+    )
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        started = begin(images, split, config, torch.device("cpu"), Path(folder))
+    took = time.perf_counter() - began
+    block, _ = score_plain(started.vae.eval(), images, split.test, started.config, torch.device("cpu"))
+    print(
+        f"closed-form start after {took:.1f} s: {block['bits_per_dim']:.4f} bits per dim on the test images", flush=True
     )
     rivals = score_rivals(
         images, split, config.model_copy(update={"model": config.model.model_copy(update={"latent_dim": 512})})

@@ -244,10 +244,13 @@ def test_the_effect_of_a_unit_is_its_column_of_the_decoder(monkeypatch: pytest.M
     x = model.sample(5)
     x = 0.5 + 0.1 * (x - 0.5)  # no pixel leaves [0, 1]
     expected = 255 * np.array(GAINS) / math.sqrt(DIMS)  # one of four pixels moves by the gain
+    ones = np.ones(len(GAINS))
     for chunk in (1, 5, 1000):
-        np.testing.assert_allclose(score.effect_units(model, x, chunk), np.minimum(expected, 255 * 0.25), rtol=0.1)
+        found = score.effect_units(model, x, ones, chunk)
+        np.testing.assert_allclose(found, np.minimum(expected, 255 * 0.25), rtol=0.1)
+    np.testing.assert_allclose(score.effect_units(model, x, 0.1 * ones, 5), 0.1 * expected, rtol=0.1)
     white = torch.full_like(x, 40.0)
-    np.testing.assert_array_equal(score.effect_units(model, white, 5), 0.0)  # beyond white nothing is seen
+    np.testing.assert_array_equal(score.effect_units(model, white, ones, 5), 0.0)  # beyond white nothing is seen
 
 
 def test_a_unit_in_use_varies_and_shows() -> None:

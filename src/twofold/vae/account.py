@@ -162,7 +162,7 @@ def score_test(
     correlation = total_correlation(found.mu[tied], found.logvar[tied], noise)
     at_most_moved = EFFECT_VALUES // (images.pixels[0].size * config.model.latent_dim)
     moved = rows[spread(len(rows), min(EFFECT_IMAGES, max(1, at_most_moved)))]
-    effect = effect_units(vae, as_input(images.pixels[moved], device), AT_ONCE)
+    effect = effect_units(vae, as_input(images.pixels[moved], device), found.mu.std(axis=0), AT_ONCE)
     block |= {
         "iw_bound_nats": negative_bound,
         "iw_samples": settings.iw_samples,

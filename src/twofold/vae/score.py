@@ -269,8 +269,10 @@ def active_units(mu: Float64[np.ndarray, "images latent"]) -> int:
 
 
 @torch.no_grad()
-def effect_units(model: Model, x: Pixels, chunk: int) -> Float64[np.ndarray, " latent"]:
-    """Change of the decoded picture when a unit is moved by one standard deviation of the prior, in levels of 255.
+def effect_units(
+    model: Model, x: Pixels, deviations: Float64[np.ndarray, " latent"], chunk: int
+) -> Float64[np.ndarray, " latent"]:
+    """Change of the decoded picture when a unit is moved by its standard deviation over images, in levels of 255.
 
     The root mean square over all pixels of the given images, each decoded from its posterior mean before and after.
     A unit may vary with the image, and cost nats, without any such effect.
@@ -278,14 +280,17 @@ def effect_units(model: Model, x: Pixels, chunk: int) -> Float64[np.ndarray, " l
     Args:
         model: in evaluation mode.
         x: a few images in [0, 1], on the model's device.
+        deviations: standard deviation of each unit's posterior mean over images. At a beta near 0 codes are far wider
+            than the prior, so that the prior's deviation would move nothing.
         chunk: images decoded at once, or the given ones where they are more.
     """
     mu, _ = model.encode(x)
+    step = torch.from_numpy(deviations).to(mu)
     base = model.likelihood.mean(model.decode(mu))
     squares = []
     for units in torch.arange(mu.shape[1], device=mu.device).split(max(1, chunk // len(x))):
         moved = mu.repeat(len(units), 1, 1)
-        moved[torch.arange(len(units)), :, units] += 1.0
+        moved[torch.arange(len(units)), :, units] += step[units, None]
         pictures = model.likelihood.mean(model.decode(moved.flatten(0, 1))).unflatten(0, moved.shape[:2])
         squares.append((pictures - base).double().square().flatten(1).mean(dim=1))
     return 255 * torch.cat(squares).sqrt().cpu().numpy()

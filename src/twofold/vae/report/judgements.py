@@ -276,8 +276,8 @@ def lead(grid: Sequence[Weight]) -> Lead:
 
 
 def collapses(grid: Sequence[Weight]) -> list[tuple[Weight, int]]:
-    """The weights at which the code has collapsed, with the number of such seeds."""
-    found = [(weight, sum(map(collapsed, weight.runs))) for weight in grid]
+    """The weights at which the code has collapsed, with the number of such seeds; one hardly trained may change yet."""
+    found = [(weight, sum(state(run) == "collapsed" for run in weight.runs)) for weight in grid]
     return [(weight, seeds) for weight, seeds in found if seeds]
 
 

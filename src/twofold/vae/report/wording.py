@@ -62,7 +62,7 @@ SCORES: dict[str, ScoreWords] = {
     "used_units": ScoreWords(
         "Units in use",
         None,
-        "Active units that also change the picture: moved by one standard deviation of the prior, by at least half a "
+        "Active units that also change the picture: moved by their standard deviation over images, by at least half a "
         "level of 255 (root mean square), the most that rounding changes a value. Each of the others is lost in the "
         "rounding, though many of them together may count.",
     ),

@@ -142,7 +142,7 @@ class ScoreConfig(Config):
 
     samples: int = Field(default=4, ge=1)
     """Samples of z per image for the distortion."""
-    iw_samples: int = Field(default=64, ge=1)
+    iw_samples: int = Field(default=16, ge=1)
     """Samples of z per image for the importance-weighted bound (K)."""
     iw_images: int = Field(default=256, ge=1)
     """Largest number of test images for the importance-weighted bound."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twofold.engine.errors import InputError
-from twofold.vae.config import LikelihoodConfig, ModelConfig, TrainConfig, VaeConfig
+from twofold.vae.config import LikelihoodConfig, ModelConfig, ScoreConfig, TrainConfig, VaeConfig
 
 
 def default() -> VaeConfig:
@@ -33,6 +33,7 @@ def plain() -> VaeConfig:
             clip_norm=1000.0,
             ema=0.999,
         ),
+        score=ScoreConfig(iw_samples=64),
     )
 
 
@@ -58,6 +59,7 @@ def original() -> VaeConfig:
             ema=0.0,
             precision="fp32",
         ),
+        score=ScoreConfig(iw_samples=64),
     )
 
 

@@ -105,10 +105,11 @@ def evaluate(model: Model, batches: Iterable[Tensor], samples: int, generator: t
         sums = {name: x.new_zeros(len(x), dtype=torch.float64) for name in ("distortion", "mse", "bits")}
         for _ in range(samples):
             output = model.decode(reparameterise(mu, logvar, generator).to(x))
-            sums["distortion"] += likelihood.nll(output, x)
+            cost = likelihood.nll(output, x)
+            sums["distortion"] += cost
             sums["mse"] += (likelihood.mean(output) - x).square().flatten(1).mean(dim=1)
             if likelihood.has_levels:
-                sums["bits"] += likelihood.bin_nll(output, x)
+                sums["bits"] += likelihood.bin_nll(output, x) if likelihood.is_density else cost
         means = {name: total / samples for name, total in sums.items()}
         means["bits"] = bits_per_dim(means["bits"] + kl.sum(dim=1), x[0].numel())
         parts.append({"rate": kl.sum(dim=1), "mu": mu, "logvar": logvar, "kl": kl, **means})

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from twofold.engine.flags import parse
 
-
-IMAGES = 3000
+IMAGES = 2000
 """Training images that the vae study is shown."""
 
 
@@ -14,7 +13,7 @@ IMAGES = 3000
 class DemoFlags:
     """Runs both studies by their default recipes: trend on a simulated epidemic, vae on rendered avatars.
 
-    The vae trains on 3,000 images, repeats counted, a third of what a run would show: enough to beat PNG and WebP.
+    The vae trains on 2,000 images, repeats counted, a fifth of what a run would show: enough to beat PNG and WebP.
     """
 
     out: Path = Path("runs/demo")

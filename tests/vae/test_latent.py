@@ -31,7 +31,7 @@ def test_levels_and_shares_of_one_are_the_same_image(model: Autoencoder) -> None
 def test_more_than_pass_at_once(model: Autoencoder, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = discs(7)
     whole = model.reconstruct(pictures)
-    monkeypatch.setattr("twofold.vae.latent.AT_ONCE", 3)
+    monkeypatch.setattr("twofold.vae.train.AT_ONCE", 3)
     np.testing.assert_allclose(model.reconstruct(pictures), whole, atol=1e-5)
 
 

@@ -45,7 +45,7 @@ from twofold.vae.score import (
     used_units,
     variance_share,
 )
-from twofold.vae.train import AT_ONCE, Trained, batches_of
+from twofold.vae.train import AT_ONCE, Trained, at_once, batches_of
 
 COLLAPSED_NATS = 0.01
 """A unit whose mean rate is below this carries no information on the image."""
@@ -152,7 +152,9 @@ def score_test(
     few, some = spread(len(rows), settings.iw_images), spread(len(rows), settings.mi_images)
     batches = batches_of(images, rows[few], device, 32)
     generator = torch_generator(config.seed, "importance")
-    bound, effective = importance_weighted(vae, batches, settings.iw_samples, generator, AT_ONCE)
+    bound, effective = importance_weighted(
+        vae, batches, settings.iw_samples, generator, at_once(images.pixels.shape[1])
+    )
     negative_bound, bound_error = mean_and_error(bound)
     information = mutual_information(found.mu[some], found.logvar[some], torch_generator(config.seed, "information"))
     rate = float(found.rate[some].mean())
@@ -162,7 +164,9 @@ def score_test(
     correlation = total_correlation(found.mu[tied], found.logvar[tied], noise)
     at_most_moved = EFFECT_VALUES // (images.pixels[0].size * config.model.latent_dim)
     moved = rows[spread(len(rows), min(EFFECT_IMAGES, max(1, at_most_moved)))]
-    effect = effect_units(vae, as_input(images.pixels[moved], device), found.mu.std(axis=0), AT_ONCE)
+    effect = effect_units(
+        vae, as_input(images.pixels[moved], device), found.mu.std(axis=0), at_once(images.pixels.shape[1])
+    )
     block |= {
         "iw_bound_nats": negative_bound,
         "iw_samples": settings.iw_samples,
@@ -181,7 +185,9 @@ def score_test(
         "active_units": active_units(found.mu),
         "used_units": used_units(found.mu, effect),
         "effect_images": len(moved),
-        "reconstruction_variance_share": variance_share(vae, batches_of(images, rows[few], device, AT_ONCE)),
+        "reconstruction_variance_share": variance_share(
+            vae, batches_of(images, rows[few], device, at_once(images.pixels.shape[1]))
+        ),
         "latent_dim": config.model.latent_dim,
         "sigma": vae.likelihood.sigma,
         "standard_errors": errors
@@ -281,7 +287,7 @@ def score_plain(
     model: Model, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig, device: torch.device
 ) -> tuple[dict[str, Any], PerImage]:
     """Rate, distortion, their sum, bits per dim and squared error, each with its standard error."""
-    batches = batches_of(images, rows, device, AT_ONCE)
+    batches = batches_of(images, rows, device, at_once(images.pixels.shape[1]))
     found = evaluate(model, batches, config.score.samples, torch_generator(config.seed, "score"))
     columns = {
         "rate_nats": found.rate,

@@ -16,7 +16,7 @@ from twofold.vae.config import PathName, VaeConfig
 from twofold.vae.images.given import Given, Pixels, as_codes, as_pixels
 from twofold.vae.model import Vae, as_input, open_vae
 from twofold.vae.score import PerImage, evaluate
-from twofold.vae.train import AT_ONCE
+from twofold.vae.train import at_once
 
 Decoded = Float32[np.ndarray, "n h w c"]
 Codes = Float32[np.ndarray, "n latent"]
@@ -68,7 +68,9 @@ class Autoencoder:
         """
         codes = torch.from_numpy(as_codes(z, self.config.model.latent_dim)).to(self._device)
         with torch.no_grad():
-            parts = [self.vae.likelihood.mean(self.vae.decode(part)) for part in codes.split(AT_ONCE)]
+            parts = [
+                self.vae.likelihood.mean(self.vae.decode(part)) for part in codes.split(at_once(self.config.image.size))
+            ]
         return torch.cat(parts).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     def reconstruct(self, x: Given) -> Decoded:
@@ -102,7 +104,7 @@ class Autoencoder:
         with torch.no_grad():
             parts = [
                 self.vae.likelihood.draw(self.vae.decode(part), generator, temperature)
-                for part in z.to(self._device).split(AT_ONCE)
+                for part in z.to(self._device).split(at_once(self.config.image.size))
             ]
         return torch.cat(parts).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
@@ -130,8 +132,9 @@ class Autoencoder:
 
     def _batches(self, pixels: Pixels) -> Iterator[Tensor]:
         """Images as the network's input, a part at a time: what is mapped from a file is never read whole."""
-        for start in range(0, len(pixels), AT_ONCE):
-            part = pixels[start : start + AT_ONCE]
+        number = at_once(self.config.image.size)
+        for start in range(0, len(pixels), number):
+            part = pixels[start : start + number]
             if part.dtype == np.uint8:
                 yield as_input(part, self._device)
             else:

@@ -1,5 +1,6 @@
 """The encoder and decoder that start as probabilistic PCA, and the principal components that they start from."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,9 @@ from twofold.engine.seed import torch_generator
 LEAST_VARIANCE = 1e-9
 """Of a value in [0, 1]: images that are all alike have components without any."""
 _PASSES = 2  # of the randomised method; more changed no score by a nat
-_INNER_UP_TO = 2500  # images whose matrix of inner products is decomposed
+_INNER_UP_TO, _INNER_VALUES = 2500, 2**25  # images whose inner products are decomposed, and their values, at most
 _EXTRA = 10  # directions beyond those wanted, dropped at the end
-_AT_ONCE = 1024  # images as floats at once
+_VALUES_AT_ONCE = 2**24  # of images as floats
 
 Pictures = Float[Tensor, "batch channels h w"]
 
@@ -55,7 +56,7 @@ def principal(
 ) -> Principal:
     """The first principal components of some images by a randomised method; deterministic given the seed.
 
-    Goes over the images four times, `_AT_ONCE` as floats at a time, so that the pixels may be mapped from a file.
+    Goes over the images four times, some as floats at a time, so that the pixels may be mapped from a file.
 
     Args:
         rows: the images to fit on, at least two.
@@ -65,7 +66,7 @@ def principal(
         Halko, Martinsson & Tropp (2011), Finding structure with randomness, SIAM Review 53(2), algorithm 4.4.
     """
     dims, count = pixels[0].size, len(rows)
-    parts = [rows[start : start + _AT_ONCE] for start in range(0, count, _AT_ONCE)]
+    parts = np.array_split(rows, math.ceil(count * dims / _VALUES_AT_ONCE))
     mean = torch.stack([_flat(pixels[part]).sum(0, dtype=torch.float64) for part in parts]).sum(0).div(count).float()
     total = 0.0
     wanted = min(components + _EXTRA, count, dims)
@@ -96,10 +97,10 @@ def principal_without(
 ) -> list[Principal]:
     """The first principal components of some images without each fold of them, one after the other.
 
-    Of up to `_INNER_UP_TO` images those of all folds come from one matrix of inner products, exactly.
+    Of a few thousand images those of all folds come from one matrix of inner products, exactly.
     """
     folds = range(int(fold_of.max()) + 1)
-    if len(rows) > _INNER_UP_TO:
+    if len(rows) > _INNER_UP_TO or len(rows) * pixels[0].size > _INNER_VALUES:
         return [principal(pixels, rows[fold_of != fold], components, seed) for fold in folds]
     flat = _flat(pixels[rows])
     middle = flat.mean(0)

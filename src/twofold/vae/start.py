@@ -25,7 +25,8 @@ from twofold.vae.score import evaluate
 
 LEAST_IMAGES = 3
 """Training images that components can be fitted to."""
-MOST_UNITS = 512
+MOST_UNITS, MOST_VALUES = 512, 10**8
+"""Units, and values of their components (400 MB), that a start tries at most."""
 FOLDS = 8
 FOLDED_FROM = 0.05
 """Units per training image from which pictures of training images come from components fitted without them."""
@@ -42,6 +43,8 @@ CHOICE = "start.json"
 _COMPARED_ON = 128  # validation images that starts are compared on
 _COMPARED_FROM = 100  # training images that a compared start is fitted to
 _COMPONENTS_FROM = 12_000  # images that components are fitted on, at most
+_LEAST_FITTED, _FULL_SIDE = 16, 64
+"""Images that a start is fitted on at least, and the height and width above which they are fewer than otherwise."""
 _AT_ONCE = 64
 
 Codec = tuple[nn.Module, nn.Module]
@@ -132,7 +135,9 @@ class _Components:
         self.train, self.seed = train, config.seed
         # Evenly spread over the order of names, which may sort the images by kind.
         rows = train[np.linspace(0, len(train) - 1, min(len(train), _COMPONENTS_FROM)).astype(int)]
-        most = min(config.model.latent_dim or MOST_UNITS, len(rows) - 1, images.pixels[0].size - 1)
+        dims = images.pixels[0].size
+        most = config.model.latent_dim or min(MOST_UNITS, MOST_VALUES // dims)
+        most = min(most, len(rows) - 1, dims - 1)
         self.number = min(FOLDS, len(rows)) if most > FOLDED_FROM * len(rows) else 0
         self.fold_of = np.arange(len(train)) % max(self.number, 1)
         self.folds: list[Principal] = []
@@ -162,7 +167,8 @@ class _Components:
             _share(vae.encoder, encoder)
             folds.append((encoder, decoder))
         if isinstance(vae.likelihood, Multiscale):
-            some = np.linspace(0, len(self.train) - 1, min(len(self.train), fitted_on)).astype(int)
+            few = max(_LEAST_FITTED, fitted_on * _FULL_SIDE**2 // images.pixels.shape[1] ** 2)
+            some = np.linspace(0, len(self.train) - 1, min(len(self.train), fitted_on, few)).astype(int)
             m, x = self._pictures(vae, folds, images, some)
             vae.likelihood.start(m, x)
         elif isinstance(vae.likelihood, Scaled) and config.likelihood.name != "gaussian_fixed":

@@ -41,8 +41,8 @@ from twofold.vae.start import Choice, Started, begin
 Precision = Literal["fp32", "bf16"]
 WORTHWHILE = 1.1
 """Gain in speed from which lower precision is taken; machines measure 1.25 to 1.5, or .8 and less without support."""
-AT_ONCE = 256
-"""Batch size wherever no gradient is needed."""
+AT_ONCE, AT_ONCE_SIDE = 256, 64
+"""Images at once wherever no gradient is needed, and the height and width up to which so many fit."""
 SAVING_SHARE = 0.03
 """Largest share of the time spent on writing checkpoints."""
 SECONDS_BETWEEN_SAVES = 5.0
@@ -284,12 +284,15 @@ def make_loss(
     return loss
 
 
-def batches_of(
-    images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, at_once: int
-) -> Iterator[Tensor]:
-    """Rows of the images as the network's input, `at_once` at a time."""
-    for start in range(0, len(rows), at_once):
-        yield as_input(images.pixels[rows[start : start + at_once]], device)
+def at_once(side: int) -> int:
+    """Images at once wherever no gradient is needed: fewer of large ones, for the memory of their feature maps."""
+    return max(1, min(AT_ONCE, AT_ONCE * AT_ONCE_SIDE**2 // side**2))
+
+
+def batches_of(images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, number: int) -> Iterator[Tensor]:
+    """Rows of the images as the network's input, `number` at a time."""
+    for start in range(0, len(rows), number):
+        yield as_input(images.pixels[rows[start : start + number]], device)
 
 
 @torch.no_grad()
@@ -299,7 +302,7 @@ def validate(
     """The loss on validation images with one sample of z each, drawn with the same noise after every epoch."""
     generator = torch_generator(config.seed, "validation")
     distortion, units, codes = 0.0, 0.0, []
-    for x in batches_of(images, rows, next(vae.parameters()).device, AT_ONCE):
+    for x in batches_of(images, rows, next(vae.parameters()).device, at_once(images.pixels.shape[1])):
         mu, logvar = vae.encode(x)
         z = reparameterise(mu, logvar, generator)
         if config.objective.name != "elbo":
@@ -324,7 +327,7 @@ def validate(
 def linear_nats(vae: Vae, images: Images, rows: Int64[np.ndarray, " validation"], config: VaeConfig) -> float:
     """Mean negative ELBO of the images' levels in nats, with one sample of z each."""
     generator = torch_generator(config.seed, "validation")
-    batches = batches_of(images, rows, next(vae.parameters()).device, AT_ONCE)
+    batches = batches_of(images, rows, next(vae.parameters()).device, at_once(images.pixels.shape[1]))
     bits = evaluate(vae, batches, 1, generator).bits
     assert bits is not None
     return float(bits.mean()) * images.pixels[0].size * math.log(2.0)

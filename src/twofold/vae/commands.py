@@ -812,7 +812,12 @@ def beside_table(scores: dict[str, Any]) -> "Table":
 def _state(scores: dict[str, Any]) -> str:
     """What became of the training, where it is not fine."""
     state = judgements.state(scores)
-    return "" if state == "fine" else f"Note: {wording.STATES[state]}; the report says more.\n"
+    notes = [] if state == "fine" else [wording.STATES[state]]
+    if scores["model"]["fell_back"]:
+        notes.append("probabilistic PCA was better on validation images and took the network's place")
+    elif not scores["training"]["best_epoch"]:
+        notes.append("no epoch was better than the start, which was kept: lower --train.learning-rate")
+    return "".join(f"Note: {text}; the report says more.\n" for text in notes)
 
 
 def sweep_table(runs: list[dict[str, Any]]) -> "Table":

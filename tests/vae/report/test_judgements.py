@@ -124,6 +124,8 @@ DIMS = 3 * 16 * 16 * math.log(2)
         ({}, {"last_fall_nats": 0.06 * DIMS}, 1.0, "hardly trained"),
         ({}, {"last_fall_nats": 0.06 * DIMS, "best_epoch": 29}, 1.0, "fine"),  # back from a peak
         ({}, {"last_fall_nats": 0.04 * DIMS}, 1.0, "fine"),
+        ({}, {"last_fall_nats": 40 * DIMS}, 1000.0, "fine"),  # in units of beta
+        ({}, {"last_fall_nats": 60 * DIMS}, 1000.0, "hardly trained"),
         ({}, {"last_fall_nats": None}, 1.0, "fine"),  # one epoch
         ({"bits_per_dim": 7.5}, {}, 1.0, "hardly trained"),
         # Of a collapsed code the mean image is the best that there is.

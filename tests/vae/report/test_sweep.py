@@ -357,6 +357,19 @@ def test_the_effective_weight_follows_sigma() -> None:
     assert "beta itself is the weight of the rate" in say("effective_weight", grid((1.0, several)))
 
 
+def test_bits_that_hardly_tell_a_lost_code_are_told_from_those_that_do() -> None:
+    def several(rate: float, distortion: float, share: float) -> dict[str, Any]:
+        found = scores(rate, distortion, sigma=None, likelihood="multiscale")
+        found["test"]["reconstruction_variance_share"] = share
+        return found
+
+    cheap = say("without_code", grid((1.0, several(90.0, 910.0, 0.99)), (100.0, several(5.0, 1045.0, 0.01))))
+    assert "nats, a test image costs 5.0\xa0% more than at the best weight" in cheap
+    assert "the bits hardly tell" in cheap and "keep 99.0\xa0% at beta 1 and 1.0\xa0% at beta 100" in cheap
+    dear = say("without_code", grid((1.0, several(90.0, 910.0, 0.99)), (100.0, several(5.0, 1495.0, 0.4))))
+    assert "costs 50.0\xa0% more" in dear and "hold much that no neighbour tells" in dear
+
+
 def test_over_fitting_is_called_by_standard_errors() -> None:
     within = grid((0.0, scores(0.0, 9.9, trained_on=0.0)))
     assert say("overfitting", within).endswith("no over-fitting is shown.")

@@ -23,6 +23,8 @@ ALIKE = 0.02
 """Reconstructions with a smaller share of the images' variance look all alike."""
 RIVALS = ("linear", "webp", "png")
 """What the network's cost is set beside: probabilistic PCA, lossless WebP and PNG."""
+CHEAP = 0.1
+"""Share of its cost below which a model hardly misses its code."""
 UNIT_FLOOR = 0.01
 """Nats: a unit of the code with a lower mean KL counts as collapsed."""
 ALIKE = 0.1
@@ -125,10 +127,13 @@ def learned_nothing(scores: Scores) -> bool:
 
 
 def still_falling(scores: Scores) -> bool:
-    """Whether the validation loss still fell steeply in the last tenth of the epochs, to its lowest in the last."""
-    training = scores["training"]
+    """Whether the validation loss still fell steeply in the last tenth of the epochs, to its lowest in the last.
+
+    Of a beta above 1 the loss is taken in units of beta: a nat of rate is a thousand of the loss at beta 1,000.
+    """
+    training, weight = scores["training"], max(scores["objective"]["beta"], 1.0)
     fall, lowest = training["last_fall_nats"], training["best_epoch"] == training["epochs"]
-    return lowest and fall is not None and fall / _bit(scores) > STEEP
+    return lowest and fall is not None and fall / weight / _bit(scores) > STEEP
 
 
 def _trained_bits(scores: Scores) -> float:
@@ -279,6 +284,12 @@ def collapses(grid: Sequence[Weight]) -> list[tuple[Weight, int]]:
     """The weights at which the code has collapsed, with the number of such seeds; one hardly trained may change yet."""
     found = [(weight, sum(state(run) == "collapsed" for run in weight.runs)) for weight in grid]
     return [(weight, seeds) for weight, seeds in found if seeds]
+
+
+def price_of_code(grid: Sequence[Weight]) -> float:
+    """By what share of the lowest negative ELBO the largest weight costs more; only where costs are code lengths."""
+    best = lead(grid).first.mean("negative_elbo_nats")
+    return grid[-1].mean("negative_elbo_nats") / best - 1
 
 
 class WeightGap(NamedTuple):

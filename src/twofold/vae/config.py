@@ -140,7 +140,7 @@ class TrainConfig(Config):
 class ScoreConfig(Config):
     """How the test images are scored."""
 
-    samples: int = Field(default=4, ge=1)
+    samples: int = Field(default=2, ge=1)
     """Samples of z per image for the distortion."""
     iw_samples: int = Field(default=16, ge=1)
     """Samples of z per image for the importance-weighted bound (K)."""

@@ -33,7 +33,7 @@ def plain() -> VaeConfig:
             clip_norm=1000.0,
             ema=0.999,
         ),
-        score=ScoreConfig(iw_samples=64),
+        score=ScoreConfig(samples=4, iw_samples=64),
     )
 
 
@@ -59,7 +59,7 @@ def original() -> VaeConfig:
             ema=0.0,
             precision="fp32",
         ),
-        score=ScoreConfig(iw_samples=64),
+        score=ScoreConfig(samples=4, iw_samples=64),
     )
 
 

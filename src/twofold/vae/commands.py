@@ -36,7 +36,7 @@ from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, deliver, note, render
 from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig, budget, with_epochs
 from twofold.vae.recipes import RECIPES, departures, recipe
-from twofold.vae.report import judgements, wording
+from twofold.vae.report import wording
 
 if TYPE_CHECKING:
     import numpy as np
@@ -794,6 +794,8 @@ def beside_table(scores: dict[str, Any]) -> "Table":
     """The network's cost beside PCA (where it was fitted), WebP and PNG, and who wins on the same images."""
     from rich.table import Table
 
+    from twofold.vae.report.judgements import against
+
     bits = scores["test"]["bits_per_dim"]
     unit = "squared error" if bits is None else "bits per dim"
     table = Table(
@@ -801,7 +803,7 @@ def beside_table(scores: dict[str, Any]) -> "Table":
     )
     table.add_row("network", _figure(bits, 4), "", "", "")
     words = {"less": "wins", "more": "loses", "unclear": "no difference", "few": "too few images"}
-    for rival, gap in judgements.against(scores).items():
+    for rival, gap in against(scores).items():
         own = scores["linear"] if rival == "linear" else scores["codecs"][rival]
         difference = f"{gap.value:+,.4f}" + ("" if gap.error is None else f" ± {_figure(gap.error, 4)}")
         cells = _figure(own["bits_per_dim"], 4), difference, f"{gap.images:,}", words[gap.judged]
@@ -811,8 +813,10 @@ def beside_table(scores: dict[str, Any]) -> "Table":
 
 def _state(scores: dict[str, Any]) -> str:
     """What became of the training, where it is not fine."""
-    state = judgements.state(scores)
-    notes = [] if state == "fine" else [wording.STATES[state]]
+    from twofold.vae.report.judgements import state
+
+    ended = state(scores)
+    notes = [] if ended == "fine" else [wording.STATES[ended]]
     if scores["model"]["fell_back"]:
         notes.append("probabilistic PCA was better on validation images and took the network's place")
     elif not scores["training"]["best_epoch"]:

@@ -280,7 +280,7 @@ def binned(x: Float[np.ndarray, " n"], number: int) -> Int64[np.ndarray, " n"]:
 
     Example:
         >>> binned(np.array([0.0, 1.0, 1.0, 5.0, 7.0, 9.0]), 3).tolist(), binned(np.zeros(3), 3).tolist()
-        ([0, 0, 0, 1, 1, 2], [0, 0, 0])
+        ([0, 0, 0, 1, 2, 2], [0, 0, 0])
     """
     edges = np.unique(np.quantile(x, np.arange(1, number) / number, method="inverted_cdf"))
     return np.unique(np.searchsorted(edges, x), return_inverse=True)[1]

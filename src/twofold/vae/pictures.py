@@ -50,7 +50,7 @@ def pictures(
         "traverse_units": units,
         "traverse_values": VALUES,
         **_nearest(images, split, np.concatenate([prior, more]), images.pixels[test[:REFERENCE]]),
-        **_map(images, split.test, mu),
+        **_map(images, split.test, mu * effect_units),
         "kl_units": kl_units,
         "effect_units": effect_units,
         "variance_units": mu.var(axis=0),
@@ -86,7 +86,12 @@ def _nearest(
 
 
 def _map(images: Images, test: Int64[np.ndarray, " test"], mu: Float[np.ndarray, "test latent"]) -> dict[str, Any]:
-    """The posterior means on their first two principal components, with thumbnails."""
+    """Codes on their first two principal components, with thumbnails.
+
+    Args:
+        mu: posterior means times each unit's effect on the picture: a code may have as much variance in units that
+            hardly show as in those that make the picture.
+    """
     shown = np.sort(by_hash(images, test)[:ON_MAP])
     if min(mu.shape) < 2 or not mu.var(axis=0).sum():
         xy, explained = np.zeros((len(shown), 2)), np.array([1.0, 0.0])

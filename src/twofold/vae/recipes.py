@@ -10,8 +10,8 @@ from twofold.vae.config import LikelihoodConfig, ModelConfig, ScoreConfig, Train
 def default() -> VaeConfig:
     """A code for the picture, as probabilistic PCA; a likelihood of each pixel given others for the texture; beta 1.
 
-    `twofold vae run --images FOLDER`; 2 cores start on 21,551 faces of 64 x 64 within 28 s and then train on 200 images a
-    second: 3.56 bits per dim after one minute, 3.47 after five; 6 epochs take ten. The 2,000 avatars reach .31 in one.
+    `twofold vae run --images FOLDER`; 2 cores start on 21,551 faces of 64 x 64 within 28 s and then train on 200 images
+    a second: 3.56 bits per dim after one minute, 3.47 after five; 6 epochs take ten. 2,000 avatars reach .31 in one.
     """
     return VaeConfig()
 

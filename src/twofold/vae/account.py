@@ -30,7 +30,7 @@ from twofold.vae.distances import (
 from twofold.vae.images.load import Images, Split, by_hash, duplicates
 from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.likelihood import make_likelihood
-from twofold.vae.linear import MAX_VALUES, LinearModel, fit_linear
+from twofold.vae.linear import MAX_VALUES, MIN_SIGMA, LinearModel, fit_linear
 from twofold.vae.model import Vae, as_input, layers
 from twofold.vae.score import (
     Model,
@@ -61,8 +61,6 @@ EFFECT_IMAGES = 16
 """Most test images on which the effect of each unit is measured; each is decoded once per unit."""
 EFFECT_VALUES = 5 * 10**7
 """Pixels times channels decoded for it at most, where that leaves one image: 4,096 images of 64 x 64 x 3."""
-MIN_SIGMA = 1e-4
-"""Least standard deviation of a pixel in [0, 1] around the mean image: for images that are all alike."""
 
 
 def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:

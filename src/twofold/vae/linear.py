@@ -17,7 +17,8 @@ MAX_VALUES = 10**8
 """Images times pixels times channels that it should be fitted on, at most: 400 MB in float32."""
 _PASSES = 2  # of the randomised solver; more changed no score by a nat
 _VALIDATION_IMAGES = 256
-_MIN_SIGMA = 1e-4  # of a pixel in [0, 1]: for images that are all alike
+MIN_SIGMA = 1e-4
+"""Least standard deviation of a pixel in [0, 1]: for images that are all alike."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def fit_linear(
     def model(components: int) -> LinearModel:
         variances = pca.explained_variance_[:components].astype(np.float64)
         left = (total - variances.sum()) / (directions.shape[1] - components)
-        sigma = max(float(np.sqrt(max(left, 0.0))), _MIN_SIGMA)
+        sigma = max(float(np.sqrt(max(left, 0.0))), MIN_SIGMA)
         return LinearModel(
             torch.from_numpy(mean).float(),
             torch.from_numpy(directions[:components]).float(),

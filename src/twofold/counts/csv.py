@@ -1,15 +1,15 @@
-"""Parsers: of a text file into rows of cells, and of a cell into a count or a date."""
+"""Text to rows of cells: encoding, separator, what stands above and below the table."""
 
 import codecs
 import csv
-import gzip
 import io
+import itertools
 import re
-import zlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
-from pathlib import Path
 
+from twofold.counts.files import OLE, ZIP
 from twofold.engine.errors import DataError
 
 _UNICODE_MARKS = (  # UTF-32's little-endian mark begins with UTF-16's, so it comes first
@@ -21,6 +21,13 @@ _UNICODE_MARKS = (  # UTF-32's little-endian mark begins with UTF-16's, so it co
 )
 _LONE_ACCENT = re.compile(rb"(?<![\x80-\xff])[\xc0-\xd6\xd8-\xf6\xf8-\xff\x8a\x8c\x8e\x9a\x9c\x9e\x9f](?![\x80-\xff])")
 
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SAMPLE, SAMPLE_LENGTH = 200, 200_000
+"""Lines, and characters, that the separator is found by, at most."""
+MIN_WIDTH = 3
+"""Columns of the narrowest table of counts: region, date, count."""
+_FOOTER = re.compile(r"(source|note|quelle|hinweis|stand|fuente|nota|data|\*|©|#)", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -31,12 +38,14 @@ class Table:
         rows: the cells of every row that is not blank, stripped.
         numbers: 1-based number of every row in the file, as in a spreadsheet (blank lines count).
         notes: decisions of the reader, in sentences.
+        separator: between the cells; empty when the file was no text.
     """
 
     name: str
     rows: list[list[str]]
     numbers: list[int]
     notes: tuple[str, ...] = ()
+    separator: str = ","
 
     def place(self, row: int, column: int | None = None) -> str:
         """File, row and column of a cell for a message; `row` and `column` are 0-based indices into `rows`."""
@@ -57,38 +66,8 @@ class Table:
                 )
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's content, unpacked when it is gzip.
-
-    Raises:
-        DataError: when the file is not there, can't be read or is empty, or when its compression is damaged.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the path given with --data") from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: is a folder; --data wants one file (CSV, CSV.gz or Parquet)") from None
-    except PermissionError:
-        raise DataError(f"{path}: no permission to read the file; ask its owner, or copy it") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: can't be read ({error})") from error
-    if data.startswith(b"\x1f\x8b"):
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(
-                f"{path}: the gzip file is cut or damaged ({error}); download or compress it again"
-            ) from error
-    elif path.suffix == ".gz":
-        raise DataError(f"{path}: is named .gz but is not gzip; rename it to what it is, or compress it again")
-    if not data.strip():
-        raise DataError(f"{path}: the file is empty; it needs a header and rows of counts")
-    return data
-
-
 def parse_table(name: str, data: bytes) -> Table:
-    """Splits the bytes of a CSV file into cells; `name` is the file's, for messages.
+    """Splits the bytes of a file of comma-separated values into cells; `name` is the file's, for messages.
 
     UTF-8 is expected; UTF-16 and UTF-32 are read when they carry a byte-order mark, Windows-1252 (Latin-1) when every
     byte outside ASCII is a lone accented letter, with a note, since the file doesn't say so itself.
@@ -97,12 +76,112 @@ def parse_table(name: str, data: bytes) -> Table:
         DataError: for another encoding, NUL bytes, broken quotes, or another separator than a comma.
     """
     text, notes = _decode(name, data)
+    rows, numbers = _split(name, text, ",")
+    for separator, word in SEPARATORS.items():
+        if len(rows[0]) == 1 and separator in rows[0][0]:
+            raise DataError(f"{name}, row 1: the columns are separated by {word}; export the file with commas")
+    return Table(name, rows, numbers, notes)
+
+
+def find_table(name: str, data: bytes) -> Table:
+    """Finds the table in a text file: its separator, and the lines above the header and below the last row.
+
+    Encodings are those of `parse_table`; the separator is a comma, semicolon, tab or bar.
+
+    Raises:
+        DataError: for another encoding, NUL bytes, broken quotes, or a text in which no table is found.
+    """
+    text, notes = _decode(name, data)
+    separator = _find_separator(text)
+    rows, numbers = _split(name, text, separator)
+    found = () if separator == "," else (f"The columns are separated by {SEPARATORS[separator]}.",)
+    return bare_table(Table(name, rows, numbers, (*notes, *found), separator))
+
+
+def bare_table(table: Table) -> Table:
+    """The table without lines above the header and below the last row; its notes count and show them.
+
+    Above stand rows with other widths than the table's or with one cell filled; below, rows with the first cell alone
+    filled, set off by a blank line or of several words. A row cut short is none of these.
+    """
+    rows, numbers = _without_empty_end(table.rows), table.numbers
+    widths = Counter(len(row) for row in rows[: SAMPLE // 2])
+    width = max(widths, key=lambda each: (widths[each], each))
+    top = next((i for i, row in enumerate(rows) if len(row) == width and sum(map(bool, row)) > 1), 0)
+    if width < MIN_WIDTH or (top and _is_header(rows[top - 1], rows[top], width)):
+        top = max(0, top - 1) if width >= MIN_WIDTH else 0
+    known, end = {row[0] for row in rows[top : top + 10_000]}, len(rows)
+    while end > top + 2 and (text := _lone(rows[end - 1])):
+        blank_before = numbers[end - 1] - numbers[end - 2] > 1
+        named = [name for name in known if name and name != text and name.startswith(text)]
+        if named or not (blank_before or len(text.split()) > 2 or _FOOTER.match(text)):
+            break
+        known.discard(text)
+        end -= 1
+    notes = list(table.notes)
+    for lines, where in ((rows[:top], "above the header"), (rows[end:], "below the table")):
+        if lines:
+            shown = " ".join(filter(None, lines[0]))
+            count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
+            notes.append(f"{count} {where} left out: {shorten(shown, 60)}{' …' if len(lines) > 1 else ''}")
+    return Table(table.name, rows[top:end], numbers[top:end], tuple(notes), table.separator)
+
+
+def _is_header(above: list[str], row: list[str], width: int) -> bool:
+    """Whether the line above a row of data is its header, though of another width: the rows or it are broken."""
+    filled = [cell for cell in above if cell]
+    return len(filled) >= width - 1 and not _has_number(filled) and _has_number(row)
+
+
+def _has_number(row: list[str]) -> bool:
+    return any(cell.removeprefix("-").isdecimal() for cell in row)
+
+
+def _lone(row: list[str]) -> str | None:
+    return row[0] if row[0] and not any(row[1:]) else None
+
+
+def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:
+    """Rows without the last columns that are empty throughout, as spreadsheets leave them."""
+    widest = used = max(map(len, rows))
+    while not any(len(row) >= used and row[used - 1] for row in rows):
+        used -= 1
+    return rows if used == widest else [row[:used] for row in rows]
+
+
+def _find_separator(text: str) -> str:
+    """The separator under which most of the first lines have the same number of cells; of equals, the most cells."""
+    best, found = (0.0, 0, 0), ","
+    text = text if len(text) <= SAMPLE_LENGTH else text[: text.rfind("\n", 0, SAMPLE_LENGTH)]
+    for separator in SEPARATORS:
+        widths: list[int] = []
+        try:
+            for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+                if any(map(str.strip, cells)):
+                    widths.append(len(cells))
+                if len(widths) == SAMPLE:
+                    break
+        except csv.Error:
+            continue
+        counts = Counter(width for width in widths if width > 1)
+        if not counts:
+            continue
+        width, share = max(((w, n / len(widths)) for w, n in counts.items()), key=lambda each: (each[1], each[0]))
+        # A header and rows that differ in width speak against a separator: decimal commas split the rows alone.
+        fitness = round(share, 1), -widths.index(width), width
+        if best[2] == 0 or fitness > best:
+            best, found = fitness, separator
+    return found
+
+
+def _split(name: str, text: str, separator: str) -> tuple[list[list[str]], list[int]]:
+    """Rows that are not blank, their cells stripped, and their numbers."""
     if "\0" in text:
         row = text[: text.index("\0")].count("\n") + 1
         raise DataError(
             f"{name}, row {row}: the file holds NUL bytes, so it is damaged or no text; export it as UTF-8 CSV"
         )
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     rows, numbers, number = [], [], 0
     try:
         for number, cells in enumerate(reader, start=1):
@@ -114,15 +193,13 @@ def parse_table(name: str, data: bytes) -> Table:
         raise DataError(f"{name}, row {number + 1}: quotes or line ends are broken ({error}); mend that row") from error
     if not rows:
         raise DataError(f"{name}: the file holds blank lines only; it needs a header and rows of counts")
-    for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if len(rows[0]) == 1 and separator in rows[0][0]:
-            raise DataError(f"{name}, row 1: the columns are separated by {word}; export the file with commas")
-    return Table(name, rows, numbers, notes)
+    return rows, numbers
 
 
 def _decode(name: str, data: bytes) -> tuple[str, tuple[str, ...]]:
-    if data.startswith(b"PK\x03\x04"):
-        raise DataError(f"{name}: is a zip file or an Excel workbook; export the sheet as CSV (UTF-8)")
+    if data.startswith((ZIP, OLE)):
+        kind = "a zip file or an Excel workbook" if data.startswith(ZIP) else "an old Excel workbook (.xls)"
+        raise DataError(f"{name}: is {kind}; export the sheet as CSV (UTF-8)")
     for mark, encoding in _UNICODE_MARKS:
         if data.startswith(mark):
             try:
@@ -145,111 +222,12 @@ def _decode(name: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     return text, (f"The file is not UTF-8 and was read as Windows-1252 (Latin-1); check: {', '.join(words[:5])}.",)
 
 
-LARGEST = 10**12
-"""Largest count that is accepted: over a hundred times mankind, and sums of such counts stay exact."""
-
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "."})
-_PLAIN = re.compile(r"(-?)([0-9]+)(?:\.0*)?")
-_THOUSANDS = re.compile(r"(-?)([0-9]{1,3}(?:,[0-9]{3})+)(?:\.0*)?")
-_FRACTION = re.compile(r"[-+]?[0-9]*\.[0-9]+")
-_EXPONENT = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
-_INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
-
-_YEAR_FIRST = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})")
-_MONTH_FIRST = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{2}|[0-9]{4})")
-_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0*)?)?(Z|\+00:?00)?$")
-_NAMED_MONTH = ("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d.%m.%Y", "%Y%m%d")
-
-
-def parse_count(text: str) -> int:
-    """The whole number in a cell: `12`, `-3`, `12.0` or `1,234`; blanks around it don't matter.
-
-    Raises:
-        ValueError: with the reason and a remedy, to follow the place of the cell.
-    """
-    text = text.strip()
-    match = _PLAIN.fullmatch(text) or _THOUSANDS.fullmatch(text)
-    if match is None:
-        raise ValueError(_why_no_count(text))
-    digits = match[2].replace(",", "").lstrip("0") or "0"
-    if len(digits) > len(str(LARGEST)) or int(digits) > LARGEST:
-        raise ValueError(f"{shorten(text)} is larger than any count of cases can be ({LARGEST:.0e}); mend the cell")
-    return -int(digits) if match[1] else int(digits)
-
-
-def _why_no_count(text: str) -> str:
-    if text.lower() in MISSING:
-        shown = "the cell is empty" if not text else f"{text!r} is no count"
-        return f"{shown}; every region needs a count on every date: fill it in, or leave the region out"
-    if _INFINITE.fullmatch(text):
-        return f"{text!r} is not finite; counts are whole numbers"
-    if _FRACTION.fullmatch(text):
-        return f"{shorten(text)} is a fraction; counts are whole numbers (give counts, not rates or averages)"
-    if _EXPONENT.fullmatch(text):
-        return f"{shorten(text)} has an exponent, so digits may be lost; write the count with all its digits"
-    return f"{shorten(text)} is not a number; counts are whole numbers such as 1234"
-
-
-def parse_date(text: str) -> date:
-    """A date in a form that can be read in one way only.
-
-    Takes `2020-01-31`, `2020/1/31`, `20200131`, `31.01.2020`, `31 Jan 2020`, `31-Jan-2020`, `Jan 31, 2020`, each also
-    with a midnight behind it. `1/2/20` is refused: it is the 2nd of January to some and the 1st of February to others.
-
-    Raises:
-        ValueError: with the reason and a remedy, to follow the place of the cell.
-    """
-    text = _MIDNIGHT.sub("", text.strip())
-    if not text:
-        raise ValueError("the date is empty; write one such as 2020-01-31")
-    if match := _YEAR_FIRST.fullmatch(text):
-        return _date(text, int(match[1]), int(match[3]), int(match[4]))
-    for form in _NAMED_MONTH:
-        try:
-            return datetime.strptime(text, form).date()
-        except ValueError:
-            continue
-    if _MONTH_FIRST.fullmatch(text):
-        raise ValueError(f"{text!r} can be read month first or day first; write it as 2020-01-31")
-    raise ValueError(f"{shorten(text)} is not a date; write it as 2020-01-31")
-
-
-def parse_month_first(text: str) -> date:
-    """A date as JHU writes it, `1/31/20` (month, day, year from 2000), or in a form that `parse_date` takes.
-
-    Raises:
-        ValueError: with the reason and a remedy, to follow the place of the cell.
-    """
-    text = text.strip()
-    if match := _MONTH_FIRST.fullmatch(text):
-        year = int(match[3])
-        return _date(text, year if year >= 100 else 2000 + year, int(match[1]), int(match[2]))
-    return parse_date(text)
-
-
-def repair_mangled(text: str) -> date | None:
-    """The date that a spreadsheet turned into `2002/1/20`: it took `2/1/20` (month/day/year) for year/month/day.
-
-    Returns:
-        The date meant (month from the year's last digits, day from the month, year from the day), or None when `text`
-        can't come from that mistake.
-    """
-    match = _YEAR_FIRST.fullmatch(text.strip())
-    if match is None or match[2] != "/":
-        return None
-    try:
-        return date(2000 + int(match[4]), int(match[1]) - 2000, int(match[3]))
-    except ValueError:
-        return None
-
-
-def _date(text: str, year: int, month: int, day: int) -> date:
-    try:
-        return date(year, month, day)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no day of the calendar ({error}); write dates as 2020-01-31") from None
-
-
 def shorten(text: str, length: int = 40) -> str:
     """A cell for a message: quoted, cut when long."""
     return repr(text if len(text) <= length else text[:length] + "…")
+
+
+def shown(names: Iterable[str], limit: int = 8) -> str:
+    """Names in quotes for a message; the first few when there are many."""
+    some = list(itertools.islice(names, limit + 1))
+    return ", ".join(map(repr, some[:limit])) + (", …" if len(some) > limit else "")

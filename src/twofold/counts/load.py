@@ -1,25 +1,33 @@
 """Readers: a panel from a file or a DataFrame, or the simulated one."""
 
-import io
+from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from twofold.counts.config import SourceConfig
-from twofold.counts.csv import Table, parse_table, read_bytes
-from twofold.counts.layouts import is_jhu, is_original, read_jhu, read_long_frame, read_long_table, read_original
-from twofold.counts.panel import Kind, Panel, corrections, counted, to_weeks
+from twofold.counts.csv import Table, bare_table, find_table
+from twofold.counts.entries import read_entries
+from twofold.counts.files import PARQUET, is_workbook, read_bytes, read_parquet, sheet_rows, unzipped
+from twofold.counts.grid import make_panel
+from twofold.counts.layouts import Roles, find_roles
+from twofold.counts.panel import Panel, corrections, counted, to_weeks
 from twofold.counts.simulate import simulate
+from twofold.counts.suspicions import (
+    check_redistribution,
+    incomplete_tail,
+    kind_doubt,
+    level_jump,
+    weekly_dump,
+    without_sums,
+)
 from twofold.engine.errors import DataError, InputError
-
-PARQUET = b"PAR1"
 
 
 def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -> Panel:
     """The panel of a run, without its last `config.drop_last` dates.
 
-    Its notes name repairs, downward corrections, and last dates that look incomplete.
+    Its notes name what the reader decided and changed, its suspicions what may spoil a study.
 
     Args:
         source: a file, a DataFrame in long form, or None for the embedded simulated epidemic.
@@ -30,40 +38,75 @@ def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -
         InputError: when `config.drop_last` leaves fewer than 3 dates.
     """
     if source is None:
-        panel = simulate(config.simulation_seed)
+        panel, name = simulate(config.simulation_seed).drop_last(config.drop_last), "the simulated epidemic"
     elif isinstance(source, str | Path):
-        panel = read_panel(source, config)
+        panel, name = read_panel(source, config), str(source)
     else:
-        panel = read_frame(source, config)
-    panel = panel.drop_last(config.drop_last)
+        panel, name = read_frame(source, config), "frame"
+    return examined(panel, config, name)
+
+
+def examined(panel: Panel, config: SourceConfig, name: str) -> Panel:
+    """The panel by weeks where that is asked for, without sums of regions, and with suspicions.
+
+    Raises:
+        DataError: when the treatment of negative counts would wipe a region's history.
+        InputError: when fewer than 3 weeks remain.
+    """
+    panel = without_sums(panel, config, name) if name != "the simulated epidemic" else panel
+    dump = weekly_dump(panel)
     if config.weekly:
         panel = to_weeks(panel)
+    if config.negatives == "redistribute":
+        check_redistribution(panel, name)
     clipped = panel.increments(config.negatives).notes
-    return panel.noted(_corrections_note(panel, config), *clipped, _kind_note(panel), incomplete_tail(panel))
+    panel = panel.noted(_corrections_note(panel, config), *clipped)
+    doubts = kind_doubt(panel), None if config.weekly else dump, level_jump(panel), incomplete_tail(panel)
+    return panel.suspected(*doubts)
 
 
 def read_panel(path: str | Path, config: SourceConfig) -> Panel:
-    """Reads a CSV (also gzipped) in the original study's, JHU's or the long layout, or a Parquet file in the long one.
+    """Reads a table of counts: CSV with any usual separator (also gzipped or zipped), an Excel workbook, or Parquet.
 
     Raises:
         DataError: when the file violates a rule; names file, row and column, the rule, and a remedy.
     """
-    data = read_bytes(Path(path))
+    table = read_table(path, config)
+    return panel_of(table, find_roles(table, config), config)
+
+
+def read_table(path: str | Path, config: SourceConfig) -> Table:
+    """The table in a file, as rows of cells.
+
+    Raises:
+        DataError: when the file can't be read, or holds no table.
+    """
+    path = Path(path)
+    data, member = unzipped(path, read_bytes(path))
+    name = str(path)
+    said = () if member is None else (f"Read from {member} in the zip.",)
+    if config.sheet is not None and not is_workbook(data):
+        raise DataError(f"{name}: --source.sheet is for Excel workbooks, and this is none; leave it out")
     if data.startswith(PARQUET):
-        return _at_least_two(_read_parquet(str(path), data, config), str(path))
-    table = parse_table(str(path), data)
-    layout = _detect(table, config) if config.layout == "auto" else config.layout
-    if layout == "long":
-        panel = read_long_table(table, config, _kind(config, "incident"))
-    elif layout == "jhu":
-        panel = read_jhu(table, _kind(config, "cumulative"), config.negatives)
+        table = table_of_frame(name, read_parquet(name, data))
+    elif is_workbook(data):
+        rows, sheet = sheet_rows(name, data, config.sheet)
+        numbered = [(row, i) for i, row in enumerate(rows, start=1) if any(row)]
+        if not numbered:
+            raise DataError(f"{name}: the sheet {sheet!r} is empty; it needs a header and rows of counts")
+        said = (*said, f"Read from the sheet {sheet!r}.")
+        return bare_table(Table(name, [row for row, _ in numbered], [i for _, i in numbered], said, separator="sheet"))
     else:
-        panel = read_original(table, _kind(config, "cumulative"), config.negatives)
-    return _at_least_two(panel, str(path))
+        table = find_table(name, data)
+    return Table(table.name, table.rows, table.numbers, (*said, *table.notes), table.separator)
 
 
 def read_frame(frame: pl.DataFrame, config: SourceConfig) -> Panel:
-    """Reads a DataFrame in long form: one row per region and date, in any order.
+    """Reads a DataFrame in any layout; row 1 is its first row.
+
+    Args:
+        frame: dates as Date, midnight Datetime or text, counts as numbers or text.
+        config: settings of the reader.
 
     Raises:
         DataError: when the frame breaks a rule; names row and column.
@@ -73,46 +116,41 @@ def read_frame(frame: pl.DataFrame, config: SourceConfig) -> Panel:
         raise InputError(
             f"frame must be a polars DataFrame, got {type(frame).__name__}; polars.from_pandas converts a pandas one"
         )
-    return _at_least_two(read_long_frame(frame, config, _kind(config, "incident"), "frame"), "frame")
+    table = table_of_frame("frame", frame)
+    return panel_of(table, find_roles(table, config), config)
 
 
-def _kind(config: SourceConfig, usual: Kind) -> Kind:
-    return usual if config.kind == "auto" else config.kind
+def panel_of(table: Table, roles: Roles, config: SourceConfig) -> Panel:
+    """The panel in a table; see `read_panel`."""
+    return make_panel(read_entries(table, roles, config), config)
 
 
-def _at_least_two(panel: Panel, name: str) -> Panel:
-    if len(panel.regions) == 1:
-        raise DataError(f"{name}: only one region, {panel.regions[0]!r}; the study compares regions: give at least 2")
-    return panel
+def table_of_frame(name: str, frame: pl.DataFrame) -> Table:
+    """A DataFrame as rows of text cells below a header; the first row of data is row 1.
+
+    Raises:
+        DataError: when it is empty, or a column holds lists, structures or binary data.
+    """
+    if frame.is_empty():
+        raise DataError(f"{name}: there are columns but no row")
+    columns = [_as_text(name, column) for column in frame.get_columns()]
+    rows = [list(frame.columns), *map(list, zip(*columns, strict=True))]
+    return Table(name, rows, list(range(len(rows))), separator="")
 
 
-def _detect(table: Table, config: SourceConfig) -> str:
-    header = table.rows[0]
-    if is_original(table):
-        return "original"
-    if is_jhu(table):
-        return "jhu"
-    if {config.region, config.date, config.value} & set(header):
-        return "long"
-    shown = ", ".join(repr(column) for column in header[:8]) + (", …" if len(header) > 8 else "")
-    raise DataError(
-        f"{table.name}, row {table.numbers[0]}: no known header; found the columns {shown}. Known are JHU's wide table "
-        f"(a column 'Country/Region'), the original study's, and long tables with the columns {config.region!r}, "
-        f"{config.date!r}, {config.value!r}; name other columns with --source.region, --source.date and --source.value"
-    )
+def _as_text(name: str, column: pl.Series) -> list[str]:
+    """A column's cells as in a CSV; None becomes the empty cell."""
+    if isinstance(column.dtype, pl.List | pl.Struct | pl.Array | pl.Object | pl.Binary):
+        raise DataError(f"{name}, column {column.name!r}: holds {column.dtype}; text, dates or numbers are needed")
 
+    def written(cell: object) -> str:
+        if isinstance(cell, datetime):
+            return cell.isoformat(sep=" ").removesuffix("+00:00")
+        if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+            return str(int(cell))  # a float column of whole numbers, as pandas makes of counts with gaps
+        return "" if cell is None else str(cell).strip()
 
-def _read_parquet(name: str, data: bytes, config: SourceConfig) -> Panel:
-    if config.layout in ("original", "jhu"):
-        raise DataError(
-            f"{name}: is a Parquet file, and the layout {config.layout!r} is a CSV; give the CSV, or --source.layout "
-            "long"
-        )
-    try:
-        frame = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise DataError(f"{name}: the Parquet file is cut or damaged ({error}); write or download it again") from error
-    return read_long_frame(frame, config, _kind(config, "incident"), name)
+    return [written(cell) for cell in column.to_list()]
 
 
 def _corrections_note(panel: Panel, config: SourceConfig) -> str | None:
@@ -130,63 +168,4 @@ def _corrections_note(panel: Panel, config: SourceConfig) -> str | None:
     return (
         f"{counted(len(found), 'downward correction')} in {regions}, the largest of {size}: {treatment} "
         f"(--negatives {config.negatives})."
-    )
-
-
-def _kind_note(panel: Panel) -> str | None:
-    """A note where the kind is doubtful: new cases that never fall, or running totals that often do."""
-    falls = np.diff(panel.values, axis=1) < 0
-    if panel.kind == "incident" and len(panel.dates) > 7 and not falls.any() and panel.values[:, -1].sum() > 0:
-        return (
-            "The counts were read as new cases, but no region's count ever falls, so they look like running totals; if "
-            "they are, add --source.kind cumulative."
-        )
-    if panel.kind == "cumulative" and falls.mean() > 0.1:
-        return (
-            f"The counts were read as running totals, but {falls.mean():.0%} of their steps go down; if they are new "
-            "cases, add --source.kind incident."
-        )
-    return None
-
-
-WATCHED = 3
-"""Last dates that may be found incomplete."""
-HISTORY = 14
-"""Dates before them for comparison."""
-EXCESS = 0.15
-"""Margin by which the share of regions that halved must exceed the highest share in the history."""
-FEWEST = 5
-"""Minimum number of regions for a share."""
-
-
-def incomplete_tail(panel: Panel) -> str | None:
-    """A warning when the last dates look incomplete; None when they don't, or when dates or regions are too few.
-
-    For every date, take the regions that had cases one and two weeks before, and the share of them that now report less
-    than half of the week before (weekly data: of the date before). Regions rarely halve all at once, and a share does
-    not depend on a region's size. A last date looks incomplete when its share exceeds the highest share of the 14 dates
-    before the last three by more than 0.15, and so do all dates after it.
-
-    Applied to every day of JHU's series of 1143 days, the rule warns on 2 of 1102; with all counts of the last day
-    halved it warns on 93 %.
-    """
-    counts = np.maximum(panel.increments("keep").counts, 0)
-    week = 7 // panel.step_days
-    counts = counts[:, -(WATCHED + HISTORY + 2 * week) :]
-    now, before, earlier = counts[:, 2 * week :], counts[:, week:-week], counts[:, : -2 * week]
-    reporting = (before > 0) & (earlier > 0)
-    regions, halved = reporting.sum(axis=0), (reporting & (2 * now < before)).sum(axis=0)
-    shares = np.where(regions >= FEWEST, halved / np.maximum(regions, 1), np.nan)
-    if len(shares) < WATCHED + HISTORY or np.isnan(shares[:-WATCHED]).all():
-        return None
-    usual = np.nanmax(shares[:-WATCHED])
-    odd = shares[-WATCHED:] > usual + EXCESS
-    length = WATCHED if odd.all() else int(np.argmin(odd[::-1]))
-    if length == 0:
-        return None
-    days = f"The last date ({panel.dates[-1]}) looks" if length == 1 else f"The last {length} dates look"
-    return (
-        f"{days} incomplete: {shares[-1]:.0%} of the regions report less than half of the week before, where at most "
-        f"{usual:.0%} did on the {HISTORY} dates before; wait for the data, or leave them out with --drop-last "
-        f"{length}."
     )

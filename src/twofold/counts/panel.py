@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from twofold.engine.errors import InputError
 
@@ -16,6 +16,13 @@ Negatives = Literal["keep", "clip", "redistribute"]
 MIN_DATES = 3
 WEEK = 7
 SATURDAY = 5  # counted from Monday
+
+
+class Suspicion(NamedTuple):
+    """Something in the data that may spoil a study, in a sentence, and the options that would change it."""
+
+    text: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,9 @@ class Panel:
         dates: `datetime64[D]`, strictly increasing, one step (1 or 7 days) apart; at least 3.
         values: counts as published, one row per region.
         kind: whether `values` are running totals or new cases.
-        notes: changes and doubts of the reader, in sentences, for the report.
+        notes: changes of the reader, in sentences, for the report.
+        filled: cells whose count is not the table's own: filled in, or given for a suppressed one. None: there is none.
+        suspicions: doubts of the reader.
 
     Raises:
         InputError: when an attribute violates its rule.
@@ -38,6 +47,8 @@ class Panel:
     values: Int64[np.ndarray, "regions dates"]
     kind: Kind
     notes: tuple[str, ...] = ()
+    filled: Bool[np.ndarray, "regions dates"] | None = None
+    suspicions: tuple[Suspicion, ...] = ()
 
     def __post_init__(self) -> None:
         _check_axes(self.regions, self.dates, self.values.shape)
@@ -64,9 +75,10 @@ class Panel:
             For running totals their differences, so one date fewer (the first date's increment is unknown); for new
             cases the values.
         """
-        dates, counts, notes = self.dates, self.values, ()
+        dates, counts, notes, filled = self.dates, self.values, (), self.filled
         if self.kind == "cumulative":
             dates, counts = dates[1:], np.diff(counts, axis=1)
+            filled = None if filled is None else filled[:, 1:] | filled[:, :-1]
         if negatives == "clip":
             counts = np.maximum(counts, 0)
         elif negatives == "redistribute":
@@ -75,7 +87,7 @@ class Panel:
                 cases, regions = counted(int(left.sum()), "case"), counted(int(np.count_nonzero(left)), "region")
                 exceeding = f"Downward corrections exceed all cases before them by {cases} in {regions}"
                 notes = (f"{exceeding}; that part was clipped.",)
-        return Increments(self.regions, dates, counts, notes)
+        return Increments(self.regions, dates, counts, notes, filled)
 
     def drop_last(self, n: int) -> "Panel":
         """The panel without its last `n` dates; notes say so.
@@ -90,22 +102,34 @@ class Panel:
             )
         if n == 0:
             return self
-        last = f"{self.dates[-n]} to {self.dates[-1]}"
-        note = f"Left out on request: the last {counted(n, 'date')}, {last} (--drop-last {n})."
-        kept = replace(self, dates=self.dates[:-n], values=self.values[:, :-n])
-        return kept.noted(note)
+        filled = None if self.filled is None else self.filled[:, :-n]
+        kept = replace(self, dates=self.dates[:-n], values=self.values[:, :-n], filled=filled)
+        return kept.noted(drop_last_note(self.dates, n))
 
     def noted(self, *notes: str | None) -> "Panel":
         """The panel with further notes; None is skipped."""
         return replace(self, notes=(*self.notes, *(note for note in notes if note)))
 
+    def suspected(self, *suspicions: Suspicion | None) -> "Panel":
+        """The panel with further suspicions; None is skipped."""
+        return replace(self, suspicions=(*self.suspicions, *(each for each in suspicions if each)))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Notes and suspicions, in sentences."""
+        return (*self.notes, *(each.text for each in self.suspicions))
+
     def digest(self) -> str:
-        """SHA-256 in hex of regions, dates, kind and values; the notes don't count."""
+        """SHA-256 in hex of regions, dates, kind, values and what was filled in; the notes don't count."""
         head = json.dumps([self.regions, self.dates.astype(str).tolist(), self.kind])
-        return hashlib.sha256(head.encode() + self.values.astype("<i8").tobytes()).hexdigest()
+        filled = b"" if self.filled is None else np.packbits(self.filled).tobytes()
+        return hashlib.sha256(head.encode() + self.values.astype("<i8").tobytes() + filled).hexdigest()
 
     def frame(self) -> pl.DataFrame:
-        """The panel in long form: region, date, value, and increment as published (null on a running total's first)."""
+        """The panel in long form: region, date, value, and increment as published (null on a running total's first).
+
+        A panel with filled cells has a further column, `filled`.
+        """
         counts = self.increments("keep").counts
         undefined = len(self.dates) - counts.shape[1]
         return pl.DataFrame(
@@ -115,6 +139,7 @@ class Panel:
                 "value": self.values.ravel(),
                 "increment": pl.Series([[None] * undefined + row for row in counts.tolist()]).explode().cast(pl.Int64),
             }
+            | ({} if self.filled is None else {"filled": self.filled.ravel()})
         )
 
 
@@ -127,12 +152,14 @@ class Increments:
         dates: `datetime64[D]`, the day (or the week's date) on which the cases were new.
         counts: new cases; negative only where downward corrections were kept.
         notes: losses in the treatment of negative increments, in sentences.
+        filled: new cases that depend on a filled cell; None: there is none.
     """
 
     regions: tuple[str, ...]
     dates: np.ndarray
     counts: Int64[np.ndarray, "regions dates"]
     notes: tuple[str, ...] = ()
+    filled: Bool[np.ndarray, "regions dates"] | None = None
 
     def __post_init__(self) -> None:
         _check_axes(self.regions, self.dates, self.counts.shape)
@@ -181,6 +208,11 @@ def counted(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def drop_last_note(dates: np.ndarray, n: int) -> str:
+    """The note on last dates left out; `dates` includes them."""
+    return f"Left out on request: the last {counted(n, 'date')}, {dates[-n]} to {dates[-1]} (--drop-last {n})."
+
+
 def usual_step(dates: np.ndarray) -> int:
     """The most common step of sorted dates in days when that is 1 or 7, else 1; other steps are gaps."""
     steps, counts = np.unique(np.diff(dates).astype(int), return_counts=True)
@@ -219,10 +251,13 @@ def to_weeks(panel: Panel) -> Panel:
         raise InputError(
             f"--source.weekly needs at least {MIN_DATES} weeks that end on a Saturday, the data has {len(ends)}"
         )
-    values = panel.values[:, ends]
+    values, filled = panel.values[:, ends], None if panel.filled is None else panel.filled[:, ends]
     if panel.kind == "incident":
-        values = np.stack([panel.values[:, end - WEEK + 1 : end + 1].sum(axis=1) for end in ends], axis=1)
+        weeks = [slice(end - WEEK + 1, end + 1) for end in ends]
+        values = np.stack([panel.values[:, week].sum(axis=1) for week in weeks], axis=1)
+        if panel.filled is not None:
+            filled = np.stack([panel.filled[:, week].any(axis=1) for week in weeks], axis=1)
     early, late = ends[0] - (WEEK - 1 if panel.kind == "incident" else 0), len(panel.dates) - 1 - ends[-1]
     cut = f", {counted(int(early), 'day')} at the beginning and {counted(int(late), 'day')} at the end in no whole week"
     note = f"Daily counts were summed to {len(ends)} weeks that end on Saturdays{cut if early or late else ''}."
-    return replace(panel, dates=panel.dates[ends], values=values).noted(note)
+    return replace(panel, dates=panel.dates[ends], values=values, filled=filled).noted(note)

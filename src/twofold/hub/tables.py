@@ -9,7 +9,8 @@ from typing import Literal
 
 import polars as pl
 
-from twofold.counts.csv import parse_table, read_bytes
+from twofold.counts.csv import parse_table
+from twofold.counts.files import read_bytes
 from twofold.engine.errors import DataError, InputError
 
 Kind = Literal["text", "date", "time", "number", "integer"]

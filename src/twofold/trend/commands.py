@@ -309,7 +309,7 @@ def _open(run: Path, data: Path | None) -> "Forecaster":
     """The forecaster of a run; unreadable files are reported before the model's libraries are loaded."""
     require_done(run, "twofold trend run")
     if data:
-        from twofold.counts.csv import read_bytes
+        from twofold.counts.files import read_bytes
 
         read_bytes(data)
 

@@ -1,0 +1,149 @@
+"""What a file holds, unpacked: text, a workbook's sheet, or Parquet."""
+
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from twofold.engine.errors import DataError
+
+PARQUET, ZIP, GZIP, OLE = b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0"
+LARGEST_FILE = 2 * 2**30
+"""Bytes of an unpacked file that are read at most."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content, unpacked when it is gzip.
+
+    Raises:
+        DataError: when the file is not there, can't be read or is empty, or when its compression is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the path given with --data") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder; --data wants one file (CSV, Excel or Parquet)") from None
+    except PermissionError:
+        raise DataError(f"{path}: no permission to read the file; ask its owner, or copy it") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: can't be read ({error})") from error
+    if data.startswith(GZIP):
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+                data = stream.read(LARGEST_FILE + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(
+                f"{path}: the gzip file is cut or damaged ({error}); download or compress it again"
+            ) from error
+        _check_size(path, len(data))
+    elif path.suffix == ".gz":
+        raise DataError(f"{path}: is named .gz but is not gzip; rename it to what it is, or compress it again")
+    if not data.strip():
+        raise DataError(f"{path}: the file is empty; it needs a header and rows of counts")
+    return data
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > LARGEST_FILE:
+        raise DataError(f"{path}: unpacks to more than {LARGEST_FILE // 2**30} GiB; keep the rows and columns needed")
+
+
+def is_workbook(data: bytes) -> bool:
+    """Whether the bytes are an Excel workbook (.xlsx, .xlsm, .xlsb)."""
+    if not data.startswith(ZIP):
+        return False
+    try:
+        return any(name.startswith("xl/") for name in zipfile.ZipFile(io.BytesIO(data)).namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def unzipped(path: Path, data: bytes) -> tuple[bytes, str | None]:
+    """The one file in a zip and its name; other bytes as they are, and None.
+
+    Raises:
+        DataError: when the zip is damaged, encrypted or too large, or holds no file or several; lists them.
+    """
+    if not data.startswith(ZIP) or is_workbook(data):
+        return data, None
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        members = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
+        if len(members) != 1:
+            names = ", ".join(repr(member.filename) for member in members[:6]) + (", …" if len(members) > 6 else "")
+            raise DataError(
+                f"{path}: the zip holds {len(members)} files ({names or 'none'}) where one table is wanted; unpack it "
+                "and give one of them"
+            )
+        if members[0].flag_bits & 0x1:
+            raise DataError(f"{path}: {members[0].filename!r} is encrypted; unpack it with its password")
+        _check_size(path, members[0].file_size)
+        with archive.open(members[0]) as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except DataError:
+        raise
+    except Exception as error:  # of zipfile, zlib, lzma, struct, encodings
+        raise DataError(f"{path}: the zip file is cut or damaged ({error}); download or pack it again") from error
+    _check_size(path, len(content))
+    if not content.strip():
+        raise DataError(f"{path}: {members[0].filename!r} is empty; it needs a header and rows of counts")
+    return content, members[0].filename
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def sheet_rows(name: str, data: bytes, wanted: str | None) -> tuple[list[list[str]], str]:
+    """The cells of a workbook's sheet as text, dates as `2020-01-31 00:00:00`; and the sheet's name.
+
+    Args:
+        name: of the file, for messages.
+        data: its bytes.
+        wanted: the sheet's name; None takes the only one that holds anything.
+
+    Raises:
+        DataError: when fastexcel is not installed, the workbook is damaged, or the sheet is not there or not settled.
+    """
+    try:
+        import fastexcel
+    except ImportError:
+        raise DataError(
+            f"{name}: is an Excel workbook, which needs fastexcel: pip install 'twofold[excel]'; or save the sheet as "
+            "CSV (UTF-8)"
+        ) from None
+    try:
+        book = fastexcel.read_excel(data)
+        # skip_rows=0 keeps empty rows at the top, so that rows have the numbers that a spreadsheet shows.
+        sheets = {
+            each: book.load_sheet(each, header_row=None, skip_rows=0, dtypes="string") for each in book.sheet_names
+        }
+        frames = {each: sheet.to_polars() for each, sheet in sheets.items()}
+    except (fastexcel.FastExcelError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError(f"{name}: the workbook can't be read ({error}); save it again, or as CSV (UTF-8)") from error
+    filled = [each for each, frame in frames.items() if frame.height]
+    shown = ", ".join(map(repr, frames))
+    if wanted is not None and wanted not in frames:
+        raise DataError(f"{name}: no sheet {wanted!r}; there are {shown}; name one with --source.sheet")
+    if wanted is None and len(filled) != 1:
+        problem = "every sheet is empty" if not filled else f"{len(filled)} sheets hold cells"
+        raise DataError(f"{name}: {problem} ({shown}); name the one to read with --source.sheet NAME")
+    chosen = wanted or filled[0]
+    rows = [[(cell or "").strip() for cell in row] for row in frames[chosen].rows()]
+    return rows, chosen
+
+
+def read_parquet(name: str, data: bytes) -> pl.DataFrame:
+    """The table in a Parquet file.
+
+    Raises:
+        DataError: when it is cut or damaged.
+    """
+    try:
+        return pl.read_parquet(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(f"{name}: the Parquet file is cut or damaged ({error}); write or download it again") from error

@@ -34,6 +34,7 @@ class Command(NamedTuple):
 
 _TABLE = {
     "demo": ("demo:demo", "run both studies, on a simulated epidemic and on rendered avatars"),
+    "trend look": ("trend.commands:look", "how a table of counts is read: layout, dates, suspicions, what to run next"),
     "trend run": ("trend.commands:run", "train on counts by region: calibrated probabilities, scores and a report"),
     "trend backtest": ("trend.commands:backtest", "walk-forward evaluation: refit and score date by date"),
     "trend study": ("trend.commands:study", "reproduce the original study and compare its table with ours"),

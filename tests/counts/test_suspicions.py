@@ -77,7 +77,7 @@ def test_cases_on_one_weekday_of_each_region_are_weekly_reports():
         values[i, i % 2 :: 7] = 100 + i
     found = weekly_dump(panel_of(values))
     assert found is not None
-    assert found.options == ("--weekly",)
+    assert found.change == (("weekly", True),)
     assert weekly_dump(panel_of(values[:, ::7], step=7)) is None
     assert weekly_dump(panel_of(noise())) is None
 
@@ -156,7 +156,7 @@ def test_weekly_counts_are_compared_with_the_week_before():
     values[:, -1] //= 3
     found = incomplete_tail(Panel(regions, dates, values, "incident"))
     assert found is not None
-    assert found.options == ("--drop-last", "1")
+    assert found.change == (("drop_last", 1),)
 
 
 @pytest.mark.parametrize("shape", [(20, 20), (3, 60)])

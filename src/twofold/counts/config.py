@@ -13,7 +13,10 @@ Suppressed = Literal["refuse", "missing"] | int
 
 LayoutName = Literal["auto", "original", "jhu", "wide", "transposed", "long"]
 Missing = Literal["refuse", "drop-regions", "common-dates", "zero", "interpolate"]
-Repeated = tyro.conf.UseAppendAction
+_Repeated = tyro.conf.UseAppendAction
+_REPEATED = ("where", "sum_over", "include", "exclude")
+_SHORT = ("negatives", "drop_last", "weekly")
+"""Settings whose option has no group before its name."""
 
 
 class SourceConfig(Config):
@@ -33,20 +36,20 @@ class SourceConfig(Config):
     kind: Literal["auto", "cumulative", "incident"] = "auto"
     """Running totals or new cases; auto: as the layout says, by the values where it is only `wide`, else new cases."""
     date_format: str | None = None
-    """Format of every date, such as %%d/%%m/%%Y, as Python's strptime takes it."""
+    """Format of every date, such as %d/%m/%Y, as Python's strptime takes it."""
     weeks: Weeks = "auto"
     """Year and week are ISO weeks (Monday to Sunday) or MMWR weeks (CDC's: Sunday to Saturday)."""
     decimal: Decimal = "auto"
     """Decimal mark of the counts; the other mark parts thousands. By default told by the whole column."""
     suppressed: Literal["refuse", "missing"] | Annotated[int, Field(ge=0)] = "refuse"
     """What cells such as <5 or * stand for: one number, or `missing` counts."""
-    where: Annotated[tuple[str, ...], Repeated] = ()
+    where: Annotated[tuple[str, ...], _Repeated] = ()
     """Keep rows with COLUMN=VALUE; repeatable: values of one column are alternatives, columns must all hold."""
-    sum_over: Annotated[tuple[str, ...], Repeated] = ()
+    sum_over: Annotated[tuple[str, ...], _Repeated] = ()
     """Add up rows that differ in this column only, such as age groups; repeatable."""
-    include: Annotated[tuple[str, ...], Repeated] = ()
+    include: Annotated[tuple[str, ...], _Repeated] = ()
     """Keep regions that match this name or pattern, such as 'New *'; repeatable."""
-    exclude: Annotated[tuple[str, ...], Repeated] = ()
+    exclude: Annotated[tuple[str, ...], _Repeated] = ()
     """Leave out regions that match this name or pattern; repeatable."""
     aggregates: Literal["drop", "keep"] = "drop"
     """Regions that are sums of others (World, continents, a total): left out and named, or kept."""
@@ -82,6 +85,23 @@ class SourceConfig(Config):
         if len(given) > 2:
             raise ValueError("one column of dates, or two of year and week, are wanted")
         return given
+
+    def flags(self) -> list[str]:
+        """The options that give these settings, as words of a command line."""
+        words: list[str] = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value == field.get_default():
+                continue
+            option = f"--{name}" if name in _SHORT else f"--source.{name}"
+            option = option.replace("_", "-")
+            if value is True:
+                words.append(option)
+            elif name in _REPEATED:
+                words += [word for each in value for word in (option, each)]
+            else:
+                words += [option, *(value if isinstance(value, tuple) else (str(value),))]
+        return words
 
     @property
     def conditions(self) -> dict[str, list[str]]:

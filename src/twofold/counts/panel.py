@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,10 +19,15 @@ SATURDAY = 5  # counted from Monday
 
 
 class Suspicion(NamedTuple):
-    """Something in the data that may spoil a study, in a sentence, and the options that would change it."""
+    """Something in the data that may spoil a study.
+
+    Attributes:
+        text: in a sentence or two.
+        change: settings of the reader that would answer it, by name; empty where the data must be looked at.
+    """
 
     text: str
-    options: tuple[str, ...] = ()
+    change: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,13 @@ class Panel:
                 notes = (f"{exceeding}; that part was clipped.",)
         return Increments(self.regions, dates, counts, notes, filled)
 
+    def part(self, rows: "slice | np.ndarray" = slice(None), dates: slice = slice(None)) -> "Panel":
+        """The panel of some regions (indices) and dates, with its notes."""
+        names = tuple(np.array(self.regions, dtype=object)[rows].tolist())
+        filled = None if self.filled is None else self.filled[rows][:, dates]
+        values = self.values[rows][:, dates]
+        return replace(self, regions=names, dates=self.dates[dates], values=values, filled=filled)
+
     def drop_last(self, n: int) -> "Panel":
         """The panel without its last `n` dates; notes say so.
 
@@ -102,9 +114,7 @@ class Panel:
             )
         if n == 0:
             return self
-        filled = None if self.filled is None else self.filled[:, :-n]
-        kept = replace(self, dates=self.dates[:-n], values=self.values[:, :-n], filled=filled)
-        return kept.noted(drop_last_note(self.dates, n))
+        return self.part(dates=slice(-n)).noted(drop_last_note(self.dates, n))
 
     def noted(self, *notes: str | None) -> "Panel":
         """The panel with further notes; None is skipped."""
@@ -141,6 +151,20 @@ class Panel:
             }
             | ({} if self.filled is None else {"filled": self.filled.ravel()})
         )
+
+
+def panel_of_frame(frame: pl.DataFrame, kind: Kind) -> Panel:
+    """The panel that `Panel.frame` put into long form; its notes are lost.
+
+    Args:
+        frame: columns `region`, `date`, `value`, and `filled` where cells were filled; rows by region, then date.
+        kind: running totals or new cases.
+    """
+    regions = tuple(frame["region"].unique(maintain_order=True).to_list())
+    shape = len(regions), frame.height // len(regions)
+    dates = frame["date"][: shape[1]].to_numpy().astype("datetime64[D]")
+    filled = frame["filled"].to_numpy().reshape(shape) if "filled" in frame.columns else None
+    return Panel(regions, dates, frame["value"].to_numpy().reshape(shape), kind, filled=filled)
 
 
 @dataclass(frozen=True)

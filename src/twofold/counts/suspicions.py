@@ -1,7 +1,5 @@
 """What in the counts may spoil a study: doubts that are said, and treatments that would destroy data."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from twofold.counts.aggregates import shown_sums, summed_regions
@@ -25,17 +23,13 @@ def without_sums(panel: Panel, config: SourceConfig, name: str) -> Panel:
     found = f"{some} of others by its counts: {shown_sums(sums)}"
     if config.aggregates == "keep":
         text = f"{found}; kept on request, so the same cases are counted twice."
-        return panel.suspected(Suspicion(text, ("--source.aggregates", "drop")))
+        return panel.suspected(Suspicion(text, (("aggregates", "drop"),)))
     kept = np.array([i for i, region in enumerate(panel.regions) if region not in sums])
     if len(kept) < 2:
         raise DataError(
             f"{name}: {found}; without it fewer than two regions are left: --source.aggregates keep keeps all"
         )
-    filled = None if panel.filled is None else panel.filled[kept]
-    regions = tuple(panel.regions[i] for i in kept.tolist())
-    return replace(panel, regions=regions, values=panel.values[kept], filled=filled).noted(
-        f"{found}; left out (--source.aggregates keep keeps it)."
-    )
+    return panel.part(kept).noted(f"{found}; left out (--source.aggregates keep keeps it).")
 
 
 WIPED = 0.9
@@ -82,13 +76,13 @@ def kind_doubt(panel: Panel) -> Suspicion | None:
         return Suspicion(
             "The counts were read as new cases, but no region's count ever falls, so they look like running totals; if "
             "they are, add --source.kind cumulative.",
-            ("--source.kind", "cumulative"),
+            (("kind", "cumulative"),),
         )
     if panel.kind == "cumulative" and falls.mean() > 0.1:
         return Suspicion(
             f"The counts were read as running totals, but {falls.mean():.0%} of their steps go down; if they are new "
             "cases, add --source.kind incident.",
-            ("--source.kind", "incident"),
+            (("kind", "incident"),),
         )
     return None
 
@@ -115,7 +109,7 @@ def weekly_dump(panel: Panel) -> Suspicion | None:
         f"{share:.0%} of the new cases fall on one weekday of each region ({day} for most), so these are weekly "
         "reports in a "
         "daily table: next to every other day the count falls to 0, and a model learns the calendar; add --weekly.",
-        ("--weekly",),
+        (("weekly", True),),
     )
 
 
@@ -210,5 +204,5 @@ def incomplete_tail(panel: Panel) -> Suspicion | None:
         f"{days} incomplete: {shares[-1]:.0%} of the regions report less than half of the week before, where at most "
         f"{usual:.0%} did on the {HISTORY} dates before; wait for the data, or leave them out with --drop-last "
         f"{length}.",
-        ("--drop-last", str(length)),
+        (("drop_last", length),),
     )

@@ -6,15 +6,17 @@ options or data come quickly.
 
 import contextlib
 import json
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from twofold.engine.errors import InputError
+from twofold.counts.config import SourceConfig
+from twofold.engine.errors import DataError, InputError
 from twofold.engine.flags import parse, word_after
 from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder, require_done
@@ -31,6 +33,104 @@ if TYPE_CHECKING:
 
     from twofold.counts.panel import Panel
     from twofold.trend.forecast import Forecaster
+
+
+@dataclass(frozen=True)
+class LookFlags:
+    """Shows how a table of counts is read, without training: layout, columns, dates, regions, notes and suspicions.
+
+    Ends with the commands to run next, whose options answer what was found. A table that a run would refuse is refused
+    here with the same message, below its columns.
+    """
+
+    data: tyro.conf.Positional[Path]
+    """Table of counts (CSV, also gzipped or zipped, Excel workbook, or Parquet)."""
+    source: SourceConfig
+    json: bool = False
+    """Print JSON instead."""
+    out: Path | None = None
+    """File to write instead of printing."""
+
+
+def look(argv: list[str]) -> int:
+    """`twofold trend look`."""
+    flags = parse(LookFlags, argv, "trend look", default=LookFlags(tyro.MISSING, SourceConfig()))
+
+    from twofold.counts.load import load_panel, read_table
+    from twofold.counts.look import as_json, columns_of, described, picture
+    from twofold.counts.look import look as look_at
+
+    try:
+        found = look_at(flags.data, flags.source)
+    except DataError:
+        with contextlib.suppress(DataError):
+            columns = columns_of(read_table(flags.data, flags.source))
+            sys.stderr.write("".join(f"{name!r:<28} {examples}\n" for name, examples in columns[:40]))
+        raise
+    panel = found.panel if found.proposed == flags.source else load_panel(flags.data, found.proposed)
+    commands, problems = _next_commands(flags.data, found.proposed, panel)
+    if flags.json:
+        deliver(as_json(found, commands, problems), flags.out)
+        return 0
+    unicode = flags.out is not None or (sys.stdout.encoding or "").lower().startswith("utf")
+    lines = [f"{label:<10} {text}" for label, text in described(found)]
+    lines += [f"{'total':<10} {picture(found.panel, unicode)}"]
+    lines += [f"note: {text}" for text in found.panel.notes]
+    lines += [f"SUSPICION: {suspicion.text}" for suspicion in found.panel.suspicions]
+    lines += [f"`twofold trend {name}` would refuse it: {problem}" for name, problem in problems.items()]
+    lines += ["", "Next:", *(f"  {shlex.join(words)}" for words in commands.values())] if commands else []
+    deliver("\n".join(lines) + "\n", flags.out)
+    return 0
+
+
+_SHORTER = ({}, {"window.length": 7}, {"window.length": 4}, {"window.length": 4, "split.validation_fraction": 0.0})
+"""Settings of a run that data of few dates may need, the mildest first."""
+_FEWER = ({}, {"walk.last": 8}, {"walk.last": 4}, {"walk.last": 4, "window.length": 4})
+"""The same of a backtest."""
+
+
+def _next_commands(data: Path, source: SourceConfig, panel: "Panel") -> tuple[dict[str, list[str]], dict[str, str]]:
+    """The command lines that suit a panel, by command, and why one would refuse it whatever is tried."""
+    from twofold.trend.walk.schedule import make_schedule
+    from twofold.trend.windows import prepare
+
+    screen = {"screen.threshold": None} if len(panel.regions) == 1 else {}
+    commands: dict[str, list[str]] = {}
+    problems: dict[str, str] = {}
+
+    def suit(name: str, tries: Iterable[dict[str, Any]], check: Callable[[dict[str, Any]], object]) -> None:
+        refusals: list[str] = []
+        for settings in tries:
+            try:
+                check(settings | screen)
+            except InputError as error:
+                refusals.append(str(error))
+                continue
+            options = [word for key, value in (settings | screen).items() for word in (_option(key), str(value))]
+            commands[name] = ["twofold", "trend", name, "--data", str(data), *source.flags(), *options]
+            return
+        problems[name] = refusals[0]
+
+    run, walk = recipe("default"), walk_recipe("walk-next-day")
+    suit("run", _SHORTER, lambda settings: prepare(panel, _with(run, source, settings)))
+    suit("backtest", _FEWER, lambda settings: make_schedule(panel, _with(walk, source, settings)))
+    return commands, problems
+
+
+_Recipe = TypeVar("_Recipe", TrendConfig, BacktestConfig)
+
+
+def _with(config: _Recipe, source: SourceConfig, settings: dict[str, Any]) -> _Recipe:
+    """A recipe with other settings, given by their dotted names."""
+    groups: dict[str, Any] = {"source": source}
+    for key, value in settings.items():
+        group, _, name = key.partition(".")
+        groups[group] = groups.get(group, getattr(config, group)).model_copy(update={name: value})
+    return config.model_copy(update=groups)
+
+
+def _option(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +176,7 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
         run.write(folder)
 
     departed = departures(flags.config)
-    notes = *panel.notes, *([wording.departures(departed)] if departed else [])
+    notes = *panel.remarks, *([wording.departures(departed)] if departed else [])
     out = fill(_job(flags, "run", command, panel, notes), compute, report)
     scores = json.loads((out / "scores.json").read_text())
     split, windows = scores["split"], scores["windows"]
@@ -128,7 +228,7 @@ def study(argv: list[str]) -> int:
 
         original.write(folder)
 
-    out = fill(_job(flags, "study", ["twofold", "trend", "study", *argv], panel), compute, report)
+    out = fill(_job(flags, "study", ["twofold", "trend", "study", *argv], panel, panel.remarks), compute, report)
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0
 
@@ -179,7 +279,7 @@ def backtest(argv: list[str]) -> int:
         walk.write(folder)
 
     command = ["twofold", "trend", "backtest", *argv]
-    out = fill(_job(flags, "walk", command, panel, panel.notes), compute, report)
+    out = fill(_job(flags, "walk", command, panel, panel.remarks), compute, report)
     found = json.loads((out / "scores.json").read_text())
     walked, windows = found["walk"], found["windows"]["active"]
     title = (
@@ -215,14 +315,16 @@ def _source(data: Path | None) -> str:
 
 @dataclass(frozen=True)
 class PredictFlags:
-    """Prints each region's probability of rising on the date after the last."""
+    """Prints each region's probability of rising on the date after the last.
+
+    Newer data is read by the settings of the run, unless other --source options are given.
+    """
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
+    source: SourceConfig
     data: Path | None = None
     """Newer data of the same kind; without it, the data of the run."""
-    drop_last: int = 0
-    """Number of last dates of the newer data to leave out, for days still being reported."""
     format: Literal["table", "csv", "json"] = "table"
     """How to print."""
     out: Path | None = None
@@ -231,18 +333,14 @@ class PredictFlags:
 
 def predict(argv: list[str]) -> int:
     """`twofold trend predict`."""
-    flags = parse(PredictFlags, argv, "trend predict")
-    forecaster = _open(flags.run, flags.data)
+    flags, forecaster = _open(PredictFlags, argv, "trend predict")
 
     from twofold.counts.load import load_panel
 
-    if flags.data:
-        panel = load_panel(flags.data, forecaster.source.model_copy(update={"drop_last": flags.drop_last}))
-    else:
-        panel = _panel_of(flags.run, forecaster)
+    panel = load_panel(flags.data, flags.source) if flags.data else _panel_of(flags.run, forecaster)
     with _naming(flags.data):
         forecast = forecaster.forecast(panel)
-    for note in panel.notes:
+    for note in panel.remarks:
         sys.stderr.write(f"note: {note}\n")
     for note in forecast.notes:
         sys.stderr.write(f"warning: {note}\n")
@@ -266,10 +364,14 @@ def predict(argv: list[str]) -> int:
 
 @dataclass(frozen=True)
 class ScoreFlags:
-    """Prints the scores of a finished run, or scores its model on newer data."""
+    """Prints the scores of a finished run, or scores its model on newer data.
+
+    Newer data is read by the settings of the run, unless other --source options are given.
+    """
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
+    source: SourceConfig
     data: Path | None = None
     """Newer data of the same kind; only windows after the run's last date are scored."""
     format: Literal["table", "json"] = "table"
@@ -280,8 +382,7 @@ class ScoreFlags:
 
 def score(argv: list[str]) -> int:
     """`twofold trend score`."""
-    flags = parse(ScoreFlags, argv, "trend score")
-    forecaster = _open(flags.run, flags.data)
+    flags, forecaster = _open(ScoreFlags, argv, "trend score")
     if flags.data is None:
         found = json.loads((flags.run / "scores.json").read_text())
         title = f"{flags.run}: test origins {found['split']['test_first']} to {found['split']['test_last']}"
@@ -290,9 +391,11 @@ def score(argv: list[str]) -> int:
         from twofold.counts.load import load_panel
         from twofold.trend.judge import rescore
 
-        panel = load_panel(flags.data, forecaster.source)
+        panel = load_panel(flags.data, flags.source)
         with _naming(flags.data):
             found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
+        for note in panel.remarks:
+            sys.stderr.write(f"note: {note}\n")
         for note in forecaster.notes(panel):
             sys.stderr.write(f"warning: {note}\n")
         title = (
@@ -305,27 +408,35 @@ def score(argv: list[str]) -> int:
     return 0
 
 
-def _open(run: Path, data: Path | None) -> "Forecaster":
-    """The forecaster of a run; unreadable files are reported before the model's libraries are loaded."""
-    require_done(run, "twofold trend run")
-    if data:
+_Flags = TypeVar("_Flags", PredictFlags, ScoreFlags)
+
+
+def _open(flags: type[_Flags], argv: list[str], words: str) -> "tuple[_Flags, Forecaster]":
+    """The options, those of the reader by default the run's, and the forecaster of the run that they name.
+
+    Unreadable files are reported before the model's libraries are loaded.
+    """
+    plain = parse(flags, argv, words, default=flags(tyro.MISSING, SourceConfig()))
+    require_done(plain.run, "twofold trend run")
+    if plain.data:
         from twofold.counts.files import read_bytes
 
-        read_bytes(data)
+        read_bytes(plain.data)
+    elif given := plain.source.flags():
+        raise InputError(f"{given[0]}: says how newer data is read; give it with --data FILE")
 
     from twofold.trend.forecast import Forecaster
 
-    return Forecaster.open(run)
+    forecaster = Forecaster.open(plain.run)
+    return parse(flags, argv, words, default=flags(tyro.MISSING, forecaster.source)), forecaster
 
 
 def _panel_of(run: Path, forecaster: "Forecaster") -> "Panel":
     import polars as pl
 
-    from twofold.counts.config import SourceConfig
-    from twofold.counts.load import read_frame
+    from twofold.counts.panel import panel_of_frame
 
-    frame = pl.read_parquet(run / "panel.parquet").select("region", "date", "value")
-    return read_frame(frame, SourceConfig(kind=forecaster.kind))
+    return panel_of_frame(pl.read_parquet(run / "panel.parquet"), forecaster.kind)
 
 
 @contextlib.contextmanager

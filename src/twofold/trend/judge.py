@@ -221,7 +221,9 @@ def describe_data(panel: Panel, config: SourceConfig, source: str) -> dict[str, 
         "source": source,
         "corrections": found,
         "negatives": config.negatives,
+        "filled": 0 if panel.filled is None else int(panel.filled.sum()),
         "notes": notes,
+        "suspicions": [suspicion.text for suspicion in panel.suspicions],
         "digest": panel.digest(),
     }
 

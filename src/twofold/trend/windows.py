@@ -106,8 +106,20 @@ def possible_origins(increments: Increments, config: WindowConfig) -> Int64[np.n
     return np.arange(first, stop, config.stride)
 
 
+def label_is_filled(increments: Increments, config: WindowConfig) -> Bool[np.ndarray, "regions origins"] | None:
+    """Which labels depend on a count that was filled in, as the columns of `label`; None where no count was."""
+    if increments.filled is None:
+        return None
+    lookback, lookahead = reach(config.target, config.horizon)
+    width = 1 if config.target == "next_day" else WEEK
+    total = np.pad(increments.filled.cumsum(axis=1), ((0, 0), (1, 0)))
+    filled = total[:, width:] > total[:, :-width]
+    origins = max(0, increments.counts.shape[1] - lookback - lookahead)
+    return np.logical_or(filled[:, :origins], filled[:, lookahead : lookahead + origins])
+
+
 def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config: WindowConfig) -> Windows:
-    """All windows of the selected regions with a known label.
+    """All windows of the selected regions with a known label that depends on no filled count.
 
     Raises:
         InputError: when the series is too short for one window, or no region is selected.
@@ -118,6 +130,10 @@ def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config
     if len(rows) == 0:
         raise InputError("no region passes the screen; lower --screen.threshold, or --screen.threshold None keeps all")
     region, origin = np.repeat(rows, len(origins)), np.tile(origins, len(rows))
+    filled = label_is_filled(increments, config)
+    if filled is not None:
+        own = ~filled[region, origin - labels.first]
+        region, origin = region[own], origin[own]
     column = origin - labels.first
     return Windows(
         region,
@@ -171,6 +187,15 @@ def correlate(counts: Int64[np.ndarray, "regions days"]) -> Float[np.ndarray, "r
     if moving.any():
         correlation[np.ix_(moving, moving)] = np.atleast_2d(np.corrcoef(counts[moving]))
     return correlation
+
+
+def check_screen(panel: Panel, threshold: float | None) -> None:
+    """Raises an InputError when the screen has no two regions to compare."""
+    if threshold is not None and len(panel.regions) == 1:
+        (region,) = panel.regions
+        raise InputError(
+            f"there is one region, {region!r}, and the screen compares regions; --screen.threshold None leaves it out"
+        )
 
 
 def fit_screen(increments: Increments, days: int, threshold: float | None) -> Screen:
@@ -355,6 +380,7 @@ def prepare(panel: Panel, config: TrendConfig) -> Prepared:
     Raises:
         InputError: when the data is too short, no region passes the screen, or the target does not fit the data.
     """
+    check_screen(panel, config.screen.threshold)
     increments = panel.increments(config.source.negatives)
     origins = possible_origins(increments, config.window)
     dates = len(increments.dates)

@@ -112,6 +112,5 @@ def _prepare(panel: Panel, setting: Setting) -> Prepared:
         return prepare(panel, setting.config)
     chosen = fit_screen(panel.increments(setting.config.source.negatives), len(panel.dates), 0.7).selected
     wanted = chosen | (np.array(panel.regions) == CHINA)
-    rows = np.flatnonzero(wanted)
-    part = Panel(tuple(panel.regions[row] for row in rows), panel.dates, panel.values[rows], panel.kind, panel.notes)
+    part = panel.part(np.flatnonzero(wanted))
     return prepare(part, setting.config.model_copy(update={"screen": ScreenConfig(threshold=None, days="all")}))

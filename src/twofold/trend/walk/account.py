@@ -17,7 +17,7 @@ from twofold.trend.walk.config import BacktestConfig
 from twofold.trend.walk.models import MODELS, read_refits
 from twofold.trend.walk.pool import walk_pool
 from twofold.trend.walk.schedule import Schedule, known_at
-from twofold.trend.windows import label
+from twofold.trend.windows import label, label_is_filled
 
 BASELINES = tuple(name for name in MODELS if name not in CELLS)
 SHOWN = ("pool", *CELLS, "logistic", "boosting")
@@ -37,7 +37,8 @@ def save_scores(panel: Panel, source: str, plan: Schedule, config: BacktestConfi
     tables = [table for _, table in refits if table is not None]
     frame = _with_outcomes(pl.concat(tables), panel, plan, config) if tables else pl.DataFrame()
     if not len(frame) or not frame["scored"].any():
-        raise InputError(f"no forecast could be made: {skipped[-1]['skipped']}")
+        reason = skipped[-1]["skipped"] if skipped else "every outcome depends on a count that was filled in"
+        raise InputError(f"no forecast could be made: {reason}")
     frame, origins = _add_pool(frame, plan, config)
     scored = frame.filter("scored").drop("scored", "at", "first_label")
     write_parquet(folder.path / "predictions.parquet", scored)
@@ -60,7 +61,7 @@ def save_scores(panel: Panel, source: str, plan: Schedule, config: BacktestConfi
 
 
 def _with_outcomes(frame: pl.DataFrame, panel: Panel, plan: Schedule, config: BacktestConfig) -> pl.DataFrame:
-    """Adds the outcomes: by the final data (`label`), and as first known (`first_label`)."""
+    """Adds the outcomes: by the final data (`label`), and as first known (`first_label`); without those filled in."""
     window, increments = config.window, panel.increments(config.source.negatives)
     labels = label(increments.counts, window.target, window.horizon)
     row = {name: index for index, name in enumerate(increments.regions)}
@@ -73,6 +74,8 @@ def _with_outcomes(frame: pl.DataFrame, panel: Panel, plan: Schedule, config: Ba
         origin: label(cut.increments(config.source.negatives).counts, window.target, window.horizon).up[:, -1]
         for origin, cut in cuts.items()
     }
+    filled = label_is_filled(increments, window)
+    own = pl.lit(True) if filled is None else pl.Series(~filled[region, column])
     return frame.with_columns(
         target_date=pl.Series(plan.dates[at + window.horizon]),
         label=pl.Series(labels.up[region, column]),
@@ -80,7 +83,7 @@ def _with_outcomes(frame: pl.DataFrame, panel: Panel, plan: Schedule, config: Ba
         first_label=pl.Series([bool(known[origin][row]) for origin, row in zip(at.tolist(), region, strict=True)]),
         at=pl.Series(at),
         scored=pl.Series(at >= plan.first),
-    )
+    ).filter(own)
 
 
 def _add_pool(

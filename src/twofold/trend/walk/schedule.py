@@ -1,13 +1,13 @@
 """Which dates a backtest forecasts, and when its models are refitted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from twofold.counts.panel import MIN_DATES, Panel
 from twofold.engine.errors import InputError
 from twofold.trend.walk.config import BacktestConfig
-from twofold.trend.windows import possible_origins
+from twofold.trend.windows import check_screen, possible_origins
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def make_schedule(panel: Panel, config: BacktestConfig) -> Schedule:
     Raises:
         InputError: when the data lacks the target dates, or the target does not fit the data.
     """
+    check_screen(panel, config.screen.threshold)
     increments, window, walk = panel.increments(config.source.negatives), config.window, config.walk
     possible = possible_origins(increments, window)
     possible = possible[possible >= MIN_DATES - 1]  # what is cut there must still be a panel
@@ -70,5 +71,4 @@ def make_schedule(panel: Panel, config: BacktestConfig) -> Schedule:
 
 def known_at(panel: Panel, origin: np.datetime64) -> Panel:
     """The panel without the dates after an origin."""
-    dates = int((panel.dates <= origin).sum())
-    return replace(panel, dates=panel.dates[:dates], values=panel.values[:, :dates])
+    return panel.part(dates=slice(int((panel.dates <= origin).sum())))

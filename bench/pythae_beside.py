@@ -202,8 +202,7 @@ def in_pythae(config: VaeConfig, sigma: float) -> tuple[BetaVAE, Vae]:
     """
     torch.manual_seed(0)
     vae = Vae(config)
-    shape = (config.image.channels, config.image.size, config.image.size)
-    settings = BetaVAEConfig(input_dim=shape, latent_dim=config.model.latent_dim, beta=sigma**2)
+    settings = BetaVAEConfig(input_dim=config.image.shape, latent_dim=config.model.latent_dim, beta=sigma**2)
     return BetaVAE(settings, OurEncoder(vae), OurDecoder(vae)), vae
 
 

@@ -13,11 +13,12 @@ from twofold.vae.images.load import Images, load_images
 SIZE = 16
 
 
-def discs(number: int, size: int = SIZE, channels: int = 3, seed: int = 0) -> np.ndarray:
-    """Different pictures [number, size, size, channels], uint8, of a disc that moves and changes colour."""
+def discs(number: int, size: int | tuple[int, int] = SIZE, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Different pictures [number, height, width, channels], uint8, of a disc that moves and changes colour."""
     generator = np.random.default_rng(seed)
-    y, x = np.mgrid[:size, :size] / size
-    pictures = np.empty((number, size, size, channels), np.uint8)
+    height, width = (size, size) if isinstance(size, int) else size
+    y, x = np.mgrid[:height, :width] / min(height, width)
+    pictures = np.empty((number, height, width, channels), np.uint8)
     for picture in pictures:
         centre, radius = generator.uniform(0.3, 0.7, 2), generator.uniform(0.15, 0.35)
         inside = 1 / (1 + np.exp(40 * (np.hypot(x - centre[0], y - centre[1]) - radius)))
@@ -39,7 +40,7 @@ def images_of(pictures: np.ndarray, folder: Path) -> Images:
     path = folder / "pictures.npy"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(path, pictures)
-    config = tiny(image={"size": pictures.shape[1], "channels": pictures.shape[3]}).image
+    config = tiny(image={"size": pictures.shape[1:3], "channels": pictures.shape[3]}).image
     return load_images(path, config, strict=True, cache=folder / "cache")
 
 

@@ -207,10 +207,12 @@ def test_class_folders_are_a_factor_of_every_run_of_a_sweep(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--image.size", "21"], "--image.size: Input should be a multiple of 4, got 21"),
+        (["--image.size", "7"], "--image.size: height and width must lie in 8 to 512 pixels, got 7"),
+        (["--image.size", "9", "600"], "--image.size: height and width must lie in 8 to 512 pixels, got (9, 600)"),
+        (["--image.size", "9", "9", "9"], "--image.size"),
         (["--objective.beta", "-1"], "--objective.beta: Input should be greater than or equal to 0, got -1.0"),
         (["--objective.warmup", "0.5"], "--objective.warmup: Input should be less than or equal to 0.1, got 0.5"),
-        (["--model.depth", "3"], "image.size must be a multiple of 32 for model.depth 3, got 16"),
+        (["--model.depth", "3"], "image.size must be at least 32 for model.depth 3, got 16 x 16"),
         (["--recipe", "orignal"], "--recipe orignal: no such recipe; there are default, plain, original"),
         (["--split.test-fraction", "1e-9"], "test"),
         (["--images", "nowhere"], "nowhere"),

@@ -26,7 +26,7 @@ FLAGS = [
 KINDS = {
     "plain": ["--recipe", "plain", "--model.depth", "1", "--model.width", "4", "--model.latent-dim", "3"],
     "linear": ["--model.network", "linear", "--likelihood.name", "gaussian", "--model.latent-dim", "3"],
-    "original": ["--recipe", "original", "--model.latent-dim", "3", "--image.channels", "1"],
+    "original": ["--recipe", "original", "--model.latent-dim", "3", "--image.channels", "1", "--image.size", "9", "14"],
 }
 Output = pytest.CaptureFixture[str]
 
@@ -36,7 +36,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """A finished run of each network."""
     folder = tmp_path_factory.mktemp(request.param)
     words = ["--images", str(folder_of(discs(60), folder / "discs")), "--out", str(folder / "run")]
-    twofold("vae", "run", *words, "--cache", str(folder / "cache"), *KINDS[request.param], *FLAGS)
+    twofold("vae", "run", *words, "--cache", str(folder / "cache"), *FLAGS, *KINDS[request.param])
     return folder / "run"
 
 

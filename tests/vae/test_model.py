@@ -77,18 +77,18 @@ def test_pixels_enter_in_units_of_one_and_channels_last() -> None:
 @pytest.mark.parametrize("config", [default(), original(), tiny()], ids=["default", "original", "tiny"])
 def test_the_table_of_layers_adds_up(config: VaeConfig) -> None:
     vae = Vae.seeded(config, 0)
-    table = layers(vae, config.image.channels, config.image.size)
+    table = layers(vae, config.image.shape)
     learned = sum(layer["parameters"] for layer in table)
     sigma = 1 if config.likelihood.name == "gaussian" else 0  # the only weight that belongs to no layer
     assert learned + sigma == parameters(vae)
     shapes = {part: [layer["shape"] for layer in table if layer["part"] == part] for part in ("encoder", "decoder")}
     assert shapes["encoder"][-1] == (2 * config.model.latent_dim,)
-    assert shapes["decoder"][-1] == (config.image.channels, config.image.size, config.image.size)
+    assert shapes["decoder"][-1] == config.image.shape
 
 
-def test_a_size_that_the_stages_do_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"multiple of 32 for model\.depth 3, got 48"):
-        tiny(image={"size": 48}, model={"depth": 3})
+def test_a_size_below_one_stride_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"at least 32 for model\.depth 3, got 48 x 31"):
+        tiny(image={"size": (48, 31)}, model={"depth": 3})
 
 
 def finished(folder: Path) -> Path:

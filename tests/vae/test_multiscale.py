@@ -23,21 +23,50 @@ def shaken(channels: int, scale: float = 0.3) -> Multiscale:
     return module
 
 
-def images_of(number: int, channels: int, size: int = 16, seed: int = 0) -> Tensor:
+def images_of(number: int, channels: int, size: int | tuple[int, int] = 16, seed: int = 0) -> Tensor:
     return torch.from_numpy(discs(number, size, channels, seed)).permute(0, 3, 1, 2).float() / 255
 
 
-def test_the_masses_of_all_images_sum_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every image of 4 x 4 pixels of 2 levels, through all five steps."""
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (3, 5), (7, 2), (1, 9)])
+def test_the_masses_of_all_images_sum_to_one(monkeypatch: pytest.MonkeyPatch, height: int, width: int) -> None:
+    """Every image of 2 levels, through all five steps; and draws cost what the sum of p log p says."""
     for module in (likelihood, multiscale):
         monkeypatch.setattr(module, "STEPS", 1)
-    model, total = shaken(1).double(), 0.0
-    m = torch.rand(1, 1, 4, 4, generator=generator(), dtype=torch.float64)
-    levels = torch.tensor(list(itertools.product([0.0, 1.0], repeat=16)), dtype=torch.float64)
+    model, total, entropy = shaken(1).double(), 0.0, 0.0
+    m = torch.rand(1, 1, height, width, generator=generator(), dtype=torch.float64)
+    levels = torch.tensor(list(itertools.product([0.0, 1.0], repeat=height * width)), dtype=torch.float64)
     with torch.no_grad():
-        for x in levels.view(-1, 1, 4, 4).split(8192):
-            total += float(torch.exp(-model.nll(m.expand(len(x), -1, -1, -1), x)).sum())
+        for x in levels.view(-1, 1, height, width).split(8192):
+            cost = model.nll(m.expand(len(x), -1, -1, -1), x)
+            total, entropy = total + float(cost.neg().exp().sum()), entropy + float((cost.neg().exp() * cost).sum())
+        drawn = model.draw(m.expand(4000, -1, -1, -1), generator(1), 1.0)
+        costs = model.nll(m.expand(4000, -1, -1, -1), drawn)
     assert total == pytest.approx(1.0, abs=1e-9)
+    assert drawn.shape == (4000, 1, height, width) and set(drawn.unique().tolist()) == {0.0, 1.0}
+    assert float(costs.mean()) == pytest.approx(entropy, abs=4.5 * float(costs.std()) / 4000**0.5)
+
+
+def test_what_fills_an_image_up_is_the_picture_and_decides_on_nothing() -> None:
+    """A start is the same whatever the filler among its targets; all of it is known without the image."""
+    x = images_of(20, 3, (9, 14))
+    m = images_of(20, 3, (9, 14), seed=1)
+    whole, filled, real = multiscale._filled_up(m, x)
+    assert real is not None and whole.shape == filled.shape == (20, 3, 12, 16)
+    assert torch.equal(filled[..., :9, :14], x) and torch.equal(whole[..., :9, :14], m)
+    assert torch.equal(filled[..., ~real], whole[..., ~real])
+    assert torch.equal(whole[..., 9:, :14], m[..., 8:, :].expand(-1, -1, 3, -1))
+    for at, step in Multiscale(3, width=4, depth=0)._steps():
+        context, target, kept = (
+            multiscale._context(at, whole, filled), multiscale._target(at, filled), multiscale._real(at, real)
+        )  # fmt: skip
+        assert kept is not None and bool(kept.all()) == (at == 0)  # a block begins within the image
+        fitted = []
+        for garbage in (0.0, 9.0):
+            step.start(context, target.where(kept, garbage), kept)
+            fitted.append([weight.clone() for weight in step.closed_form()])
+            costs = step.nll(context, target.where(kept, garbage), kept)
+            fitted[-1].append(costs.detach())
+        assert all(torch.equal(one, other) for one, other in zip(*fitted, strict=True))
 
 
 @pytest.mark.parametrize("centre", [-0.3, 0.0, 0.0021, 0.5, 0.998, 1.4])
@@ -163,7 +192,9 @@ def masses_of(model: Multiscale, m: Tensor, x: Tensor, *, at: int, group: int, c
 
 def coded(model: Multiscale, m: Tensor, shape: torch.Size, coder: object, known: Tensor | None) -> Tensor:
     """Encodes an image or, without one, decodes it: pixel by pixel in the model's order, by its own masses."""
-    x = torch.zeros(shape, dtype=m.dtype)
+    m, x, real = multiscale._filled_up(m, torch.zeros(shape, dtype=m.dtype))
+    known = None if known is None else multiscale._filled_up(m[..., : shape[-2], : shape[-1]], known)[1]
+    real = torch.ones(x.shape[-2:], dtype=torch.bool) if real is None else real
     order = multiscale._ORDER[model.channels]
     for at, places in enumerate(multiscale._PLACES):
         for group, place in enumerate(places):
@@ -171,18 +202,22 @@ def coded(model: Multiscale, m: Tensor, shape: torch.Size, coder: object, known:
                 masses = masses_of(model, m, x, at=at, group=group, channel=channel).numpy().astype(np.float64)
                 family = constriction.stream.model.Categorical(perfect=False)
                 spot = x[:, order[channel]][place]
+                masses, within = masses[real[place].flatten().numpy()], real[place].expand_as(spot)
                 if known is None:
                     symbols = np.array([coder.decode(family, row[None])[0] for row in masses])  # pyright: ignore
                 else:
-                    symbols = np.rint(known[:, order[channel]][place].numpy().flatten() * 255).astype(np.int32)
+                    symbols = np.rint(known[:, order[channel]][place][within].numpy() * 255).astype(np.int32)
                     coder.encode(symbols, family, masses)  # pyright: ignore[reportAttributeAccessIssue]
-                x[:, order[channel]][place] = torch.from_numpy(symbols).view_as(spot).to(m) / 255
-    return x
+                spot[within] = torch.from_numpy(symbols).to(m) / 255
+    return x[..., : shape[-2], : shape[-1]]
 
 
+@pytest.mark.parametrize("size", [16, (15, 17)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_an_arithmetic_coder_stores_images_at_the_cost_that_the_likelihood_names(channels: int) -> None:
-    x = images_of(40, channels).double()
+def test_an_arithmetic_coder_stores_images_at_the_cost_that_the_likelihood_names(
+    channels: int, size: int | tuple[int, int]
+) -> None:
+    x = images_of(40, channels, size).double()
     m = (x + 0.05 * torch.randn(x.shape, generator=generator(), dtype=torch.float64)).clamp(0, 1)
     model = Multiscale(channels, width=4, depth=1).double()
     model.start(m, x)

@@ -34,9 +34,15 @@ def started(images: Images, config: VaeConfig, folder: Path) -> tuple[Started, S
     return begin(images, split, config, CPU, folder), split
 
 
-def test_with_a_gaussian_the_elbo_is_the_likelihood_of_probabilistic_pca(images: Images, tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [16, (9, 14)])
+def test_with_a_gaussian_the_elbo_is_the_likelihood_of_probabilistic_pca(
+    size: int | tuple[int, int], tmp_path: Path
+) -> None:
     """Its posterior is exact, so that every sample of z gives log p(x) = log N(x; mean, W W' + sigma^2 I)."""
-    found, split = started(images, linear("gaussian", model={"network": "linear", "latent_dim": 7}), tmp_path)
+    images = images_of(discs(300, size), tmp_path / "images")
+    found, split = started(
+        images, linear("gaussian", image={"size": size}, model={"network": "linear", "latent_dim": 7}), tmp_path
+    )
     decoder = found.vae.decoder
     assert isinstance(decoder, PrincipalDecoder)
     loadings = (decoder.directions * decoder.scale[:, None]).double().numpy()

@@ -35,7 +35,7 @@ def load_images(
     path: str | Path,
     like: "Autoencoder | None" = None,
     *,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     fit: "Fit | None" = None,
 ) -> "Images":
@@ -46,9 +46,9 @@ def load_images(
     Args:
         path: where they are.
         like: a model whose size, channels and fit they are to have.
-        size: height and width in pixels, instead of `like`; by default 64.
+        size: height and width in pixels, or one number for a square, instead of `like`; by default 64.
         channels: 1 for grey, 3 for RGB (default).
-        fit: an image that is not square: `crop` its centre (default), `pad` it with white, `stretch` it.
+        fit: an image of another shape: `crop` its centre (default), `pad` it with white, `stretch` it.
 
     Returns:
         An object that every method of a model takes, with `pixels` (uint8, [n, h, w, c], read-only, mapped from the

@@ -95,7 +95,7 @@ def describe_model(vae: Vae, config: VaeConfig, trained: Trained) -> dict[str, A
             "network": config.model.network,
             "latent_dim": config.model.latent_dim,
             "parameters": sum(parameter.numel() for parameter in vae.parameters()),
-            "layers": layers(vae, config.image.channels, config.image.size),
+            "layers": layers(vae, config.image.shape),
             "start": asdict(trained.choice) if trained.choice else None,
             "fell_back": trained.fell_back,
         },
@@ -151,7 +151,7 @@ def score_test(
     batches = batches_of(images, rows[few], device, 32)
     generator = torch_generator(config.seed, "importance")
     bound, effective = importance_weighted(
-        vae, batches, settings.iw_samples, generator, at_once(images.pixels.shape[1])
+        vae, batches, settings.iw_samples, generator, at_once(*images.pixels.shape[1:3])
     )
     negative_bound, bound_error = mean_and_error(bound)
     information = mutual_information(found.mu[some], found.logvar[some], torch_generator(config.seed, "information"))
@@ -163,7 +163,7 @@ def score_test(
     at_most_moved = EFFECT_VALUES // (images.pixels[0].size * config.model.latent_dim)
     moved = rows[spread(len(rows), min(EFFECT_IMAGES, max(1, at_most_moved)))]
     effect = effect_units(
-        vae, as_input(images.pixels[moved], device), found.mu.std(axis=0), at_once(images.pixels.shape[1])
+        vae, as_input(images.pixels[moved], device), found.mu.std(axis=0), at_once(*images.pixels.shape[1:3])
     )
     block |= {
         "iw_bound_nats": negative_bound,
@@ -184,7 +184,7 @@ def score_test(
         "used_units": used_units(found.mu, effect),
         "effect_images": len(moved),
         "reconstruction_variance_share": variance_share(
-            vae, batches_of(images, rows[few], device, at_once(images.pixels.shape[1]))
+            vae, batches_of(images, rows[few], device, at_once(*images.pixels.shape[1:3]))
         ),
         "latent_dim": config.model.latent_dim,
         "sigma": vae.likelihood.sigma,
@@ -285,7 +285,7 @@ def score_plain(
     model: Model, images: Images, rows: Int64[np.ndarray, " rows"], config: VaeConfig, device: torch.device
 ) -> tuple[dict[str, Any], PerImage]:
     """Rate, distortion, their sum, bits per dim and squared error, each with its standard error."""
-    batches = batches_of(images, rows, device, at_once(images.pixels.shape[1]))
+    batches = batches_of(images, rows, device, at_once(*images.pixels.shape[1:3]))
     found = evaluate(model, batches, config.score.samples, torch_generator(config.seed, "score"))
     columns = {
         "rate_nats": found.rate,

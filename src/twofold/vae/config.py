@@ -4,7 +4,8 @@ import math
 from typing import Annotated, Any, Literal
 
 import tyro
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from twofold.engine.config import Config
 
@@ -13,25 +14,52 @@ Network = Literal["linear", "plain", "original"]
 LikelihoodName = Literal["multiscale", "bernoulli", "gaussian_fixed", "gaussian", "logistic"]
 PathName = Literal["linear", "spherical"]
 ObjectiveName = Literal["elbo", "beta_tc"]
-USUAL_EPOCHS, LEAST_IMAGES = 6, 10_000
+USUAL_EPOCHS, LEAST_SHOWN = 6, 10_000
 """Passes over the training images, and how many of them, repeats counted, are shown at least, by default."""
 PATCH = 4
 """Height and width of the plain network's patches, in pixels."""
+LEAST_SIDE, MOST_SIDE = 8, 512
+"""Height and width of images, in pixels."""
 
 
 class ImageConfig(Config):
     """How images become an array."""
 
-    size: int = Field(default=64, ge=16, le=512, multiple_of=4)
-    """Height and width after preprocessing, in pixels."""
+    size: int | tuple[int, int] = 64
+    """Height and width after preprocessing, in pixels, each 8 to 512; one number for a square."""
     channels: Literal[1, 3] = 3
     """1: grey, 3: RGB."""
     fit: Annotated[Fit, tyro.conf.arg(aliases=("--fit",))] = "crop"
-    """An image that is not square: `crop` its centre, `pad` it with white, `stretch` it."""
+    """An image of another shape: `crop` its centre, `pad` it with white, `stretch` it."""
     avatars: int = Field(default=2000, ge=10, le=100_000)
     """Number of embedded avatars (used when no --images is given)."""
     avatar_seed: int = Field(default=0, ge=0)
     """Seed of the embedded avatars."""
+
+    @field_validator("size")
+    @classmethod
+    def _one_number_for_a_square(cls, given: int | tuple[int, int]) -> int | tuple[int, int]:
+        """A square has one form, so that equal settings have one digest."""
+        height, width = (given, given) if isinstance(given, int) else given
+        if not LEAST_SIDE <= min(height, width) <= max(height, width) <= MOST_SIDE:
+            bounds = {"least": LEAST_SIDE, "most": MOST_SIDE}
+            raise PydanticCustomError("size", "height and width must lie in {least} to {most} pixels", bounds)
+        return height if height == width else (height, width)
+
+    @property
+    def height(self) -> int:
+        """Height after preprocessing, in pixels."""
+        return self.size if isinstance(self.size, int) else self.size[0]
+
+    @property
+    def width(self) -> int:
+        """Width after preprocessing, in pixels."""
+        return self.size if isinstance(self.size, int) else self.size[1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the network's input."""
+        return self.channels, self.height, self.width
 
 
 class SplitConfig(Config):
@@ -169,10 +197,12 @@ class VaeConfig(Config):
 
     @model_validator(mode="after")
     def _size_fits_stages(self) -> "VaeConfig":
-        if self.image.size % stride(self.model):
+        """Images are filled up to whole strides; one that is less than a stride would be filler for the most part."""
+        _, height, width = self.image.shape
+        if min(height, width) < stride(self.model):
             raise ValueError(
-                f"image.size must be a multiple of {stride(self.model)} for model.depth {self.model.depth}, "
-                f"got {self.image.size}"
+                f"image.size must be at least {stride(self.model)} for model.depth {self.model.depth}, "
+                f"got {height} x {width}"
             )
         return self
 
@@ -196,7 +226,7 @@ def with_epochs(config: VaeConfig, training_images: int) -> VaeConfig:
     """The config with a number of epochs, where it leaves that open."""
     if config.train.epochs:
         return config
-    epochs = max(USUAL_EPOCHS, math.ceil(LEAST_IMAGES / training_images))
+    epochs = max(USUAL_EPOCHS, math.ceil(LEAST_SHOWN / training_images))
     return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
 
 

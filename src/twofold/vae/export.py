@@ -85,7 +85,7 @@ def export(model: Autoencoder, to: Target) -> Exported:
     image, generator = model.config.image, torch.Generator().manual_seed(0)
     trials = [
         (
-            torch.rand(number, image.channels, image.size, image.size, generator=generator),
+            torch.rand(number, *image.shape, generator=generator),
             torch.randn(number, model.config.model.latent_dim, generator=generator),
         )
         for number in _CHECKED

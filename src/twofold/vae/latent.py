@@ -68,9 +68,7 @@ class Autoencoder:
         """
         codes = torch.from_numpy(as_codes(z, self.config.model.latent_dim)).to(self._device)
         with torch.no_grad():
-            parts = [
-                self.vae.likelihood.mean(self.vae.decode(part)) for part in codes.split(at_once(self.config.image.size))
-            ]
+            parts = [self.vae.likelihood.mean(self.vae.decode(part)) for part in codes.split(self._at_once)]
         return torch.cat(parts).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
     def reconstruct(self, x: Given) -> Decoded:
@@ -104,7 +102,7 @@ class Autoencoder:
         with torch.no_grad():
             parts = [
                 self.vae.likelihood.draw(self.vae.decode(part), generator, temperature)
-                for part in z.to(self._device).split(at_once(self.config.image.size))
+                for part in z.to(self._device).split(self._at_once)
             ]
         return torch.cat(parts).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
@@ -132,13 +130,17 @@ class Autoencoder:
 
     def _batches(self, pixels: Pixels) -> Iterator[Tensor]:
         """Images as the network's input, a part at a time: what is mapped from a file is never read whole."""
-        number = at_once(self.config.image.size)
+        number = self._at_once
         for start in range(0, len(pixels), number):
             part = pixels[start : start + number]
             if part.dtype == np.uint8:
                 yield as_input(part, self._device)
             else:
                 yield torch.from_numpy(part.astype(np.float32)).to(self._device).permute(0, 3, 1, 2)
+
+    @property
+    def _at_once(self) -> int:
+        return at_once(self.config.image.height, self.config.image.width)
 
     @property
     def _device(self) -> torch.device:

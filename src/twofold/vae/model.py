@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from twofold.engine.files import write_bytes
 from twofold.engine.run import require_done
 from twofold.vae.config import PATCH, ModelConfig, VaeConfig, stride
 from twofold.vae.likelihood import Likelihood, make_likelihood
-from twofold.vae.multiscale import Multiscale, Step
+from twofold.vae.multiscale import BLOCK, Multiscale, Step
 from twofold.vae.principal import PrincipalDecoder, PrincipalEncoder
 
 MODEL = "model.safetensors"
@@ -33,11 +34,10 @@ class Vae(nn.Module):
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
-        channels, size = config.image.channels, config.image.size
-        self.encoder, self.decoder = _NETWORKS[config.model.network](config.model, channels, size)
+        self.encoder, self.decoder = _NETWORKS[config.model.network](config.model, config.image.shape)
         self.bounded = config.model.network != "linear"
         self.likelihood: Likelihood = (
-            Multiscale(channels, config.likelihood.width, config.likelihood.depth)
+            Multiscale(config.image.channels, config.likelihood.width, config.likelihood.depth)
             if config.likelihood.name == "multiscale"
             else make_likelihood(config.likelihood)
         )
@@ -72,45 +72,77 @@ class Vae(nn.Module):
 class Unflatten(nn.Module):
     """A vector as channels of a small image, in the memory order that the convolutions run fastest in."""
 
-    def __init__(self, channels: int, side: int) -> None:
+    def __init__(self, channels: int, height: int, width: int) -> None:
         super().__init__()
-        self.channels, self.side = channels, side
+        self.shape = channels, height, width
 
-    def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch channels side side"]:
+    def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch channels h w"]:
         """As `nn.Unflatten`, channels last in memory."""
-        return x.unflatten(1, (self.channels, self.side, self.side)).contiguous(memory_format=torch.channels_last)
+        return x.unflatten(1, self.shape).contiguous(memory_format=torch.channels_last)
 
 
-def _plain(config: ModelConfig, channels: int, size: int) -> tuple[nn.Sequential, nn.Sequential]:
+class Crop(nn.Module):
+    """The first rows and columns of a picture: what a network adds to an image on the right and below goes again."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+
+    def forward(self, x: Float[Tensor, "batch channels more_h more_w"]) -> Float[Tensor, "batch channels h w"]:
+        """The picture at the size of the image."""
+        return x[:, :, : self.height, : self.width]
+
+
+def _framed(
+    encoder: list[nn.Module], decoder: list[nn.Module], shape: tuple[int, int, int], step: int
+) -> tuple[nn.Sequential, nn.Sequential]:
+    """Both parts for images whose height and width are no multiples of the stride.
+
+    The image is filled up by its own border, so that no edge arises that it doesn't have, and the picture is cut.
+    """
+    _, height, width = shape
+    below, right = -height % step, -width % step
+    if below or right:
+        encoder, decoder = [nn.ReplicationPad2d((0, right, 0, below)), *encoder], [*decoder, Crop(height, width)]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder)
+
+
+def _plain(config: ModelConfig, shape: tuple[int, int, int]) -> tuple[nn.Sequential, nn.Sequential]:
     """Patches of 4x4 pixels, then stages of 4x4 convolutions of stride 2 that double the channels; mirrored back.
 
     The decoder's patches overlap by half, so that no grid shows. Most of the work is done at a quarter of the image's
     size, where it is cheap; `docs/design/003-vae.md` has what other shapes gave.
     """
     widths = [config.width * 2**stage for stage in range(config.depth + 1)]
-    side = size // stride(config)
+    channels, *sides = shape
+    rows, columns = (math.ceil(side / stride(config)) for side in sides)
     encoder: list[nn.Module] = [nn.Conv2d(channels, widths[0], PATCH, PATCH, bias=False)]
     for before, after in itertools.pairwise(widths):
         encoder += [nn.BatchNorm2d(before), nn.SiLU(), nn.Conv2d(before, after, 4, 2, 1, bias=False)]
     encoder += [nn.BatchNorm2d(widths[-1]), nn.SiLU(), nn.Flatten()]
-    encoder.append(nn.Linear(widths[-1] * side**2, 2 * config.latent_dim))
-    decoder: list[nn.Module] = [nn.Linear(config.latent_dim, widths[-1] * side**2), Unflatten(widths[-1], side)]
+    encoder.append(nn.Linear(widths[-1] * rows * columns, 2 * config.latent_dim))
+    decoder: list[nn.Module] = [
+        nn.Linear(config.latent_dim, widths[-1] * rows * columns),
+        Unflatten(widths[-1], rows, columns),
+    ]
     for before, after in itertools.pairwise(widths[::-1]):
         decoder += [nn.BatchNorm2d(before), nn.SiLU(), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
     last = nn.ConvTranspose2d(widths[0], channels, 2 * PATCH, PATCH, PATCH // 2)
     decoder += [nn.BatchNorm2d(widths[0]), nn.SiLU(), last]
-    return nn.Sequential(*encoder), nn.Sequential(*decoder)
+    return _framed(encoder, decoder, shape, stride(config))
 
 
-def _original(config: ModelConfig, channels: int, size: int) -> tuple[nn.Sequential, nn.Sequential]:
+def _original(config: ModelConfig, shape: tuple[int, int, int]) -> tuple[nn.Sequential, nn.Sequential]:
     """The original study's network, corrected so that it runs.
 
     Its second convolution and both transposed ones have stride 2 and the transposed ones output padding 1, since 32,768
-    features are 128 channels of 16 x 16; no BatchNorm follows the last layer, whose sigmoid is the likelihood's.
+    features are 128 channels of 16 x 16, those of an image of 64 x 64; no BatchNorm follows the last layer, whose
+    sigmoid is the likelihood's.
     """
-    side = size // 4
-    features = 128 * side**2
-    encoder = nn.Sequential(
+    channels, *sides = shape
+    rows, columns = (math.ceil(side / stride(config)) for side in sides)
+    features = 128 * rows * columns
+    encoder = [
         nn.Conv2d(channels, 64, 3, 2, 1),
         nn.BatchNorm2d(64),
         nn.ReLU(),
@@ -119,21 +151,21 @@ def _original(config: ModelConfig, channels: int, size: int) -> tuple[nn.Sequent
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(features, 2 * config.latent_dim),  # its two heads, mean and log variance, side by side
-    )
-    decoder = nn.Sequential(
+    ]
+    decoder = [
         nn.Linear(config.latent_dim, features),
-        Unflatten(128, side),
+        Unflatten(128, rows, columns),
         nn.ConvTranspose2d(128, 64, 5, 2, 2, output_padding=1),
         nn.BatchNorm2d(64),
         nn.ReLU(),
         nn.ConvTranspose2d(64, channels, 5, 2, 2, output_padding=1),
-    )
-    return encoder, decoder
+    ]
+    return _framed(encoder, decoder, shape, stride(config))
 
 
-def _linear(config: ModelConfig, channels: int, size: int) -> tuple[PrincipalEncoder, PrincipalDecoder]:
+def _linear(config: ModelConfig, shape: tuple[int, int, int]) -> tuple[PrincipalEncoder, PrincipalDecoder]:
     """Probabilistic PCA of the whole image, set by `start`."""
-    decoder = PrincipalDecoder(config.latent_dim, channels, size)
+    decoder = PrincipalDecoder(config.latent_dim, shape)
     return PrincipalEncoder(config.latent_dim, decoder), decoder
 
 
@@ -147,8 +179,11 @@ def as_input(pixels: UInt8[np.ndarray, "batch h w channels"], device: torch.devi
 
 
 @torch.no_grad()
-def layers(vae: Vae, channels: int, size: int) -> list[dict[str, Any]]:
+def layers(vae: Vae, shape: tuple[int, int, int]) -> list[dict[str, Any]]:
     """All layers in order, with shapes found by passing one blank image.
+
+    Args:
+        shape: channels, height and width of an image.
 
     Returns:
         For each its `part` (`encoder`, `decoder` or `likelihood`), its `layer`, such as "Conv2d 3→32 4×4 stride 2", the
@@ -156,7 +191,7 @@ def layers(vae: Vae, channels: int, size: int) -> list[dict[str, Any]]:
     """
     table = []
     vae.eval()
-    signal: Tensor = next(vae.parameters()).new_zeros(1, channels, size, size)
+    signal: Tensor = next(vae.parameters()).new_zeros(1, *shape)
     for part, network in (("encoder", vae.encoder), ("decoder", vae.decoder)):
         for module in network if isinstance(network, nn.Sequential) else [network]:
             signal, name = module(signal), type(module).__name__
@@ -168,12 +203,14 @@ def layers(vae: Vae, channels: int, size: int) -> list[dict[str, Any]]:
             learned = sum(parameter.numel() for parameter in module.parameters())
             table.append({"part": part, "layer": name, "shape": tuple(signal.shape[1:]), "parameters": learned})
         signal = signal[:, : signal.shape[1] // 2]
+    channels, *sides = shape
     steps = vae.likelihood.steps if isinstance(vae.likelihood, Multiscale) else []
     for number, step in enumerate(steps, 1):
         assert isinstance(step, Step)
-        side = size // 4 if number <= 3 else size // 2
-        shape, learned = (step.groups * channels, side, side), sum(each.numel() for each in step.parameters())
-        table.append({"part": "likelihood", "layer": f"step {number}", "shape": shape, "parameters": learned})
+        grid = tuple(math.ceil(side / BLOCK) * (1 if number <= 3 else 2) for side in sides)
+        learned = sum(each.numel() for each in step.parameters())
+        given = step.groups * channels, *grid
+        table.append({"part": "likelihood", "layer": f"step {number}", "shape": given, "parameters": learned})
     return table
 
 

@@ -11,6 +11,9 @@ Each pixel has a discretised logistic distribution. Its mean is a linear predict
 by least squares, and its log scale a regression on local activity; a small network, whose last layer starts at zero,
 corrects both. So the start is in closed form, and training starts from it.
 
+Images whose height or width is no multiple of 4 are filled up on the right and below: the picture by its own border,
+the image by the picture, so that who decodes knows the filler, too. It is context, and costs nothing.
+
 Source:
     Salimans, Karpathy, Chen & Kingma (2017), PixelCNN++, ICLR (discretised logistics, colours given each other);
     Reed et al. (2017), Parallel multiscale autoregressive density estimation, ICML (groups of pixels at once).
@@ -20,12 +23,14 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
 from twofold.vae.likelihood import STEPS, Likelihood, Nats, Pixels, level_of, logistic_log_mass, logistic_noise
 
+BLOCK = 4
+"""Height and width of the blocks that the groups divide, in pixels."""
 WINDOW = 5
 """Height and width of the neighbourhood that predicts a pixel linearly."""
 FLOOR, CEILING = -8.7, 2.3
@@ -47,6 +52,8 @@ Target = Float[Tensor, "batch channels groups height width"]
 """The pixels of a step's groups."""
 Channel = Float[Tensor, "batch groups height width"]
 """One channel of them."""
+Real = Bool[Tensor, "groups height width"]
+"""Which pixels of a step's groups lie within the image, not in what it was filled up with."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +136,8 @@ class Step(nn.Module):
             {pair: spread[:, at] + self.spread[:, at].view(per_group) for at, pair in enumerate(self.pairs)},
         )
 
-    def nll(self, context: Maps, target: Target) -> Nats:
-        """Negative log mass of each image's pixels of this step, in nats."""
+    def nll(self, context: Maps, target: Target, real: Real | None = None) -> Nats:
+        """Negative log mass of each image's pixels of this step, in nats; by default all are real."""
         parameters = self(context)
         errors, residuals, centres, log_scales = [], [], [], []
         for channel, value in enumerate(target.unbind(1)):
@@ -139,7 +146,8 @@ class Step(nn.Module):
             residuals.append(value - centre)
             centres.append(centre)
             log_scales.append(log_scale)
-        return -log_mass(target, torch.stack(centres, 1), torch.stack(log_scales, 1)).flatten(1).sum(1)
+        masses = log_mass(target, torch.stack(centres, 1), torch.stack(log_scales, 1))
+        return -(masses if real is None else masses.where(real, 0.0)).flatten(1).sum(1)
 
     def draw(self, context: Maps, generator: torch.Generator, temperature: float) -> Target:
         """Pixels drawn given the context, whole levels in [0, 1]; the noise is multiplied by the temperature."""
@@ -155,12 +163,12 @@ class Step(nn.Module):
         return torch.stack(drawn, 1)
 
     @torch.no_grad()
-    def start(self, context: Maps, target: Target) -> None:
+    def start(self, context: Maps, target: Target, real: Real | None = None) -> None:
         """Fits means by least squares, then log scales by regression of the log absolute residuals on the activity.
 
         A constant is added to each channel's log scale that minimises its cost on these images, over a grid.
         """
-        places = _some_places(target)
+        places = _some_places(target, real)
         weights = _solve(_windows(context, places), _rows(target.flatten(1, 2), places), _RIDGE).to(context.dtype)
         self.linear.weight.copy_(weights[1:].T.unflatten(1, self.linear.weight.shape[1:]))
         _bias(self.linear).copy_(weights[0])
@@ -217,18 +225,18 @@ class Multiscale(Likelihood):
 
     def by_step(self, output: Pixels, x: Pixels) -> Float[Tensor, "batch steps"]:
         """Negative log mass of each step's pixels, in nats."""
-        m, x = self._ordered(output), self._ordered(x)
-        return torch.stack([step.nll(_context(at, m, x), _target(at, x)) for at, step in self._steps()], dim=1)
+        m, x, real = _filled_up(self._ordered(output), self._ordered(x))
+        costs = [step.nll(_context(at, m, x), _target(at, x), _real(at, real)) for at, step in self._steps()]
+        return torch.stack(costs, dim=1)
 
     def draw(self, output: Pixels, generator: torch.Generator, temperature: float) -> Pixels:
         """An image of each picture, whole levels in [0, 1]; one pass a step."""
-        m = self._ordered(output)
-        x = torch.zeros_like(m)
+        m, x, real = _filled_up(self._ordered(output), torch.zeros_like(output))
         for at, step in self._steps():
             drawn = step.draw(_context(at, m, x), generator, temperature)
             for place, pixels in zip(_PLACES[at], drawn.unbind(2), strict=True):
-                x[place] = pixels
-        return self._ordered(x)
+                x[place] = pixels if real is None else pixels.where(real[place], x[place])
+        return self._ordered(x[..., : output.shape[-2], : output.shape[-1]])
 
     @property
     def sigma(self) -> None:
@@ -238,9 +246,9 @@ class Multiscale(Likelihood):
     @torch.no_grad()
     def start(self, output: Pixels, x: Pixels) -> None:
         """Fits every step in closed form to pictures and their images."""
-        m, x = self._ordered(output), self._ordered(x)
+        m, x, real = _filled_up(self._ordered(output), self._ordered(x))
         for at, step in self._steps():
-            step.start(_context(at, m, x), _target(at, x))
+            step.start(_context(at, m, x), _target(at, x), _real(at, real))
 
     def closed_form(self) -> list[nn.Parameter]:
         """The parameters that `start` fits."""
@@ -264,8 +272,26 @@ _PLACES = (
 """Where each step's groups of pixels lie in the image."""
 
 
+def _filled_up(m: Pixels, x: Pixels) -> tuple[Maps, Maps, Bool[Tensor, "whole_h whole_w"] | None]:
+    """Picture and image at whole blocks, and which of their pixels are real; None where all are."""
+    height, width = x.shape[-2:]
+    below, right = -height % BLOCK, -width % BLOCK
+    if not (below or right):
+        return m, x, None
+    m = functional.pad(m, (0, right, 0, below), mode="replicate")
+    filled = m.clone()
+    filled[..., :height, :width] = x
+    real = torch.zeros(m.shape[-2:], dtype=torch.bool, device=m.device)
+    real[:height, :width] = True
+    return m, filled, real
+
+
 def _target(at: int, x: Pixels) -> Target:
     return torch.stack([x[place] for place in _PLACES[at]], dim=2)
+
+
+def _real(at: int, real: Bool[Tensor, "whole_h whole_w"] | None) -> Real | None:
+    return None if real is None else torch.stack([real[place] for place in _PLACES[at]])
 
 
 def _context(at: int, m: Pixels, x: Pixels) -> Maps:
@@ -313,10 +339,11 @@ def _log_size(residual: Tensor) -> Tensor:
     return torch.log(residual.abs() + ABSOLUTE)
 
 
-def _some_places(target: Target) -> Int64[Tensor, " places"]:
-    """Places of each image that a start is fitted to, the same ones in all."""
-    number = target[0, 0, 0].numel()
-    return torch.randperm(number, generator=torch.Generator().manual_seed(0))[:_PLACES_AN_IMAGE]
+def _some_places(target: Target, real: Real | None) -> Int64[Tensor, " places"]:
+    """Places of each image that a start is fitted to, the same ones in all; real in every group."""
+    known = torch.ones_like(target[0, 0, 0], dtype=torch.bool) if real is None else real.all(0)
+    some = known.flatten().nonzero()[:, 0]
+    return some[torch.randperm(len(some), generator=torch.Generator().manual_seed(0))[:_PLACES_AN_IMAGE]]
 
 
 def _rows(maps: Maps, places: Int64[Tensor, " places"]) -> Float[Tensor, "rows maps"]:

@@ -1,5 +1,6 @@
 """The arrays behind a run's report (`arrays.npz`): images, latent codes and distances to training images."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.decomposition import PCA
 
 from twofold.vae.config import PathName
 from twofold.vae.images.load import Images, Split, by_hash
+from twofold.vae.images.shrink import shrunk
 from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.neighbours import nearest
 
@@ -100,12 +102,10 @@ def _map(images: Images, test: Int64[np.ndarray, " test"], mu: Float[np.ndarray,
         pca = PCA(2, random_state=0).fit(mu)
         xy, explained = pca.transform(mu[shown]), pca.explained_variance_ratio_
     pixels = images.pixels[test[shown]]
-    size = pixels.shape[1]
-    block = max(number for number in range(1, size // THUMB + 1) if size % number == 0)
-    thumbs = pixels.reshape(len(shown), size // block, block, size // block, block, -1).mean(axis=(2, 4))
+    block = max(1, math.isqrt(math.prod(pixels.shape[1:3])) // THUMB)
     return {
         "map_xy": xy,
         "map_explained": explained,
         "map_rows": test[shown],
-        "map_thumbs": np.rint(thumbs).astype(np.uint8),
+        "map_thumbs": shrunk(pixels, block),
     }

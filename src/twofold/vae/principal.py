@@ -130,10 +130,10 @@ def _flat(pixels: UInt8[np.ndarray, "n h w c"]) -> Float[Tensor, "n dims"]:
 class PrincipalDecoder(nn.Module):
     """The picture m(z) = mean + sum over units of z x scale x direction; all fixed, in [0, 1]."""
 
-    def __init__(self, latent_dim: int, channels: int, size: int) -> None:
+    def __init__(self, latent_dim: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.shape = channels, size, size
-        dims = channels * size * size
+        self.shape = shape
+        dims = math.prod(shape)
         self.mean = _fixed(dims)
         self.directions = _fixed(latent_dim, dims)
         self.scale = _fixed(latent_dim)

@@ -1,6 +1,7 @@
 """How a network starts: from random weights, or in closed form, with what has to be chosen for that."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ _COMPARED_ON = 128  # validation images that starts are compared on
 _COMPARED_FROM = 100  # training images that a compared start is fitted to
 _COMPONENTS_FROM = 12_000  # images that components are fitted on, at most
 _LEAST_FITTED, _FULL_SIDE = 16, 64
-"""Images that a start is fitted on at least, and the height and width above which they are fewer than otherwise."""
+"""Images that a start is fitted on at least, and the side of a square with more pixels than which they are fewer."""
 _AT_ONCE = 64
 
 Codec = tuple[nn.Module, nn.Module]
@@ -161,13 +162,13 @@ class _Components:
         put(whole, variance, vae.encoder, vae.decoder)
         folds = []
         for found in self.folds:
-            decoder = PrincipalDecoder(units, *vae.decoder.shape[:2])
+            decoder = PrincipalDecoder(units, vae.decoder.shape)
             encoder = PrincipalEncoder(units, decoder)
             put(found.first(units), variance, encoder, decoder)
             _share(vae.encoder, encoder)
             folds.append((encoder, decoder))
         if isinstance(vae.likelihood, Multiscale):
-            few = max(_LEAST_FITTED, fitted_on * _FULL_SIDE**2 // images.pixels.shape[1] ** 2)
+            few = max(_LEAST_FITTED, fitted_on * _FULL_SIDE**2 // math.prod(images.pixels.shape[1:3]))
             some = np.linspace(0, len(self.train) - 1, min(len(self.train), fitted_on, few)).astype(int)
             m, x = self._pictures(vae, folds, images, some)
             vae.likelihood.start(m, x)

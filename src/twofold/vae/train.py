@@ -42,7 +42,7 @@ Precision = Literal["fp32", "bf16"]
 WORTHWHILE = 1.15
 """Gain in speed from which lower precision is taken; machines measure 1.3 to 1.6, or less than 1 without support."""
 AT_ONCE, AT_ONCE_SIDE = 256, 64
-"""Images at once wherever no gradient is needed, and the height and width up to which so many fit."""
+"""Images at once wherever no gradient is needed, and the side of the largest square of which so many fit."""
 SAVING_SHARE = 0.03
 """Largest share of the time spent on writing checkpoints."""
 SECONDS_BETWEEN_SAVES = 5.0
@@ -283,9 +283,9 @@ def make_loss(
     return loss
 
 
-def at_once(side: int) -> int:
+def at_once(height: int, width: int) -> int:
     """Images at once wherever no gradient is needed: fewer of large ones, for the memory of their feature maps."""
-    return max(1, min(AT_ONCE, AT_ONCE * AT_ONCE_SIDE**2 // side**2))
+    return max(1, min(AT_ONCE, AT_ONCE * AT_ONCE_SIDE**2 // (height * width)))
 
 
 def batches_of(images: Images, rows: Int64[np.ndarray, " rows"], device: torch.device, number: int) -> Iterator[Tensor]:
@@ -301,7 +301,7 @@ def validate(
     """The loss on validation images with one sample of z each, drawn with the same noise after every epoch."""
     generator = torch_generator(config.seed, "validation")
     distortion, units, codes = 0.0, 0.0, []
-    for x in batches_of(images, rows, next(vae.parameters()).device, at_once(images.pixels.shape[1])):
+    for x in batches_of(images, rows, next(vae.parameters()).device, at_once(*images.pixels.shape[1:3])):
         mu, logvar = vae.encode(x)
         z = reparameterise(mu, logvar, generator)
         if config.objective.name != "elbo":
@@ -326,7 +326,7 @@ def validate(
 def linear_nats(vae: Vae, images: Images, rows: Int64[np.ndarray, " validation"], config: VaeConfig) -> float:
     """Mean negative ELBO of the images' levels in nats, with one sample of z each."""
     generator = torch_generator(config.seed, "validation")
-    batches = batches_of(images, rows, next(vae.parameters()).device, at_once(images.pixels.shape[1]))
+    batches = batches_of(images, rows, next(vae.parameters()).device, at_once(*images.pixels.shape[1:3]))
     bits = evaluate(vae, batches, 1, generator).bits
     assert bits is not None
     return float(bits.mean()) * images.pixels[0].size * math.log(2.0)

@@ -31,6 +31,10 @@ def changed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (np.abs(first.astype(int) - second.astype(int)) > 8).any(axis=2)
 
 
+def of(size: int | tuple[int, int], channels: int, fit: str = "crop") -> ImageConfig:
+    return ImageConfig.model_validate({"size": size, "channels": channels, "fit": fit})
+
+
 def small(**changes: Any) -> ImageConfig:
     return ImageConfig(size=16, avatars=12, **changes)
 
@@ -38,7 +42,7 @@ def small(**changes: Any) -> ImageConfig:
 @pytest.mark.parametrize("factor", FACTORS)
 def test_every_option_differs_from_every_other_on_any_face(factor: str) -> None:
     for face in draw(1, 3):
-        shown = {word: render({**face, factor: word}, SIZE, 3) for word in FACTORS[factor]}
+        shown = {word: render({**face, factor: word}, of(SIZE, 3)) for word in FACTORS[factor]}
         for one, other in combinations(shown, 2):
             assert changed(shown[one], shown[other]).sum() >= 10, f"{one} looks like {other} on {face}"
 
@@ -46,7 +50,7 @@ def test_every_option_differs_from_every_other_on_any_face(factor: str) -> None:
 @pytest.mark.parametrize("factor", WHERE)
 def test_an_attribute_changes_its_part_of_the_face_only(factor: str) -> None:
     for face in draw(2, 3):
-        first, *others = (render({**face, factor: word}, SIZE, 3) for word in FACTORS[factor])
+        first, *others = (render({**face, factor: word}, of(SIZE, 3)) for word in FACTORS[factor])
         for other in others:
             pixels = changed(first, other)
             pixels[WHERE[factor]] = False
@@ -56,15 +60,15 @@ def test_an_attribute_changes_its_part_of_the_face_only(factor: str) -> None:
 def test_colours_are_those_that_the_words_say() -> None:
     face = draw(0, 1)[0] | {"accessory": "none", "mouth": "serious"}
     for word, option in FACTORS["skin"].items():
-        cheek = render({**face, "skin": word}, SIZE, 3)[36, 20]
+        cheek = render({**face, "skin": word}, of(SIZE, 3))[36, 20]
         assert f"#{bytes(cheek).hex()}" == option.value.lower()
     for word, option in FACTORS["clothing_colour"].items():
-        shoulder = render({**face, "clothing_colour": word}, SIZE, 3)[62, 16]
+        shoulder = render({**face, "clothing_colour": word}, of(SIZE, 3))[62, 16]
         assert f"#{bytes(shoulder).hex()}" == option.value.lower()
 
 
 def test_the_background_is_white_and_the_face_in_the_middle() -> None:
-    pixels = render(draw(0, 1)[0] | {"hair": "cropped", "accessory": "none"}, SIZE, 3)
+    pixels = render(draw(0, 1)[0] | {"hair": "cropped", "accessory": "none"}, of(SIZE, 3))
     assert (pixels[:, :4] == 255).all() and (pixels[:4] == 255).all()
     seen = np.flatnonzero((pixels[:50] < 250).any(axis=(0, 2)))
     assert abs(seen[0] + seen[-1] - (SIZE - 1)) <= 1
@@ -72,29 +76,40 @@ def test_the_background_is_white_and_the_face_in_the_middle() -> None:
 
 def test_a_larger_size_shows_the_same_face() -> None:
     face = draw(5, 1)[0]
-    halved = render(face, 2 * SIZE, 3).reshape(SIZE, 2, SIZE, 2, 3).mean(axis=(1, 3))
-    assert np.abs(halved - render(face, SIZE, 3)).mean() < 4
-    assert np.abs(halved - render(draw(6, 1)[0], SIZE, 3)).mean() > 20
+    halved = render(face, of(2 * SIZE, 3)).reshape(SIZE, 2, SIZE, 2, 3).mean(axis=(1, 3))
+    assert np.abs(halved - render(face, of(SIZE, 3))).mean() < 4
+    assert np.abs(halved - render(draw(6, 1)[0], of(SIZE, 3))).mean() > 20
 
 
 def test_grey_is_the_lightness_of_the_colours() -> None:
     face = draw(5, 1)[0]
-    colour, grey = render(face, SIZE, 3), render(face, SIZE, 1)
+    colour, grey = render(face, of(SIZE, 3)), render(face, of(SIZE, 1))
     assert colour.shape == (SIZE, SIZE, 3) and grey.shape == (SIZE, SIZE, 1)
     assert np.abs(colour @ np.array([0.299, 0.587, 0.114]) - grey[:, :, 0]).max() <= 1
 
 
+def test_another_shape_shows_the_square_drawing_by_fit() -> None:
+    face = draw(5, 1)[0]
+    square = render(face, of(SIZE, 3))
+    assert np.abs(render(face, of((SIZE, 48), 3)).astype(int) - square[:, 8:56]).mean() < 0.1
+    padded = render(face, of((SIZE, 96), 3, "pad"))
+    np.testing.assert_array_equal(padded[:, 16:80], square)
+    assert (padded[:, :16] == 255).all() and (padded[:, 80:] == 255).all()
+    wide = render(face, of((SIZE, 2 * SIZE), 3, "stretch")).reshape(SIZE, SIZE, 2, 3).mean(axis=2)
+    assert np.abs(wide - square).mean() < 4
+
+
 def test_equal_attributes_give_equal_bytes() -> None:
     face = draw(6, 1)[0]
-    np.testing.assert_array_equal(render(face, 32, 3), render(dict(reversed(face.items())), 32, 3))
+    np.testing.assert_array_equal(render(face, of(32, 3)), render(dict(reversed(face.items())), of(32, 3)))
 
 
 def test_unknown_or_missing_attributes_are_refused() -> None:
     face = draw(0, 1)[0]
     with pytest.raises(KeyError, match="green"):
-        render({**face, "skin": "green"}, 16, 3)
+        render({**face, "skin": "green"}, of(16, 3))
     with pytest.raises(KeyError, match="mouth"):
-        render({factor: word for factor, word in face.items() if factor != "mouth"}, 16, 3)
+        render({factor: word for factor, word in face.items() if factor != "mouth"}, of(16, 3))
 
 
 def test_an_avatar_does_not_depend_on_how_many_there_are() -> None:
@@ -125,7 +140,7 @@ def test_the_table_says_what_the_images_show(tmp_path: Path, channels: int) -> N
     assert labels.columns == ["name", *FACTORS]
     assert images.names == tuple(labels["name"]) == tuple(f"avatar-{index:05}" for index in range(12))
     for row, pixels in zip(labels.drop("name").iter_rows(named=True), images.pixels, strict=True):
-        np.testing.assert_array_equal(render(row, 16, channels), pixels)
+        np.testing.assert_array_equal(render(row, of(16, channels)), pixels)
 
 
 def test_they_are_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ FLOATS = RNG.random((SIZE, SIZE), dtype=np.float32)
 PALETTE = RNG.integers(0, 256, size=(256, 3), dtype=np.uint8)
 
 
-def config(channels: int = 3, fit: str = "crop", size: int = SIZE) -> ImageConfig:
+def config(channels: int = 3, fit: str = "crop", size: int | tuple[int, int] = SIZE) -> ImageConfig:
     return ImageConfig.model_validate({"size": size, "channels": channels, "fit": fit})
 
 
@@ -237,10 +237,32 @@ def test_stretch_keeps_all():
     assert np.abs(stretched.astype(int) - ramp[0]).max() <= 1
 
 
+def test_crop_takes_the_middle_of_another_shape():
+    image = RNG.integers(0, 256, size=(12, 20, 3), dtype=np.uint8)
+    for size, window in (((12, 9), np.s_[:, 5:14]), ((8, 20), np.s_[2:10])):
+        np.testing.assert_array_equal(decode(encoded(of(image), "PNG"), config(size=size)), image[window])
+
+
+def test_pad_fills_another_shape_with_white():
+    image = RNG.integers(0, 200, size=(10, 10, 3), dtype=np.uint8)
+    padded = decode(encoded(of(image), "PNG"), config(fit="pad", size=(10, 16)))
+    np.testing.assert_array_equal(padded[:, 3:13], image)
+    assert (padded[:, :3] == 255).all() and (padded[:, 13:] == 255).all()
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_an_image_of_the_shape_is_left_as_it_is(fit: str):
+    image = RNG.integers(0, 256, size=(9, 14, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(decode(encoded(of(image), "PNG"), config(fit=fit, size=(9, 14))), image)
+    half = decode(encoded(of(image.repeat(2, 0).repeat(2, 1)), "PNG"), config(fit=fit, size=(9, 14)))
+    assert np.abs(half.astype(int) - image).mean() < 30  # resized whole, nothing cut
+
+
 def test_an_extreme_shape_still_gives_an_image():
     line = np.zeros((1, 5000), dtype=np.uint8)
     for fit in ("crop", "pad", "stretch"):
         assert decode(encoded(of(line), "PNG"), config(1, fit)).shape == (SIZE, SIZE, 1)
+        assert decode(encoded(of(line), "PNG"), config(1, fit, (500, 8))).shape == (500, 8, 1)
 
 
 def test_shrinking_does_not_alias():

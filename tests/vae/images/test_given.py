@@ -73,6 +73,14 @@ def test_grey_images_need_no_axis_of_channels() -> None:
     np.testing.assert_array_equal(as_pixels(grey[0, :, :, 0], GREY), grey[:1])
 
 
+def test_height_comes_before_width() -> None:
+    wide, config = discs(3, (9, 14)), tiny(image={"size": (9, 14)}).image
+    np.testing.assert_array_equal(as_pixels(wide, config), wide)
+    np.testing.assert_array_equal(as_pixels(wide.transpose(0, 3, 1, 2), config), wide)
+    with pytest.raises(InputError, match=r"shape \[n, 9, 14, 3\] or \[n, 3, 9, 14\].*got \[3, 14, 9, 3\]"):
+        as_pixels(wide.transpose(0, 2, 1, 3), config)
+
+
 def test_an_image_of_pillows_is_fitted_as_a_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWOFOLD_CACHE", str(tmp_path / "cache"))
     wide = Image.fromarray(discs(1, size=40)[0][:24]).convert("RGBA")
@@ -142,7 +150,7 @@ def test_images_are_loaded_for_a_model_or_by_settings(
     assert load_images(folder, size=32, channels=1, fit="pad").pixels.shape == (4, 32, 32, 1)
     with pytest.raises(InputError, match="size, fit: the model given as `like` has its own"):
         load_images(folder, model, size=16, fit="pad")
-    with pytest.raises(InputError, match="size: Input should be a multiple of"):
-        load_images(folder, size=17)
+    with pytest.raises(InputError, match="size: height and width must lie in 8 to 512 pixels"):
+        load_images(folder, size=7)
     with pytest.raises(InputError, match="no such file or folder"):
         load_images(tmp_path / "nowhere", like=model)

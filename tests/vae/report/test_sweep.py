@@ -185,6 +185,9 @@ def test_large_images_are_made_smaller_by_their_means() -> None:
     large = np.zeros((2, 256, 256, 3), np.uint8)
     large[:, ::2] = 100
     assert smaller(large).shape == (2, 128, 128, 3) and (smaller(large) == 50).all()
+    odd = np.full((0, 11, 300, 17, 1), 9, np.uint8), np.full((2, 300, 17, 1), 9, np.uint8)
+    assert smaller(odd[0]).shape == (0, 11, 100, 6, 1)
+    assert smaller(odd[1]).shape == (2, 100, 6, 1) and (smaller(odd[1]) == 9).all()
     same = np.zeros((4, 11, 64, 64, 1), np.uint8)
     assert smaller(same) is same
 

@@ -87,6 +87,8 @@ FACTORS: dict[str, dict[str, Any]] = {
 _WINDOW = (28.7, 18.0, 206.6, 206.6)
 """Left, top, width and height of the visible part of a drawing of 264 x 280 units: a square of 72/92 of its width with
 the face in its middle, all hair except some tips, and the shoulders."""
+_ASPECTS = {"crop": "xMidYMid slice", "pad": "xMidYMid meet", "stretch": "none"}
+"""SVG's words for what `image.fit` asks."""
 _AT_ONCE = 64
 
 
@@ -100,7 +102,7 @@ def load_avatars(
     """
     options = {factor: {word: option.name for word, option in words.items()} for factor, words in FACTORS.items()}
     # One drawing represents all that is fixed: window, clothes, and the library's own files.
-    fixed = _drawing({factor: next(iter(words)) for factor, words in FACTORS.items()}, config.size)
+    fixed = _drawing({factor: next(iter(words)) for factor, words in FACTORS.items()}, config)
     made_by = pa.__version__, resvg_py.__resvg_version__
     key = fingerprint(["avatars", FORMAT, config.model_dump(), made_by, options, fixed])
 
@@ -111,7 +113,7 @@ def load_avatars(
         def batches() -> Iterator[Batch]:
             for start in range(0, len(drawn), _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
-                pixels = [render(each, config.size, config.channels) for each in drawn[part]]
+                pixels = [render(each, config) for each in drawn[part]]
                 yield batch_of(names[part], np.stack(pixels))
                 if progress:
                     progress(min(start + _AT_ONCE, len(drawn)), len(drawn))
@@ -133,19 +135,19 @@ def draw(seed: int, count: int) -> list[dict[str, str]]:
     ]
 
 
-def render(attributes: Mapping[str, str], size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
+def render(attributes: Mapping[str, str], config: ImageConfig) -> UInt8[np.ndarray, "h w channels"]:
     """Pixels of one avatar on white, grey (1 channel) or RGB (3).
 
     Raises:
         KeyError: when a factor is missing or has no such option.
     """
-    png = resvg_py.svg_to_bytes(svg_string=_drawing(attributes, size), background="white", skip_system_fonts=True)
+    png = resvg_py.svg_to_bytes(svg_string=_drawing(attributes, config), background="white", skip_system_fonts=True)
     with Image.open(io.BytesIO(png)) as picture:
-        pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
-    return pixels.reshape(size, size, channels)
+        pixels = np.asarray(picture.convert("L" if config.channels == 1 else "RGB"))
+    return pixels.reshape(config.height, config.width, config.channels)
 
 
-def _drawing(attributes: Mapping[str, str], size: int) -> str:
+def _drawing(attributes: Mapping[str, str], config: ImageConfig) -> str:
     """The avatar as SVG, clipped to the window, so that it is rendered at its final size and never resized."""
     chosen = {factor: words[attributes[factor]] for factor, words in FACTORS.items()}
     avatar = pa.Avatar(
@@ -163,5 +165,7 @@ def _drawing(attributes: Mapping[str, str], size: int) -> str:
         nose=pa.NoseType.DEFAULT,
     )
     root = ElementTree.fromstring(avatar.render())
-    root.attrib |= {"width": str(size), "height": str(size), "viewBox": " ".join(map(str, _WINDOW))}
+    root.attrib |= {"width": str(config.width), "height": str(config.height), "viewBox": " ".join(map(str, _WINDOW))}
+    if config.width != config.height:
+        root.attrib["preserveAspectRatio"] = _ASPECTS[config.fit]
     return ElementTree.tostring(root, encoding="unicode")

@@ -110,7 +110,7 @@ def _decode_chunk(entries: list[Item | Skipped], config: ImageConfig) -> Batch:
             names.append(entry.name)
         except Damage as damage:
             skipped.append(Skipped(entry.name, str(damage)))
-    empty = np.empty((0, config.size, config.size, config.channels), dtype=np.uint8)
+    empty = np.empty((0, config.height, config.width, config.channels), dtype=np.uint8)
     return batch_of(names, np.stack(images) if images else empty, tuple(skipped))
 
 
@@ -138,7 +138,7 @@ def decode(data: bytes | np.ndarray | Image.Image, config: ImageConfig) -> UInt8
     mode = "L" if config.channels == 1 else "RGB"
     try:
         if isinstance(data, bytes):
-            image = _opened(data, config.size)
+            image = _opened(data, config)
         elif isinstance(data, Image.Image):
             _check_size(*data.size)
             image = _upright(data)
@@ -150,10 +150,10 @@ def decode(data: bytes | np.ndarray | Image.Image, config: ImageConfig) -> UInt8
         raise
     except Exception as error:  # Pillow's formats raise exceptions of many types
         raise Damage(_reason(error)) from error
-    return pixels.reshape(config.size, config.size, config.channels)
+    return pixels.reshape(config.height, config.width, config.channels)
 
 
-def _opened(data: bytes, size: int) -> Image.Image:
+def _opened(data: bytes, config: ImageConfig) -> Image.Image:
     kind = image_kind(data[:12])
     if kind is None:
         known = "an archive, not an image" if is_archive(data[:512]) else "not an image"
@@ -162,8 +162,9 @@ def _opened(data: bytes, size: int) -> Image.Image:
         raise Damage("truncated")
     image = _READERS[kind](io.BytesIO(data))
     _check_size(*image.size)
-    if kind == "JPEG" and min(image.size) >= 2 * _SPARE * size:
-        image.draft(None, (_SPARE * size, _SPARE * size))
+    side = max(config.height, config.width)
+    if kind == "JPEG" and min(image.size) >= 2 * _SPARE * side:
+        image.draft(None, (_SPARE * side, _SPARE * side))
     image.load()
     return _upright(image)
 
@@ -184,19 +185,22 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _fitted(image: Image.Image, mode: str, config: ImageConfig) -> Image.Image:
-    size, (width, height) = config.size, image.size
-    if config.fit == "crop" and width != height:
-        side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
+    size, (width, height) = (config.width, config.height), image.size
+    scales = size[0] / width, size[1] / height
+    other = width * size[1] != height * size[0]  # another shape
+    if config.fit == "crop" and other:
+        # The largest window of the shape; the sizes are whole numbers, so that a square's is exact.
+        across = min(width, max(1, round(height * size[0] / size[1])))
+        down = min(height, max(1, round(width * size[1] / size[0])))
+        left, top = (width - across) // 2, (height - down) // 2
+        image = image.crop((left, top, left + across, top + down))
     image = _flat(image, mode)
-    if config.fit == "pad" and width != height:
-        scale = size / max(width, height)
-        image = _resized(image, (max(1, round(width * scale)), max(1, round(height * scale))))
-        padded = Image.new(mode, (size, size), "white")
-        padded.paste(image, ((size - image.width) // 2, (size - image.height) // 2))
+    if config.fit == "pad" and other:
+        image = _resized(image, (max(1, round(width * min(scales))), max(1, round(height * min(scales)))))
+        padded = Image.new(mode, size, "white")
+        padded.paste(image, ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
         return padded
-    return _resized(image, (size, size))
+    return _resized(image, size)
 
 
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -74,20 +74,20 @@ def _array(given: np.ndarray | Tensor) -> np.ndarray:
 
 def _checked(array: np.ndarray, config: ImageConfig) -> Pixels:
     """The array in the one shape, or an InputError; a single image becomes the first of one."""
-    size, channels = config.size, config.channels
-    wanted = f"[n, {size}, {size}, {channels}] or [n, {channels}, {size}, {size}]"
+    channels, height, width = config.shape
+    wanted = f"[n, {height}, {width}, {channels}] or [n, {channels}, {height}, {width}]"
     shape = array.shape
-    if channels == 1 and shape == (3, size, size):
+    if channels == 1 and shape == (3, height, width):
         raise InputError(
             f"an array of the shape {list(shape)} may be three grey images or one in colour: give "
-            f"[3, {size}, {size}, 1] for three, or [{size}, {size}] for one grey image, which the model takes"
+            f"[3, {height}, {width}, 1] for three, or [{height}, {width}] for one grey image, which the model takes"
         )
-    if shape[-3:] == (size, size, channels) and array.ndim in (3, 4):
-        found = array.reshape(-1, size, size, channels)
-    elif shape[-3:] == (channels, size, size) and array.ndim in (3, 4):
-        found = array.reshape(-1, channels, size, size).transpose(0, 2, 3, 1)
-    elif channels == 1 and shape[-2:] == (size, size) and array.ndim in (2, 3):
-        found = array.reshape(-1, size, size, 1)
+    if shape[-3:] == (height, width, channels) and array.ndim in (3, 4):
+        found = array.reshape(-1, height, width, channels)
+    elif shape[-3:] == (channels, height, width) and array.ndim in (3, 4):
+        found = array.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
+    elif channels == 1 and shape[-2:] == (height, width) and array.ndim in (2, 3):
+        found = array.reshape(-1, height, width, 1)
     else:
         raise InputError(
             f"images must have the shape {wanted} with n > 0, got {list(shape)}; PIL images and files read by "

@@ -138,7 +138,7 @@ def write_images(folder: Path, batches: Iterable[Batch], config: ImageConfig) ->
     skipped: list[Skipped] = []
     parts: list[np.ndarray] = [np.empty((0, 16), dtype=np.uint8)]
     with (folder / "pixels.npy").open("wb") as file:
-        shape = config.size, config.size, config.channels
+        shape = config.height, config.width, config.channels
         _write_header(file, (0, *shape))
         for batch in batches:
             # Not through a memory map, in which a full disk would kill the process.

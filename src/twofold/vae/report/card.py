@@ -15,13 +15,13 @@ _CALLS = {
     "torchscript": """\
 import torch
 model = torch.jit.load("{files[0]}")
-x = torch.rand(1, {channels}, {size}, {size})  # images in [0, 1]
+x = torch.rand(1, {channels}, {height}, {width})  # images in [0, 1]
 mu, logvar = model.encode(x)
 picture = model.decode(mu)""",
     "onnx": """\
 import numpy as np, onnxruntime
 encoder, decoder = (onnxruntime.InferenceSession(file) for file in ("{files[0]}", "{files[1]}"))
-x = np.random.rand(1, {channels}, {size}, {size}).astype(np.float32)  # images in [0, 1]
+x = np.random.rand(1, {channels}, {height}, {width}).astype(np.float32)  # images in [0, 1]
 mu, logvar = encoder.run(None, {{"x": x}})
 (picture,) = decoder.run(None, {{"z": mu}})""",
 }
@@ -41,7 +41,7 @@ def markdown(run: Path, to: str, files: list[str], difference: float, digest: st
         RunFolderError: when a file of the run is missing.
     """
     scores = json.loads(text(run, "scores.json"))
-    _, channels, size, _ = scores["data"]["shape"]
+    _, channels, height, width = scores["data"]["shape"]
     linear, codecs = scores["linear"], scores.get("codecs", {})
     rows = [("this model", scores["test"]), (f"probabilistic PCA, {linear['components']} components", linear)]
     rows += [(name, codecs[key]) for key, name in (("png", "PNG"), ("webp", "lossless WebP")) if key in codecs]
@@ -58,13 +58,14 @@ def markdown(run: Path, to: str, files: list[str], difference: float, digest: st
         scores=scores,
         data=scores["data"],
         channels=channels,
-        size=size,
+        height=height,
+        width=width,
         latent=scores["model"]["latent_dim"],
         likelihood=wording.LIKELIHOODS[scores["likelihood"]["name"]],
         rows=rows,
         value=_value,
         files=files,
-        code=_CALLS[to].format(files=files, channels=channels, size=size),
+        code=_CALLS[to].format(files=files, channels=channels, height=height, width=width),
         torchscript=to == "torchscript",
         difference=difference,
         digest=digest,

@@ -292,7 +292,7 @@ def _draw(view: RunView, album: Album) -> dict[str, int]:
     ]
     values = [plain(float(value)) for value in held["traverse_values"]]
     strips = held["traverse"]
-    sheets.place(album, "traversals", sheets.rows(strips, units, values, sheets.enlarged(strips.shape[3])))
+    sheets.place(album, "traversals", sheets.rows(strips, units, values, sheets.enlarged(*strips.shape[2:4])))
     directions = zip(("first", "second"), held["map_explained"], strict=True)
     x, y = (f"{name} direction, {percent(float(share), 0)}" for name, share in directions)
     sheets.place(album, "map", sheets.scatter(held["map_thumbs"], held["map_xy"].astype(float), 900, labels=(x, y)))

@@ -35,7 +35,7 @@ LINE = 16
 PAGE = 1112
 """Width of a report's text on a wide screen, in CSS pixels."""
 SMALL = 64
-"""Images of a smaller width are enlarged to about this, in pixels."""
+"""Side of a square, in pixels, to about which smaller images are enlarged, by their number of pixels."""
 _LETTERS = 12
 """Size of the letters, in pixels."""
 
@@ -69,21 +69,21 @@ def layout(images: Tiles, beside: int = 1, above: int = 1, gap: int = GAP) -> La
         >>> layout(np.zeros((64, 64, 64, 3), np.uint8)), layout(np.zeros((64, 256, 256, 3), np.uint8))
         (Layout(shown=64, columns=16, scale=1), Layout(shown=16, columns=4, scale=1))
     """
-    scale = enlarged(images.shape[2])
+    scale = enlarged(*images.shape[1:3])
     width = beside * (scale * images.shape[2] + GAP) - GAP
     columns = max(1, (PAGE + gap) // (width + gap))
     rows_ = max(1, PAGE // (above * scale * images.shape[1]))
     return Layout(min(len(images), columns * rows_), columns, scale)
 
 
-def enlarged(width: int) -> int:
-    """Factor by which images of a width are enlarged.
+def enlarged(height: int, width: int) -> int:
+    """Factor by which images of a size are enlarged.
 
     Example:
-        >>> enlarged(16), enlarged(64), enlarged(256)
+        >>> enlarged(16, 16), enlarged(64, 48), enlarged(256, 256)
         (4, 1, 1)
     """
-    return max(1, SMALL // width)
+    return max(1, SMALL // math.isqrt(height * width))
 
 
 def grid(images: Tiles, columns: int, scale: int = 1, gap: int = GAP) -> bytes:
@@ -144,7 +144,7 @@ def paths(
 ) -> bytes:
     """Interpolations: on each row the decoded images between two real ones."""
     heads = ["real", *(f"{share:.0%}".replace("%", " %") for share in np.linspace(0, 1, between.shape[1])), "real"]
-    return rows(np.concatenate([ends[:, :1], between, ends[:, 1:]], axis=1), labels, heads, enlarged(ends.shape[3]))
+    return rows(np.concatenate([ends[:, :1], between, ends[:, 1:]], axis=1), labels, heads, enlarged(*ends.shape[2:4]))
 
 
 def scatter(

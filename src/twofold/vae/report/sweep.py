@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from twofold.engine.files import arrays, saver, text
 from twofold.page.album import Album
 from twofold.page.template import write_page
+from twofold.vae.images.shrink import shrunk
 from twofold.vae.report import figures, judgements, plane, sheets, wording
 from twofold.vae.report.plane import Weight
 from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP
@@ -21,7 +22,7 @@ from twofold.vae.report.sheets import GAP, PAGE, WIDE_GAP
 NARROW = 340
 """Width of each of three sheets side by side on a wide screen, in CSS pixels."""
 WIDEST = 128
-"""Largest width of an image on this page, in pixels; each run's own report shows the full size."""
+"""Largest height and width of an image on this page, in pixels; each run's own report shows the full size."""
 
 
 def write(folder: Path) -> Path:
@@ -64,14 +65,10 @@ def write(folder: Path) -> Path:
     return folder / "report.html"
 
 
-def smaller(images: UInt8[np.ndarray, "*some side side c"]) -> UInt8[np.ndarray, "*some less less c"]:
+def smaller(images: UInt8[np.ndarray, "*some h w c"]) -> UInt8[np.ndarray, "*some less_h less_w c"]:
     """Large images by the means of blocks of pixels, so that many fit side by side; others unchanged."""
-    *some, side, _, channels = images.shape
-    block = next(size for size in range(1, side + 1) if side % size == 0 and side // size <= WIDEST)
-    less = side // block
-    if block == 1:
-        return images
-    return images.reshape(*some, less, block, less, block, channels).mean(axis=(-4, -2)).round().astype(np.uint8)
+    longest = max(images.shape[-3:-1])
+    return images if longest <= WIDEST else shrunk(images, math.ceil(longest / WIDEST))
 
 
 @dataclass(frozen=True)
@@ -185,7 +182,7 @@ def _draw(view: SweepView, summary: Mapping[str, Any], album: Album) -> dict[str
         album.draw("sandwich", figures.sandwich(known))
 
     real, prior = view.arrays[0]["real"], view.arrays[0]["prior"]
-    scale = sheets.enlarged(real.shape[2])
+    scale = sheets.enlarged(*real.shape[1:3])
     side = scale * real.shape[2]
     row = min(len(real), max(1, (PAGE - 90) // (side + GAP)))  # 90: the row labels
     rows = np.stack([real[:row], *(held["reconstruction"][:row] for held in view.arrays)])

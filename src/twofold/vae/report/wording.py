@@ -137,6 +137,8 @@ NETWORKS = {
     "original": "original",
 }
 LAYERS = {
+    "ReplicationPad2d": "filled up by its border to whole strides",
+    "Crop": "what was filled up cut off",
     "PrincipalEncoder": "principal components, two factors each",
     "PrincipalDecoder": "mean and principal components",
 }

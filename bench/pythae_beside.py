@@ -182,7 +182,7 @@ def ours_a_second(images: Images, split: Split, config: VaeConfig, seconds: floa
     settings = config.train
     with tempfile.TemporaryDirectory() as folder:
         started = begin(images, split, config, CPU, Path(folder))
-        precision = pick_precision(images, started, split.train, CPU, Path(folder))
+        precision = pick_precision(config, CPU, Path(folder))
     vae = started.vae
     optimiser = torch.optim.AdamW(vae.parameters(), lr=config.train.learning_rate, fused=True)
     state = TrainState(vae, optimiser, Vae.seeded(config, 0))

@@ -204,6 +204,35 @@ def test_class_folders_are_a_factor_of_every_run_of_a_sweep(tmp_path: Path) -> N
         assert (factors["origin"], [row["name"] for row in factors["factors"]]) == ("folders", ["folder"])
 
 
+def test_every_command_takes_images_that_are_not_square(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a size that blocks and strides don't divide: what is shown and written has the images' own."""
+    monkeypatch.chdir(tmp_path)
+    source = ["--images", str(pictures), "--device", "cpu"]
+    sized = ["--image.size", "9", "14", "--likelihood.width", "4", "--train.images", "32", "--score.iw-images", "5"]
+    parts = ["--split.validation-fraction", "0.2", "--split.test-fraction", "0.2"]
+    assert main(["vae", "run", *source[:2], *sized, *parts, "--out", "run"]) == 0
+    scores = json.loads(Path("run/scores.json").read_text())
+    assert scores["data"]["shape"] == [60, 3, 9, 14]
+    steps = [layer["shape"] for layer in scores["model"]["layers"] if layer["part"] == "likelihood"]
+    assert steps == [[3, 3, 4], [3, 3, 4], [6, 3, 4], [3, 6, 8], [6, 6, 8]]
+    assert json.loads(Path("run/config.json").read_text())["image"]["size"] == [9, 14]
+    page = Path("run/report.html").read_text()
+    assert "60 × 3 × 9 × 14" in page and "cropped to this shape in their middle" in page
+    for words in (["reconstruct"], ["interpolate"], ["traverse"], ["encode"]):
+        assert main(["vae", *words, "run", *source, "--out", f"{words[0]}.npz"]) == 0
+    assert main(["vae", "sample", "run", "--number", "3", "--temperature", "1", "--out", "drawn"]) == 0
+    with Image.open("drawn/sample-00000.png") as drawn:
+        assert drawn.size == (14, 9)
+    for name, key in (("reconstruct", "reconstruction"), ("interpolate", "ways"), ("traverse", "images")):
+        assert np.load(f"{name}.npz")[key].shape[-3:] == (9, 14, 3)
+    assert main(["vae", "score", "run", *source[:2], "--per-image", "each.csv"]) == 0
+    each = pl.read_csv("each.csv")
+    assert each["bits_per_dim"].mean() == pytest.approx(scores["test"]["bits_per_dim"], rel=1e-6)
+    assert each["nearest_train"].null_count() == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from twofold.engine.loop import Step
+from twofold.vae.config import VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.model import Vae, as_input
+from twofold.vae.recipes import default, original, plain
 from twofold.vae.start import Started
-from twofold.vae.train import Trained, make_loss, steps_an_epoch, train, validate
+from twofold.vae.train import Trained, make_loss, pick_precision, steps_an_epoch, train, validate
 from vae.small import discs, images_of, silent, tiny
 
 CPU = torch.device("cpu")
@@ -268,3 +270,44 @@ def test_patience_ends_a_training_and_says_so(images: Images, tmp_path: Path) ->
     assert result.stopped_early
     assert len(result.history) == result.best_epoch + 2 < 40
     assert not trained(images, tmp_path / "short").stopped_early
+
+
+def batches_of(config: VaeConfig, size: int, images: int) -> VaeConfig:
+    changes = {"train": {"batch_size": images, "precision": "auto"}, "image": {"size": size}}
+    return VaeConfig.model_validate(
+        config.model_dump() | {name: getattr(config, name).model_dump() | new for name, new in changes.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        (batches_of(default(), 64, 16), "bf16"),
+        (batches_of(default(), 64, 4), "fp32"),  # steps too small to gain
+        (batches_of(default(), 16, 16), "fp32"),
+        (batches_of(plain(), 64, 32), "bf16"),
+        (batches_of(original(), 64, 64), "fp32"),
+        (default().model_copy(update={"likelihood": tiny().likelihood}), "fp32"),  # no convolution at all
+    ],
+)
+def test_the_precision_follows_from_device_and_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: VaeConfig, wanted: str
+) -> None:
+    for has in (False, True):
+        monkeypatch.setattr("twofold.vae.train.computes_bf16", lambda _, has=has: has)
+        assert pick_precision(config, CPU, tmp_path / str(has)) == (wanted if has else "fp32")
+
+
+def test_a_precision_once_taken_is_kept_and_one_that_is_given_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = batches_of(default(), 64, 16)
+    monkeypatch.setattr("twofold.vae.train.computes_bf16", lambda _: True)
+    assert pick_precision(config, CPU, tmp_path) == "bf16"
+    monkeypatch.setattr("twofold.vae.train.computes_bf16", lambda _: False)
+    assert pick_precision(config, CPU, tmp_path) == "bf16"  # as who resumes elsewhere finds it
+    (tmp_path / "precision.json").write_text('{"precision": "fp32", "gain": 1.02}')  # of an older version
+    monkeypatch.setattr("twofold.vae.train.computes_bf16", lambda _: True)
+    assert pick_precision(config, CPU, tmp_path) == "fp32"
+    given = config.model_copy(update={"train": config.train.model_copy(update={"precision": "bf16"})})
+    assert pick_precision(given, CPU, tmp_path) == "bf16"

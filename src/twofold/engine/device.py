@@ -1,8 +1,5 @@
 """The device on which a network is trained."""
 
-import math
-import time
-from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -10,10 +7,6 @@ import torch
 from twofold.engine.errors import InputError
 
 DeviceName = Literal["auto", "cpu", "cuda"]
-TRIALS = 6
-"""Timed calls of each of two ways."""
-SHORTEST_S = 0.02
-"""Seconds below which two ways count as equally fast."""
 
 
 def pick_device(name: DeviceName) -> torch.device:
@@ -33,18 +26,12 @@ def describe_device(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def gain_of(one: Callable[[], object], other: Callable[[], object], device: torch.device) -> float:
-    """How many times faster `other` runs than `one`: the fastest of a few calls of each, in turn, after one of both.
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device has units for products of bfloat16; without them they take several times as long as float32.
 
-    1 where `one` takes less than `SHORTEST_S`: so short a time says more about the machine's other work.
+    Of CPUs those with AMX are known to gain; a version of torch that doesn't tell what the CPU has counts as without.
     """
-    best = [math.inf, math.inf]
-    for trial in range(1 + TRIALS):
-        for at, call in enumerate((one, other)):
-            began = time.perf_counter()
-            call()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            if trial:
-                best[at] = min(best[at], time.perf_counter() - began)
-    return best[0] / best[1] if best[0] > SHORTEST_S else 1.0
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16", False))

@@ -158,7 +158,7 @@ class TrainConfig(Config):
     patience: int = Field(default=10, ge=1)
     """Epochs without a better validation loss before the training stops."""
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", exclude=True)
-    """Precision of convolutions while training; auto measures bf16 and takes it where it is faster by far."""
+    """Precision of convolutions while training; auto takes bf16 for large batches where the device computes it."""
     device: Annotated[Literal["auto", "cpu", "cuda"], tyro.conf.arg(aliases=("--device",))] = Field(
         default="auto", exclude=True
     )

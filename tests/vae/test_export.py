@@ -83,7 +83,8 @@ def test_what_the_files_compute_is_what_the_model_does(
         assert b"site-packages" not in content
 
     model = load(run)
-    pictures = discs(4, channels=model.config.image.channels, seed=7)
+    image = model.config.image
+    pictures = discs(4, (image.height, image.width), image.channels, seed=7)
     np.save(tmp_path / "new" / "x.npy", (pictures / np.float32(255)).transpose(0, 3, 1, 2))
     found = called(tmp_path / "new" / "faces.md")
     mu, logvar = model.posterior(pictures)

@@ -38,7 +38,7 @@ _TABLE = {
     "trend run": ("trend.commands:run", "train on counts by region: calibrated probabilities, scores and a report"),
     "trend backtest": ("trend.commands:backtest", "walk-forward evaluation: refit and score date by date"),
     "trend study": ("trend.commands:study", "reproduce the original study and compare its table with ours"),
-    "trend predict": ("trend.commands:predict", "each region's probability of a rise on the day after the last"),
+    "trend predict": ("trend.commands:predict", "each region's probability of a rise on the date after the last"),
     "trend score": ("trend.commands:score", "the scores of a finished run, or of its model on newer counts"),
     "trend hub backtest": ("hub.commands:backtest", "replay a hub's season as it was known, compared with its teams"),
     "trend hub fit": ("hub.commands:fit", "fit a hub's models on what is known now and save them"),

@@ -173,13 +173,14 @@ def test_a_verdict_is_significant_when_its_interval_excludes_zero(
     difference: float | None, low: float | None, high: float | None, significant: bool
 ) -> None:
     compared: Comparison = {"difference": difference, "low": low, "high": high}  # pyright: ignore
-    found = verdict(compared, "mean_reversion", evaluated="test_active")
-    facts = {"best_baseline": "mean_reversion", "score": "log_score", "set": "test_active"}
+    found = verdict(compared, "mean_reversion", evaluated="test_active", dates=12, enough=True)
+    facts = {"best_baseline": "mean_reversion", "score": "log_score", "set": "test_active", "dates": 12}
     assert found == facts | compared | {"significant": significant}
+    assert not verdict(compared, "mean_reversion", evaluated="test_active", dates=11, enough=False)["significant"]
 
 
 def test_nothing_to_compare() -> None:
-    found = verdict(None, None, evaluated="test_active")
+    found = verdict(None, None, evaluated="test_active", dates=0, enough=False)
     assert found["difference"] is None and not found["significant"]
 
 

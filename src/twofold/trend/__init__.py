@@ -18,7 +18,7 @@ def load(run: str | Path) -> "Forecaster":
         run: a run folder, as `twofold trend run` wrote it.
 
     Returns:
-        A forecaster; `load(run).predict(frame)` gives each region's probability for the day after the last.
+        A forecaster; `load(run).predict(frame)` gives each region's probability for the date after the last.
 
     Raises:
         RunFolderError: when the folder holds no finished trend run.

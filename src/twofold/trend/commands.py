@@ -22,7 +22,7 @@ from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, deliver, render
 from twofold.page import numbers
-from twofold.trend.config import StudyConfig, TrendConfig
+from twofold.trend.config import ScoreConfig, StudyConfig, TrendConfig
 from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
 from twofold.trend.report import wording
 from twofold.trend.walk.config import BacktestConfig
@@ -176,7 +176,8 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
         run.write(folder)
 
     departed = departures(flags.config)
-    notes = *panel.remarks, *([wording.departures(departed)] if departed else [])
+    weekly = _weekly_note(panel, command, "weekly")
+    notes = *panel.remarks, *([wording.departures(departed)] if departed else []), weekly
     out = fill(_job(flags, "run", command, panel, notes), compute, report)
     scores = json.loads((out / "scores.json").read_text())
     split, windows = scores["split"], scores["windows"]
@@ -185,7 +186,8 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
     )
     blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
     sys.stdout.write(render(score_table(title, blocks)))
-    sys.stdout.write(f"{wording.verdict(scores['verdict'], flags.config.score.level)}\nReport: {out / 'report.html'}\n")
+    lines = wording.verdict(scores["verdict"], flags.config.score.level), f"Report: {out / 'report.html'}"
+    sys.stdout.write(_too_few(scores["verdict"]["dates"], flags.config.score, panel.step_days) + "\n".join(lines) + "\n")
     return 0
 
 
@@ -279,7 +281,8 @@ def backtest(argv: list[str]) -> int:
         walk.write(folder)
 
     command = ["twofold", "trend", "backtest", *argv]
-    out = fill(_job(flags, "walk", command, panel, panel.remarks), compute, report)
+    notes = *panel.remarks, _weekly_note(panel, command, "walk-next-week")
+    out = fill(_job(flags, "walk", command, panel, notes), compute, report)
     found = json.loads((out / "scores.json").read_text())
     walked, windows = found["walk"], found["windows"]["active"]
     title = (
@@ -294,8 +297,21 @@ def backtest(argv: list[str]) -> int:
         ends = model["intervals"]["active"]
         cells = (numbers.with_interval(model["active"][score], ends.get(score)) for score in shown)
         table.add_row(wording.model(name), *cells)
-    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
+    few = _too_few(windows["days"], flags.config.score, panel.step_days)
+    sys.stdout.write(f"{render(table)}{few}Report: {out / 'report.html'}\n")
     return 0
+
+
+def _weekly_note(panel: "Panel", command: list[str], name: str) -> str | None:
+    """That a recipe for weekly data exists, where the data is weekly and no recipe was named."""
+    if panel.step_days == 1 or word_after("--recipe", command):
+        return None
+    return f"The data is weekly, and this recipe was chosen on days; --recipe {name} was chosen on weeks."
+
+
+def _too_few(dates: int, score: ScoreConfig, step_days: int) -> str:
+    """A line on too few dates for intervals or claims; empty where there are enough."""
+    return "" if dates >= score.claimed_from else wording.intervals(dates, score, wording.unit(step_days)) + "\n"
 
 
 def _job(
@@ -386,7 +402,7 @@ def score(argv: list[str]) -> int:
     if flags.data is None:
         found = json.loads((flags.run / "scores.json").read_text())
         title = f"{flags.run}: test origins {found['split']['test_first']} to {found['split']['test_last']}"
-        blocks = {"ensemble": found, **found["models"], **found["baselines"]}
+        blocks, dates = {"ensemble": found, **found["models"], **found["baselines"]}, found["verdict"]["dates"]
     else:
         from twofold.counts.load import load_panel
         from twofold.trend.judge import rescore
@@ -402,8 +418,9 @@ def score(argv: list[str]) -> int:
             f"{flags.data}: {found['windows']} windows new to the model, origins {found['first']} to {found['last']}; "
             f"{found['seen']} left out, since it was trained on them"
         )
-        blocks = found["models"]
-    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks))
+        blocks, dates = found["models"], found["dates"]
+    few = _too_few(dates, forecaster.config.score, forecaster.step_days)
+    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks)) + few
     deliver(text, flags.out)
     return 0
 

@@ -19,6 +19,7 @@ Input = Literal[
     "against_mean",
     "cross_region",
     "weekday",
+    "season",
     "history",
     "reference",
     "median_growth",
@@ -31,7 +32,7 @@ class ScreenConfig(Config):
     threshold: float | None = Field(default=0.7, ge=-1.0, lt=1.0)
     """A region is in C when its Pearson correlation with another exceeds this; None keeps every region."""
     days: Literal["train", "all"] = "train"
-    """Days whose increments the correlation sees; `all` looks ahead and serves the original study only."""
+    """Dates whose increments the correlation sees; `all` looks ahead and serves the original study only."""
 
 
 class WindowConfig(Config):
@@ -46,7 +47,8 @@ class WindowConfig(Config):
     horizon: int = Field(default=1, ge=1, le=28)
     """Dates from the origin (last date seen) to the target."""
     target: Target = "next_day"
-    """Up means: `next_day` x[t+1] > x[t]; `mean7` 7-day mean rises, x[t+1] > x[t-6]; `sum7` next 7 sum above last 7."""
+    """Up means: `next_day` (weekly data: next week) x[t+1] > x[t]; of days alone, `mean7` 7-day mean rises, x[t+1] > x[t-6];
+    `sum7` next 7 sum above last 7."""
     per_region: Literal["all", "last"] = "all"
     """`all` windows of a region, or its `last` one only."""
 
@@ -55,13 +57,13 @@ class SplitConfig(Config):
     """How windows are divided into training, validation, calibration and test set."""
 
     kind: SplitKind = "temporal"
-    """`temporal` holds out the last days, `regions` some regions, `both` their crossing, `random` single windows."""
+    """`temporal` holds out the last dates, `regions` some regions, `both` their crossing, `random` single windows."""
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
-    """Share of days (temporal), regions (regions, both) or windows (random) held out for the test."""
+    """Share of dates (temporal), regions (regions, both) or windows (random) held out for the test."""
     validation_fraction: float = Field(default=0.1, ge=0.0, lt=0.5)
-    """Share of the training days or windows used for early stopping; 0: every epoch is run."""
+    """Share of the training dates or windows used for early stopping; 0: every epoch is run."""
     calibration_fraction: float = Field(default=0.1, ge=0.0, lt=0.5)
-    """Share of the training days or windows used for calibration; 0: no calibration."""
+    """Share of the training dates or windows used for calibration; 0: no calibration."""
 
     @model_validator(mode="after")
     def _slices_leave_training(self) -> "SplitConfig":
@@ -132,7 +134,7 @@ class CalibrationConfig(Config):
     method: Literal["temperature", "isotonic"] = "temperature"
     """`temperature` scales and shifts the log odds; `isotonic` fits a monotone step function."""
     prior_days: float = Field(default=180.0, ge=0.0)
-    """Shrinks the calibration towards the identity with the weight of this many days."""
+    """Shrinks the calibration towards the identity with the weight of this many dates (days, or weeks)."""
 
 
 class ScoreConfig(Config):
@@ -141,9 +143,19 @@ class ScoreConfig(Config):
     bootstrap: int = Field(default=500, ge=1)
     """Bootstrap resamples."""
     block_days: int = Field(default=3, ge=1)
-    """Days per resampled block; all regions of a day stay together."""
+    """Dates (days, or weeks) per resampled block; all regions of a date stay together."""
     level: float = Field(default=0.9, gt=0.0, lt=1.0)
     """Level of the intervals."""
+
+    @property
+    def formed_from(self) -> int:
+        """Fewest dates that give an interval: two blocks."""
+        return 2 * self.block_days
+
+    @property
+    def claimed_from(self) -> int:
+        """Fewest dates from which a difference may be called significant: four blocks."""
+        return 4 * self.block_days
 
 
 class RecipeConfig(Config):

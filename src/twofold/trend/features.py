@@ -25,6 +25,7 @@ HISTORY_HALF_LIFE = 56  # dates; older labels count less in own history, as repo
 PRIOR_LABELS = 8.0  # weight of the all-region rate in own history, in labels
 LEVEL_HALF_LIFE = 2.0  # dates; of the exponentially weighted mean
 MAX_GROWTH = 3.0  # log growth in a week is clipped to this, a factor of 20
+DAYS_OF_YEAR = 365.25
 PSEUDO_COUNT = 0.5  # added to a mean before its logarithm is taken
 
 
@@ -164,6 +165,7 @@ def compute_channels(
     }
     static = {
         "weekday": lambda: _weekday(increments, window.horizon),
+        "season": lambda: _season(increments, window.horizon),
         "history": lambda: _history(increments, known, window),
         "reference": lambda: list(reference_gaps(counts, window.target, window.horizon)),
         "median_growth": lambda: [median_growth(counts, known)],
@@ -205,6 +207,13 @@ def _weekday(increments: Increments, horizon: int) -> list[np.ndarray]:
         return []
     target = (increments.dates.astype(int) + horizon + 3) % WEEK  # 1970-01-01 was a Thursday: 0 is a Monday
     return [(target == day).astype(float) for day in range(WEEK)]
+
+
+def _season(increments: Increments, horizon: int) -> list[np.ndarray]:
+    """The target date's place in the year, as sine and cosine of one and of two turns a year."""
+    target = increments.dates + np.timedelta64(increments.step_days * horizon, "D")
+    turn = 2 * np.pi * (target - target.astype("datetime64[Y]")).astype(int) / DAYS_OF_YEAR
+    return [wave(turns * turn) for turns in (1, 2) for wave in (np.sin, np.cos)]
 
 
 def _history(increments: Increments, known: np.ndarray, window: WindowConfig) -> list[np.ndarray]:

@@ -153,17 +153,20 @@ class Forecaster:
         def some(names: list[str]) -> str:
             return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
+        def steps(days: int) -> str:
+            return counted(days // self.step_days, "day" if self.step_days == 1 else "week")
+
         notes = []
         ahead = int((panel.dates[-1] - self.last).astype(int))
         if ahead < 0:
             notes.append(
-                f"The data ends on {panel.dates[-1]}, {counted(-ahead, 'day')} before the last date the model was "
+                f"The data ends on {panel.dates[-1]}, {steps(-ahead)} before the last date the model was "
                 f"trained on ({self.last}): the training data contain the outcome, so these are no forecasts."
             )
         if ahead > self.tested_days:
             notes.append(
-                f"The data ends on {panel.dates[-1]}, {counted(ahead, 'day')} after the last date the model was "
-                f"trained on ({self.last}). Its scores come from {counted(self.tested_days, 'day')} of testing and do "
+                f"The data ends on {panel.dates[-1]}, {steps(ahead)} after the last date the model was "
+                f"trained on ({self.last}). Its scores come from {steps(self.tested_days)} of testing and do "
                 "not hold for later dates: train again on the new data."
             )
         missing = sorted(set(self.selected) - set(panel.regions))

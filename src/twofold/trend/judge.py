@@ -111,7 +111,9 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
         "low": found["low"],
         "high": found["high"],
     }
-    return result | {"verdict": verdict(comparison, best, evaluated=part)}
+    dates = len(np.unique(windows.origin[sets[part]]))
+    enough = dates >= config.score.claimed_from
+    return result | {"verdict": verdict(comparison, best, evaluated=part, dates=dates, enough=enough)}
 
 
 def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
     The baselines are fitted on `trained_on`, the run's own data.
 
     Returns:
-        `first`, `last` (origins scored), `windows`, `seen` (windows left out, since the model was trained on them), and
+        `first`, `last`, `dates` (origins scored, and their number), `windows`, `seen` (windows left out, since the model was trained on them), and
         under `models` a block like those of `scores.json` for `ensemble` and every baseline.
 
     Raises:
@@ -150,6 +152,7 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
     return {
         "first": str(increments.dates[windows.origin[new].min()]),
         "last": str(increments.dates[windows.origin[new].max()]),
+        "dates": len(np.unique(windows.origin[new])),
         "windows": len(new),
         "seen": len(windows) - len(new),
         # `intervals` comes first in each block.
@@ -161,7 +164,10 @@ EvaluatedSet = Literal["test", "test_active"]
 
 
 class Verdict(TypedDict):
-    """The `verdict` block of `scores.json`; `significant`: the interval excludes 0, for better or for worse."""
+    """The `verdict` block of `scores.json`; `significant`: the interval excludes 0, for better or for worse.
+
+    Never so from fewer `dates` (origins compared on) than `ScoreConfig.claimed_from`.
+    """
 
     best_baseline: str | None
     score: str
@@ -169,6 +175,7 @@ class Verdict(TypedDict):
     difference: float | None
     low: float | None
     high: float | None
+    dates: int
     significant: bool
 
 
@@ -182,7 +189,9 @@ def best_model(log_scores: Mapping[str, float | None]) -> str | None:
     return min(defined, key=lambda name: defined[name]) if defined else None
 
 
-def verdict(comparison: Comparison | None, best_baseline: str | None, *, evaluated: EvaluatedSet) -> Verdict:
+def verdict(
+    comparison: Comparison | None, best_baseline: str | None, *, evaluated: EvaluatedSet, dates: int, enough: bool
+) -> Verdict:
     """Whether the network's log score differs from the best baseline's by more than chance.
 
     Args:
@@ -190,6 +199,8 @@ def verdict(comparison: Comparison | None, best_baseline: str | None, *, evaluat
             better); None when there is nothing to compare.
         best_baseline: name of the baseline with the lowest log score on the same windows.
         evaluated: the windows compared on.
+        dates: number of their origins.
+        enough: whether these are enough to call a difference significant.
     """
     compared: Comparison = comparison or {"difference": None, "low": None, "high": None}
     low, high = compared["low"], compared["high"]
@@ -198,7 +209,8 @@ def verdict(comparison: Comparison | None, best_baseline: str | None, *, evaluat
         "score": "log_score",
         "set": evaluated,
         **compared,
-        "significant": low is not None and high is not None and (low > 0.0 or high < 0.0),
+        "dates": dates,
+        "significant": enough and low is not None and high is not None and (low > 0.0 or high < 0.0),
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 from page.reading import Page, check_whole
 from trend.report.showing import ODD_NAMES
 from twofold.engine.errors import RunFolderError
+from twofold.trend.config import ScoreConfig
 from twofold.trend.recipes import departures, recipe
 from twofold.trend.report import run as report
 from twofold.trend.report import wording
@@ -214,7 +215,9 @@ def test_a_set_of_every_region_or_of_one_is_described(small: Path, shown: Callab
 def test_a_difference_is_read_by_its_interval_and_the_score(
     low: float | None, high: float | None, score: str, said: str
 ) -> None:
-    assert reading({"difference": 0.015, "low": low, "high": high, "score": score}) == said
+    pair = {"difference": 0.015, "low": low, "high": high, "score": score}
+    assert reading(pair, True) == said
+    assert reading(pair, False) == ("undefined" if low is None else "unclear")
 
 
 @pytest.mark.parametrize(
@@ -228,9 +231,11 @@ def test_a_difference_is_read_by_its_interval_and_the_score(
     ],
 )
 def test_skill_is_read_by_its_interval(value: float | None, ends: list[float] | None, said: str) -> None:
-    none = pl.DataFrame()
+    none, scored = pl.DataFrame(), ScoreConfig(block_days=1)
     scores = {"test_active": {"brier_skill": value}, "intervals": {"test_active": {"brier_skill": ends}}}
-    assert RunView(scores, [], none, none, none).skill == said
+    for dates, judged in ((4, said), (3, "undefined" if value is None else "unsure")):
+        windows = pl.DataFrame({"split": "test", "active": True, "origin": range(dates)})
+        assert RunView(scores, scored, [], windows, none, none).skill == judged
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,7 @@ def test_only_a_significant_gain_without_leakage_is_trusted(
 ) -> None:
     none = pl.DataFrame()
     scores = {"verdict": {"significant": significant, "difference": difference}, "split": {"kind": kind}}
-    assert RunView(scores, [], none, none, none).trusted is trusted
+    assert RunView(scores, ScoreConfig(), [], none, none, none).trusted is trusted
 
 
 def test_a_missing_file_is_named(small: Path) -> None:

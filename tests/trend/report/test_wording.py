@@ -2,8 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 
+from twofold.scoring.bootstrap import Comparison, intervals
+from twofold.trend.config import ScoreConfig
 from twofold.trend.judge import EvaluatedSet, verdict
 from twofold.trend.recipes import departures, recipe
 from twofold.trend.report import wording
@@ -17,8 +20,10 @@ def sentence(
     *,
     evaluated: EvaluatedSet = "test",
     level: float = 0.9,
+    enough: bool = True,
 ) -> str:
-    found = verdict({"difference": difference, "low": low, "high": high}, best, evaluated=evaluated)
+    compared: Comparison = {"difference": difference, "low": low, "high": high}
+    found = verdict(compared, best, evaluated=evaluated, dates=9, enough=enough)
     said = wording.verdict(found, level)
     assert found["significant"] == ("is significant" in said)
     return said.removeprefix("On all test windows, ")
@@ -67,8 +72,38 @@ def test_an_interval_that_touches_zero_is_not_significant() -> None:
 def test_no_interval(difference: float, side: str) -> None:
     assert sentence(difference, None, None) == (
         f"the log score of the network is 0.030 nats {side} than that of the best baseline, gradient boosting; "
-        "there are too few days for an interval, so this may be chance."
+        "there are too few dates for an interval, so this may be chance."
     )
+
+
+def test_from_too_few_dates_nothing_is_claimed() -> None:
+    assert sentence(-0.012, -0.02, -0.004, enough=False) == (
+        "the log score of the network is 0.012 nats better (90 % interval 0.004 to 0.020) than that of the best "
+        "baseline, gradient boosting, from 9 dates alone, too few to claim a difference."
+    )
+    assert "which is not significant" in sentence(-0.004, -0.01, 0.001, enough=False)
+
+
+def test_how_many_dates_intervals_and_claims_need() -> None:
+    score = ScoreConfig(block_days=4)
+    assert wording.intervals(4, score, "week") == (
+        "There are no intervals: a bootstrap over blocks of 4 weeks needs two, 8 weeks, and here only 4 weeks were "
+        "scored. So nothing is claimed: every difference may be chance."
+    )
+    few = wording.intervals(15, score, "week")
+    assert "90\xa0% intervals" in few and "only 15 weeks were scored" in few and "four blocks, 16 weeks" in few
+    assert wording.intervals(16, score, "week") == (
+        "The 90\xa0% intervals come from a bootstrap over blocks of 4 weeks."
+    )
+
+
+@pytest.mark.parametrize("block", [1, 3])
+def test_the_bootstrap_forms_intervals_from_as_many_dates_as_are_said(block: int) -> None:
+    score = ScoreConfig(block_days=block)
+    for dates, formed in ((score.formed_from - 1, False), (score.formed_from, True)):
+        day, up = np.repeat(np.arange(dates), 2), np.tile([True, False], dates)
+        found = intervals(np.full(2 * dates, 0.4), up, day, resamples=5, block_days=block, level=0.9, seed=0)
+        assert (found["log_score"] is not None) == formed
 
 
 @pytest.mark.parametrize("best", ["boosting", None])

@@ -40,7 +40,7 @@ def write(folder: Path) -> Path:
         draw,
         view=view,
         study=study,
-        day=tomorrow["target_date"].max(),
+        when=wording.at(str(tomorrow["target_date"].max()), "day"),
         setting=setting,
         above=above,
         words=wording,

@@ -12,6 +12,7 @@ from twofold.engine.files import arrays, saver, table, text
 from twofold.page.album import Album
 from twofold.page.drawing import day_numbers
 from twofold.page.template import write_page
+from twofold.trend.config import ScoreConfig
 from twofold.trend.report import figures, maps, wording
 
 Row = dict[str, Any]
@@ -27,7 +28,7 @@ def write(folder: Path) -> Path:
     metrics = [json.loads(line) for line in text(folder, "metrics.jsonl").splitlines()]
     predictions, panel, tomorrow = (table(folder, f"{name}.parquet") for name in ("predictions", "panel", "tomorrow"))
     correlation = arrays(folder, "arrays.npz")["correlation"]
-    view = RunView(scores, metrics, predictions, panel, tomorrow)
+    view = RunView(scores, ScoreConfig.model_validate(config["score"]), metrics, predictions, panel, tomorrow)
 
     def draw(album: Album) -> dict[str, Any]:
         _draw(view, album)
@@ -42,7 +43,7 @@ def write(folder: Path) -> Path:
         scores=scores,
         config=config,
         unit=view.unit,
-        level=wording.level(config["score"]["level"]),
+        level=wording.level(view.score.level),
         words=wording,
         reading=reading,
     )
@@ -55,6 +56,7 @@ class RunView:
 
     Attributes:
         scores: scores.json.
+        score: the settings of the intervals.
         metrics: the lines of metrics.jsonl.
         predictions: one row per window of a region in C.
         panel: one row per region and date.
@@ -62,6 +64,7 @@ class RunView:
     """
 
     scores: Row
+    score: ScoreConfig
     metrics: list[Row]
     predictions: pl.DataFrame
     panel: pl.DataFrame
@@ -91,6 +94,19 @@ class RunView:
         """The windows of each evaluated set."""
         test = self.predictions.filter(pl.col("split") == "test")
         return {"test": test, "test_active": test.filter("active")}
+
+    def dates(self, windows: str) -> int:
+        """Number of origins of a set of windows."""
+        found = self.tested.get(windows, self.predictions.filter(pl.col("split") == windows))
+        return found["origin"].n_unique()
+
+    def formed(self, windows: str) -> bool:
+        """Whether these are enough dates for an interval."""
+        return self.dates(windows) >= self.score.formed_from
+
+    def claimed(self, windows: str) -> bool:
+        """Whether these are enough dates to call a difference significant."""
+        return self.dates(windows) >= self.score.claimed_from
 
     def counts(self, windows: str) -> Row:
         """The row of the table of windows for `test`, `test_active` or `all_zero`."""
@@ -216,7 +232,7 @@ class RunView:
         ends = self.scores["intervals"]["test_active"]["brier_skill"]
         if self.scores["test_active"]["brier_skill"] is None:
             return "undefined"
-        if ends is None:
+        if ends is None or not self.claimed("test_active"):
             return "unsure"
         return "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "unclear"
 
@@ -253,11 +269,11 @@ class RunView:
         return screen["days"] == "all" and screen["threshold"] is not None
 
 
-def reading(pair: Row) -> Literal["undefined", "unclear", "better", "worse"]:
-    """How a model compares with a baseline, by an entry of `comparisons` in scores.json."""
+def reading(pair: Row, claimed: bool) -> Literal["undefined", "unclear", "better", "worse"]:
+    """How a model compares with a baseline, by an entry of `comparisons` in scores.json; `claimed`: from enough dates."""
     if pair["low"] is None or pair["high"] is None:
         return "undefined"
-    if pair["low"] <= 0 <= pair["high"]:
+    if not claimed or pair["low"] <= 0 <= pair["high"]:
         return "unclear"
     return "better" if (pair["difference"] > 0) == wording.SCORES[pair["score"]].higher else "worse"
 

@@ -10,6 +10,7 @@ from typing import Any
 from twofold.engine.files import saver, text
 from twofold.page.album import Album
 from twofold.page.template import write_page
+from twofold.trend.config import ScoreConfig
 from twofold.trend.report import figures, wording
 
 Row = dict[str, Any]
@@ -22,7 +23,8 @@ def write(folder: Path) -> Path:
         RunFolderError: when a file is missing.
     """
     scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
-    view = WalkView(scores)
+    view, unit = WalkView(scores), wording.unit(scores["data"]["step_days"])
+    score, dates = ScoreConfig.model_validate(config["score"]), scores["windows"]["active"]["days"]
     write_page(
         saver(folder),
         "trend/report/walk.html.j2",
@@ -32,8 +34,11 @@ def write(folder: Path) -> Path:
         config=config,
         walk=scores["walk"],
         pool=scores["models"]["pool"],
-        unit=wording.unit(scores["data"]["step_days"]),
-        level=wording.level(config["score"]["level"]),
+        unit=unit,
+        level=wording.level(score.level),
+        brackets=wording.intervals(dates, score, unit),
+        formed=dates >= score.formed_from,
+        claimed=dates >= score.claimed_from,
         words=wording,
     )
     return folder / "report.html"

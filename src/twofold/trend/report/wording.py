@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twofold.page.words import ScoreWords
+from twofold.trend.config import ScoreConfig
 
 SCORES: dict[str, ScoreWords] = {
     "log_score": ScoreWords(
@@ -133,6 +134,43 @@ def level(share: float) -> str:
     return f"{100 * share:g}\u00a0%"
 
 
+def at(date: str, unit: str) -> str:
+    """When a target date is.
+
+    Example:
+        >>> at("2021-12-25", "day"), at("2021-12-25", "week")
+        ('on 2021-12-25', 'in the week of 2021-12-25')
+    """
+    return f"on {date}" if unit == "day" else f"in the {unit} of {date}"
+
+
+def intervals(dates: int, score: ScoreConfig, unit: str) -> str:
+    """What the brackets of a page hold, or why there are none, and from how many dates something is claimed.
+
+    Args:
+        dates: number of origins that were scored.
+        score: the settings of the intervals.
+        unit: what a step of the data is called.
+    """
+    blocks = f"blocks of {score.block_days} {unit}{'s' if score.block_days > 1 else ''}"
+    if dates < score.formed_from:
+        return (
+            f"There are no intervals: a bootstrap over {blocks} needs two, {score.formed_from} {unit}s, and here "
+            f"{_only(dates, unit)} scored. So nothing is claimed: every difference may be chance."
+        )
+    held = f"The {level(score.level)} intervals come from a bootstrap over {blocks}."
+    if dates < score.claimed_from:
+        held += (
+            f" Since {_only(dates, unit)} scored they are too narrow, and nothing is claimed: that needs four blocks, "
+            f"{score.claimed_from} {unit}s."
+        )
+    return held
+
+
+def _only(dates: int, unit: str) -> str:
+    return f"only {dates} {unit}{'s were' if dates != 1 else ' was'}"
+
+
 _EVALUATED = {"test": "On all test windows", "test_active": "On test windows with at least one case"}
 _BASELINES = {
     "base_rate": "the base rate",
@@ -164,10 +202,13 @@ def _claim(found: Mapping[str, Any], level: float) -> str:
     sign, side = (-1.0, "better") if difference < 0.0 else (1.0, "worse")
     if low is None or high is None:
         size = _figures(abs(difference))[0]
-        chance = "there are too few days for an interval, so this may be chance"
+        chance = "there are too few dates for an interval, so this may be chance"
         return f"the log score of the network is {size} nats {side} than that of {against}; {chance}."
     size, start, end = _figures(abs(difference), *sorted((sign * low, sign * high)))
     interval = f"{size} nats {side} ({100 * level:g} % interval {start} to {end})"
+    if not found["significant"] and (low > 0.0 or high < 0.0):
+        dates = f"from {found['dates']} dates alone, too few to claim a difference"
+        return f"the log score of the network is {interval} than that of {against}, {dates}."
     if found["significant"]:
         verb, surely = "beats" if high < 0.0 else "is worse than", "significant"
     else:

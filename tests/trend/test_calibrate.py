@@ -51,9 +51,9 @@ def test_temperature_solves_platts_equations() -> None:
 
 def test_temperature_by_hand() -> None:
     # Two probabilities, each with one smoothed share of ups: the curve goes through both points exactly.
-    p = np.repeat([0.2, 0.8], 4)
-    label = np.array([True, False, False, False, True, True, True, False])
-    high, low = 5 / 6, 1 / 6  # four ups, four not-ups
+    p = np.repeat([0.2, 0.8], 8)
+    label = np.repeat([True, False, False, False, True, True, True, False], 2)
+    high, low = 9 / 10, 1 / 10  # eight ups, eight not-ups
     shares = [(high + 3 * low) / 4, (3 * high + low) / 4]
     calibration = fit_calibration("temperature", p, label)
     assert apply_calibration(calibration, np.array([0.2, 0.8])) == pytest.approx(shares, abs=1e-9)
@@ -62,7 +62,7 @@ def test_temperature_by_hand() -> None:
 
 
 def test_a_separable_slice_stays_finite() -> None:
-    calibration = fit_calibration("temperature", np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
+    calibration = fit_calibration("temperature", np.repeat([0.1, 0.2, 0.8, 0.9], 3), np.arange(12) > 5)
     assert 0.0 < calibration.scale < 10.0
     assert 0.01 < apply_calibration(calibration, np.array([0.1]))[0] < 0.5
 
@@ -74,6 +74,14 @@ def test_a_slice_that_turns_the_order_round_is_refused() -> None:
     assert "would turn the order of the forecasts round (scale -" in calibration.note
 
 
+@pytest.mark.parametrize("windows", [4, 12])
+def test_forecasts_that_say_nothing_of_the_outcomes_are_left_as_they_are(windows: int) -> None:
+    p, label = np.repeat([1.0, 0.0], windows // 2), np.tile([False, True], windows // 2)
+    calibration = fit_calibration("temperature", p, label)
+    assert (calibration.method, calibration.scale) == ("identity", 1.0)
+    assert ("fewer than 10" if windows < 10 else "say nothing of the outcomes") in calibration.note
+
+
 def test_isotonic_on_a_turned_slice_is_flat() -> None:
     p, label = miscalibrated(2, 500, 1.0, 0.0)
     flat = apply_calibration(fit_calibration("isotonic", 1.0 - p, label), GRID)
@@ -81,18 +89,25 @@ def test_isotonic_on_a_turned_slice_is_flat() -> None:
 
 
 def test_one_probability_only() -> None:
-    p, label = np.full(6, 0.3), np.arange(6) < 3
+    p, label = np.full(12, 0.3), np.arange(12) < 6
     temperature = fit_calibration("temperature", p, label)
     assert temperature.method == "identity" and "one probability" in temperature.note
+    rounded = fit_calibration("temperature", p + 1e-9 * np.arange(12), label)
+    assert rounded.method == "identity" and "one probability" in rounded.note
     assert apply_calibration(fit_calibration("isotonic", p, label), GRID) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("label", "note"),
-    [(np.ones(5, bool), "one class only"), (np.zeros(5, bool), "one class only"), (np.zeros(0, bool), "no window")],
+    [
+        (np.ones(12, bool), "one class only"),
+        (np.zeros(12, bool), "one class only"),
+        (np.arange(9) < 4, "9 windows, fewer than 10"),
+        (np.zeros(0, bool), "no window"),
+    ],
 )
-def test_without_both_classes_probabilities_stay_the_same(method: str, label: np.ndarray, note: str) -> None:
+def test_without_both_classes_or_with_few_windows_probabilities_stay_the_same(method: str, label: np.ndarray, note: str) -> None:
     calibration = fit_calibration(method, GRID[: len(label)], label)  # pyright: ignore
     assert calibration == identity(len(label), calibration.note) and note in calibration.note
     assert (apply_calibration(calibration, GRID) == GRID).all()
@@ -106,9 +121,9 @@ def test_isotonic_is_scikit_learns() -> None:
 
 
 def test_isotonic_never_becomes_certain() -> None:
-    calibration = fit_calibration("isotonic", np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
+    calibration = fit_calibration("isotonic", np.repeat([0.1, 0.2, 0.8, 0.9], 3), np.arange(12) > 5)
     assert apply_calibration(calibration, np.array([0.0, 0.15, 0.85, 1.0])) == pytest.approx(
-        [1 / 6, 1 / 6, 5 / 6, 5 / 6]
+        [1 / 14, 1 / 14, 13 / 14, 13 / 14]
     )
 
 
@@ -124,7 +139,7 @@ def test_calibration_helps_on_new_windows(method: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=slices, method=st.sampled_from(METHODS))
-@example(data=(np.array([1.0, 1.0, 0.0, 0.0]), np.array([False, True, False, True])), method="temperature")
+@example(data=(np.repeat([1.0, 0.0], 6), np.tile([False, True], 6)), method="temperature")
 def test_order_is_kept_and_probabilities_stay_probabilities(data: tuple[np.ndarray, np.ndarray], method: str) -> None:
     calibration = fit_calibration(method, *data)  # pyright: ignore
     calibrated = apply_calibration(calibration, GRID)

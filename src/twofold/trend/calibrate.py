@@ -17,6 +17,11 @@ from twofold.engine.errors import InputError
 Method = Literal["identity", "temperature", "isotonic"]
 Probability = Float[np.ndarray, "windows"]
 
+FEWEST_WINDOWS = 10
+"""Of fewer windows a calibration is as much chance as finding."""
+ONE_VALUE = 1e-6
+"""Log odds that differ by less are one probability, and a scale below this is none."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -85,7 +90,7 @@ def fit_calibration(
     `temperature` scales and shifts the log odds, p' = sigmoid(scale * logit(p) + shift): Platt scaling on the log
     odds, or temperature scaling with a bias. It is fitted by maximum likelihood with Platt's smoothed targets in
     place of 0 and 1, which keep the fit finite on a small separable set; a best scale that is not positive would
-    reverse the order of the forecasts and is refused. `isotonic` is the best non-decreasing step function in squared
+    level or reverse the order of the forecasts and is refused. `isotonic` is the best non-decreasing step function in squared
     error, clipped to [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some 100 windows.
 
     Args:
@@ -96,7 +101,7 @@ def fit_calibration(
         prior_days: weight in days of the prior, the identity; 0: none.
 
     Returns:
-        The calibration; the identity, with a note, when none can be fitted (no window, one class only, one
+        The calibration; the identity, with a note, when none can be fitted (fewer than 10 windows, one class only, one
         probability only for `temperature`, or a scale that is not positive).
 
     Source:
@@ -107,6 +112,9 @@ def fit_calibration(
     n = label.size
     if not n:
         return identity(0, "the calibration slice holds no window; probabilities are left as they are")
+    if n < FEWEST_WINDOWS:
+        few = f"the calibration slice holds {n} windows, fewer than {FEWEST_WINDOWS}"
+        return identity(n, f"{few}; probabilities are left as they are")
     if label.all() or not label.any():
         return identity(n, "the calibration slice holds windows of one class only; probabilities are left as they are")
     p = probability.astype(np.float64)
@@ -133,7 +141,7 @@ def apply_calibration(calibration: Calibration, probability: Probability) -> Pro
 
 def _fit_temperature(p: Probability, target: Probability) -> Calibration:
     odds, n = _log_odds(p), target.size
-    if np.ptp(odds) == 0.0:
+    if np.ptp(odds) < ONE_VALUE:
         return identity(n, "all windows of the calibration slice have one probability; it is left as it is")
     # A logistic regression on soft targets: each window is "up" with its target as weight, and "not up" with the rest.
     # Newton on two parameters reaches the optimum up to rounding; C = inf switches the regularisation off.
@@ -145,7 +153,11 @@ def _fit_temperature(p: Probability, target: Probability) -> Calibration:
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(np.concatenate([odds, odds])[:, None], outcome, sample_weight=weight)
     scale, shift = float(np.ravel(model.coef_)[0]), float(np.ravel(model.intercept_)[0])
-    if not scale > 0.0:
+    if abs(scale) < ONE_VALUE:
+        return identity(
+            n, "on the calibration slice the forecasts say nothing of the outcomes; probabilities are left as they are"
+        )
+    if scale < 0.0:
         return identity(
             n,
             f"the calibration slice would turn the order of the forecasts round (scale {scale:.3g} of the log odds); "

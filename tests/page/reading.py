@@ -61,6 +61,11 @@ def read(html: str) -> Page:
     return page
 
 
+def words_of_days(html: str) -> list[str]:
+    """What a page says of days, in its text or in words for pictures; the options in its settings are left out."""
+    return re.findall(r"(?i)\b(?:days?|daily|tomorrow)\b", html.partition("Settings of this")[0])
+
+
 def check_whole(html: str) -> Page:
     """Well formed, ids unique, inner links with targets, nothing loaded from elsewhere, every picture in words."""
     page = read(html)

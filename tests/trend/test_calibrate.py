@@ -107,7 +107,9 @@ def test_one_probability_only() -> None:
         (np.zeros(0, bool), "no window"),
     ],
 )
-def test_without_both_classes_or_with_few_windows_probabilities_stay_the_same(method: str, label: np.ndarray, note: str) -> None:
+def test_without_both_classes_or_with_few_windows_probabilities_stay_the_same(
+    method: str, label: np.ndarray, note: str
+) -> None:
     calibration = fit_calibration(method, GRID[: len(label)], label)  # pyright: ignore
     assert calibration == identity(len(label), calibration.note) and note in calibration.note
     assert (apply_calibration(calibration, GRID) == GRID).all()

@@ -187,7 +187,9 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
     blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
     sys.stdout.write(render(score_table(title, blocks)))
     lines = wording.verdict(scores["verdict"], flags.config.score.level), f"Report: {out / 'report.html'}"
-    sys.stdout.write(_too_few(scores["verdict"]["dates"], flags.config.score, panel.step_days) + "\n".join(lines) + "\n")
+    sys.stdout.write(
+        _too_few(scores["verdict"]["dates"], flags.config.score, panel.step_days) + "\n".join(lines) + "\n"
+    )
     return 0
 
 
@@ -306,7 +308,10 @@ def _weekly_note(panel: "Panel", command: list[str], name: str) -> str | None:
     """That a recipe for weekly data exists, where the data is weekly and no recipe was named."""
     if panel.step_days == 1 or word_after("--recipe", command):
         return None
-    return f"The data is weekly, and this recipe was chosen on days; --recipe {name} was chosen on weeks."
+    return (
+        f"The data is weekly, and this recipe was chosen on days: --recipe {name} was chosen on weeks; for three years or "
+        f"more of a disease with a season there is {name}-seasonal."
+    )
 
 
 def _too_few(dates: int, score: ScoreConfig, step_days: int) -> str:

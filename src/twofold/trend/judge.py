@@ -122,8 +122,8 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
     The baselines are fitted on `trained_on`, the run's own data.
 
     Returns:
-        `first`, `last`, `dates` (origins scored, and their number), `windows`, `seen` (windows left out, since the model was trained on them), and
-        under `models` a block like those of `scores.json` for `ensemble` and every baseline.
+        `first`, `last`, `dates` (origins scored, and their number), `windows`, `seen` (windows left out, since the
+        model was trained on them), and under `models` a block like those of `scores.json` for `ensemble` and every baseline.
 
     Raises:
         InputError: when no window is new to the model.

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from twofold.counts.config import SourceConfig
 from twofold.engine.errors import InputError
 from twofold.trend.config import (
     Cell,
     EnsembleConfig,
     FeatureConfig,
+    Input,
     ModelConfig,
+    ScoreConfig,
     ScreenConfig,
     SplitConfig,
     Target,
@@ -17,7 +20,12 @@ from twofold.trend.config import (
     TrendConfig,
     WindowConfig,
 )
-from twofold.trend.walk.config import BacktestConfig
+from twofold.trend.walk.config import BacktestConfig, WalkConfig
+
+WEEKLY: tuple[Input, ...] = ("log1p", "change", "log_diff", "against_mean", "history", "cross_region")
+"""Inputs of the weekly recipes."""
+SEASONAL: tuple[Input, ...] = (*WEEKLY, "reference", "season")
+"""Those of the seasonal ones, for years of a disease that has a season; on less than two years `season` misleads."""
 
 
 def default() -> TrendConfig:
@@ -30,6 +38,29 @@ def default() -> TrendConfig:
     windows: log score .609 and .373 nats, Brier skill .15 and .44.
     """
     return TrendConfig()
+
+
+def weekly(name: str, inputs: tuple[Input, ...]) -> TrendConfig:
+    """As the default, for weeks: target next week, L = 8, and every epoch run, since a few weeks choose none well.
+
+    A daily table is summed to weeks. `weekly-seasonal` also knows the time of the year: for three years or more of a
+    disease with a season. Settings were chosen on ILINet's seasons before 2017-18 and on JHU's weeks until 2021
+    (`docs/log.md`).
+
+    `twofold trend run --recipe weekly --data FILE`, or `weekly-seasonal`; on one core 1 minute for JHU's 163 weeks, 3
+    for ten years of ILINet. Active test windows of the development data: log score DEV1 and DEV2 nats
+    (`bench/weekly.py`).
+    """
+    return TrendConfig(
+        recipe=name,
+        source=SourceConfig(weekly=True),
+        window=WindowConfig(length=8),
+        split=SplitConfig(validation_fraction=0.0, calibration_fraction=0.0),
+        features=FeatureConfig(inputs=inputs),
+        model=ModelConfig(dropout=0.2),
+        train=TrainConfig(epochs=12, batch_size=256, learning_rate=3e-3),
+        score=ScoreConfig(block_days=4),
+    )
 
 
 def original(cell: Cell, length: int, layers: int = 1, start: int = 0) -> TrendConfig:
@@ -76,7 +107,11 @@ def departures(config: TrendConfig) -> list[dict[str, Any]] | None:
 
 
 ORIGINAL_NETWORKS: tuple[tuple[Cell, int], ...] = (("rnn", 1), ("rnn", 2), ("lstm", 1), ("gru", 1))
-RECIPES: dict[str, Callable[[], TrendConfig]] = {"default": default} | {
+RECIPES: dict[str, Callable[[], TrendConfig]] = {
+    "default": default,
+    "weekly": partial(weekly, "weekly", WEEKLY),
+    "weekly-seasonal": partial(weekly, "weekly-seasonal", SEASONAL),
+} | {
     original(cell, length, layers, start).recipe: partial(original, cell, length, layers, start)
     for cell, layers in ORIGINAL_NETWORKS
     for length in (3, 7, 14)
@@ -117,9 +152,33 @@ def walk(target: Target, length: int) -> BacktestConfig:
     )
 
 
+def walk_weekly(name: str, inputs: tuple[Input, ...]) -> BacktestConfig:
+    """The backtest for weeks: the members of `walk`, refitted every 4 weeks on all active windows so far.
+
+    A daily table is summed to weeks; `walk-next-week-seasonal` as `weekly-seasonal`. Settings were chosen as those of
+    `weekly`.
+
+    `twofold trend backtest --recipe walk-next-week --data FILE`; the 26 weeks of the JHU table take 5 minutes on one
+    core (`bench/weekly.py`).
+    """
+    return BacktestConfig(
+        recipe=name,
+        source=SourceConfig(weekly=True),
+        walk=WalkConfig(last=26, every=4, warmup=8, memory=None, logistic_c=0.1, boosting_rounds=120),
+        window=WindowConfig(length=8),
+        features=FeatureConfig(inputs=inputs),
+        model=ModelConfig(dropout=0.2),
+        train=TrainConfig(epochs=12, batch_size=256, learning_rate=3e-3),
+        ensemble=EnsembleConfig(seeds=1, partners=("rnn", "lstm", "logistic", "boosting")),
+        score=ScoreConfig(block_days=4),
+    )
+
+
 WALKS: dict[str, Callable[[], BacktestConfig]] = {
     "walk-next-day": partial(walk, "next_day", 7),
     "walk-mean7": partial(walk, "mean7", 14),
+    "walk-next-week": partial(walk_weekly, "walk-next-week", WEEKLY),
+    "walk-next-week-seasonal": partial(walk_weekly, "walk-next-week-seasonal", SEASONAL),
 }
 
 

@@ -24,9 +24,9 @@ ODD_NAMES = (
 COUNTRIES = ("Saint Lucia", "Peru", "Italy", "Chad", "India", "Kenya", "Nepal", "Ghana", "Spain", "Iran", "Cuba")
 
 
-def run_folder(folder: Path) -> Path:
+def run_folder(folder: Path, step: int = 1) -> Path:
     """A finished computation: four networks and a partner, validated and calibrated, on 16 regions and 82 dates."""
-    panel = replace(epidemic(16, 82), regions=ODD_NAMES + COUNTRIES)
+    panel = replace(epidemic(16, 82, step=step), regions=ODD_NAMES + COUNTRIES)
     config = quick(ensemble={"seeds": 2, "partners": ("lstm", "logistic")})
     with threadpool_limits(1), claim(folder, config, panel.digest(), ["test"]) as held:
         execute(panel, "cases.csv", config, held, silent)

@@ -165,6 +165,29 @@ def test_learning_draws_only_what_was_measured() -> None:
     assert list(bottom.get_lines()[0].get_ydata()) == [70.0] * 20
 
 
+def test_one_epoch_is_a_mark_above_a_whole_number() -> None:
+    with style():
+        top, bottom = figures.learning(RECORDS[:1], "gru-0").axes
+    assert {line.get_marker() for axes in (top, bottom) for line in axes.get_lines()} <= {"o", "s", "^"}
+    low, high = bottom.get_xlim()
+    assert [tick for tick in bottom.get_xticks() if low <= tick <= high] == [1]
+
+
+@pytest.mark.parametrize("regions", [1, 2, 22, 201])
+def test_ticks_of_a_heatmap_are_regions_counted_from_one(regions: int) -> None:
+    with style():
+        axes = figures.heatmap(np.eye(regions), np.ones(regions, bool), "clustered").axes[0]
+    for ticks, ends in ((axes.get_xticks(), axes.get_xlim()), (axes.get_yticks(), axes.get_ylim())):
+        shown = [tick for tick in ticks if min(ends) <= tick <= max(ends)]
+        assert shown and all(tick == int(tick) and 1 <= tick <= regions for tick in shown)
+
+
+def test_a_tiny_negative_correlation_is_zero_without_a_sign() -> None:
+    with style():
+        axes = figures.heatmap_named(np.array([[1.0, -0.004], [-0.006, np.nan]]), ["a", "b"]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["1.00", "0.00", "−0.01", "–"]
+
+
 def test_confusion_counts_rows_by_outcome() -> None:
     label, called = np.array([True] * 3 + [False] * 5), np.array([True, True, False] + [True] * 1 + [False] * 4)
     with style():

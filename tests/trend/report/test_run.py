@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from page.reading import Page, check_whole
-from trend.report.showing import ODD_NAMES
+from page.reading import Page, check_whole, words_of_days
+from trend.report.showing import ODD_NAMES, run_folder
 from twofold.engine.errors import RunFolderError
 from twofold.trend.config import ScoreConfig
 from twofold.trend.recipes import departures, recipe
@@ -184,6 +184,55 @@ def test_weekly_data_is_described_in_weeks(shown: Callable[..., Page]) -> None:
     assert "one per day" in page.text and "days but" in page.text
     page = shown(data={"step_days": 7})
     assert "one per week" in page.text and "days but" not in page.text
+
+
+@pytest.mark.parametrize("kind", ["temporal", "random", "both"])
+@pytest.mark.parametrize("days", ["train", "all"])
+def test_a_weekly_page_says_nothing_of_days(small: Path, shown: Callable[..., Page], kind: str, days: str) -> None:
+    shown(data={"step_days": 7}, split={"kind": kind}, screen={"days": days})
+    assert words_of_days(_html(small)) == []
+    assert "next_day</code> is the next week" in _html(small)
+    shown(data={"step_days": 1})
+    assert words_of_days(_html(small)) and "is the next week" not in _html(small)
+
+
+def test_a_weekly_run_says_nothing_of_days_in_its_figures_either(tmp_path: Path) -> None:
+    out = run_folder(tmp_path / "run", step=7)
+    report.write(out)
+    assert words_of_days(_html(out)) == []
+    assert "rises in the week of 2021-08-30" in check_whole(_html(out)).text
+
+
+def test_from_too_few_dates_no_interval_is_promised_and_nothing_is_claimed(
+    small: Path, shown: Callable[..., Page]
+) -> None:
+    _replace(small, "predictions.parquet", origin=pl.col("origin").dt.truncate("4d"))
+    scores = _scores(small)
+    dates = pl.read_parquet(small / "predictions.parquet").filter(split="test")["origin"].n_unique()
+    assert 3 <= dates < 6
+    config = json.loads((small / "config.json").read_text())
+    none = {part: dict.fromkeys(scores["test"]) for part in ("test", "test_active", "train")}
+
+    def without(block: dict[str, Any]) -> dict[str, Any]:
+        return block | {"intervals": none}
+
+    pairs = {
+        part: [pair | {"low": None, "high": None} for pair in found] for part, found in scores["comparisons"].items()
+    }
+    page = shown(
+        intervals=none,
+        models={name: without(block) for name, block in scores["models"].items()},
+        baselines={name: without(block) for name, block in scores["baselines"].items()},
+        comparisons=pairs,
+        verdict=scores["verdict"] | {"low": None, "high": None, "dates": dates, "significant": False},
+    )
+    assert config["score"]["block_days"] == 3
+    assert f"needs two, 6 days, and here only {dates} days were scored. So nothing is claimed" in page.text
+    assert "intervals" not in page.text.replace("There are no intervals", "").partition("Settings of this")[0]
+    assert "significant" not in page.text.partition("Settings of this")[0]
+    at = page.cells.index("Ensemble (headline)")
+    assert page.cells[at + 1].endswith("–") and page.cells[at + 1] != "–"
+    assert "from too few days to tell it from chance" in page.text
 
 
 @pytest.mark.parametrize("kind", ["regions", "both"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from threadpoolctl import threadpool_limits
 
-from page.reading import Page, check_whole
+from page.reading import Page, check_whole, words_of_days
 from trend.small import epidemic
 from trend.walk.small import quick_walk, walked
 from twofold.engine.errors import RunFolderError
@@ -19,6 +19,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     out = tmp_path_factory.mktemp("walk") / "run"
     with threadpool_limits(1):
         walked(epidemic(), quick_walk(), out)
+    backtest_report.write(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def weekly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Four weeks, in blocks of three: too few for an interval."""
+    out = tmp_path_factory.mktemp("walk") / "weekly"
+    with threadpool_limits(1):
+        walked(epidemic(step=7), quick_walk(recipe="walk-next-week", score={"block_days": 3}), out)
     backtest_report.write(out)
     return out
 
@@ -63,6 +73,24 @@ def test_origins_that_were_skipped_are_named(folder: Path, tmp_path: Path) -> No
 def test_simulated_data_is_named_first(folder: Path, tmp_path: Path) -> None:
     assert "SIMULATED DATA" in changed(folder, tmp_path, simulated=True).text
     assert "SIMULATED DATA" not in page(folder).text
+
+
+def test_a_weekly_page_says_nothing_of_days(folder: Path, weekly: Path) -> None:
+    assert words_of_days((weekly / "report.html").read_text()) == []
+    assert words_of_days((folder / "report.html").read_text())
+    assert "the next week's count is above the last week's" in page(weekly).text
+
+
+def test_from_too_few_dates_no_interval_is_promised_and_nothing_is_claimed(folder: Path, weekly: Path) -> None:
+    text = page(weekly).text.partition("Settings of this")[0]
+    assert "over blocks of 3 weeks needs two, 6 weeks, and here only 4 weeks were scored. So nothing is claimed" in text
+    assert "ntervals" not in text.replace("There are no intervals", "") and "significant" not in text
+    cells = page(weekly).cells
+    best = next(cell for cell in cells if cell.startswith("1. "))
+    assert cells[cells.index(best) + 1].endswith("–")
+    few = page(folder).text.partition("Settings of this")[0]
+    assert "only 4 days were scored they are too narrow" in few and "needs four blocks, 8 days" in few
+    assert "with 90\xa0% intervals" in few and "significant" not in few
 
 
 def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def _records(epochs: int, scale: float = 1.0) -> list[dict[str, float | None]]:
     return [
         {
             "epoch": epoch,
+            "images": 3000 * epoch,
             **{f"{part}_{term}": scale * (k - 16000.0 + 40000 / epoch**3) for k, (part, term) in enumerate(PAIRS)},
             "sigma": 0.05 + 0.1 / epoch,
         }
@@ -47,6 +48,8 @@ DRAWN = {
     "by_beta": lambda: figures.by_beta([0.0, 1.0, 100.0], LINES, "nats per image", cap=5.0),
     "by_beta_one": lambda: figures.by_beta([1.0], {"active units": [[9.0]]}, "active units", top=16.0),
     "sandwich": lambda: figures.sandwich(exact([0.5, 1.0, 8.0, 100.0])["rows"]),
+    "loss_curves_one": lambda: figures.loss_curves(_records(1), "beta 0.5"),
+    "elbo_curves_one": lambda: figures.elbo_curves({f"beta {k}": _records(1, 1 + k) for k in range(3)}, "training"),
     "loss_curves": lambda: figures.loss_curves(_records(40), "beta 0.5"),
     "elbo_curves": lambda: figures.elbo_curves({f"beta {k}": _records(12, 1 + k) for k in range(7)}, "training"),
     "plane": lambda: figures.rate_distortion(SEVERAL, True),
@@ -105,6 +108,32 @@ def test_training_and_validation_differ_by_more_than_colour_and_the_epoch_kept_i
     assert (training.get_label(), validation.get_label()) == ("training", "validation")
     assert training._dash_pattern != validation._dash_pattern
     assert set(kept.get_xdata()) == {33}
+
+
+@pytest.mark.parametrize(("epochs", "marked"), [(1, True), (30, True), (31, False)])
+def test_points_are_marked_where_they_are_few(epochs: int, marked: bool) -> None:
+    records = _records(epochs)
+    with style():
+        drawn = figures.loss_curves(records, "beta 1"), figures.elbo_curves({"beta 1": records}, "training")
+    lines = [line for figure in drawn for axes in figure.axes for line in axes.get_lines()]
+    assert len(lines) == 7
+    assert all((line.get_marker() in ("o", "s")) == marked for line in lines)
+
+
+def test_a_run_of_few_epochs_is_drawn_by_images_seen_and_epochs_are_whole_numbers() -> None:
+    for epochs, label, places in ((1, "images seen", [3000]), (4, "epoch", [1, 2, 3, 4])):
+        records = _records(epochs)
+        with style():
+            drawn = (
+                figures.learning_curve(records, "loss", epochs),
+                figures.loss_curves(records, "beta 1"),
+                figures.elbo_curves({"beta 1": records, "beta 2": records[:1]}, "training"),
+            )
+        for axes in (figure.axes[-1] for figure in drawn):
+            assert axes.get_xlabel() == label
+            assert list(axes.get_lines()[0].get_xdata()) == places
+            assert all(tick == int(tick) for tick in axes.get_xticks())
+        assert drawn[0].axes[0].get_lines()[-1].get_xdata()[0] == places[-1]  # the epoch kept
 
 
 def test_a_steep_start_does_not_flatten_what_comes_later() -> None:

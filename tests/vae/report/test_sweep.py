@@ -360,6 +360,21 @@ def test_the_effective_weight_follows_sigma() -> None:
     assert "beta itself is the weight of the rate" in say("effective_weight", grid((1.0, several)))
 
 
+def test_after_one_epoch_nothing_is_said_of_collapse() -> None:
+    def after(epochs: int) -> dict[str, Any]:
+        found = scores(60.0, 0.0)
+        found["training"]["epochs"] = epochs
+        return found
+
+    untrained = say("collapse", grid((1.0, after(1)), (100.0, after(1))))
+    assert untrained.startswith("Nothing has been trained yet") and "at no weight" not in untrained
+    assert (
+        say("collapse", grid((1.0, after(1)), (100.0, after(9))))
+        == "The code has collapsed at no weight that is trained."
+    )
+    assert say("collapse", grid((1.0, after(9)), (100.0, after(9)))) == "The code has collapsed at no weight."
+
+
 def test_bits_that_hardly_tell_a_lost_code_are_told_from_those_that_do() -> None:
     def several(rate: float, distortion: float, share: float) -> dict[str, Any]:
         found = scores(rate, distortion, sigma=None, likelihood="multiscale")

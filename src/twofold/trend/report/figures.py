@@ -18,6 +18,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
 from twofold.page.album import Album
 from twofold.page.drawing import DASHES, HUES, INK, LINE, MARKS, MUTED, ON_DARK, ON_LIGHT, PAPER, canvas
+from twofold.page.numbers import score
 from twofold.trend.report import wording
 
 PARTS = {
@@ -146,7 +147,7 @@ def learning(records: Sequence[Record], member: str) -> Figure:
                 values = scale * np.asarray(values, float)
                 axes.plot(epochs, values, label=part, marker=marker, markersize=3, **_line(index))
         axes.set_ylabel(label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     top.set_title(member)
     top.tick_params(labelbottom=False)
     top.legend(loc="best")
@@ -416,6 +417,10 @@ def heatmap(correlation: Float[np.ndarray, "R R"], in_c: Bool[np.ndarray, " R"],
     """
     figure, axes = canvas(4.7, 4.15, (0.72, 0.88, 0.5, 0.15))
     image = _image(axes, correlation)
+    last = len(correlation) + 0.5
+    image.set_extent((0.5, last, last, 0.5))  # regions are counted from 1
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     axes.set_xlabel(f"region, {order}")
     axes.set_ylabel(f"region, {order}", labelpad=11)
     box = axes.get_position()
@@ -438,8 +443,8 @@ def heatmap_named(correlation: Float[np.ndarray, "R R"], names: list[str]) -> Fi
     for row, column in np.ndindex(correlation.shape):
         value = correlation[row, column]
         dark = not np.isnan(value) and abs(value) > 0.65
-        text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
-        axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ON_DARK if dark else ON_LIGHT)
+        color = ON_DARK if dark else ON_LIGHT
+        axes.text(column, row, score(float(value), 2), ha="center", va="center", fontsize=7.5, color=color)
     _bar(figure, axes, image)
     return figure
 

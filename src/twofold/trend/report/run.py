@@ -270,7 +270,7 @@ class RunView:
 
 
 def reading(pair: Row, claimed: bool) -> Literal["undefined", "unclear", "better", "worse"]:
-    """How a model compares with a baseline, by an entry of `comparisons` in scores.json; `claimed`: from enough dates."""
+    """How a model compares with a baseline, by an entry of `comparisons`; `claimed`: its dates are enough to say so."""
     if pair["low"] is None or pair["high"] is None:
         return "undefined"
     if not claimed or pair["low"] <= 0 <= pair["high"]:

@@ -17,6 +17,10 @@ from twofold.vae.report.plane import Weight, best, off_scale, secants
 
 KL_SHOWN = 1e-4
 """Nats: a unit's KL below this is drawn at it; a logarithmic axis has no 0."""
+FEW_EPOCHS = 30
+"""Up to so many epochs each is marked."""
+SHORT = 3
+"""Up to so many epochs a run is drawn by images seen."""
 _LABELS = {
     "negative_elbo": "negative ELBO, nats per image",
     "rate": "rate, nats per image",
@@ -42,26 +46,46 @@ def learning_curve(records: Sequence[Record], quantity: str, best_epoch: int) ->
         best_epoch: the epoch to mark.
     """
     figure, axes = canvas(4.4, 3.2, (0.95, 0.15, 0.45, 0.35))
-    _curves(axes, records, quantity, marks=MARKS if len(records) <= 30 else ("", ""))
-    axes.axvline(best_epoch, color=MUTED, linewidth=1, label="epoch kept")
-    axes.set(xlabel="epoch", ylabel=_LABELS[quantity])
+    _curves(axes, records, quantity)
+    axes.axvline([0, *_course(records, len(records))][best_epoch], color=MUTED, linewidth=1, label="epoch kept")
+    axes.set_ylabel(_LABELS[quantity])
     axes.legend(**_ABOVE, ncols=3, columnspacing=1.2)
     return figure
 
 
-def _curves(axes: Axes, records: Sequence[Record], quantity: str, marks: Sequence[str] = ("", "")) -> None:
+def _curves(axes: Axes, records: Sequence[Record], quantity: str) -> None:
     """Training and validation by epoch; a steep start may leave the axis above or below."""
     lines = by_part(records, quantity)
-    epochs = [record["epoch"] for record in records]
     for index, (part, values) in enumerate(lines.items()):
-        style = {"color": HUES[index], "linestyle": DASHES[index], "marker": marks[index], "markersize": 3}
-        axes.plot(epochs, values, label=part, **style)
+        axes.plot(_course(records, len(records)), values, label=part, **_marked(records, index))
     framed = [value for values in lines.values() for value in values[framed_from(records) - 1 :]]
     low, high = min(framed), max(framed)
     margin = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
     axes.set_ylim(low - margin, high + margin)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _course_axis(axes, records)
     axes.yaxis.set_major_formatter(FuncFormatter(grouped))
+
+
+def _course(records: Sequence[Record], longest: int) -> list[int]:
+    """Where an epoch stands on an axis of `longest` epochs: at its number or, if these are few, at the images seen."""
+    return [record["images" if longest <= SHORT else "epoch"] for record in records]
+
+
+def _course_axis(axes: Axes, records: Sequence[Record]) -> None:
+    """The axis of `_course`: whole epochs, or images from 0 on."""
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch")
+    if len(records) <= SHORT:
+        axes.set_xlim(0, 1.05 * records[-1]["images"])
+        axes.xaxis.set_major_formatter(FuncFormatter(grouped))
+        axes.set_xlabel("images seen")
+
+
+def _marked(records: Sequence[Record], index: int) -> dict[str, Any]:
+    """A curve's look; points are marked where they are few, since one alone makes no line."""
+    marker = MARKS[index % len(MARKS)] if len(records) <= FEW_EPOCHS else ""
+    style = {"color": HUES[index % len(HUES)], "linestyle": DASHES[index % len(DASHES)]}
+    return style | {"marker": marker, "markersize": 3}
 
 
 def by_part(records: Sequence[Record], quantity: str) -> dict[str, list[float]]:
@@ -284,9 +308,9 @@ def loss_curves(records: Sequence[Record], title: str) -> Figure:
         axes.set_ylabel(label)
     for axes in (top, stacked[0]):
         axes.tick_params(labelbottom=False)
+        axes.set_xlabel("")
     top.set_title(title)
     top.legend(loc="best")
-    stacked[-1].set_xlabel("epoch")
     return figure
 
 
@@ -300,16 +324,16 @@ def elbo_curves(runs: Mapping[str, Sequence[Record]], part: str) -> Figure:
     rows = math.ceil(len(runs) / 3)  # of the legend
     figure, axes = canvas(4.8, 3.8 + 0.18 * rows, (0.95, 0.15, 0.6 + 0.18 * rows, 0.3))
     curves = {name: by_part(records, "negative_elbo")[part] for name, records in runs.items()}
-    lowest = min(value for values in curves.values() for value in values)
+    lowest, longest = min(min(values) for values in curves.values()), max(runs.values(), key=len)
     for index, (name, values) in enumerate(curves.items()):
-        style = {"color": HUES[index % len(HUES)], "linestyle": DASHES[index % len(DASHES)]}
-        axes.plot([record["epoch"] for record in runs[name]], [v - lowest for v in values], label=name, **style)
+        records = runs[name]
+        axes.plot(_course(records, len(longest)), [v - lowest for v in values], label=name, **_marked(records, index))
     # Beta 1 and beta 100 lie thousands of nats apart; on a linear axis all good runs would be one line.
     axes.set_yscale("symlog", linthresh=10.0)
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _course_axis(axes, longest)
     axes.yaxis.set_major_formatter(FuncFormatter(grouped))
-    axes.set(xlabel="epoch", ylabel="above the lowest of all, nats (log above 10)")
+    axes.set_ylabel("above the lowest of all, nats (log above 10)")
     axes.set_title(f"{part} images")
     _legend_below(axes, -0.14)
     return figure

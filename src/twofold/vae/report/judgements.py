@@ -286,6 +286,15 @@ def collapses(grid: Sequence[Weight]) -> list[tuple[Weight, int]]:
     return [(weight, seeds) for weight, seeds in found if seeds]
 
 
+def unsettled(grid: Sequence[Weight]) -> list[Weight]:
+    """The weights that tell nothing of collapse yet: each seed is hardly trained, or saw one epoch at most."""
+    return [
+        weight
+        for weight in grid
+        if all(run["training"]["epochs"] <= 1 or state(run) == "hardly trained" for run in weight.runs)
+    ]
+
+
 def price_of_code(grid: Sequence[Weight]) -> float:
     """By what share of the lowest negative ELBO the largest weight costs more; only where costs are code lengths."""
     best = lead(grid).first.mean("negative_elbo_nats")

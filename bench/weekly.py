@@ -1,10 +1,11 @@
 """The weekly recipes on ILINet by state and on JHU's weeks: runs and walks forward, beside every baseline.
 
-`TWOFOLD_DATA=FOLDER python bench/weekly.py [OUT]` runs on the development data: ILINet before the season 2017-18, the last
-two seasons held out, and JHU until 2021, the last 26 weeks held out. With `--test` on all data: ILINet's seasons from
-2017-18 on and JHU's weeks from 2022 on are held out; walks go over the seasons 2017-18 and 2018-19, and over those weeks of
-JHU. `--only PART` makes those whose name holds PART. Prints log score, Brier skill and ROC AUC on active windows with
-90 % intervals over blocks of 4 weeks, and the headline's paired differences of log score to each baseline.
+`TWOFOLD_DATA=FOLDER python bench/weekly.py [OUT]` runs on the development data: ILINet before the season 2017-18, the
+last two seasons held out, and JHU until 2021, the last 26 weeks held out. With `--test` on all data: ILINet's seasons
+from 2017-18 on and JHU's weeks from 2022 on are held out. Walks are refitted every 13 weeks; those of the test go over
+the seasons 2017-18 and 2018-19, and over the same weeks of JHU. `--only PART` makes those whose name holds PART. Prints
+log score, Brier skill and ROC AUC on active windows with 90 % intervals over blocks of 4 weeks, and the headline's
+paired differences of log score to each baseline.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def jobs(data: Path, out: Path, test: bool) -> list[tuple[str, list[str]]]:
         ("run-jhu-weekly-seasonal", ["run", "--recipe", "weekly-seasonal", *jhu, *held_out(jhu_held, jhu_weeks)]),
         ("run-jhu-default", ["run", "--weekly", *jhu, *held_out(jhu_held, jhu_weeks, 14), "--score.block-days", "4"]),
         ("walk-ilinet", ["backtest", "--recipe", "walk-next-week-seasonal", *flu_words, *walked, "--every", "13"]),
-        ("walk-jhu", ["backtest", "--recipe", "walk-next-week", *jhu, "--last", str(jhu_held)]),
+        ("walk-jhu", ["backtest", "--recipe", "walk-next-week", *jhu, "--last", str(jhu_held), "--every", "13"]),
     ]
 
 

@@ -10,7 +10,7 @@ from twofold.counts.panel import Increments, Kind, Panel
 from twofold.trend.config import Input, TrendConfig
 
 SEQUENCE_INPUTS: tuple[Input, ...] = ("raw", "log1p", "change", "log_diff", "against_mean", "cross_region")
-EVERY_INPUT: tuple[Input, ...] = (*SEQUENCE_INPUTS, "weekday", "history")
+EVERY_INPUT: tuple[Input, ...] = (*SEQUENCE_INPUTS, "weekday", "season", "history")
 NAMES = tuple(f"region {letter}" for letter in string.ascii_lowercase)
 
 

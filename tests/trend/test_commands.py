@@ -414,6 +414,29 @@ def test_a_walk_leaves_the_whole_folder_and_is_left_alone_afterwards(
     assert "Pool" in first and "Logistic regression" in first and str(tmp_path / "run" / "report.html") in first
 
 
+@pytest.mark.parametrize(("step", "more", "told"), [(7, [], True), (7, ["--recipe", "default"], False), (1, [], False)])
+def test_weekly_data_without_a_recipe_is_told_of_the_weekly_one(
+    step: int, more: list[str], told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr("twofold.trend.run.execute", _interrupt)
+    monkeypatch.setattr("twofold.trend.walk.models.walk_forward", _interrupt)
+    data = ["--data", str(write(epidemic(step=step), tmp_path / "cases.csv")), "--source.kind", "cumulative"]
+    assert main(["trend", "run", *data, "--out", str(tmp_path / "run"), *more]) == 130
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("--recipe weekly was chosen on weeks" in said) == told
+    assert ("weekly-seasonal" in said) == told
+    walk = [*data, "--out", str(tmp_path / "walk"), *(word.replace("default", "walk-mean7") for word in more)]
+    main(["trend", "backtest", *walk, "--window.target", "next_day"])
+    assert ("--recipe walk-next-week was chosen on weeks" in " ".join(capsys.readouterr().err.split())) == told
+
+
+def test_too_few_weeks_for_intervals_are_told_in_the_terminal(tmp_path: Path, capsys: Output) -> None:
+    table = write(epidemic(step=7), tmp_path / "cases.csv")
+    assert main(walk_words(table, tmp_path / "walk", "--score.block-days", "3")) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "needs two, 6 weeks, and here only 4 weeks were scored. So nothing is claimed" in said and "[" not in said
+
+
 def test_the_help_says_what_an_origin_is(capsys: Output) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["trend", "backtest", "--help"])

@@ -102,6 +102,17 @@ def test_weekday_is_that_of_the_target_date(horizon):
         assert [int(channel[0, d]) for channel in found] == [int(day == target.weekday()) for day in range(7)]
 
 
+@pytest.mark.parametrize(("step", "horizon"), [(1, 1), (7, 1), (7, 3)])
+def test_season_is_the_target_dates_place_in_the_year(step, horizon):
+    found = channels_of(np.zeros((2, 60)), "season", WindowConfig(length=3, horizon=horizon), step=step)
+    assert len(found) == 4
+    for d in range(60):
+        target = datetime.date(2020, 1, 1) + datetime.timedelta(days=step * (d + horizon))
+        turn = 2 * math.pi * (target - datetime.date(target.year, 1, 1)).days / 365.25
+        waves = [wave(turns * turn) for turns in (1, 2) for wave in (math.sin, math.cos)]
+        assert same([channel[1, d] for channel in found], waves)
+
+
 @settings(max_examples=50, deadline=None)
 @given(COUNTS, WINDOW_CONFIGS, st.integers(1, 3))
 def test_history_equals_plain_loops(counts, window, known):
@@ -242,7 +253,7 @@ def test_inputs_are_scaled_channels_named_by_their_input():
     assert same(inputs.sequence, (channels.sequence - found.mean[:width]) / found.deviation[:width])
     assert same(inputs.static, (channels.static - found.mean[width:]) / found.deviation[width:])
     one_each = ("raw", "log1p", "change", "log_diff", "against_mean")
-    assert inputs.groups == (*one_each, *("cross_region",) * 2, *("weekday",) * 7, *("history",) * 4)
+    assert inputs.groups == (*one_each, *("cross_region",) * 2, *("weekday",) * 7, *("season",) * 4, *("history",) * 4)
     assert len(inputs) == len(windows)
     assert (inputs.active == windows.active).all()
     rows = increments.counts.tolist()

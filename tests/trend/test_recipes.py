@@ -10,7 +10,7 @@ from twofold.counts.load import load_panel
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
 from twofold.trend.config import TrendConfig
-from twofold.trend.recipes import RECIPES, recipe
+from twofold.trend.recipes import RECIPES, recipe, walk_recipe
 from twofold.trend.windows import Prepared, prepare
 
 ORIGINALS = [name for name in RECIPES if re.fullmatch(r"original-(rnn|rnn2|lstm|gru)-l(3|7|14)(-day40)?", name)]
@@ -63,6 +63,16 @@ def test_the_default_recipe_holds_out_the_last_days_and_calibrates():
     assert config.window.target == "next_day"
     assert config.window.length == 14
     assert config.split.calibration_fraction > 0
+
+
+@pytest.mark.parametrize("name", ["weekly", "weekly-seasonal"])
+def test_a_weekly_recipe_sums_days_and_agrees_with_its_walk(name):
+    config, walk = recipe(name), walk_recipe(name.replace("weekly", "walk-next-week"))
+    assert config.source.weekly and config.window.target == "next_day" and config.split.kind == "temporal"
+    shared = ("source", "window", "features", "model", "train", "score")
+    assert [getattr(config, each) for each in shared] == [getattr(walk, each) for each in shared]
+    assert ("season" in config.features.inputs) == (name == "weekly-seasonal")
+    assert walk.walk.memory is None
 
 
 @pytest.fixture

@@ -91,7 +91,8 @@ def fit_calibration(
     odds, or temperature scaling with a bias. It is fitted by maximum likelihood with Platt's smoothed targets in
     place of 0 and 1, which keep the fit finite on a small separable set; a best scale that is not positive would
     level or reverse the order of the forecasts and is refused. `isotonic` is the best non-decreasing step function in
-    squared error, clipped to [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some 100 windows.
+    squared error, clipped to [1 / (n + 2), (n + 1) / (n + 2)] so that no forecast becomes certain; it needs some 100
+    windows.
 
     Args:
         method: `temperature` or `isotonic`.

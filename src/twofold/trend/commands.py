@@ -309,8 +309,8 @@ def _weekly_note(panel: "Panel", command: list[str], name: str) -> str | None:
     if panel.step_days == 1 or word_after("--recipe", command):
         return None
     return (
-        f"The data is weekly, and this recipe was chosen on days: --recipe {name} was chosen on weeks; for three years or "
-        f"more of a disease with a season there is {name}-seasonal."
+        f"The data is weekly, and this recipe was chosen on days: --recipe {name} was chosen on weeks; for three years "
+        f"or more of a disease with a season there is {name}-seasonal."
     )
 
 

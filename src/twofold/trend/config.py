@@ -47,8 +47,8 @@ class WindowConfig(Config):
     horizon: int = Field(default=1, ge=1, le=28)
     """Dates from the origin (last date seen) to the target."""
     target: Target = "next_day"
-    """Up means: `next_day` (of weekly data: the next week) x[t+1] > x[t]; of daily data alone, `mean7` 7-day mean rises,
-    x[t+1] > x[t-6]; `sum7` next 7 sum above last 7."""
+    """Up means: `next_day` (of weekly data: the next week) x[t+1] > x[t]; of daily data alone, `mean7` 7-day mean
+    rises, x[t+1] > x[t-6]; `sum7` next 7 sum above last 7."""
     per_region: Literal["all", "last"] = "all"
     """`all` windows of a region, or its `last` one only."""
 

@@ -123,7 +123,8 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
 
     Returns:
         `first`, `last`, `dates` (origins scored, and their number), `windows`, `seen` (windows left out, since the
-        model was trained on them), and under `models` a block like those of `scores.json` for `ensemble` and every baseline.
+        model was trained on them), and under `models` a block like those of `scores.json` for `ensemble` and every
+        baseline.
 
     Raises:
         InputError: when no window is new to the model.

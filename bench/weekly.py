@@ -3,7 +3,7 @@
 `TWOFOLD_DATA=FOLDER python bench/weekly.py [OUT]` runs on the development data: ILINet before the season 2017-18, the
 last two seasons held out, and JHU until 2021, the last 26 weeks held out. With `--test` on all data: ILINet's seasons
 from 2017-18 on and JHU's weeks from 2022 on are held out. Walks are refitted every 13 weeks; those of the test go over
-the seasons 2017-18 and 2018-19, and over the same weeks of JHU. `--only PART` makes those whose name holds PART. Prints
+the seasons 2017-18 and 2018-19, and over the same weeks of JHU. `--only NAME` makes only those named. Prints
 log score, Brier skill and ROC AUC on active windows with 90 % intervals over blocks of 4 weeks, and the headline's
 paired differences of log score to each baseline.
 """
@@ -31,13 +31,13 @@ def main() -> int:
     parser.add_argument("out", nargs="?", type=Path, help="folder for the run folders; a temporary one by default")
     parser.add_argument("--test", action="store_true", help="the test in place of the development data")
     parser.add_argument("--jobs", default="0", help="networks or refits at the same time; 0: one for each core")
-    parser.add_argument("--only", default="", help="part of the names of what is to be run")
+    parser.add_argument("--only", nargs="+", help="names of what is to be run, such as walk-jhu")
     arguments = parser.parse_args()
     out = arguments.out or Path(tempfile.mkdtemp())
     out.mkdir(parents=True, exist_ok=True)
     data = Path(os.environ["TWOFOLD_DATA"])
     for name, words in jobs(data, out, arguments.test):
-        if arguments.only in name:
+        if not arguments.only or name in arguments.only:
             folder, began = out / f"{name}-{'test' if arguments.test else 'development'}", time.perf_counter()
             parallel = "--train.jobs" if words[0] == "run" else "--jobs"
             command = [sys.executable, "-m", "twofold", "trend", *words, "--out", str(folder), parallel, arguments.jobs]

@@ -414,10 +414,11 @@ def test_a_walk_leaves_the_whole_folder_and_is_left_alone_afterwards(
     assert "Pool" in first and "Logistic regression" in first and str(tmp_path / "run" / "report.html") in first
 
 
-@pytest.mark.parametrize(("step", "more", "told"), [(7, [], True), (7, ["--recipe", "default"], False), (1, [], False)])
+@pytest.mark.parametrize(("step", "more"), [(7, []), (7, ["--recipe", "default"]), (1, [])])
 def test_weekly_data_without_a_recipe_is_told_of_the_weekly_one(
-    step: int, more: list[str], told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+    step: int, more: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
+    told = step == 7 and not more
     monkeypatch.setattr("twofold.trend.run.execute", _interrupt)
     monkeypatch.setattr("twofold.trend.walk.models.walk_forward", _interrupt)
     data = ["--data", str(write(epidemic(step=step), tmp_path / "cases.csv")), "--source.kind", "cumulative"]

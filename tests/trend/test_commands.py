@@ -435,7 +435,10 @@ def test_too_few_weeks_for_intervals_are_told_in_the_terminal(tmp_path: Path, ca
     table = write(epidemic(step=7), tmp_path / "cases.csv")
     assert main(walk_words(table, tmp_path / "walk", "--score.block-days", "3")) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "needs two, 6 weeks, and here only 4 weeks were scored. So nothing is claimed" in said and "[" not in said
+    assert (
+        "needs two of them, 6 weeks, and here only 4 weeks were scored. So nothing is claimed" in said
+        and "[" not in said
+    )
 
 
 def test_the_help_says_what_an_origin_is(capsys: Output) -> None:

@@ -227,7 +227,7 @@ def test_from_too_few_dates_no_interval_is_promised_and_nothing_is_claimed(
         verdict=scores["verdict"] | {"low": None, "high": None, "dates": dates, "significant": False},
     )
     assert config["score"]["block_days"] == 3
-    assert f"needs two, 6 days, and here only {dates} days were scored. So nothing is claimed" in page.text
+    assert f"needs two of them, 6 days, and here only {dates} days were scored. So nothing is claimed" in page.text
     assert "intervals" not in page.text.replace("There are no intervals", "").partition("Settings of this")[0]
     assert "significant" not in page.text.partition("Settings of this")[0]
     at = page.cells.index("Ensemble (headline)")

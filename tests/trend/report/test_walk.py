@@ -83,7 +83,10 @@ def test_a_weekly_page_says_nothing_of_days(folder: Path, weekly: Path) -> None:
 
 def test_from_too_few_dates_no_interval_is_promised_and_nothing_is_claimed(folder: Path, weekly: Path) -> None:
     text = page(weekly).text.partition("Settings of this")[0]
-    assert "over blocks of 3 weeks needs two, 6 weeks, and here only 4 weeks were scored. So nothing is claimed" in text
+    assert (
+        "over blocks of 3 weeks needs two of them, 6 weeks, and here only 4 weeks were scored. So nothing is claimed"
+        in text
+    )
     assert "ntervals" not in text.replace("There are no intervals", "") and "significant" not in text
     cells = page(weekly).cells
     best = next(cell for cell in cells if cell.startswith("1. "))

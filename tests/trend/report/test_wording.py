@@ -87,8 +87,8 @@ def test_from_too_few_dates_nothing_is_claimed() -> None:
 def test_how_many_dates_intervals_and_claims_need() -> None:
     score = ScoreConfig(block_days=4)
     assert wording.intervals(4, score, "week") == (
-        "There are no intervals: a bootstrap over blocks of 4 weeks needs two of them, 8 weeks, and here only 4 weeks were "
-        "scored. So nothing is claimed: every difference may be chance."
+        "There are no intervals: a bootstrap over blocks of 4 weeks needs two of them, 8 weeks, and here only 4 weeks "
+        "were scored. So nothing is claimed: every difference may be chance."
     )
     few = wording.intervals(15, score, "week")
     assert "90\xa0% intervals" in few and "only 15 weeks were scored" in few and "four blocks, 16 weeks" in few

@@ -155,8 +155,8 @@ def intervals(dates: int, score: ScoreConfig, unit: str) -> str:
     blocks = f"blocks of {score.block_days} {unit}{'s' if score.block_days > 1 else ''}"
     if dates < score.formed_from:
         return (
-            f"There are no intervals: a bootstrap over {blocks} needs two of them, {score.formed_from} {unit}s, and here "
-            f"{_only(dates, unit)} scored. So nothing is claimed: every difference may be chance."
+            f"There are no intervals: a bootstrap over {blocks} needs two of them, {score.formed_from} {unit}s, and "
+            f"here {_only(dates, unit)} scored. So nothing is claimed: every difference may be chance."
         )
     held = f"The {level(score.level)} intervals come from a bootstrap over {blocks}."
     if dates < score.claimed_from:

@@ -155,8 +155,8 @@ def walk(target: Target, length: int) -> BacktestConfig:
 def walk_weekly(name: str, inputs: tuple[Input, ...]) -> BacktestConfig:
     """The backtest for weeks: the members of `walk`, refitted every 4 weeks on all active windows so far.
 
-    A daily table is summed to weeks; `walk-next-week-seasonal` as `weekly-seasonal`. The networks are those of `weekly`;
-    the other members were chosen on the same development data, in one split each. No walk's scores were read yet.
+    A daily table is summed to weeks; `walk-next-week-seasonal` as `weekly-seasonal`. The networks are those of
+    `weekly`; the other members were chosen on the same development data, in one split each. No walk was scored yet.
 
     `twofold trend backtest --recipe walk-next-week --data FILE` (`bench/weekly.py`).
     """

@@ -64,7 +64,7 @@ def test_scores_json_has_every_block(found):
         assert tuple(block["test"]) == tuple(block["test_active"]) == SCORES
         assert set(block["intervals"]) == {"test", "test_active"}
     assert set(found["comparisons"]) == {"test", "test_active"}
-    verdict = "best_baseline", "score", "set", "difference", "low", "high", "significant"
+    verdict = "best_baseline", "score", "set", "difference", "low", "high", "dates", "significant"
     assert tuple(found["verdict"]) == verdict
     assert {item["group"] for item in found["importance"]} == set(EVERY_INPUT)
 

@@ -314,9 +314,13 @@ def _weekly_note(panel: "Panel", command: list[str], name: str) -> str | None:
     )
 
 
-def _too_few(dates: int, score: ScoreConfig, step_days: int) -> str:
-    """A line on too few dates for intervals or claims; empty where there are enough."""
-    return "" if dates >= score.claimed_from else wording.intervals(dates, score, wording.unit(step_days)) + "\n"
+def _too_few(dates: int | None, score: ScoreConfig, step_days: int) -> str:
+    """A line on too few dates for intervals or claims; empty where there are enough, or an older run counted none."""
+    return (
+        ""
+        if dates is None or dates >= score.claimed_from
+        else wording.intervals(dates, score, wording.unit(step_days)) + "\n"
+    )
 
 
 def _job(
@@ -407,7 +411,7 @@ def score(argv: list[str]) -> int:
     if flags.data is None:
         found = json.loads((flags.run / "scores.json").read_text())
         title = f"{flags.run}: test origins {found['split']['test_first']} to {found['split']['test_last']}"
-        blocks, dates = {"ensemble": found, **found["models"], **found["baselines"]}, found["verdict"]["dates"]
+        blocks, dates = {"ensemble": found, **found["models"], **found["baselines"]}, found["verdict"].get("dates")
     else:
         from twofold.counts.load import load_panel
         from twofold.trend.judge import rescore

@@ -45,6 +45,7 @@ _TABLE = {
     "trend hub forecast": ("hub.commands:forecast", "write a week's submission to a forecast hub from a saved model"),
     "trend hub validate": ("hub.commands:validate", "check a submission to a forecast hub, row by row"),
     "vae run": ("vae.commands:run", "train an autoencoder on a folder of images: scores, pictures and a report"),
+    "vae look": ("vae.commands:look", "what a folder of images holds, how it is read and which command to run next"),
     "vae sweep": ("vae.commands:sweep", "train the same network with several weights of the KL term and compare them"),
     "vae score": ("vae.commands:score", "the scores of a finished run, or of its model on other images"),
     "vae reconstruct": ("vae.commands:reconstruct", "images beside their reconstructions"),

@@ -27,7 +27,7 @@ from twofold.vae.distances import (
     RandomConvolutions,
     compare,
 )
-from twofold.vae.images.load import Images, Split, by_hash, duplicates
+from twofold.vae.images.load import Images, Split, by_hash, copies_of_test, duplicates
 from twofold.vae.latent import Autoencoder, to_pixels
 from twofold.vae.likelihood import make_likelihood
 from twofold.vae.linear import MAX_VALUES, MIN_SIGMA, LinearModel, fit_linear
@@ -64,8 +64,17 @@ EFFECT_VALUES = 5 * 10**7
 
 
 def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, Any]:
-    """Counts of images, of skipped files, of duplicates and of each part; shape, source and digest."""
+    """Counts of images, of skipped files, of duplicates and of each part; shape, source and digest.
+
+    Also, where there is one, the scale, and how many values it clipped; pages that were not read; with the set's own
+    split, how many test images are among the others.
+    """
     twice = duplicates(images.hashes)
+    seen, own = images.seen, config.split.own
+    # Only where there is something to say: what other images' runs hold stays as it was.
+    read = {"range": list(images.config.range), "clipped": seen.clipped} if images.config.range else {}
+    unread = {"unread_pages": sum(pages for _, pages in seen.unread)} if seen.unread else {}
+    parts = {"own": own, "test_copies": copies_of_test(images, split)} if own else {}
     count, height, width, channels = images.pixels.shape
     return {
         "images": count,
@@ -78,6 +87,9 @@ def describe_data(images: Images, split: Split, config: VaeConfig) -> dict[str, 
         "fit": config.image.fit,
         "source": images.source,
         "digest": images.digest,
+        **read,
+        **unread,
+        **parts,
     }
 
 

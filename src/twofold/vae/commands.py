@@ -34,7 +34,16 @@ from twofold.engine.flags import parse, word_after
 from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, deliver, note, render
-from twofold.vae.config import ImageConfig, PathName, SweepConfig, VaeConfig, budget, with_epochs
+from twofold.vae.config import (
+    ImageConfig,
+    LookConfig,
+    PathName,
+    SplitConfig,
+    SweepConfig,
+    VaeConfig,
+    budget,
+    with_epochs,
+)
 from twofold.vae.recipes import RECIPES, departures, recipe
 from twofold.vae.report import wording
 
@@ -62,11 +71,23 @@ class Source:
     """The options of every command that reads images."""
 
     images: Path | None = None
-    """Folder, zip, tar or .npy/.npz of images."""
+    """Folder, zip, tar or .npy/.npz of images, or one image file."""
     strict: bool = False
     """Fail at the first file that can't be read, instead of listing it as skipped."""
     cache: Path | None = None
     """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Source):
+    """The options of every command that reads images for a finished run's model."""
+
+    range: Annotated[tuple[float, float] | None, tyro.conf.arg(name="image.range")] = None
+    """Stored values that become black and white; by default those of the run."""
+    key: Annotated[str, tyro.conf.arg(name="image.key")] = ""
+    """Array of an .npz that holds the images; by default that of the run, or what `vae run` would take."""
+    pages: Annotated[bool, tyro.conf.arg(name="image.pages")] = False
+    """Take each page of a TIFF, GIF, PNG or WebP as an image; by default as the run does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,8 +204,8 @@ def _prepare(
 
     The job's config has a number of epochs, which may follow from the images.
     """
-    from twofold.vae.images.load import split_images
-    from twofold.vae.labels import Labels, folder_labels, read_labels
+    from twofold.vae.images.load import copies_of_test, split_of
+    from twofold.vae.labels import Labels
 
     if flags.labels and flags.images is None:
         raise InputError("--labels: the avatars' attributes are known; give --images, too, or leave --labels out")
@@ -196,19 +217,21 @@ def _prepare(
 
     if flags.config.train.device == "cuda":
         device()  # a missing GPU is reported before images are decoded
-    images, attributes = read(flags, flags.config.image)
-    if attributes is not None:
-        labels = Labels(attributes, "avatars")
-    else:
-        labels = read_labels(flags.labels, images.names) if flags.labels else folder_labels(images.names)
-    training = len(split_images(images.hashes, flags.config.split).train)  # raises when there are too few images
+    images, attributes = read(flags, flags.config.image, flags.config.split)
+    labels = Labels(attributes, "avatars") if attributes is not None else _labels(flags.images, flags.labels, images)
+    split = split_of(images, flags.config.split)  # raises when there are too few images
+
+    def settled(config: VaeConfig) -> VaeConfig:
+        return with_epochs(config.model_copy(update={"image": images.config}), len(split.train))
+
     if isinstance(config, VaeConfig):
-        config = with_epochs(config, training)
+        config = settled(config)
     else:
-        config = config.model_copy(update={"base": with_epochs(config.base, training)})
+        config = config.model_copy(update={"base": settled(config.base)})
     name = f"vae/{flags.config.recipe}" if what == "run" else f"vae/{what}-{flags.config.recipe}"
     departed = departures(flags.config)
     notes = [wording.departures(departed)] if departed else []
+    notes += split_notes(len(split.test), copies_of_test(images, split) if flags.config.split.own else 0)
     if labels and labels.unmatched:
         some = ", ".join(labels.unmatched[:3]) + (" …" if len(labels.unmatched) > 3 else "")
         notes.append(f"{flags.labels}: names that are no image's: {len(labels.unmatched):,} ({some})")
@@ -218,8 +241,85 @@ def _prepare(
     return job, images, labels
 
 
+def _labels(path: Path | None, file: Path | None, images: "Images") -> "Labels | None":
+    """What is known of images of one's own: by a file of labels, else by their archive, else by their folders."""
+    from twofold.vae.labels import archive_labels, folder_labels, read_labels
+
+    if file:
+        return read_labels(file, images.names)
+    return (archive_labels(path, images) if path else None) or folder_labels(images.names)
+
+
+def split_notes(test: int, copies: int) -> list[str]:
+    """What is wrong with a test set of so many images, of which so many are also among the others."""
+    from twofold.vae.report.judgements import MIN_IMAGES
+
+    notes = []
+    if test < MIN_IMAGES:
+        which = f"{test} test image proves" if test == 1 else f"{test} test images prove"
+        notes.append(f"{which} nothing: from fewer than {MIN_IMAGES} no conclusion is drawn; give more images")
+    if copies:
+        notes.append(
+            f"{copies:,} of the {test:,} test images are among the others, pixel for pixel: the test is too easy"
+        )
+    return notes
+
+
 @dataclass(frozen=True, kw_only=True)
-class ScoreFlags(Source):
+class LookFlags:
+    """Reads images as `vae run` would and shows what it finds, without training.
+
+    Prints how many were read and skipped, their formats, sizes, scale, labels and parts, and what looks like a mistake;
+    writes a sheet of them as the model would see them; and ends with the command to run next.
+    """
+
+    path: tyro.conf.Positional[Path]
+    """Folder, zip, tar or .npy/.npz of images, or one image file."""
+    config: Annotated[LookConfig, tyro.conf.arg(name="")] = LookConfig()  # noqa: RUF009  (it is frozen)
+    labels: Path | None = None
+    """CSV file of known attributes: names of images, then a column each; by default the class folders, if any."""
+    strict: bool = False
+    """Fail at the first file that can't be read, instead of listing it as skipped."""
+    cache: Path | None = None
+    """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
+    out: Path = Path("look.png")
+    """Picture (.png) of some of the images."""
+    json: bool = False
+    """Print JSON."""
+
+
+LOOK_ROWS = 8
+
+
+def look(argv: list[str]) -> int:
+    """`twofold vae look`."""
+    flags = parse(LookFlags, argv, "vae look")
+    _check_out("--out", flags.out, {".png": "a picture"})
+
+    import numpy as np
+
+    from twofold.vae.look import account, lines
+    from twofold.vae.report import sheets
+
+    config = flags.config
+    source = Source(images=flags.path, strict=flags.strict, cache=flags.cache)
+    images = _load(source, config.image, config.split.own)
+    found = account(images, config, _labels(flags.path, flags.labels, images), flags.path)
+    split = found["split"]
+    found["remarks"] += split_notes(split["test"], split["test_copies"]) if split else []
+    also = {"--labels": flags.labels, "--cache": flags.cache}
+    extra = [word for name, path in also.items() if path for word in (name, str(path))]
+    found["command"] += extra + (["--strict"] if flags.strict else [])
+    shown = np.unique(np.linspace(0, len(images.names) - 1, LOOK_ROWS * COLUMNS).astype(int))
+    with _writing("--out", flags.out):
+        write_bytes(flags.out, sheets.grid(images.pixels[shown], COLUMNS, sheets.enlarged(*images.pixels.shape[1:3])))
+    found["sheet"] = {"file": str(flags.out), "images": len(shown)}
+    sys.stdout.write(json.dumps(found, indent=2) + "\n" if flags.json else lines(found))
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreFlags(Reading):
     """Prints the scores of a finished run, or with --images scores its model on other images.
 
     Images of its training and validation sets are left out and counted. With --per-image also writes a row per scored
@@ -296,7 +396,7 @@ def _score_images(flags: ScoreFlags) -> dict[str, Any]:
         network = flags.features.name, load_features(flags.features)
     device = pick_device("auto")
     vae, config = open_vae(flags.run, device)
-    images = _images_of(flags.run, flags, config.image)
+    images = _images_of(flags.run, flags, config)
     rows = new_to(flags.run, images)
     if flags.images is None and network is None:
         scores, found = {}, score_plain(vae, images, rows, config, device)[1]
@@ -328,7 +428,7 @@ class ModelFlags:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFlags(ModelFlags, Source):
+class ImageFlags(ModelFlags, Reading):
     """The options of those that also need images; a run on the embedded avatars needs no --images."""
 
 
@@ -633,7 +733,7 @@ def _check_out(flag: str, out: Path, kinds: dict[str, str]) -> None:
         raise InputError(f"{flag} {out}: can't be written, since {there} is no folder that you may write to")
 
 
-def _images_of(run: Path, source: Source, config: ImageConfig) -> "Images":
+def _images_of(run: Path, source: Reading, config: VaeConfig) -> "Images":
     """The images given, else those of the run, which are made again where they are the embedded avatars."""
     scores = json.loads(text(run, "scores.json"))
     if source.images is None and not scores["embedded"]:
@@ -641,7 +741,16 @@ def _images_of(run: Path, source: Source, config: ImageConfig) -> "Images":
             f"{run}: was trained on images of your own, which it does not hold; give --images, the same ones "
             f"({scores['data']['source']}) or others"
         )
-    images, _ = read(source, config)
+    changed = {name: getattr(source, name) for name in ("range", "pages") if getattr(source, name)}
+    image, split = config.image.model_copy(update=changed), config.split
+    if source.images is not None:
+        from twofold.vae.images.arrays import reads_as
+
+        # The run's array and parts are those of its own archive: of another one they are taken where it has them.
+        same = not source.key and reads_as(source.images, image.key, split.own)
+        image = image.model_copy(update={"key": image.key if same else source.key})
+        split = split.model_copy(update={"own": split.own and same})
+    images, _ = read(source, image, split, _READING)
     if source.images is None and images.digest != scores["data"]["digest"]:
         raise InputError(
             f"{run}: was trained on avatars that are drawn differently here (by another version of python_avatars or "
@@ -654,7 +763,7 @@ def _open_with_images(flags: ImageFlags) -> tuple["Autoencoder", "Images"]:
     from twofold.vae.latent import Autoencoder
 
     model = Autoencoder.open(flags.run, flags.device)
-    return model, _images_of(flags.run, flags, model.config.image)
+    return model, _images_of(flags.run, flags, model.config)
 
 
 def _rows(images: "Images", names: tuple[str, ...]) -> list[int]:
@@ -689,8 +798,19 @@ def _writing(flag: str, out: Path) -> Iterator[None]:
         raise InputError(f"{flag} {out}: can't be written ({error.strerror})") from error
 
 
-def read(source: Source, config: ImageConfig) -> tuple["Images", "pl.DataFrame | None"]:
+_READING = "--image.range", "--image.key", "--image.pages"
+"""Options on images of the commands that use a finished run's model."""
+
+
+def read(
+    source: Source, config: ImageConfig, split: SplitConfig, options: tuple[str, ...] | None = None
+) -> tuple["Images", "pl.DataFrame | None"]:
     """The images, decoded once and then from the cache, and the avatars' attributes where they are avatars.
+
+    Notes what was skipped, how the images were read, and what looks odd.
+
+    Args:
+        options: the command's options on images, where it takes those of a run; None: it has all.
 
     Raises:
         InputError: when there is nothing to read; names file, reason and what to do.
@@ -698,21 +818,40 @@ def read(source: Source, config: ImageConfig) -> tuple["Images", "pl.DataFrame |
     from rich.console import Console
 
     from twofold.vae.images.cache import default_folder
-    from twofold.vae.images.load import load_images
 
-    folder, console = source.cache or default_folder(), Console(stderr=True)
+    console = Console(stderr=True)
     if source.images is None:
         from twofold.vae.images.avatars import load_avatars
 
+        given = {"image.range": config.range, "image.key": config.key, "image.pages": config.pages}
+        if wrong := [name for name, value in (given | {"split.own": split.own}).items() if value]:
+            raise InputError(f"--{wrong[0]}: the avatars are drawn and have none; give --images, too, or leave it out")
         with counting(console, "rendering avatars") as progress:
-            return load_avatars(config, cache=folder, progress=progress)
-    with counting(console, "decoding images") as progress:
-        images = load_images(source.images, config, strict=source.strict, cache=folder, progress=progress)
+            return load_avatars(config, cache=source.cache or default_folder(), progress=progress)
+
+    from twofold.vae.images.remarks import reading_remarks, remarks
+
+    images = _load(source, config, split.own)
     if images.skipped:
         some = "; ".join(f"{skip.name}: {skip.reason}" for skip in images.skipped[:3])
         more = f"; and {len(images.skipped) - 3:,} more" if len(images.skipped) > 3 else ""
         note(console, f"{len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})")
+    for remark in remarks(images, config) if options is None else reading_remarks(images, config):
+        note(console, remark.sentence(options))
     return images, None
+
+
+def _load(source: Source, config: ImageConfig, own: bool) -> "Images":
+    """The images that were given."""
+    from rich.console import Console
+
+    from twofold.vae.images.cache import default_folder
+    from twofold.vae.images.load import load_images
+
+    assert source.images is not None
+    with counting(Console(stderr=True), "decoding images") as progress:
+        where = source.cache or default_folder()
+        return load_images(source.images, config, strict=source.strict, cache=where, own=own, progress=progress)
 
 
 @contextlib.contextmanager

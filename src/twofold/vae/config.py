@@ -22,15 +22,35 @@ LEAST_SIDE, MOST_SIDE = 8, 512
 """Height and width of images, in pixels."""
 
 
+Channels = Annotated[
+    Literal[0, 1, 3],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{1,3,auto}",
+        instance_from_str=lambda words: _CHANNELS[words[0]],
+        is_instance=lambda value: value in _CHANNELS.values(),
+        str_from_instance=lambda value: [next(word for word, number in _CHANNELS.items() if number == value)],
+        choices=("1", "3", "auto"),
+    ),
+]
+_CHANNELS: dict[str, Literal[0, 1, 3]] = {"1": 1, "3": 3, "auto": 0}
+
+
 class ImageConfig(Config):
     """How images become an array."""
 
     size: int | tuple[int, int] = 64
     """Height and width after preprocessing, in pixels, each 8 to 512; one number for a square."""
-    channels: Literal[1, 3] = 3
-    """1: grey, 3: RGB."""
+    channels: Channels = 3
+    """1: grey, 3: RGB, auto: 1 where all images are grey, else 3."""
     fit: Annotated[Fit, tyro.conf.arg(aliases=("--fit",))] = "crop"
     """An image of another shape: `crop` its centre, `pad` it with white, `stretch` it."""
+    range: tuple[float, float] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Stored values that become black and white; by default those of 8 bits, and found for masks and deeper images."""
+    key: str = Field(default="", exclude_if=lambda value: not value)
+    """Array of an .npz that holds the images; by default images, x_train, train_images or arr_0, or the only one."""
+    pages: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Take each page of a TIFF, GIF, PNG or WebP as an image, not the first alone."""
     avatars: int = Field(default=2000, ge=10, le=100_000)
     """Number of embedded avatars (used when no --images is given)."""
     avatar_seed: int = Field(default=0, ge=0)
@@ -61,6 +81,13 @@ class ImageConfig(Config):
         """Channels, height and width of the network's input."""
         return self.channels, self.height, self.width
 
+    @field_validator("range")
+    @classmethod
+    def _low_to_high(cls, given: tuple[float, float] | None) -> tuple[float, float] | None:
+        if given is not None and not (given[0] < given[1] and math.isfinite(given[1] - given[0])):
+            raise ValueError("must be two numbers, the lower first")
+        return given
+
 
 class SplitConfig(Config):
     """Which images are held out, by a hash of each image's pixels, so that adding files moves no other image."""
@@ -69,6 +96,9 @@ class SplitConfig(Config):
     """Expected share of images in the validation set, which stops the training."""
     test_fraction: float = Field(default=0.1, gt=0.0, lt=0.5)
     """Expected share of images in the test set, which is scored once."""
+    own: bool = Field(default=False, exclude_if=lambda value: not value)
+    """Take the set's own parts: its folders train, test and val, or arrays such as x_train and x_test; without a val a
+    share of train is taken for validation."""
 
 
 class ModelConfig(Config):
@@ -220,6 +250,13 @@ class VaeConfig(Config):
                 "gaussian or logistic"
             )
         return self
+
+
+class LookConfig(Config):
+    """The settings that decide how images are read and split."""
+
+    image: ImageConfig = ImageConfig()
+    split: SplitConfig = SplitConfig()
 
 
 def with_epochs(config: VaeConfig, training_images: int) -> VaeConfig:

@@ -1,4 +1,4 @@
-"""Attributes of images that are known: the avatars', class folders, or a file of labels."""
+"""Attributes of images that are known: the avatars', class folders, labels in an archive, or a file of labels."""
 
 import hashlib
 from collections import Counter
@@ -11,9 +11,11 @@ import polars as pl
 
 from twofold.counts.csv import parse_table
 from twofold.engine.errors import DataError, InputError
+from twofold.vae.images.arrays import array_labels
+from twofold.vae.images.load import Images, own_parts
 
 FOLDERS = 2, 100
-"""Least and largest number of folders that are taken for classes."""
+"""Least and largest number of folders or labels of an archive that are taken for classes."""
 
 
 _UNKNOWN = {"", "na", "n/a", "nan", "null"}
@@ -25,12 +27,12 @@ class Labels:
 
     Attributes:
         table: `name` and a column of text per attribute, one row for each image in the images' order; null: unknown.
-        origin: where they come from: the embedded avatars, the images' first folders, or a file.
+        origin: where they come from: the embedded avatars, the images' folders, the archive of arrays, or a file.
         unmatched: names in the file that are no image's.
     """
 
     table: pl.DataFrame
-    origin: Literal["avatars", "folders", "file"]
+    origin: Literal["avatars", "folders", "archive", "file"]
     unmatched: tuple[str, ...] = ()
 
     def digest(self, images: str) -> str:
@@ -43,16 +45,35 @@ class Labels:
 def folder_labels(names: Sequence[str]) -> Labels | None:
     """The first folder of every image's name as its class; None unless all lie in 2 to 100 of them.
 
+    Folders of a set's own parts are no classes: those below them are.
+
     Example:
         >>> folder_labels(["cats/1.png", "dogs/x/2.png"]).table["folder"].to_list()
         ['cats', 'dogs']
         >>> folder_labels(["cats/1.png", "2.png"]) is None
         True
     """
-    folders = [name.partition("/")[0] for name in names if "/" in name]
+    parts = own_parts(names)
+    below = [rest for _, rest in parts] if all(part for part, _ in parts) else names
+    folders = [name.partition("/")[0] for name in below if "/" in name]
     if len(folders) < len(names) or not FOLDERS[0] <= len(set(folders)) <= FOLDERS[1]:
         return None
     return Labels(pl.DataFrame({"name": names, "folder": folders}), "folders")
+
+
+def archive_labels(path: Path, images: Images) -> Labels | None:
+    """The classes that an .npz of images holds beside them; None where there are none, or not 2 to 100 of them.
+
+    Raises:
+        DataError: when they are damaged.
+    """
+    if images.choice is None or not images.choice.labels:
+        return None
+    found = array_labels(path, images.choice)
+    if not FOLDERS[0] <= len(set(found.values())) <= FOLDERS[1]:
+        return None
+    table = {"name": images.names, "label": [found.get(name) for name in images.names]}
+    return Labels(pl.DataFrame(table, schema={"name": pl.String, "label": pl.String}), "archive")
 
 
 def read_labels(path: Path, names: Sequence[str]) -> Labels:

@@ -30,7 +30,7 @@ from twofold.vae.account import (
 )
 from twofold.vae.config import VaeConfig
 from twofold.vae.factors import colours, describe_factors
-from twofold.vae.images.load import Images, Split, duplicates, split_images
+from twofold.vae.images.load import Images, Split, duplicates, split_of
 from twofold.vae.labels import Labels
 from twofold.vae.latent import Autoencoder
 from twofold.vae.model import Vae, save_vae
@@ -71,7 +71,7 @@ def execute(
         on_epoch(record)
 
     path, device = folder.path, pick_device(config.train.device)
-    split = split_images(images.hashes, config.split)
+    split = split_of(images, config.split)
     try:
         trained = train(images, split, config, device, checkpoints=path / "checkpoint", on_epoch=log, on_step=on_step)
     except NonFiniteLossError as error:

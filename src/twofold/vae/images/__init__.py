@@ -1,4 +1,5 @@
 """Images from folders, archives and arrays.
 
-In order: `items`, `decode`, `archives`, `arrays`, `files`, `cache`, `load`, `avatars`, `given`.
+In order: `items`, `scale`, `decode`, `archives`, `arrays`, `files`, `cache`, `seen`, `load`, `remarks`,
+`avatars`, `given`.
 """

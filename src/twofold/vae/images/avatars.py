@@ -24,7 +24,7 @@ from twofold.vae.config import ImageConfig
 from twofold.vae.images.cache import entry
 from twofold.vae.images.decode import Batch, batch_of
 from twofold.vae.images.items import fingerprint
-from twofold.vae.images.load import FORMAT, Images, read_images, write_images
+from twofold.vae.images.load import FORMAT, LAYOUT, Images, read_images, write_images
 
 # python_avatars registers SVG as the default namespace of all XML that this process writes; pygal, which writes its own
 # declaration, would then declare it twice (the world map of the trend study).
@@ -104,7 +104,8 @@ def load_avatars(
     # One drawing represents all that is fixed: window, clothes, and the library's own files.
     fixed = _drawing({factor: next(iter(words)) for factor, words in FACTORS.items()}, config)
     made_by = pa.__version__, resvg_py.__resvg_version__
-    key = fingerprint(["avatars", FORMAT, config.model_dump(), made_by, options, fixed])
+    config = config.model_copy(update={"channels": config.channels or 3})
+    key = fingerprint(["avatars", FORMAT, LAYOUT, config.model_dump(), made_by, options, fixed])
 
     def build(aside: Path) -> None:
         drawn = draw(config.avatar_seed, config.avatars)
@@ -122,7 +123,7 @@ def load_avatars(
         write_parquet(aside / "labels.parquet", pl.DataFrame({"name": names}).hstack(pl.DataFrame(drawn)))
 
     folder = entry(cache, key, build)
-    return read_images(folder, "avatars"), pl.read_parquet(folder / "labels.parquet")
+    return read_images(folder, "avatars", config), pl.read_parquet(folder / "labels.parquet")
 
 
 def draw(seed: int, count: int) -> list[dict[str, str]]:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from twofold.engine.errors import DataError
 from twofold.vae.images.archives import tar_items, zip_items
-from twofold.vae.images.arrays import NPY, array_items
+from twofold.vae.images.arrays import NPY, Choice, array_items, choose
 from twofold.vae.images.items import (
+    FORMATS,
     HIDDEN,
     ZIP,
     Damage,
@@ -47,30 +48,39 @@ class Source:
     """A folder or file of images.
 
     `content` reads everything and returns its hash, equal for equal content wherever it lies; `items` opens it: see
-    Entries. The files are sorted by name but for a tar's.
+    Entries. The files are sorted by name but for a tar's. `choice` says which arrays of an
+    .npz are read, `own` whether its own parts were asked for.
     """
 
+    path: Path
     stamp: Stamp
     content: Callable[[], str]
     items: Callable[[], AbstractContextManager[Entries]]
+    own: bool = False
+    choice: Choice | None = None
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, key: str = "", own: bool = False) -> Source:
     """Determines the kind of a source by its first bytes; reads no image.
 
     Args:
-        path: a folder of any depth, a zip, a tar (also compressed), or an array (.npy, .npz).
+        path: a folder of any depth, a zip, a tar (also compressed), an array (.npy, .npz), or one image file.
+        key: name of the array of an .npz.
+        own: take an .npz's own parts; of other sources all is read, whatever its part.
 
     Raises:
-        DataError: when the path does not exist, can't be read, or is no source of images.
+        DataError: when the path does not exist, can't be read, or is no source of images; when an array is named and it
+            is no .npz that holds it, and when an array has no parts of its own.
     """
+    if key and path.suffix.lower() != ".npz":
+        raise DataError(f"{path}: --image.key {key} names an array of an .npz, which this is not; leave it out")
     taken = time.time_ns()
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             return _folder(path, taken)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
-            raise DataError(f"{path}: is neither a file nor a folder; give a folder, zip, tar, npy or npz")
+            raise DataError(f"{path}: is neither a file nor a folder; give a folder, zip, tar, npy, npz or image")
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError:
@@ -79,35 +89,52 @@ def open_source(path: Path) -> Source:
         raise DataError(f"{path}: no permission to read it; ask its owner, or copy it") from None
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
-    kind, items = _kind(path, head)
+    kind, items, choice = _kind(path, head, key, own)
     place = str(path.resolve())
     stamp = Stamp(place, fingerprint([kind, status.st_size, status.st_mtime_ns]), status.st_mtime_ns, taken)
 
     def content() -> str:
         try:
             with path.open("rb") as file:
-                return f"{kind}:{hashlib.file_digest(file, hashlib.blake2b).hexdigest()}"
+                name = path.name if kind == "image" else ""
+                return f"{kind}:{name}{hashlib.file_digest(file, hashlib.blake2b).hexdigest()}"
         except OSError as error:
             raise DataError(f"{path}: can't be read ({error.strerror}); copy or download it again") from error
 
-    return Source(stamp, content, partial(items, path))
+    return Source(path, stamp, content, items, own, choice)
 
 
-def _kind(path: Path, head: bytes) -> tuple[str, Callable[[Path], AbstractContextManager[Entries]]]:
+def _kind(
+    path: Path, head: bytes, key: str, own: bool
+) -> tuple[str, Callable[[], AbstractContextManager[Entries]], Choice | None]:
     suffix = path.suffix.lower()
     if not head:
         raise DataError(f"{path}: the file is empty; copy or download it again")
     if suffix == ".npz":  # a zip by its content
-        return "npz", array_items
+        choice = choose(path, key, own)
+        return "npz", partial(array_items, path, choice), choice
     if head.startswith(NPY) or suffix == ".npy":
-        return "npy", array_items
+        if own:
+            raise DataError(f"{path}: is one array, with no parts of its own; leave --split.own out")
+        return "npy", partial(array_items, path), None
     if head.startswith(ZIP) or suffix == ".zip":
-        return "zip", zip_items
+        return "zip", partial(zip_items, path), None
     if is_tar(head) or suffix == ".tar":
-        return "tar", tar_items
-    if image := image_kind(head):
-        raise DataError(f"{path}: is one {image} image; give the folder, zip or tar that holds the images")
-    raise DataError(f"{path}: is no folder, zip, tar, npy or npz; put the images into a folder and give that")
+        return "tar", partial(tar_items, path), None
+    if image_kind(head):
+        return "image", partial(_image_items, path), None
+    raise DataError(
+        f"{path}: is no folder, zip, tar, npy, npz or image; put the images into a folder and give that ({FORMATS})"
+    )
+
+
+@contextlib.contextmanager
+def _image_items(path: Path) -> Iterator[Entries]:
+    """One image file."""
+    status = path.stat()
+    name = shown(path.name)
+    file = _File(name, str(path), status.st_size, status.st_mtime_ns, status.st_mode)
+    yield 1, iter([Item(name, file.size, partial(_read, file))])
 
 
 class _File(NamedTuple):
@@ -138,7 +165,7 @@ def _folder(root: Path, taken: int) -> Source:
     def items() -> Iterator[Entries]:
         yield len(found), (e if isinstance(e, Skipped) else Item(e.name, e.size, partial(_read, e)) for e in found)
 
-    return Source(stamp, content, items)
+    return Source(root, stamp, content, items)
 
 
 def _walk(root: Path) -> Iterator[_File | Skipped]:

@@ -653,3 +653,125 @@ def test_scores_of_another_study_or_of_a_sweep_are_refused(run: Path, tmp_path: 
 @pytest.mark.parametrize("command", ["score", "reconstruct", "sample", "interpolate", "traverse", "encode"])
 def test_a_folder_that_holds_no_run_is_refused(tmp_path: Path, capsys: Output, command: str) -> None:
     assert "holds no finished run" in refused(capsys, "vae", command, str(tmp_path))
+
+
+COUNTS = discs(60)[..., 0].astype(np.uint16) * 14
+
+
+@pytest.fixture(scope="module")
+def deep_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run on counts of 12 bits, in the own parts of an archive."""
+    folder = tmp_path_factory.mktemp("deep")
+    images = {"train_images": COUNTS[:50], "test_images": COUNTS[48:]}
+    np.savez(folder / "set.npz", **images, train_labels=np.arange(50)[:, None] % 2)
+    words = [
+        "--images",
+        str(folder / "set.npz"),
+        "--out",
+        str(folder / "run"),
+        "--split.own",
+        "--image.channels",
+        "auto",
+    ]
+    assert main(["vae", "run", *words, *FLAGS]) == 0
+    return folder / "run"
+
+
+def test_scale_channels_and_parts_are_saved_with_the_run(deep_run: Path, capsys: Output) -> None:
+    config = json.loads((deep_run / "config.json").read_text())
+    assert config["image"]["range"] == [0, 4095]
+    assert config["image"]["channels"] == 1
+    assert config["split"]["own"] is True
+    data = json.loads((deep_run / "scores.json").read_text())["data"]
+    assert (data["test"], data["test_copies"], data["range"]) == (12, 2, [0, 4095])
+    table = pl.read_parquet(deep_run / "images.parquet")
+    assert set(table.filter(pl.col("split") == "test")["name"]) == {f"test/{i:02d}" for i in range(12)}
+    page = (deep_run / "report.html").read_text()
+    assert "0 is black, 4095 white" in page
+    assert "The set's own parts" in page or "The set&#39;s own parts" in page
+    assert "A hash of an image" not in page
+    words = [
+        "--images",
+        str(deep_run.parent / "set.npz"),
+        "--out",
+        str(deep_run),
+        "--split.own",
+        "--image.channels",
+        "auto",
+    ]
+    assert main(["vae", "run", *words, *FLAGS]) == 0
+    err = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert "holds this very run, finished" in err
+    assert "2 of the 12 test images are among the others, pixel for pixel" in err
+    assert "12 test images prove nothing" in err
+    assert "0 is black and 4095 white; --image.range 0 4095" in err
+
+
+def test_the_scale_of_the_run_is_that_of_other_images(deep_run: Path, tmp_path: Path, capsys: Output) -> None:
+    folder = tmp_path / "darker"
+    folder.mkdir()
+    values = COUNTS[:3] // 20
+    values[0, 0, 0] = 5000
+    for i, image in enumerate(values):
+        Image.fromarray(image).save(folder / f"{i}.tif")
+    out = tmp_path / "back.npz"
+    assert main(["vae", "reconstruct", str(deep_run), "--images", str(folder), "--out", str(out)]) == 0
+    err = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert "1 values in 1 images lie outside the scale of 0 to 4095 and were clipped" in err
+    assert "levels only" in err
+    real = np.load(out)["real"][..., 0]
+    np.testing.assert_array_equal(real, np.rint(values.clip(0, 4095) / 4095 * 255))
+    scaled = ["--image.range", "0", "250", "--out", str(out)]
+    assert main(["vae", "reconstruct", str(deep_run), "--images", str(folder), *scaled]) == 0
+    assert np.load(out)["real"].mean() > 4 * real.mean()
+
+
+def test_own_parts_are_found_again_when_the_run_is_scored(deep_run: Path, capsys: Output) -> None:
+    archive = str(deep_run.parent / "set.npz")
+    assert main(["vae", "score", str(deep_run), "--images", archive, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["images"], found["seen"]) == (10, 52)  # two test images are training images, too
+    with_key = ["--image.key", "test_images", "--format", "json"]
+    assert main(["vae", "score", str(deep_run), "--images", archive, *with_key]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 10
+
+
+@pytest.mark.parametrize("command", ["score", "encode", "reconstruct", "traverse"])
+def test_one_image_file_is_enough(run: Path, pictures: Path, tmp_path: Path, command: str, capsys: Output) -> None:
+    path = tmp_path / "new.png"
+    Image.fromarray(discs(1, seed=9)[0]).save(path)
+    out = [] if command == "score" else ["--out", str(tmp_path / "out.npz")]
+    assert main(["vae", command, str(run), "--images", str(path), *out]) == 0
+    if command == "encode":
+        assert np.load(tmp_path / "out.npz")["names"].tolist() == ["new.png"]
+
+
+def test_pages_of_other_images_are_read_by_the_option_of_the_command(run: Path, tmp_path: Path, capsys: Output) -> None:
+    path = tmp_path / "stack.tif"
+    first, *others = map(Image.fromarray, discs(5, seed=9))
+    first.save(path, save_all=True, append_images=others)
+    words = ["vae", "encode", str(run), "--images", str(path), "--out", str(tmp_path / "out.npz")]
+    assert main(words) == 0
+    assert "4 more pages not read (stack.tif: 4); --image.pages" in re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert main([*words, "--image.pages"]) == 0
+    assert np.load(tmp_path / "out.npz")["names"].tolist() == [f"stack.tif#{page}" for page in range(1, 6)]
+
+
+def test_an_archive_of_other_images_is_read_by_the_advice(run: Path, tmp_path: Path, capsys: Output) -> None:
+    np.savez(tmp_path / "a.npz", left=discs(5, seed=9), right=discs(6, seed=8))
+    words = ["vae", "encode", str(run), "--images", str(tmp_path / "a.npz"), "--out", str(tmp_path / "out.npz")]
+    assert "name one with --image.key left" in refused(capsys, *words)
+    assert main([*words, "--image.key", "right"]) == 0
+    assert len(np.load(tmp_path / "out.npz")["names"]) == 6
+
+
+def test_avatars_have_no_scale_pages_or_parts(capsys: Output) -> None:
+    for option in (["--image.range", "0", "1"], ["--image.pages"], ["--image.key", "x"], ["--split.own"]):
+        message = refused(capsys, "vae", "run", *option)
+        assert f"{option[0]}: the avatars are drawn and have none; give --images" in message
+
+
+def test_settings_that_are_left_alone_leave_configs_as_they_were() -> None:
+    image = json.loads(VaeConfig().to_json())["image"]
+    assert image == {"size": 64, "channels": 3, "fit": "crop", "avatars": 2000, "avatar_seed": 0}
+    assert "own" not in json.loads(VaeConfig().to_json())["split"]

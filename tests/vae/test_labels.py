@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from twofold.engine.errors import DataError, InputError
-from twofold.vae.labels import FOLDERS, folder_labels, read_labels
+from twofold.vae.config import ImageConfig
+from twofold.vae.images.load import load_images
+from twofold.vae.labels import FOLDERS, archive_labels, folder_labels, read_labels
 
 NAMES = ("a/1.png", "a/2.png", "b/1.png", "b/3.png")
 
@@ -73,3 +76,33 @@ def test_what_is_no_file_of_labels_is_refused(tmp_path: Path, text: str, kind: t
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"--labels .*nowhere.csv: can't be read"):
         read_labels(tmp_path / "nowhere.csv", NAMES)
+
+
+def test_folders_of_the_sets_own_parts_are_no_classes() -> None:
+    names = [f"{part}/{kind}/{i}.png" for part in ("train", "test") for kind in ("cat", "dog") for i in range(2)]
+    found = folder_labels(names)
+    assert found is not None
+    assert found.table["folder"].to_list() == ["cat", "cat", "dog", "dog"] * 2
+    assert folder_labels(["train/1.png", "test/2.png"]) is None
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_labels_of_an_archive(tmp_path: Path, own: bool) -> None:
+    path, pixels = tmp_path / "a.npz", np.random.default_rng(0).integers(0, 256, (12, 16, 16), dtype=np.uint8)
+    classes = np.arange(12, dtype=np.uint8)[:, None] % 3
+    np.savez(path, train_images=pixels, train_labels=classes, test_images=pixels[:4])
+    images = load_images(path, ImageConfig(size=16, channels=1), strict=True, cache=tmp_path / "cache", own=own)
+    found = archive_labels(path, images)
+    assert found is not None and found.origin == "archive"
+    assert found.table["name"].to_list() == list(images.names)
+    expected = [str(i % 3) for i in range(12)]
+    assert found.table["label"].to_list() == ([None] * 4 + expected if own else expected)
+    assert found.digest("ab") == "ab"
+
+
+@pytest.mark.parametrize("classes", [np.zeros(12, int), np.arange(12) / 2, np.arange(11), np.zeros((12, 2), int)])
+def test_what_is_no_class_is_none(tmp_path: Path, classes: np.ndarray) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, images=np.zeros((12, 16, 16), np.uint8), labels=classes)
+    images = load_images(path, ImageConfig(size=16), strict=True, cache=tmp_path / "cache")
+    assert archive_labels(path, images) is None

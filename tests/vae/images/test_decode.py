@@ -158,6 +158,115 @@ def test_16_bits_are_scaled_to_the_nearest_of_8(value):
     assert (decode(data, config(1)) == round(value / 257)).all()
 
 
+def png_of_words(values: np.ndarray) -> bytes:
+    """A PNG of 16 bits with 2, 3 or 4 channels, which Pillow does not write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, channels = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff_of_words(values: np.ndarray, order: str) -> bytes:
+    """An uncompressed TIFF of 16-bit RGB, which Pillow does not write."""
+    height, width, channels = values.shape
+    data = values.astype(f"{order}u2").tobytes()
+    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, channels, 8 + len(data)), (259, 3, 1, 1)]
+    entries += [(262, 3, 1, 2), (273, 4, 1, 8), (277, 3, 1, channels), (278, 3, 1, height), (279, 4, 1, len(data))]
+    packed = b""
+    for tag, kind, count, value in entries:
+        inline = struct.pack(f"{order}HH", value, 0) if kind == 3 and count == 1 else struct.pack(f"{order}I", value)
+        packed += struct.pack(f"{order}HHI", tag, kind, count) + inline
+    bits = struct.pack(f"{order}{channels}H", *[16] * channels)
+    start = 8 + len(data) + len(bits)
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    head = mark + struct.pack(f"{order}I", start)
+    return head + data + bits + struct.pack(f"{order}H", len(entries)) + packed + bytes(4)
+
+
+COUNTS = RNG.integers(0, 4096, size=(SIZE, SIZE, 3), dtype=np.uint16)
+OPAQUE = np.full((SIZE, SIZE, 1), 65535, dtype=np.uint16)
+WORDS = {
+    "png-rgb": (png_of_words(COUNTS), COUNTS),
+    "png-rgba": (png_of_words(np.dstack([COUNTS, OPAQUE])), COUNTS),
+    "png-grey-alpha": (png_of_words(np.dstack([COUNTS[..., :1], OPAQUE])), COUNTS[..., :1]),
+    "tiff-little": (tiff_of_words(COUNTS, "<"), COUNTS),
+    "tiff-big": (tiff_of_words(COUNTS, ">"), COUNTS),
+    "row": (COUNTS, COUNTS),
+    "row-alpha": (np.dstack([COUNTS, OPAQUE]), COUNTS),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_colours_of_16_bits_keep_their_low_bits(name):
+    data, values = WORDS[name]
+    scaled = decode(data, config().model_copy(update={"range": (0.0, 4095.0)}))
+    assert np.abs(scaled - values / 4095 * 255).max() <= 0.51
+    assert np.abs(decode(data, config()) - values / 257).max() <= 0.51
+
+
+def test_integers_of_32_bits_without_a_sign():
+    data = bytearray(encoded(of(np.full((SIZE, SIZE), -1, dtype=np.int32)), "TIFF"))
+    start = struct.unpack("<I", data[4:8])[0]
+    for i in range(struct.unpack("<H", data[start : start + 2])[0]):
+        at = start + 2 + 12 * i
+        if struct.unpack("<H", data[at : at + 2])[0] == 339:  # SampleFormat: 2 is with a sign, 1 without
+            data[at + 8] = 1
+    assert (decode(bytes(data), config(1)) == 255).all()
+
+
+def test_a_scale_of_bytes_concerns_8_bits_and_one_that_reaches_further_does_not():
+    few = GREY % 6
+    assert (
+        decode(encoded(of(few), "PNG"), config(1).model_copy(update={"range": (0.0, 5.0)}))[..., 0] == few * 51
+    ).all()
+    for scale in (None, (0.0, 255.0), (0.0, 4095.0), (-1000.0, 3000.0)):
+        pixels = decode(encoded(of(GREY), "PNG"), config(1).model_copy(update={"range": scale}))
+        np.testing.assert_array_equal(pixels[..., 0], GREY)
+    for scale in (None, (0.0, 1.0)):  # bits are black and white already
+        pixels = decode(encoded(of(BITS), "PNG"), config(1).model_copy(update={"range": scale}))
+        np.testing.assert_array_equal(pixels[..., 0], BITS * 255)
+
+
+PAGES = RNG.integers(0, 256, size=(12, SIZE, SIZE), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG", "WEBP"])
+def test_each_page_is_an_image_or_counted(kind):
+    options = {"lossless": True} if kind == "WEBP" else {"disposal": 1} if kind == "GIF" else {}
+    first, *others = map(of, PAGES)
+    data = encoded(first, kind, save_all=True, append_images=others, **options)
+    (batch,) = decoded([item("a", data)], config(1))
+    assert batch.names == ("a",)
+    assert batch.facts[0].unread == 11
+    (batch,) = decoded([item("a", data)], config(1).model_copy(update={"pages": True}))
+    assert batch.names == tuple(f"a#{page:02d}" for page in range(1, 13))
+    assert np.abs(batch.pixels[..., 0].astype(int) - PAGES).max() <= 1
+    assert [facts.unread for facts in batch.facts] == [0] * 12
+
+
+def test_a_damaged_page_is_listed_and_costs_no_other():
+    data = bytearray(encoded(of(PAGES[0]), "TIFF", save_all=True, append_images=[of(page) for page in PAGES[1:3]]))
+    at = bytes(data).index(PAGES[1].tobytes())
+    starts = [i for i in range(len(data) - 12) if data[i : i + 4] == struct.pack("<HH", 273, 4)]
+    place = next(i + 8 for i in starts if struct.unpack("<I", data[i + 8 : i + 12])[0] == at)
+    data[place : place + 4] = struct.pack("<I", len(data) - 5)  # its pixels begin behind the end of the file
+    (batch,) = decoded([item("a", bytes(data))], config(1).model_copy(update={"pages": True}))
+    assert batch.names == ("a#1", "a#3")
+    assert batch.skipped == (Skipped("a#2", "truncated"),)
+    np.testing.assert_array_equal(batch.pixels[..., 0], PAGES[[0, 2]])
+
+
+def test_more_pages_than_fit_into_memory_are_refused(monkeypatch):
+    monkeypatch.setattr(module, "MAX_PAGES", 11)
+    data = encoded(of(PAGES[0]), "TIFF", save_all=True, append_images=[of(page) for page in PAGES[1:]])
+    (batch,) = decoded([item("a", data)], config(1).model_copy(update={"pages": True}))
+    assert batch.skipped == (Skipped("a", "more than 11 pages"),)
+
+
 def smooth(height: int, width: int) -> np.ndarray:
     y, x = np.mgrid[:height, :width] / (height, width)[0]
     return np.stack([255 * y.clip(0, 1), 255 * (x / x.max()), 128 + 60 * np.sin(3 * x)], axis=2).astype(np.uint8)
@@ -327,11 +436,12 @@ REASONS = [
     (encoded(of(RGB), "WEBP", lossless=True)[:-100], "truncated"),
     (png_of_size(30_000, 30_000), "too large: 30000 x 30000 pixels"),
     (png_of_size(9_001, 10_000), "too large: 9001 x 10000 pixels"),
-    (encoded(of(np.full((SIZE, SIZE), 70_000, dtype=np.int32)), "TIFF"), "pixels deeper than 16 bits"),
-    (encoded(of(np.full((SIZE, SIZE), -1, dtype=np.int32)), "TIFF"), "negative or infinite pixels"),
-    (encoded(of(np.full((SIZE, SIZE), 255.5, dtype=np.float32)), "TIFF"), "pixels deeper than 16 bits"),
-    (encoded(of(np.full((SIZE, SIZE), np.nan, dtype=np.float32)), "TIFF"), "negative or infinite pixels"),
-    (encoded(of(np.full((SIZE, SIZE), np.inf, dtype=np.float32)), "TIFF"), "negative or infinite pixels"),
+    (encoded(of(np.full((SIZE, SIZE), np.nan, dtype=np.float32)), "TIFF"), "values that are not finite"),
+    (encoded(of(np.full((SIZE, SIZE), np.inf, dtype=np.float32)), "TIFF"), "values that are not finite"),
+    (
+        encoded(of(np.full((SIZE, SIZE), -3.4e38, dtype=np.float32)), "TIFF"),
+        "values beyond 1e+30, which may mark missing ones",
+    ),
 ]
 
 

@@ -143,11 +143,8 @@ def test_many_open_files_are_not_needed(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.png", b"\x89PNG\r\n\x1a\n...", "is one PNG image; give the folder, zip or tar"),
-        ("a", b"\xff\xd8\xff...", "is one JPEG image; give the folder, zip or tar"),
-        ("a.webp", b"RIFF\0\0\0\0WEBP", "is one WebP image; give the folder, zip or tar"),
         ("a.zip", b"", "the file is empty; copy or download it again"),
-        ("a.txt", b"hello", "is no folder, zip, tar, npy or npz; put the images into a folder"),
+        ("a.txt", b"hello", "is no folder, zip, tar, npy, npz or image; put the images into a folder"),
     ],
 )
 def test_other_files_are_refused_with_a_way_out(tmp_path, name, data, message):
@@ -156,6 +153,29 @@ def test_other_files_are_refused_with_a_way_out(tmp_path, name, data, message):
     with pytest.raises(DataError) as caught:
         open_source(path)
     assert str(caught.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a", "a.webp"])
+def test_one_image_file_is_a_source_of_one(tmp_path, name):
+    kind = {"a.png": "PNG", "a": "JPEG", "a.webp": "WEBP"}[name]
+    Image.new("RGB", (5, 5), "red").save(tmp_path / name, kind)
+    assert read(open_source(tmp_path / name)) == {name: (tmp_path / name).read_bytes()}
+
+
+def test_the_name_of_an_image_file_is_part_of_its_content(tmp_path):
+    png(tmp_path / "a.png", 1)
+    png(tmp_path / "b.png", 1)
+    assert open_source(tmp_path / "a.png").content() != open_source(tmp_path / "b.png").content()
+
+
+def test_a_key_is_for_an_npz_and_parts_are_for_several_arrays(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 3), dtype=np.uint8))
+    png(tmp_path / "a.png")
+    for path in (tmp_path, tmp_path / "a.npy", tmp_path / "a.png"):
+        with pytest.raises(DataError, match=r"--image.key x names an array of an .npz, which this is not; leave it"):
+            open_source(path, key="x")
+    with pytest.raises(DataError, match=r"is one array, with no parts of its own; leave --split.own out"):
+        open_source(tmp_path / "a.npy", own=True)
 
 
 def test_a_path_that_is_not_there_names_the_flag(tmp_path):

@@ -23,7 +23,17 @@ from twofold.vae.config import ImageConfig, SplitConfig
 from twofold.vae.images import load as module
 from twofold.vae.images.decode import batch_of
 from twofold.vae.images.items import Skipped
-from twofold.vae.images.load import Images, Split, duplicates, load_images, read_images, split_images, write_images
+from twofold.vae.images.load import (
+    Images,
+    Split,
+    copies_of_test,
+    duplicates,
+    load_images,
+    read_images,
+    split_images,
+    split_of,
+    write_images,
+)
 
 PARTS = ("train", "validation", "test")
 SIZE = 16
@@ -276,9 +286,8 @@ def test_images_are_written_batch_by_batch_in_any_order(tmp_path, monkeypatch):
             yield batch_of([f"{n:02d}" for n in range(30)[rows]], PIXELS[rows].view(Counted))
             most = max(most, alive)
 
-    count, _ = write_images(tmp_path, batches(), SMALL)
-    images = read_images(tmp_path, "here")
-    assert count == 30
+    write_images(tmp_path, batches(), SMALL)
+    images = read_images(tmp_path, "here", SMALL)
     assert most <= 3
     assert images.names == tuple(f"{n:02d}" for n in range(30))
     np.testing.assert_array_equal(images.pixels, PIXELS)
@@ -469,3 +478,70 @@ def test_an_empty_part_says_how_many_images_there_are(images):
 def test_many_copies_of_one_image_are_one_image():
     with pytest.raises(InputError, match="there are 500 images, 1 of them different"):
         split_images(np.repeat(hashes_of([1]), 500, axis=0), SplitConfig())
+
+
+def images_named(names: list[str], tmp_path: Path, numbers: list[int] | None = None) -> Images:
+    """Images of one colour each, the same where their numbers are."""
+    order = np.argsort(names)
+    numbers = numbers or list(range(len(names)))
+    pixels = np.zeros((len(names), SIZE, SIZE, 3), dtype=np.uint8)
+    for row, number in enumerate(numbers):
+        pixels[row, 0, 0, :2] = number % 256, number // 256
+    tmp_path.mkdir(exist_ok=True)
+    write_images(tmp_path, [batch_of([names[i] for i in order], pixels[order])], SMALL)
+    return read_images(tmp_path, "here", SMALL)
+
+
+@pytest.mark.parametrize("folders", [("train", "val", "test"), ("set/Training", "set/valid", "set/testing")])
+def test_the_sets_own_parts(tmp_path, folders):
+    train, val, test = folders
+    names = [f"{train}/cat/{i}.png" for i in range(5)] + [f"{val}/{i}.png" for i in range(3)] + [f"{test}/a.png"]
+    images = images_named(names, tmp_path / "cache")
+    split = split_of(images, SplitConfig(own=True))
+    found = {part: {images.names[row] for row in getattr(split, part)} for part in PARTS}
+    assert found == {"train": set(names[:5]), "validation": set(names[5:8]), "test": {names[8]}}
+
+
+def test_without_validation_images_a_hash_takes_them_from_training_alone(tmp_path):
+    names = [f"train/{i:03d}.png" for i in range(400)] + [f"test/{i:03d}.png" for i in range(50)]
+    images = images_named(names, tmp_path / "cache", [*range(400), *range(395, 445)])
+    split = split_of(images, SplitConfig(own=True, validation_fraction=0.25))
+    assert [images.names[row] for row in split.test] == names[400:]
+    assert 60 < len(split.validation) < 140
+    assert len(split.train) + len(split.validation) == 400
+    assert copies_of_test(images, split) == 5
+    fewer = images_named(names[10:], tmp_path / "fewer", [*range(10, 400), *range(395, 445)])
+    kept = {fewer.names[row] for row in split_of(fewer, SplitConfig(own=True, validation_fraction=0.25)).validation}
+    assert kept == {images.names[row] for row in split.validation} - set(names[:10])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["train/a", "test/b", "c"], r"1 of 3 images lie in no folder of a part \(c\); .*leave --split.own out"),
+        (["a", "b"], r"2 of 2 images lie in no folder of a part"),
+        (["test/a", "test/b"], "there are no train images in here; leave --split.own out"),
+        (["train/a", "train/b", "val/c"], "there are no test images in here; leave --split.own out"),
+    ],
+)
+def test_a_set_without_parts_of_its_own_is_refused(tmp_path, names, message):
+    with pytest.raises(InputError, match=message):
+        split_of(images_named(names, tmp_path / "cache"), SplitConfig(own=True))
+
+
+def test_without_own_the_hash_decides_whatever_the_folders(tmp_path):
+    images = images_named([f"{'train' if i % 2 else 'test'}/{i:03d}" for i in range(200)], tmp_path / "cache")
+    one, other = split_of(images, SplitConfig()), split_images(images.hashes, SplitConfig())
+    for part in PARTS:
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+
+
+def test_the_advice_on_an_empty_part_can_be_followed(tmp_path):
+    hashes = hashes_of(range(12))
+    with pytest.raises(InputError, match=r"the train part .* or lower --split.validation-fraction or"):
+        split_images(hashes, SplitConfig(validation_fraction=0.49, test_fraction=0.499))
+    with pytest.raises(InputError, match=r"the test part .* or raise --split.test-fraction"):
+        split_images(hashes, SplitConfig(test_fraction=0.001, validation_fraction=0.3))
+    assert len(split_images(hashes, SplitConfig(test_fraction=0.3, validation_fraction=0.3)).test)
+    with pytest.raises(InputError, match=r"give more images$"):
+        split_images(hashes[:1], SplitConfig())

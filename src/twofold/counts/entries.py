@@ -99,8 +99,9 @@ def read_entries(table: Table, roles: Roles, config: SourceConfig) -> Entries:
         return f"{spot}, {shorten(cells.regions[i])} on {cells.day[i]}"
 
     texts = pl.Series(cells.text, dtype=pl.String)
-    typed = "point" if not table.separator and config.decimal == "auto" else config.decimal
-    counts = parse_counts(texts, place, decimal=typed, suppressed=config.suppressed)
+    # What was a number when it was read has a point as its decimal mark.
+    typed = config.decimal == "auto" and bool(table.typed) and table.typed.issuperset(np.unique(cells.column).tolist())
+    counts = parse_counts(texts, place, decimal="point" if typed else config.decimal, suppressed=config.suppressed)
     kind: Kind | None = config.kind if config.kind != "auto" else roles.kind or (None if roles.dates else "incident")
     if kind == "cumulative" or config.negatives == "keep":
         for i in np.flatnonzero(counts.values < 0)[:1].tolist():
@@ -226,10 +227,9 @@ def _texts(table: Table, rows: np.ndarray, columns: Sequence[int]) -> list[str]:
 def _transposed_cells(
     table: Table, roles: Roles, config: SourceConfig, rows: np.ndarray
 ) -> tuple[_Cells, tuple[str, ...]]:
-    (column,) = roles.date
-    first: dict[str, int] = {}
-    for i in rows.tolist():
-        text = table.rows[i][column]
+    column, first = roles.date[-1], dict[str, int]()
+    texts = [_date_text([table.rows[i][j] for j in roles.date]) for i in rows.tolist()]
+    for i, text in zip(rows.tolist(), texts, strict=True):
         if text in first:
             raise DataError(
                 f"{table.place(i, column)}: the date {text} already stands in row {table.numbers[first[text]]}; "
@@ -239,11 +239,11 @@ def _transposed_cells(
     days, notes = parse_dates(
         first,
         lambda text: table.place(first[text], column),
-        column=table.rows[0][column],
+        column=" ".join(table.rows[0][j] for j in roles.date),
         form=config.date_format,
         weeks=config.weeks,
     )
-    day = _array([days[table.rows[i][column]] for i in rows.tolist()])
+    day = _array([days[text] for text in texts])
     columns = np.array(roles.dates)
     empty = [j for j in columns.tolist() if not table.rows[0][j]]
     if empty:

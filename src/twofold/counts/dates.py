@@ -15,7 +15,7 @@ _TWO_WAYS = re.compile(r"([0-9]{1,2})([-/. ])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})")
 _ORDINAL = re.compile(r"([0-9]{4})-([0-9]{3})")
 _WEEK = re.compile(r"([0-9]{4})[-_ /]?(?:W|KW|EW|week)[-_ ]?([0-9]{1,2})(?:-?([1-7]))?", re.IGNORECASE)
 _BARE_WEEK = re.compile(r"([0-9]{4})[-_/ ]?([0-9]{2})")
-_MIDNIGHT = re.compile(r"[T ]00:?00(:?00([.,]0*)?)?(Z|[+-]00:?00| UTC| GMT)?$")
+_MIDNIGHT = re.compile(r"[T ]00:?00(:?00([.,]0*)?)?(Z|[+-]00(:?00)?| UTC| GMT)?$")
 _NAMED_MONTH = (
     *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d%b%Y"),
     *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),

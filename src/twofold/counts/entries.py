@@ -486,7 +486,8 @@ def _double(table: Table, cells: _Cells, roles: Roles, keys: pl.DataFrame, doubl
 
 def _counts_like(table: Table, cells: _Cells, column: int) -> bool:
     texts = {table.rows[i][column] for i in cells.row.tolist()}
-    return len(texts) > 20 and all(text.replace(".", "", 1).isdecimal() for text in texts if text)
+    several = len(texts) > 20 or any("." in text for text in texts)
+    return several and all(text.replace(".", "", 1).isdecimal() for text in texts if text)
 
 
 def _quoted(text: str) -> str:

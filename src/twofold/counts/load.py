@@ -54,15 +54,15 @@ def examined(panel: Panel, config: SourceConfig, name: str) -> Panel:
         InputError: when fewer than 3 weeks remain.
     """
     panel = without_sums(panel, config, name) if name != "the simulated epidemic" else panel
-    dump = weekly_dump(panel)
+    dump, dates = weekly_dump(panel), panel.dates
     if config.weekly:
         panel = to_weeks(panel)
     if config.negatives == "redistribute":
         check_redistribution(panel, name)
     clipped = panel.increments(config.negatives).notes
     panel = panel.noted(_corrections_note(panel, config), *clipped)
-    doubts = kind_doubt(panel), None if config.weekly else dump, level_jump(panel), incomplete_tail(panel)
-    return panel.suspected(*doubts)
+    tail = incomplete_tail(panel, dates, config.drop_last)
+    return panel.suspected(kind_doubt(panel), None if config.weekly else dump, level_jump(panel), tail)
 
 
 def read_panel(path: str | Path, config: SourceConfig) -> Panel:

@@ -1,11 +1,16 @@
-"""200 damaged files: each is refused with a clear message, or read as what it still says."""
+"""Over 300 damaged files: each is refused with a clear message, or read as what it still says."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from counts.damage import DAMAGES, FILES, SEED, Case, damaged_files
+from counts.damaged_forms import Case as Form
+from counts.damaged_forms import damaged_forms
+from twofold.counts.config import SourceConfig
 from twofold.counts.load import read_panel
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
@@ -72,3 +77,33 @@ def test_the_expected_panels_are_not_all_alike(cases):
 
     assert len(shapes) > 2
     assert any(np.any(np.diff(case.expected.values) < 0) for case in cases if case.expected is not None)
+
+
+# --- the forms of published tables ---
+
+
+def test_each_damaged_form_is_refused_for_its_reason_or_read_as_what_it_says(tmp_path):
+    cases = damaged_forms(tmp_path)
+    assert len(cases) >= 100
+    assert sum(isinstance(case.says, str) for _, case in cases) >= 40
+    assert sum(not isinstance(case.says, str) for _, case in cases) >= 35
+
+    assert [said for path, case in cases if (said := _fault(path, case))] == []
+
+
+def _fault(path: Path, case: Form) -> str | None:
+    try:
+        panel = read_panel(path, SourceConfig(**case.config))
+    except InputError as error:
+        message = str(error).removeprefix(str(path))
+        if not isinstance(case.says, str):
+            return f"{path.name}: refused though readable: {message}"
+        clear = message != str(error) and re.search(case.says, message)
+        return None if clear else f"{path.name}: refused for another reason than {case.says}: {message}"
+    if isinstance(case.says, str):
+        return f"{path.name}: read though it should be refused: {case.says}"
+    dates = [case.first + timedelta(days=case.step * t) for t in range(len(next(iter(case.says.values()))))]
+    if panel.dates.tolist() != dates or dict(zip(panel.regions, panel.values.tolist(), strict=True)) != case.says:
+        return f"{path.name}: read wrongly"
+    filled = 0 if panel.filled is None else int(panel.filled.sum())
+    return None if filled == case.filled else f"{path.name}: {filled} cells filled in"

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from trend.small import epidemic
 from twofold.counts.config import SourceConfig
 from twofold.counts.load import load_panel
-from twofold.counts.panel import Kind, Panel, corrections, redistribute, to_weeks, usual_step
+from twofold.counts.panel import Kind, Panel, corrections, panel_of_frame, redistribute, to_weeks, usual_step
 from twofold.engine.errors import InputError
 
 
@@ -194,3 +194,49 @@ def test_too_few_weeks_are_refused() -> None:
 def test_one_setting_sums_to_weeks() -> None:
     assert load_panel(None, SourceConfig(weekly=True)).step_days == 7
     assert load_panel(None, SourceConfig()).step_days == 1
+
+
+def filled_panel(kind: Kind = "cumulative") -> Panel:
+    base = panel([[1, 3, 3, 7, 9], [2, 2, 4, 4, 6], [0, 1, 1, 2, 2]], kind)
+    filled = np.zeros((3, 5), dtype=bool)
+    filled[1, 2] = True
+    return Panel(base.regions, base.dates, base.values, kind, notes=("one",), filled=filled)
+
+
+def test_a_part_has_its_rows_dates_and_filled_cells_and_keeps_the_notes():
+    part = filled_panel().part(np.array([2, 1]), slice(1, 4))
+    assert (part.regions, part.notes) == (("C", "B"), ("one",))
+    assert part.values.tolist() == [[1, 1, 2], [2, 4, 4]]
+    assert part.dates.astype(str).tolist() == ["2020-01-02", "2020-01-03", "2020-01-04"]
+    assert part.filled is not None
+    assert part.filled.tolist() == [[False] * 3, [False, True, False]]
+    assert filled_panel().part(slice(0, 1)).regions == ("A",)
+
+
+def test_a_new_case_depends_on_both_totals_that_it_lies_between():
+    new = filled_panel().increments("keep")
+    assert new.filled is not None
+    assert np.argwhere(new.filled).tolist() == [[1, 1], [1, 2]]
+    own = filled_panel("incident").increments("clip").filled
+    assert own is not None
+    assert np.argwhere(own).tolist() == [[1, 2]]
+    assert panel([[1, 3, 2]]).increments("keep").filled is None
+
+
+@pytest.mark.parametrize("kind", ["cumulative", "incident"])
+def test_a_panel_comes_back_from_its_frame(kind: Kind) -> None:
+    for before in (filled_panel(kind), panel([[5, 1, 2], [0, 0, 9]], kind, step=7)):
+        after = panel_of_frame(before.frame(), kind)
+        assert after.digest() == before.digest()
+        assert after.notes == ()
+
+
+def test_weeks_with_a_filled_day_are_filled() -> None:
+    daily = epidemic(dates=50, kind="incident")
+    filled = np.zeros(daily.values.shape, dtype=bool)
+    filled[0, 9] = True
+    weekly = to_weeks(Panel(daily.regions, daily.dates, daily.values, "incident", filled=filled))
+    assert weekly.filled is not None
+    ((region, week),) = np.argwhere(weekly.filled).tolist()
+    assert region == 0
+    assert 0 <= (weekly.dates[week] - daily.dates[9]).astype(int) < 7

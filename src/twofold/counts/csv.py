@@ -19,7 +19,10 @@ _UNICODE_MARKS = (  # UTF-32's little-endian mark begins with UTF-16's, so it co
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LONE_ACCENT = re.compile(rb"(?<![\x80-\xff])[\xc0-\xd6\xd8-\xf6\xf8-\xff\x8a\x8c\x8e\x9a\x9c\x9e\x9f](?![\x80-\xff])")
+_LONE_ACCENT = re.compile(
+    rb"(?<![\x80-\xff])[\xc0-\xd6\xd8-\xf6\xf8-\xff\x8a\x8c\x8e\x9a\x9c\x9e\x9f](?![\x80-\xff])"
+    rb"|(?<=[0-9])[\xa0\x92](?=[0-9])"  # no-break spaces and apostrophes that part thousands
+)
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAMPLE, SAMPLE_LENGTH = 200, 200_000
@@ -39,6 +42,7 @@ class Table:
         numbers: 1-based number of every row in the file, as in a spreadsheet (blank lines count).
         notes: decisions of the reader, in sentences.
         separator: between the cells; empty when the file was no text.
+    typed: columns that held numbers, not their text.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Table:
     numbers: list[int]
     notes: tuple[str, ...] = ()
     separator: str = ","
+    typed: frozenset[int] = frozenset()
 
     def place(self, row: int, column: int | None = None) -> str:
         """File, row and column of a cell for a message; `row` and `column` are 0-based indices into `rows`."""
@@ -101,22 +106,24 @@ def find_table(name: str, data: bytes) -> Table:
 def bare_table(table: Table) -> Table:
     """The table without lines above the header and below the last row; its notes count and show them.
 
-    Above stand rows with other widths than the table's or with one cell filled; below, rows with the first cell alone
-    filled, set off by a blank line or of several words. A row cut short is none of these.
+    Above stand rows narrower than the table (empty cells at their end don't count) or with one cell filled; below,
+    narrower rows without a number, set off by a blank line or of several words. A row cut short is none of these: it
+    begins as other rows do.
     """
     rows, numbers = _without_empty_end(table.rows), table.numbers
-    widths = Counter(len(row) for row in rows[: SAMPLE // 2])
+    filled = [_filled_width(row) for row in rows[: SAMPLE // 2]]
+    widths = Counter(filled)
     width = max(widths, key=lambda each: (widths[each], each))
-    top = next((i for i, row in enumerate(rows) if len(row) == width and sum(map(bool, row)) > 1), 0)
+    top = next((i for i, each in enumerate(filled) if each >= width and sum(map(bool, rows[i])) > 1), 0)
     if width < MIN_WIDTH or (top and _is_header(rows[top - 1], rows[top], width)):
         top = max(0, top - 1) if width >= MIN_WIDTH else 0
-    known, end = {row[0] for row in rows[top : top + 10_000]}, len(rows)
-    while end > top + 2 and (text := _lone(rows[end - 1])):
+    end = len(rows)
+    while end > top + 2 and (text := _narrow(rows[end - 1], len(rows[top]))):
         blank_before = numbers[end - 1] - numbers[end - 2] > 1
-        named = [name for name in known if name and name != text and name.startswith(text)]
-        if named or not (blank_before or len(text.split()) > 2 or _FOOTER.match(text)):
+        others = {row[0] for row in rows[max(top, end - 10_000) : end - 1]}
+        a_row = any(name.startswith(text) or (name and _shape(name) == _shape(text)) for name in others)
+        if a_row or not (blank_before or len(text.split()) > 2 or _FOOTER.match(text)):
             break
-        known.discard(text)
         end -= 1
     notes = list(table.notes)
     for lines, where in ((rows[:top], "above the header"), (rows[end:], "below the table")):
@@ -124,7 +131,7 @@ def bare_table(table: Table) -> Table:
             shown = " ".join(filter(None, lines[0]))
             count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
             notes.append(f"{count} {where} left out: {shorten(shown, 60)}{' …' if len(lines) > 1 else ''}")
-    return Table(table.name, rows[top:end], numbers[top:end], tuple(notes), table.separator)
+    return Table(table.name, rows[top:end], numbers[top:end], tuple(notes), table.separator, table.typed)
 
 
 def _is_header(above: list[str], row: list[str], width: int) -> bool:
@@ -137,8 +144,19 @@ def _has_number(row: list[str]) -> bool:
     return any(cell.removeprefix("-").isdecimal() for cell in row)
 
 
-def _lone(row: list[str]) -> str | None:
-    return row[0] if row[0] and not any(row[1:]) else None
+def _filled_width(row: list[str]) -> int:
+    """Cells up to the last one that is not empty."""
+    return max((j for j, cell in enumerate(row, start=1) if cell), default=0)
+
+
+def _narrow(row: list[str], width: int) -> str | None:
+    """The first cell of a row that ends before the last column and holds no number."""
+    return row[0] if _filled_width(row) < width and not _has_number(row) else None
+
+
+def _shape(text: str) -> str:
+    """What a date looks like without its figures; other text as it is."""
+    return re.sub(r"[^\W\d]+", "a", re.sub(r"[0-9]+", "0", text)) if re.search("[0-9]", text) else text
 
 
 def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:
@@ -150,8 +168,11 @@ def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _find_separator(text: str) -> str:
-    """The separator under which most of the first lines have the same number of cells; of equals, the most cells."""
-    best, found = (0.0, 0, 0), ","
+    """The separator under which most of the first lines have the same number of cells; of equals, the most cells.
+
+    One that gives two columns is taken only where none gives more: a comma stands in dates and names, too.
+    """
+    best, found = (False, 0.0, 0, 0), ","
     text = text if len(text) <= SAMPLE_LENGTH else text[: text.rfind("\n", 0, SAMPLE_LENGTH)]
     for separator in SEPARATORS:
         widths: list[int] = []
@@ -168,8 +189,8 @@ def _find_separator(text: str) -> str:
             continue
         width, share = max(((w, n / len(widths)) for w, n in counts.items()), key=lambda each: (each[1], each[0]))
         # A header and rows that differ in width speak against a separator: decimal commas split the rows alone.
-        fitness = round(share, 1), -widths.index(width), width
-        if best[2] == 0 or fitness > best:
+        fitness = width >= MIN_WIDTH, round(share, 1), -widths.index(width), width
+        if best[3] == 0 or fitness > best:
             best, found = fitness, separator
     return found
 

@@ -9,19 +9,22 @@ from twofold.counts.config import Weeks
 from twofold.counts.csv import shorten
 from twofold.engine.errors import DataError
 
+_IN_ONE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _YEAR_FIRST = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})")
 _TWO_WAYS = re.compile(r"([0-9]{1,2})([-/. ])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})")
 _ORDINAL = re.compile(r"([0-9]{4})-([0-9]{3})")
 _WEEK = re.compile(r"([0-9]{4})[-_ /]?(?:W|KW|EW|week)[-_ ]?([0-9]{1,2})(?:-?([1-7]))?", re.IGNORECASE)
 _BARE_WEEK = re.compile(r"([0-9]{4})[-_/ ]?([0-9]{2})")
-_MIDNIGHT = re.compile(r"[T ]00:?00(:?00([.,]0*)?)?(Z|[+-]00:?00| UTC| GMT)?$")
+_MIDNIGHT = re.compile(r"[T ]00:?00(:?00([.,]0*)?)?(Z|[+-]00(:?00)?| UTC| GMT)?$")
 _NAMED_MONTH = (
     *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d%b%Y"),
-    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%Y%m%d"),
+    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
 )
+_WITH_LETTERS = re.compile(r"[0-9].*[A-Za-z]{3}|[A-Za-z]{3}.*[0-9]")
 _WEEK_WORDS = re.compile(r"week|woche|\bkw\b|semaine|semana|settimana", re.IGNORECASE)
 _MMWR_WORDS = re.compile(r"mmwr|epi[ _-]?(week|year)|cdc|morbidity", re.IGNORECASE)
-_ISO_WORDS = re.compile(r"iso|woche|jahr|\bkw\b|semaine|semana|settimana|year_?week", re.IGNORECASE)
+_ISO_WORDS = re.compile(r"iso|woche|jahr|\bkw\b|semaine|settimana|year_?week", re.IGNORECASE)  # semana: whose?
+_ISO_TEXT = re.compile(r"[0-9][-_ /]?(W|KW)[-_ ]?[0-9]", re.IGNORECASE)
 _STEPS = {1, 7}
 
 
@@ -40,13 +43,15 @@ def parse_day(text: str) -> date:
         raise ValueError("the date is empty; write one such as 2020-01-31")
     if match := _YEAR_FIRST.fullmatch(text):
         return _date(text, int(match[1]), int(match[3]), int(match[4]))
+    if match := _IN_ONE.fullmatch(text):
+        return _date(text, int(match[1]), int(match[2]), int(match[3]))
     if match := _ORDINAL.fullmatch(text):
         first = date(max(1, int(match[1])), 1, 1)
         day = first + timedelta(days=int(match[2]) - 1)
         if day.year != first.year or not int(match[2]):
             raise ValueError(f"{text!r} is no day of the calendar; write dates as 2020-01-31")
         return day
-    for form in _NAMED_MONTH:
+    for form in _NAMED_MONTH if _WITH_LETTERS.search(text) else ():
         try:
             return datetime.strptime(text, form).date()
         except ValueError:
@@ -81,6 +86,11 @@ def is_date(text: str) -> bool:
         return False
 
 
+def is_bare_week(text: str, header: str) -> bool:
+    """Whether a cell is a year and week in digits alone, under a header that speaks of weeks."""
+    return bool((_WEEK_WORDS.search(header) or _MMWR_WORDS.search(header)) and _BARE_WEEK.fullmatch(text))
+
+
 def parse_dates(
     texts: Iterable[str], place: Callable[[str], str], *, column: str, form: str | None = None, weeks: Weeks = "auto"
 ) -> tuple[dict[str, date], tuple[str, ...]]:
@@ -108,7 +118,7 @@ def parse_dates(
         return {text: _by_format(text, form, place) for text in texts}, (f"Dates were read by the format {form}.",)
     found: dict[str, date] = {}
     two_ways: dict[str, re.Match[str]] = {}
-    dotted: str | None = None
+    dotted: dict[str, re.Match[str]] = {}
     weekly = bool(_WEEK_WORDS.search(column) or _MMWR_WORDS.search(column) or weeks != "auto")
     of_weeks: dict[str, tuple[int, int, int | None]] = {}
     for text in texts:
@@ -117,10 +127,9 @@ def parse_dates(
             of_weeks[text] = int(match[1]), int(match[2]), int(match[3]) if match[3] else None
         elif weekly and (match := _BARE_WEEK.fullmatch(stripped)):
             of_weeks[text] = int(match[1]), int(match[2]), None
-        elif (match := _TWO_WAYS.fullmatch(stripped)) and match[2] != ".":
-            two_ways[text] = match
+        elif match := _TWO_WAYS.fullmatch(stripped):
+            (dotted if match[2] == "." else two_ways)[text] = match
         else:
-            dotted = dotted or (text if match else None)
             try:
                 found[text] = parse_day(text)
             except ValueError as error:
@@ -130,7 +139,13 @@ def parse_dates(
         found |= _weeks_to_days(of_weeks, place, column, weeks)
         notes.append(_week_note(of_weeks, column, weeks))
     if dotted:
-        notes.append(f"Dates were read day first, as dates with points are: {dotted!r} is {found[dotted]}.")
+        # Points mean day first, unless a number above 12 shows that it can't be.
+        by_day, by_month = (all(_fits(match, order) for match in dotted.values()) for order in (False, True))
+        month_first = by_month and not by_day
+        found |= {text: _placed(text, match, month_first, place) for text, match in dotted.items()}
+        text = next(iter(dotted))
+        why = "month first, as the whole column shows" if month_first else "day first, as dates with points are"
+        notes.append(f"Dates were read {why}: {text!r} is {found[text]}.")
     if two_ways:
         month_first = _month_first(two_ways, found, place)
         found |= {text: _placed(text, match, month_first, place) for text, match in two_ways.items()}
@@ -206,7 +221,7 @@ def _which_weeks(of_weeks: dict[str, tuple[int, int, int | None]], column: str, 
         return weeks
     if _MMWR_WORDS.search(column):
         return "mmwr"
-    if _ISO_WORDS.search(column) or all(re.search("[Ww]", text) for text in of_weeks):
+    if _ISO_WORDS.search(column) or all(map(_ISO_TEXT.search, of_weeks)):
         return "iso"
     return "auto"
 

@@ -25,6 +25,7 @@ JOINT = ", "
 """Between the parts of a region's name that come from several columns."""
 _MEASURES = re.compile(r"target|indicator|measure|metric|variable|outcome|unit|series|statistic|type|source")
 """Names of columns whose rows are counts of different things, which no sum makes sense of."""
+_TIME = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*")
 _MOST_LEVELS = 200
 """Different cells of a column that may tell double rows apart."""
 
@@ -99,8 +100,9 @@ def read_entries(table: Table, roles: Roles, config: SourceConfig) -> Entries:
         return f"{spot}, {shorten(cells.regions[i])} on {cells.day[i]}"
 
     texts = pl.Series(cells.text, dtype=pl.String)
-    typed = "point" if not table.separator and config.decimal == "auto" else config.decimal
-    counts = parse_counts(texts, place, decimal=typed, suppressed=config.suppressed)
+    # What was a number when it was read has a point as its decimal mark.
+    typed = config.decimal == "auto" and bool(table.typed) and table.typed.issuperset(np.unique(cells.column).tolist())
+    counts = parse_counts(texts, place, decimal="point" if typed else config.decimal, suppressed=config.suppressed)
     kind: Kind | None = config.kind if config.kind != "auto" else roles.kind or (None if roles.dates else "incident")
     if kind == "cumulative" or config.negatives == "keep":
         for i in np.flatnonzero(counts.values < 0)[:1].tolist():
@@ -226,10 +228,9 @@ def _texts(table: Table, rows: np.ndarray, columns: Sequence[int]) -> list[str]:
 def _transposed_cells(
     table: Table, roles: Roles, config: SourceConfig, rows: np.ndarray
 ) -> tuple[_Cells, tuple[str, ...]]:
-    (column,) = roles.date
-    first: dict[str, int] = {}
-    for i in rows.tolist():
-        text = table.rows[i][column]
+    column, first = roles.date[-1], dict[str, int]()
+    texts = [_date_text([table.rows[i][j] for j in roles.date]) for i in rows.tolist()]
+    for i, text in zip(rows.tolist(), texts, strict=True):
         if text in first:
             raise DataError(
                 f"{table.place(i, column)}: the date {text} already stands in row {table.numbers[first[text]]}; "
@@ -239,11 +240,11 @@ def _transposed_cells(
     days, notes = parse_dates(
         first,
         lambda text: table.place(first[text], column),
-        column=table.rows[0][column],
+        column=" ".join(table.rows[0][j] for j in roles.date),
         form=config.date_format,
         weeks=config.weeks,
     )
-    day = _array([days[table.rows[i][column]] for i in rows.tolist()])
+    day = _array([days[text] for text in texts])
     columns = np.array(roles.dates)
     empty = [j for j in columns.tolist() if not table.rows[0][j]]
     if empty:
@@ -369,19 +370,23 @@ def _newest(table: Table, cells: _Cells, version: int) -> tuple[_Cells, str]:
     """Of rows that differ in their date of publication only, the newest."""
     column = table.rows[0][version]
     published = [table.rows[i][version] for i in cells.row.tolist()]
+    order: dict[str, tuple[date, str]] = {}
     for text in dict.fromkeys(published):
+        day = _TIME.sub("", text)
         try:
-            parse_day(text[:10])
+            order[text] = parse_day(day), text.removeprefix(day)
         except ValueError as error:
             at = published.index(text)
             raise DataError(f"{table.place(int(cells.row[at]), version)}: {error}") from None
-    others = [j for j in range(len(table.rows[0])) if j != version and j not in set(cells.column[:1].tolist())]
+    used = {version, *cells.column[:1].tolist()}
+    others = [j for j in range(len(table.rows[0])) if j not in used and not _counts_like(table, cells, j)]
+    ranks = {text: i for i, text in enumerate(sorted(order, key=order.__getitem__))}
     keys = _frame(table, cells, _telling(table, cells, others)).with_columns(
-        published=pl.Series(published), at=np.arange(len(published))
+        published=pl.Series([ranks[text] for text in published]), at=np.arange(len(published))
     )
     last = keys.sort("published", maintain_order=True).group_by(keys.columns[:-2], maintain_order=True).last()
     kept = np.sort(last["at"].to_numpy())
-    newest = f"the newest {column} of each region and date, {max(published)} the last"
+    newest = f"the newest {column} of each region and date, {max(order, key=order.__getitem__)} the last"
     return _take(cells, kept), f"{len(kept)} of {len(published)} rows kept: {newest}."
 
 
@@ -481,7 +486,8 @@ def _double(table: Table, cells: _Cells, roles: Roles, keys: pl.DataFrame, doubl
 
 def _counts_like(table: Table, cells: _Cells, column: int) -> bool:
     texts = {table.rows[i][column] for i in cells.row.tolist()}
-    return len(texts) > 20 and all(text.replace(".", "", 1).isdecimal() for text in texts if text)
+    several = len(texts) > 20 or any("." in text for text in texts)
+    return several and all(text.replace(".", "", 1).isdecimal() for text in texts if text)
 
 
 def _quoted(text: str) -> str:

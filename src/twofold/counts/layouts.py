@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from twofold.counts.config import SourceConfig, Weeks
 from twofold.counts.csv import SEPARATORS, Table, shown
-from twofold.counts.dates import is_date
+from twofold.counts.dates import is_bare_week, is_date
 from twofold.counts.numbers import MISSING
 from twofold.counts.panel import MIN_DATES, Kind
 from twofold.engine.errors import DataError
@@ -125,9 +125,6 @@ _RATE = re.compile(
     r"%|percent|per_?(100|1000|million|capita)|\brate\b|_rate|rate_|proportion|_share|incidence|inzidenz|_ratio|smoothed|"
     r"positivity|prevalence",
     re.IGNORECASE,
-)
-DESCRIPTIVE = frozenset(
-    ["lat", "long", "latitude", "longitude", "population", "fips", "uid", "iso2", "iso3", "code3", "combined_key"]
 )
 _CUMULATIVE = re.compile(r"cumul|kumul|_total$|^total_cases|confirmed$|running", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9][0-9.,'\u00a0\u202f ]*|[<>≤≥]=?\s*[0-9]+|\*+")
@@ -278,18 +275,10 @@ def _wide_region(table: Table, described: list[int]) -> int:
 
 def _transposed(table: Table, config: SourceConfig) -> Roles:
     """A row per date, a column per region."""
-    header = table.rows[0]
-    found = [_named(table, name, "date") for name in config.date] or [
-        i for i in range(len(header)) if all(map(is_date, _cells(table, i)))
-    ]
-    if len(found) != 1:
-        raise DataError(
-            f"{table.name}: the layout `transposed` has one column of dates, found {len(found)}; name it with "
-            "--source.date"
-        )
-    _check_once(table, range(len(header)))
-    regions = tuple(i for i in range(len(header)) if i != found[0])
-    return Roles("transposed", 1, (), date=(found[0],), dates=regions)
+    date = tuple(_named(table, name, "date") for name in config.date) or _date(table)
+    _check_once(table, range(len(table.rows[0])))
+    regions = tuple(i for i in range(len(table.rows[0])) if i not in date)
+    return Roles("transposed", 1, (), date=date, dates=regions)
 
 
 def _long(table: Table, config: SourceConfig) -> Roles:
@@ -422,7 +411,10 @@ def _date(table: Table) -> tuple[int, ...]:
     weeks = [i for i, name in enumerate(plain) if name in _WEEKS]
     if len(years) == 1 and len(weeks) == 1:
         return years[0], weeks[0]
-    worded = [i for i, name in enumerate(plain) if name in _DATES or name in _WEEKS]
+    bare = [
+        i for i, name in enumerate(header) if (cells := _cells(table, i)) and all(is_bare_week(c, name) for c in cells)
+    ]
+    worded = bare or [i for i, name in enumerate(plain) if name in _DATES or name in _WEEKS]
     if len(worded) == 1 and not days:
         return (worded[0],)
     raise _open(table, "date", days or worded, "the dates")
@@ -435,8 +427,10 @@ def _region(table: Table, taken: set[int]) -> tuple[int, ...]:
     named = _by_name(table, _REGIONS, taken, _is_words)
     words = [i for i in range(len(header)) if i not in taken and plain[i] != VERSION and _is_words(_cells(table, i))]
     candidates = named or words
+    candidates = [i for i in candidates if len(_cells(table, i)) > 1] or candidates  # regions differ
     if len(candidates) > 1 and all(_paired(table, candidates[0], other) for other in candidates[1:]):
-        candidates = candidates[:1]  # a name and its codes
+        # A name and its codes, which are shorter.
+        candidates = [max(candidates, key=lambda i: sum(map(len, _cells(table, i))))]
     if len(candidates) != 1:
         raise _open(table, "region", candidates, "the regions (several names are joined)")
     return (candidates[0],)

@@ -54,15 +54,15 @@ def examined(panel: Panel, config: SourceConfig, name: str) -> Panel:
         InputError: when fewer than 3 weeks remain.
     """
     panel = without_sums(panel, config, name) if name != "the simulated epidemic" else panel
-    dump = weekly_dump(panel)
+    dump, dates = weekly_dump(panel), panel.dates
     if config.weekly:
         panel = to_weeks(panel)
     if config.negatives == "redistribute":
         check_redistribution(panel, name)
     clipped = panel.increments(config.negatives).notes
     panel = panel.noted(_corrections_note(panel, config), *clipped)
-    doubts = kind_doubt(panel), None if config.weekly else dump, level_jump(panel), incomplete_tail(panel)
-    return panel.suspected(*doubts)
+    tail = incomplete_tail(panel, dates, config.drop_last)
+    return panel.suspected(kind_doubt(panel), None if config.weekly else dump, level_jump(panel), tail)
 
 
 def read_panel(path: str | Path, config: SourceConfig) -> Panel:
@@ -98,7 +98,7 @@ def read_table(path: str | Path, config: SourceConfig) -> Table:
         return bare_table(Table(name, [row for row, _ in numbered], [i for _, i in numbered], said, separator="sheet"))
     else:
         table = find_table(name, data)
-    return Table(table.name, table.rows, table.numbers, (*said, *table.notes), table.separator)
+    return Table(table.name, table.rows, table.numbers, (*said, *table.notes), table.separator, table.typed)
 
 
 def read_frame(frame: pl.DataFrame, config: SourceConfig) -> Panel:
@@ -135,7 +135,8 @@ def table_of_frame(name: str, frame: pl.DataFrame) -> Table:
         raise DataError(f"{name}: there are columns but no row")
     columns = [_as_text(name, column) for column in frame.get_columns()]
     rows = [list(frame.columns), *map(list, zip(*columns, strict=True))]
-    return Table(name, rows, list(range(len(rows))), separator="")
+    typed = frozenset(j for j, dtype in enumerate(frame.dtypes) if dtype.is_numeric())
+    return Table(name, rows, list(range(len(rows))), separator="", typed=typed)
 
 
 def _as_text(name: str, column: pl.Series) -> list[str]:

@@ -60,8 +60,6 @@ def _proposed(path: Path, table: Table, roles: Roles, panel: Panel, config: Sour
         change = {name: value for suspicion in panel.suspicions for name, value in suspicion.change}
         if not change:
             break
-        if "drop_last" in change and not config.weekly:
-            change["drop_last"] += changed.drop_last
         candidate = changed.model_copy(update=change)
         try:
             panel = examined(panel_of(table, roles, candidate), candidate, str(path))

@@ -174,8 +174,11 @@ FEWEST, HALVED = 5, 3
 """Minimum numbers of regions for a share, and of those that halved."""
 
 
-def incomplete_tail(panel: Panel) -> Suspicion | None:
+def incomplete_tail(panel: Panel, dates: np.ndarray | None = None, left_out: int = 0) -> Suspicion | None:
     """Whether the last dates look incomplete; None when they don't, or when dates or regions are too few.
+
+    The answer is the number of dates to leave out of the table: `dates` are its own where the panel holds sums of
+    weeks, and `left_out` are gone already.
 
     For every date, take the regions that had cases one and two weeks before, and the share of them that now report less
     than half of the week before (weekly data: of the date before). Regions rarely halve all at once, and a share does
@@ -199,10 +202,12 @@ def incomplete_tail(panel: Panel) -> Suspicion | None:
     length = WATCHED if odd.all() else int(np.argmin(odd[::-1]))
     if length == 0:
         return None
+    table = panel.dates if dates is None else dates
+    drop = left_out + int((table > panel.dates[-1 - length]).sum())
     days = f"The last date ({panel.dates[-1]}) looks" if length == 1 else f"The last {length} dates look"
     return Suspicion(
         f"{days} incomplete: {shares[-1]:.0%} of the regions report less than half of the week before, where at most "
         f"{usual:.0%} did on the {HISTORY} dates before; wait for the data, or leave them out with --drop-last "
-        f"{length}.",
-        (("drop_last", length),),
+        f"{drop}.",
+        (("drop_last", drop),),
     )

@@ -9,7 +9,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -45,7 +45,7 @@ class LookFlags:
 
     data: tyro.conf.Positional[Path]
     """Table of counts (CSV, also gzipped or zipped, Excel workbook, or Parquet)."""
-    source: SourceConfig
+    source: SourceConfig = field(default_factory=SourceConfig)
     json: bool = False
     """Print JSON instead."""
     out: Path | None = None
@@ -54,7 +54,7 @@ class LookFlags:
 
 def look(argv: list[str]) -> int:
     """`twofold trend look`."""
-    flags = parse(LookFlags, argv, "trend look", default=LookFlags(tyro.MISSING, SourceConfig()))
+    flags = parse(LookFlags, argv, "trend look")
 
     from twofold.counts.load import load_panel, read_table
     from twofold.counts.look import as_json, columns_of, described, picture
@@ -347,7 +347,7 @@ class PredictFlags:
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
-    source: SourceConfig
+    source: SourceConfig = field(default_factory=SourceConfig)
     data: Path | None = None
     """Newer data of the same kind; without it, the data of the run."""
     format: Literal["table", "csv", "json"] = "table"
@@ -396,7 +396,7 @@ class ScoreFlags:
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
-    source: SourceConfig
+    source: SourceConfig = field(default_factory=SourceConfig)
     data: Path | None = None
     """Newer data of the same kind; only windows after the run's last date are scored."""
     format: Literal["table", "json"] = "table"
@@ -442,7 +442,7 @@ def _open(flags: type[_Flags], argv: list[str], words: str) -> "tuple[_Flags, Fo
 
     Unreadable files are reported before the model's libraries are loaded.
     """
-    plain = parse(flags, argv, words, default=flags(tyro.MISSING, SourceConfig()))
+    plain = parse(flags, argv, words)
     require_done(plain.run, "twofold trend run")
     if plain.data:
         from twofold.counts.files import read_bytes
@@ -454,7 +454,7 @@ def _open(flags: type[_Flags], argv: list[str], words: str) -> "tuple[_Flags, Fo
     from twofold.trend.forecast import Forecaster
 
     forecaster = Forecaster.open(plain.run)
-    return parse(flags, argv, words, default=flags(tyro.MISSING, forecaster.source)), forecaster
+    return parse(flags, argv, words, default=flags(plain.run, forecaster.source)), forecaster
 
 
 def _panel_of(run: Path, forecaster: "Forecaster") -> "Panel":

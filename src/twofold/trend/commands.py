@@ -9,13 +9,13 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from twofold.counts.config import SourceConfig
+from twofold.counts.config import REPEATED, SourceConfig
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.flags import parse, word_after
 from twofold.engine.job import Job, fill
@@ -45,7 +45,7 @@ class LookFlags:
 
     data: tyro.conf.Positional[Path]
     """Table of counts (CSV, also gzipped or zipped, Excel workbook, or Parquet)."""
-    source: SourceConfig
+    source: SourceConfig = field(default_factory=SourceConfig)
     json: bool = False
     """Print JSON instead."""
     out: Path | None = None
@@ -54,7 +54,7 @@ class LookFlags:
 
 def look(argv: list[str]) -> int:
     """`twofold trend look`."""
-    flags = parse(LookFlags, argv, "trend look", default=LookFlags(tyro.MISSING, SourceConfig()))
+    flags = parse(LookFlags, argv, "trend look")
 
     from twofold.counts.load import load_panel, read_table
     from twofold.counts.look import as_json, columns_of, described, picture
@@ -77,7 +77,7 @@ def look(argv: list[str]) -> int:
     lines += [f"{'total':<10} {picture(found.panel, unicode)}"]
     lines += [f"note: {text}" for text in found.panel.notes]
     lines += [f"SUSPICION: {suspicion.text}" for suspicion in found.panel.suspicions]
-    lines += [f"`twofold trend {name}` would refuse it: {problem}" for name, problem in problems.items()]
+    lines += [f"`twofold trend {name}` would refuse it, {problem}" for name, problem in problems.items()]
     lines += ["", "Next:", *(f"  {shlex.join(words)}" for words in commands.values())] if commands else []
     deliver("\n".join(lines) + "\n", flags.out)
     return 0
@@ -94,22 +94,21 @@ def _next_commands(data: Path, source: SourceConfig, panel: "Panel") -> tuple[di
     from twofold.trend.walk.schedule import make_schedule
     from twofold.trend.windows import prepare
 
-    screen = {"screen.threshold": None} if len(panel.regions) == 1 else {}
     commands: dict[str, list[str]] = {}
     problems: dict[str, str] = {}
 
     def suit(name: str, tries: Iterable[dict[str, Any]], check: Callable[[dict[str, Any]], object]) -> None:
-        refusals: list[str] = []
-        for settings in tries:
+        # Without the screen only where no region passes it.
+        for settings in (each | screen for screen in ({}, {"screen.threshold": None}) for each in tries):
+            options = [word for key, value in settings.items() for word in (_option(key), str(value))]
             try:
-                check(settings | screen)
+                check(settings)
             except InputError as error:
-                refusals.append(str(error))
+                problems[name] = f"even with {' '.join(options)}: {error}"  # that of the last try stays
                 continue
-            options = [word for key, value in (settings | screen).items() for word in (_option(key), str(value))]
+            problems.pop(name, None)
             commands[name] = ["twofold", "trend", name, "--data", str(data), *source.flags(), *options]
             return
-        problems[name] = refusals[0]
 
     run, walk = recipe("default"), walk_recipe("walk-next-day")
     suit("run", _SHORTER, lambda settings: prepare(panel, _with(run, source, settings)))
@@ -347,7 +346,7 @@ class PredictFlags:
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
-    source: SourceConfig
+    source: SourceConfig = field(default_factory=SourceConfig)
     data: Path | None = None
     """Newer data of the same kind; without it, the data of the run."""
     format: Literal["table", "csv", "json"] = "table"
@@ -364,7 +363,7 @@ def predict(argv: list[str]) -> int:
 
     panel = load_panel(flags.data, flags.source) if flags.data else _panel_of(flags.run, forecaster)
     with _naming(flags.data):
-        forecast = forecaster.forecast(panel)
+        forecast = forecaster.forecast(panel, flags.source.negatives)
     for note in panel.remarks:
         sys.stderr.write(f"note: {note}\n")
     for note in forecast.notes:
@@ -396,7 +395,7 @@ class ScoreFlags:
 
     run: tyro.conf.Positional[Path]
     """A finished run folder."""
-    source: SourceConfig
+    source: SourceConfig = field(default_factory=SourceConfig)
     data: Path | None = None
     """Newer data of the same kind; only windows after the run's last date are scored."""
     format: Literal["table", "json"] = "table"
@@ -418,7 +417,7 @@ def score(argv: list[str]) -> int:
 
         panel = load_panel(flags.data, flags.source)
         with _naming(flags.data):
-            found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
+            found = rescore(forecaster, _panel_of(flags.run, forecaster), panel, flags.source.negatives)
         for note in panel.remarks:
             sys.stderr.write(f"note: {note}\n")
         for note in forecaster.notes(panel):
@@ -442,7 +441,7 @@ def _open(flags: type[_Flags], argv: list[str], words: str) -> "tuple[_Flags, Fo
 
     Unreadable files are reported before the model's libraries are loaded.
     """
-    plain = parse(flags, argv, words, default=flags(tyro.MISSING, SourceConfig()))
+    plain = parse(flags, argv, words)
     require_done(plain.run, "twofold trend run")
     if plain.data:
         from twofold.counts.files import read_bytes
@@ -454,7 +453,9 @@ def _open(flags: type[_Flags], argv: list[str], words: str) -> "tuple[_Flags, Fo
     from twofold.trend.forecast import Forecaster
 
     forecaster = Forecaster.open(plain.run)
-    return parse(flags, argv, words, default=flags(tyro.MISSING, forecaster.source)), forecaster
+    given = {name: () for name in REPEATED if getattr(plain.source, name)}  # replaces the run's, as any option does
+    default = flags(plain.run, forecaster.source.model_copy(update=given))
+    return parse(flags, argv, words, default=default), forecaster
 
 
 def _panel_of(run: Path, forecaster: "Forecaster") -> "Panel":

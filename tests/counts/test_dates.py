@@ -99,9 +99,7 @@ def test_a_format_holds_for_every_cell():
         read("31|01|20", "2020-01-31", form="%d|%m|%y")
 
 
-@pytest.mark.parametrize(
-    "text", ["2023-W01", "2023W01", "2023-W1", "2023 W01", "2023-KW01", "2023 week 1", "2023-W01-7"]
-)
+@pytest.mark.parametrize("text", ["2023-W01", "2023W01", "2023-W1", "2023 W01", "2023-KW01", "2023 KW 1", "2023-W01-7"])
 def test_iso_weeks_are_dated_by_their_sunday(text):
     assert read(text) == [date(2023, 1, 8)]
     assert is_date(text)
@@ -115,6 +113,9 @@ def test_cdcs_weeks_are_dated_by_their_saturday(column):
 def test_weeks_that_nothing_says_the_kind_of_are_refused_until_it_is_given():
     with pytest.raises(DataError, match=r"--source.weeks iso .*--source.weeks mmwr"):
         read("202301", column="week")
+    for text in ("2023 week 1", "2023-EW01"):
+        with pytest.raises(DataError, match=r"--source.weeks iso .*--source.weeks mmwr"):
+            read(text)
     with pytest.raises(DataError, match="may be a year and week, or a year and month"):
         read("202301")
     assert read("202301", weeks="iso") == [date(2023, 1, 8)]

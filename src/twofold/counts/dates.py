@@ -22,6 +22,8 @@ _NAMED_MONTH = (
 _WEEK_WORDS = re.compile(r"week|woche|\bkw\b|semaine|semana|settimana", re.IGNORECASE)
 _MMWR_WORDS = re.compile(r"mmwr|epi[ _-]?(week|year)|cdc|morbidity", re.IGNORECASE)
 _ISO_WORDS = re.compile(r"iso|woche|jahr|\bkw\b|semaine|semana|settimana|year_?week", re.IGNORECASE)
+_ISO_MARK = re.compile(r"(?<![Ee])[Ww](?!eek)")
+"""The W of `2023-W01`; `2023 week 1`, as year and week in two columns are put together, says nothing."""
 _STEPS = {1, 7}
 
 
@@ -206,7 +208,7 @@ def _which_weeks(of_weeks: dict[str, tuple[int, int, int | None]], column: str, 
         return weeks
     if _MMWR_WORDS.search(column):
         return "mmwr"
-    if _ISO_WORDS.search(column) or all(re.search("[Ww]", text) for text in of_weeks):
+    if _ISO_WORDS.search(column) or all(map(_ISO_MARK.search, of_weeks)):
         return "iso"
     return "auto"
 

@@ -58,7 +58,9 @@ def make_schedule(panel: Panel, config: BacktestConfig) -> Schedule:
         chosen = chosen[increments.dates[chosen + window.horizon] >= np.datetime64(walk.first)]
     elif len(chosen) < walk.last:
         known = f"the data has {len(chosen)} target dates whose outcome is known, and {walk.last} are asked for"
-        raise InputError(f"{known}; --last {len(chosen)} takes them all" if len(chosen) else f"{known}; give more dates")
+        raise InputError(
+            f"{known}; --last {len(chosen)} takes them all" if len(chosen) else f"{known}; give more dates"
+        )
     else:
         chosen = chosen[-walk.last :]
     if not len(chosen):

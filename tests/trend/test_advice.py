@@ -278,6 +278,7 @@ HOPELESS = {
     "no header": long().partition("\n")[2],
     "one column": "cases\n1\n2\n3\n",
     "a row cut short": long() + "Altmark\n",
+    "a web page": "\n\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n",
     "nothing": "",
 }
 SUSPECTED = {
@@ -437,3 +438,25 @@ def test_every_option_that_a_suspicion_names_answers_it(name: str, tmp_path: Pat
     status, after = looked(capsys, path, proposed[:beyond])
     assert status == 0
     assert suspicion not in after
+
+
+TINY = [
+    *("--window.length", "4", "--train.epochs", "1", "--ensemble.seeds", "1", "--ensemble.partners", "logistic"),
+    *("--score.bootstrap", "20", "--model.hidden", "3", "--screen.threshold", "None"),
+]
+ONE_JOB = {"run": ("--train.jobs", "1"), "backtest": ("--jobs", "1", "--walk.warmup", "1", "--last", "1")}
+FOLLOWED = "a region that starts late", "age groups", "a downward correction", "weeks of nobody"
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize("command", ["run", "backtest"])
+def test_a_run_gives_the_same_advice_and_takes_it(command: str, name: str, tmp_path: Path, capsys: Output) -> None:
+    case = CASES[name]
+    path = write(case, tmp_path)
+    _, refusal = looked(capsys, path, case.given)
+    words = ["trend", command, "--data", str(path), *TINY, *ONE_JOB[command], "--out"]
+    assert main([*words, str(tmp_path / "refused")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == refusal
+    advice = advised(refusal, case, ())
+    assert main([*words, str(tmp_path / "run"), *advice[0]]) == 0
+    assert (tmp_path / "run" / "DONE").exists()

@@ -21,7 +21,7 @@ _OWID_PLACES = frozenset(f"OWID_{place}" for place in ("KOS", "CYN", "ENG", "SCT
 """OWID's codes of places that ISO has none for; its other OWID_ codes are of aggregates."""
 TOLERANCE = 0.01
 """Deviation of a total from the sum of the others, as a share, on at least AGREEING of the dates."""
-AGREEING = 0.95
+AGREEING = 0.9
 MIN_DATES = 10
 """Dates with cases that a sum is told by; below, nothing is claimed."""
 MIN_CASES = 100

@@ -341,7 +341,7 @@ def _source(data: Path | None) -> str:
 class PredictFlags:
     """Prints each region's probability of rising on the date after the last.
 
-    Newer data is read by the settings of the run, unless other --source options are given.
+    Newer data is read by the settings of the run, unless options such as --source.kind say otherwise.
     """
 
     run: tyro.conf.Positional[Path]
@@ -390,7 +390,7 @@ def predict(argv: list[str]) -> int:
 class ScoreFlags:
     """Prints the scores of a finished run, or scores its model on newer data.
 
-    Newer data is read by the settings of the run, unless other --source options are given.
+    Newer data is read by the settings of the run, unless options such as --source.kind say otherwise.
     """
 
     run: tyro.conf.Positional[Path]

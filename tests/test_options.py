@@ -40,7 +40,10 @@ def options() -> Options:
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """The strings of a module with their lines; what an f-string fills in stands as `*`. A template is one text."""
+    """The strings of a module with their lines; what an f-string fills in stands as `*`. A template is one text.
+
+    Commands of the bench, which docstrings quote, are none of the package.
+    """
     if path.suffix != ".py":
         # Custom properties of CSS look like options.
         yield 1, re.sub(r"var\(--[a-z-]+\)|--[a-z-]+(?=:)", "", path.read_text())
@@ -68,7 +71,7 @@ def named(room: str) -> dict[str, list[str]]:
         if (parts[0] if len(parts) > 1 else "") != room:
             continue
         for line, text in texts(path):
-            for option in OPTION.findall(text):
+            for option in OPTION.findall(re.sub(r"`bench/[^`]*`", "", text)):
                 if option not in EVERYWHERE and option.strip("-*."):
                     found.setdefault(option, []).append(f"{path.relative_to(SOURCE)}:{line}")
     return found

@@ -4,6 +4,7 @@ Help, suggestions and dispatch all read `COMMANDS`; a test imports every row.
 """
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -69,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: when a command's parser printed its help (0) or a usage error (2).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal lacks is written as standard error does
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _dispatch(arguments)
         sys.stdout.flush()

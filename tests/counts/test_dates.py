@@ -116,6 +116,9 @@ def test_weeks_that_nothing_says_the_kind_of_are_refused_until_it_is_given():
     for text, column in (("2023 week 1", "year week"), ("202311", "semana")):
         with pytest.raises(DataError, match="nothing says whose weeks they are"):
             read(text, column=column)
+    for text in ("2023 week 1", "2023-EW01"):
+        with pytest.raises(DataError, match=r"--source.weeks iso .*--source.weeks mmwr"):
+            read(text)
     with pytest.raises(DataError, match="may be a year and week, or a year and month"):
         read("202301")
     assert read("202301", weeks="iso") == [date(2023, 1, 8)]

@@ -161,7 +161,7 @@ def test_help_names_the_flags(command: str, capsys: Output) -> None:
             "validation_fraction + calibration_fraction must not exceed 0.6",
         ),
         (["--recipe", "orignal"], "--recipe orignal: no such recipe; there are default, original-rnn-l3"),
-        (["--drop-last", "60"], "drop_last must lie in [0, 47]"),
+        (["--drop-last", "60"], "--drop-last must lie in [0, 47]"),
         (["--window.length", "300"], "window.length 300"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

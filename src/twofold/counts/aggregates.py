@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 from jaxtyping import Int64
-from scipy.optimize import nnls
 
 _TOTALS = """world|global|total|totals|all|overall|sum|grand total|all regions|all countries|all states|worldwide|
 national|nationwide|gesamt|insgesamt|summe|weltweit|total general|ensemble|all ages|all age groups|00+"""
@@ -22,7 +21,7 @@ _OWID_PLACES = frozenset(f"OWID_{place}" for place in ("KOS", "CYN", "ENG", "SCT
 """OWID's codes of places that ISO has none for; its other OWID_ codes are of aggregates."""
 TOLERANCE = 0.01
 """Deviation of a total from the sum of the others, as a share, on at least AGREEING of the dates."""
-AGREEING = 0.95
+AGREEING = 0.9
 MIN_DATES = 10
 """Dates with cases that a sum is told by; below, nothing is claimed."""
 MIN_CASES = 100
@@ -117,6 +116,8 @@ def _exact_sum(counts: Int64[np.ndarray, "regions dates"]) -> tuple[int, list[in
     dependent = np.linalg.svd(scaled, compute_uv=False)[-1] < 1e-9 * np.sqrt(series.shape[1])
     if not dependent:
         return None
+    from scipy.optimize import nnls  # slow to load, and rarely wanted
+
     for i in np.argsort(-series.sum(axis=1), kind="stable").tolist():
         smaller = np.flatnonzero((series <= series[i]).mean(axis=1) > AGREEING)
         smaller = smaller[smaller != i]

@@ -14,7 +14,8 @@ Suppressed = Literal["refuse", "missing"] | int
 LayoutName = Literal["auto", "original", "jhu", "wide", "transposed", "long"]
 Missing = Literal["refuse", "drop-regions", "common-dates", "zero", "interpolate"]
 _Repeated = tyro.conf.UseAppendAction
-_REPEATED = ("where", "sum_over", "include", "exclude")
+REPEATED = ("where", "sum_over", "include", "exclude")
+"""Settings whose option may be given several times; the parser adds what is given to the default."""
 _SHORT = ("negatives", "drop_last", "weekly")
 """Settings whose option has no group before its name."""
 
@@ -63,7 +64,7 @@ class SourceConfig(Config):
     weekly: Annotated[bool, tyro.conf.arg(aliases=("--weekly",))] = False
     """Sum a daily table to weeks that end on Saturdays; days in no whole week are left out."""
     simulation_seed: int = Field(default=0, ge=0)
-    """Seed of the embedded simulated epidemic (used when no --data is given)."""
+    """Seed of the embedded simulated epidemic (used where no table is given)."""
 
     @field_validator("region", "date", mode="before")
     @classmethod
@@ -97,7 +98,7 @@ class SourceConfig(Config):
             option = option.replace("_", "-")
             if value is True:
                 words.append(option)
-            elif name in _REPEATED:
+            elif name in REPEATED:
                 words += [word for each in value for word in (option, each)]
             else:
                 words += [option, *(value if isinstance(value, tuple) else (str(value),))]

@@ -29,6 +29,7 @@ SAMPLE, SAMPLE_LENGTH = 200, 200_000
 """Lines, and characters, that the separator is found by, at most."""
 MIN_WIDTH = 3
 """Columns of the narrowest table of counts: region, date, count."""
+_PAGE = re.compile(r"\s*<(!doctype\s+html|html|head|\?xml)\b", re.IGNORECASE)
 _FOOTER = re.compile(r"(source|note|quelle|hinweis|stand|fuente|nota|data|\*|©|#)", re.IGNORECASE)
 
 
@@ -97,6 +98,8 @@ def find_table(name: str, data: bytes) -> Table:
         DataError: for another encoding, NUL bytes, broken quotes, or a text in which no table is found.
     """
     text, notes = _decode(name, data)
+    if _PAGE.match(text):
+        raise DataError(f"{name}: is a web page (HTML) and no table; download the file itself, such as its raw form")
     separator = _find_separator(text)
     rows, numbers = _split(name, text, separator)
     found = () if separator == "," else (f"The columns are separated by {SEPARATORS[separator]}.",)

@@ -3,6 +3,7 @@
 import fnmatch
 import operator
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,6 +27,7 @@ JOINT = ", "
 _MEASURES = re.compile(r"target|indicator|measure|metric|variable|outcome|unit|series|statistic|type|source")
 """Names of columns whose rows are counts of different things, which no sum makes sense of."""
 _TIME = re.compile(r"[T ][0-9]{1,2}:[0-9]{2}.*")
+_WHOLE = re.compile(r"[0-9]+(\.0*)?")
 _MOST_LEVELS = 200
 """Different cells of a column that may tell double rows apart."""
 
@@ -472,9 +474,11 @@ def _double(table: Table, cells: _Cells, roles: Roles, keys: pl.DataFrame, doubl
     j = free[0]
     values = shown(dict.fromkeys(table.rows[i][j] for i in doubles.row.tolist()), 6)
     apart = any(_MEASURES.search(plain_name(header[j])) for j in free)
-    sums = " ".join(f"--source.sum-over {_quoted(header[j])}" for j in free)
-    keeps = " ".join(f"--source.where {_quoted(f'{header[j]}={table.rows[earlier][j]}')}" for j in free)
-    joined = " ".join(_quoted(header[j]) for j in (*roles.region, *free))
+    sums = " ".join(f"--source.sum-over {shlex.quote(header[j])}" for j in free)
+    # Of the two kinds, one of whole numbers: shares of visits stand beside counts of cases.
+    kept = row if _WHOLE.fullmatch(cells.text[again]) and not _WHOLE.fullmatch(cells.text[first]) else earlier
+    keeps = " ".join(f"--source.where {shlex.quote(f'{header[j]}={table.rows[kept][j]}')}" for j in free)
+    joined = " ".join(shlex.quote(header[j]) for j in (*roles.region, *free))
     choices = [f"keep one kind with {keeps}"]
     if not apart:
         choices = [f"add them up with {sums}", *choices, f"or take each as a region with --source.region {joined}"]
@@ -488,10 +492,6 @@ def _counts_like(table: Table, cells: _Cells, column: int) -> bool:
     texts = {table.rows[i][column] for i in cells.row.tolist()}
     several = len(texts) > 20 or any("." in text for text in texts)
     return several and all(text.replace(".", "", 1).isdecimal() for text in texts if text)
-
-
-def _quoted(text: str) -> str:
-    return f"'{text}'" if any(each in text for each in " ()<>*&;|") else text
 
 
 def _summed(entries: Entries, table: Table, cells: _Cells) -> Entries:

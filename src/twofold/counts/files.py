@@ -24,9 +24,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the path given with --data") from None
+        raise DataError(f"{path}: no such file; check the path") from None
     except IsADirectoryError:
-        raise DataError(f"{path}: is a folder; --data wants one file (CSV, Excel or Parquet)") from None
+        raise DataError(f"{path}: is a folder; one file is wanted (CSV, Excel or Parquet)") from None
     except PermissionError:
         raise DataError(f"{path}: no permission to read the file; ask its owner, or copy it") from None
     except (OSError, ValueError) as error:

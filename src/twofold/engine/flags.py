@@ -4,7 +4,8 @@ import contextlib
 import inspect
 import io
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_type_hints
 
 import tyro
 from pydantic import ValidationError
@@ -68,8 +69,7 @@ def _raise_violated_rule(ended: BaseException, words: str, flags: type[Any], def
     if error is None:
         return
     # A group's title is its class; its flags begin with its name.
-    config = getattr(flags if default is None else default, "config", None)
-    groups = {type(value).__name__: f"{name}." for name, value in config or () if isinstance(value, Config)}
+    groups = {group.__name__: f"{name}." for name, group in _groups(flags)}
     rules = [
         f"--{groups.get(error.title, '')}{'.'.join(map(str, item['loc'])).replace('_', '-')}: {item['msg']}, "
         f"got {item['input']!r}"
@@ -78,6 +78,13 @@ def _raise_violated_rule(ended: BaseException, words: str, flags: type[Any], def
         for item in error.errors()
     ]
     raise InputError(f"{'; '.join(rules)}; see `twofold {words} --help`") from ended
+
+
+def _groups(options: type[Any]) -> Iterator[tuple[str, type[Config]]]:
+    """Names and classes of the groups of settings; those of `config` have no name of their own before them."""
+    for name, kind in get_type_hints(options).items():
+        if isinstance(kind, type) and issubclass(kind, Config):
+            yield from _groups(kind) if name == "config" else [(name, kind)]
 
 
 def word_after(flag: str, argv: list[str]) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from twofold.counts.config import SourceConfig
+from twofold.counts.config import REPEATED, SourceConfig
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.flags import parse, word_after
 from twofold.engine.job import Job, fill
@@ -77,7 +77,7 @@ def look(argv: list[str]) -> int:
     lines += [f"{'total':<10} {picture(found.panel, unicode)}"]
     lines += [f"note: {text}" for text in found.panel.notes]
     lines += [f"SUSPICION: {suspicion.text}" for suspicion in found.panel.suspicions]
-    lines += [f"`twofold trend {name}` would refuse it: {problem}" for name, problem in problems.items()]
+    lines += [f"`twofold trend {name}` would refuse it, {problem}" for name, problem in problems.items()]
     lines += ["", "Next:", *(f"  {shlex.join(words)}" for words in commands.values())] if commands else []
     deliver("\n".join(lines) + "\n", flags.out)
     return 0
@@ -94,24 +94,26 @@ def _next_commands(data: Path, source: SourceConfig, panel: "Panel") -> tuple[di
     from twofold.trend.walk.schedule import make_schedule
     from twofold.trend.windows import prepare
 
-    screen = {"screen.threshold": None} if len(panel.regions) == 1 else {}
     commands: dict[str, list[str]] = {}
     problems: dict[str, str] = {}
 
-    def suit(name: str, tries: Iterable[dict[str, Any]], check: Callable[[dict[str, Any]], object]) -> None:
-        refusals: list[str] = []
-        for settings in tries:
-            try:
-                check(settings | screen)
-            except InputError as error:
-                refusals.append(str(error))
-                continue
-            options = [word for key, value in (settings | screen).items() for word in (_option(key), str(value))]
-            commands[name] = ["twofold", "trend", name, "--data", str(data), *source.flags(), *options]
-            return
-        problems[name] = refusals[0]
+    weeks = panel.step_days == 7
+    run, walk = recipe("weekly" if weeks else "default"), walk_recipe("walk-next-week" if weeks else "walk-next-day")
 
-    run, walk = recipe("default"), walk_recipe("walk-next-day")
+    def suit(name: str, tries: Iterable[dict[str, Any]], check: Callable[[dict[str, Any]], object]) -> None:
+        chosen = ["--recipe", (run if name == "run" else walk).recipe] if weeks else []
+        # Without the screen only where no region passes it.
+        for settings in (each | screen for screen in ({}, {"screen.threshold": None}) for each in tries):
+            options = [word for key, value in settings.items() for word in (_option(key), str(value))]
+            try:
+                check(settings)
+            except InputError as error:
+                problems[name] = f"even with {' '.join(options)}: {error}"  # that of the last try stays
+                continue
+            problems.pop(name, None)
+            commands[name] = ["twofold", "trend", name, "--data", str(data), *source.flags(), *chosen, *options]
+            return
+
     suit("run", _SHORTER, lambda settings: prepare(panel, _with(run, source, settings)))
     suit("backtest", _FEWER, lambda settings: make_schedule(panel, _with(walk, source, settings)))
     return commands, problems
@@ -342,7 +344,7 @@ def _source(data: Path | None) -> str:
 class PredictFlags:
     """Prints each region's probability of rising on the date after the last.
 
-    Newer data is read by the settings of the run, unless other --source options are given.
+    Newer data is read by the settings of the run, unless options such as --source.kind say otherwise.
     """
 
     run: tyro.conf.Positional[Path]
@@ -364,7 +366,7 @@ def predict(argv: list[str]) -> int:
 
     panel = load_panel(flags.data, flags.source) if flags.data else _panel_of(flags.run, forecaster)
     with _naming(flags.data):
-        forecast = forecaster.forecast(panel)
+        forecast = forecaster.forecast(panel, flags.source.negatives)
     for note in panel.remarks:
         sys.stderr.write(f"note: {note}\n")
     for note in forecast.notes:
@@ -391,7 +393,7 @@ def predict(argv: list[str]) -> int:
 class ScoreFlags:
     """Prints the scores of a finished run, or scores its model on newer data.
 
-    Newer data is read by the settings of the run, unless other --source options are given.
+    Newer data is read by the settings of the run, unless options such as --source.kind say otherwise.
     """
 
     run: tyro.conf.Positional[Path]
@@ -418,7 +420,7 @@ def score(argv: list[str]) -> int:
 
         panel = load_panel(flags.data, flags.source)
         with _naming(flags.data):
-            found = rescore(forecaster, _panel_of(flags.run, forecaster), panel)
+            found = rescore(forecaster, _panel_of(flags.run, forecaster), panel, flags.source.negatives)
         for note in panel.remarks:
             sys.stderr.write(f"note: {note}\n")
         for note in forecaster.notes(panel):
@@ -454,7 +456,9 @@ def _open(flags: type[_Flags], argv: list[str], words: str) -> "tuple[_Flags, Fo
     from twofold.trend.forecast import Forecaster
 
     forecaster = Forecaster.open(plain.run)
-    return parse(flags, argv, words, default=flags(plain.run, forecaster.source)), forecaster
+    given = {name: () for name in REPEATED if getattr(plain.source, name)}  # replaces the run's, as any option does
+    default = flags(plain.run, forecaster.source.model_copy(update=given))
+    return parse(flags, argv, words, default=default), forecaster
 
 
 def _panel_of(run: Path, forecaster: "Forecaster") -> "Panel":

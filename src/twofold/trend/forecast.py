@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from twofold.counts.config import SourceConfig
 from twofold.counts.load import load_panel
-from twofold.counts.panel import Kind, Panel, counted
+from twofold.counts.panel import Kind, Negatives, Panel, counted
 from twofold.counts.places import iso2
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
@@ -114,10 +114,15 @@ class Forecaster:
             warnings.warn(note, UserWarning, stacklevel=2)
         return forecast.table
 
-    def forecast(self, panel: Panel) -> Forecast:
-        """As `predict`, for a panel, with the warnings as sentences."""
+    def forecast(self, panel: Panel, negatives: Negatives | None = None) -> Forecast:
+        """As `predict`, for a panel, with the warnings as sentences.
+
+        Args:
+            panel: newer counts.
+            negatives: treatment of their downward corrections; None: the run's.
+        """
         self.check_step(panel)
-        increments, window = panel.increments(self.config.source.negatives), self.config.window
+        increments, window = panel.increments(negatives or self.config.source.negatives), self.config.window
         if increments.counts.shape[1] < window.length:
             raise InputError(
                 f"a window has {window.length} increments, this data {increments.counts.shape[1]}: give more dates"

@@ -10,7 +10,8 @@ import polars as pl
 from jaxtyping import Bool, Float, Int
 
 from twofold.counts.config import SourceConfig
-from twofold.counts.panel import Panel, corrections
+from twofold.counts.csv import shown
+from twofold.counts.panel import Negatives, Panel, corrections
 from twofold.engine.errors import InputError
 from twofold.engine.seed import seed_for
 from twofold.scoring.binary import ReliabilityBin, reliability, scores
@@ -116,10 +117,13 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
     return result | {"verdict": verdict(comparison, best, evaluated=part, dates=dates, enough=enough)}
 
 
-def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str, Any]:
+def rescore(
+    forecaster: Forecaster, trained_on: Panel, panel: Panel, negatives: Negatives | None = None
+) -> dict[str, Any]:
     """Scores the final model on the windows of newer data whose origin is not before its last training date.
 
-    The baselines are fitted on `trained_on`, the run's own data.
+    The baselines are fitted on `trained_on`, the run's own data. `negatives` treats downward corrections of the newer
+    data; None: as the run's.
 
     Returns:
         `first`, `last`, `dates` (origins scored, and their number), `windows`, `seen` (windows left out, since the
@@ -127,12 +131,14 @@ def rescore(forecaster: Forecaster, trained_on: Panel, panel: Panel) -> dict[str
         baseline.
 
     Raises:
-        InputError: when no window is new to the model.
+        InputError: when no window is new to the model, or no region is one of its own.
     """
     forecaster.check_step(panel)
     config, ensemble = forecaster.config, forecaster.ensemble
-    increments = panel.increments(config.source.negatives)
+    increments = panel.increments(negatives or config.source.negatives)
     selected = np.isin(np.array(panel.regions), np.array(forecaster.selected))
+    if not selected.any():
+        raise InputError(f"none of the regions that the model is for ({shown(forecaster.selected)}) is in this data")
     windows = slide(increments, selected, config.window.model_copy(update={"per_region": "all", "start": 0}))
     new = np.flatnonzero(increments.dates[windows.origin] >= forecaster.last)
     if len(new) == 0:

@@ -122,7 +122,7 @@ def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config
     """All windows of the selected regions with a known label that depends on no filled count.
 
     Raises:
-        InputError: when the series is too short for one window, or no region is selected.
+        InputError: when the series is too short for one window, no region is selected, or every label is filled in.
     """
     labels = label(increments.counts, config.target, config.horizon)
     origins = possible_origins(increments, config)
@@ -133,6 +133,11 @@ def slide(increments: Increments, selected: Bool[np.ndarray, " regions"], config
     filled = label_is_filled(increments, config)
     if filled is not None:
         own = ~filled[region, origin - labels.first]
+        if not own.any():
+            raise InputError(
+                "no window is left, since each outcome depends on a count that was filled in; choose another "
+                "--source.missing or --source.suppressed, or mend the table"
+            )
         region, origin = region[own], origin[own]
     column = origin - labels.first
     return Windows(

@@ -64,9 +64,9 @@ def test_a_refit_serves_the_dates_up_to_the_next(every: int) -> None:
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ({"walk": {"last": 500}}, "--last 500: the data has 44 target dates"),
+        ({"walk": {"last": 500}}, "the data has 44 target dates .*, and 500 are asked for; --last 44 takes them all"),
         ({"walk": {"first": date(2030, 1, 1)}}, "no target date in that range; the data has 2020-02-09 to 2020-03-23"),
-        ({"walk": {"until": date(2020, 1, 1)}}, "--last 4: the data has 0"),
+        ({"walk": {"until": date(2020, 1, 1)}}, "the data has 0 target dates .*, and 4 are asked for; give more dates"),
         ({"window": {"length": 60}}, "take a shorter window"),
     ],
 )

@@ -50,12 +50,17 @@ def make_schedule(panel: Panel, config: BacktestConfig) -> Schedule:
     increments, window, walk = panel.increments(config.source.negatives), config.window, config.walk
     possible = possible_origins(increments, window)
     possible = possible[possible >= MIN_DATES - 1]  # what is cut there must still be a panel
+    if not len(possible):
+        raise InputError(f"the data has {len(increments.dates)} increments, too few to forecast any; give more dates")
     targets = increments.dates[possible + window.horizon]
     chosen = possible[targets <= np.datetime64(walk.until or targets[-1].astype(object))]
     if walk.first is not None:
         chosen = chosen[increments.dates[chosen + window.horizon] >= np.datetime64(walk.first)]
     elif len(chosen) < walk.last:
-        raise InputError(f"--last {walk.last}: the data has {len(chosen)} target dates whose outcome is known")
+        known = f"the data has {len(chosen)} target dates whose outcome is known, and {walk.last} are asked for"
+        raise InputError(
+            f"{known}; --last {len(chosen)} takes them all" if len(chosen) else f"{known}; give more dates"
+        )
     else:
         chosen = chosen[-walk.last :]
     if not len(chosen):

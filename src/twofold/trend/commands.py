@@ -97,7 +97,11 @@ def _next_commands(data: Path, source: SourceConfig, panel: "Panel") -> tuple[di
     commands: dict[str, list[str]] = {}
     problems: dict[str, str] = {}
 
+    weeks = panel.step_days == 7
+    run, walk = recipe("weekly" if weeks else "default"), walk_recipe("walk-next-week" if weeks else "walk-next-day")
+
     def suit(name: str, tries: Iterable[dict[str, Any]], check: Callable[[dict[str, Any]], object]) -> None:
+        chosen = ["--recipe", (run if name == "run" else walk).recipe] if weeks else []
         # Without the screen only where no region passes it.
         for settings in (each | screen for screen in ({}, {"screen.threshold": None}) for each in tries):
             options = [word for key, value in settings.items() for word in (_option(key), str(value))]
@@ -107,10 +111,9 @@ def _next_commands(data: Path, source: SourceConfig, panel: "Panel") -> tuple[di
                 problems[name] = f"even with {' '.join(options)}: {error}"  # that of the last try stays
                 continue
             problems.pop(name, None)
-            commands[name] = ["twofold", "trend", name, "--data", str(data), *source.flags(), *options]
+            commands[name] = ["twofold", "trend", name, "--data", str(data), *source.flags(), *chosen, *options]
             return
 
-    run, walk = recipe("default"), walk_recipe("walk-next-day")
     suit("run", _SHORTER, lambda settings: prepare(panel, _with(run, source, settings)))
     suit("backtest", _FEWER, lambda settings: make_schedule(panel, _with(walk, source, settings)))
     return commands, problems

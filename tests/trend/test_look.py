@@ -42,7 +42,7 @@ def test_the_printed_commands_can_be_pasted_and_run(table: Path, tmp_path: Path,
     assert found.keys() == {"run", "backtest"}
     for name, words in found.items():
         assert words[:5] == ["twofold", "trend", name, "--data", str(table)]
-        assert words[5] == "--weekly"
+        assert words[5:8] == ["--weekly", "--recipe", {"run": "weekly", "backtest": "walk-next-week"}[name]]
         out = tmp_path / name
         assert main([*words[1:], "--out", str(out), *TINY, *ONE_JOB[name]]) == 0
         assert json.loads((out / "config.json").read_text())["source"]["weekly"] is True

@@ -80,11 +80,12 @@ NUMBERS: dict[str, Callable[[int], str]] = {
 }
 
 
-def numbers_open(texts: list[str], truth: list[int]) -> tuple[Question, ...]:
+def numbers_open(texts: list[str], truth: list[int], sheet: bool) -> tuple[Question, ...]:
     """Whether a column can be read in two ways, by the conventions of writing numbers.
 
     A cell without any mark beside cells with a group of three says that the group is thousands: one who writes three
-    decimals writes them everywhere, and one who parts thousands by points has no bare cell of 1000 or more.
+    decimals writes them everywhere, and one who parts thousands by points has no bare cell of 1000 or more. In a
+    workbook numbers lose the zeros at their end, so bare cells say nothing of a point.
     """
     ways: dict[str, list[float]] = {}
     for mark, thousands in ((".", ","), (",", ".")):
@@ -96,7 +97,7 @@ def numbers_open(texts: list[str], truth: list[int]) -> tuple[Question, ...]:
     if len(ways) < 2 or ways["."] == ways[","]:
         return ()
     bare = [int(text) for text in texts if text.isdecimal()]
-    if bare and (any("," in text for text in texts) or max(bare) < 1000):
+    if bare and (any("," in text for text in texts) or (max(bare) < 1000 and not sheet)):
         return ()
     right = next(mark for mark, values in ways.items() if values == truth)
     return (Question("--source.decimal", {"decimal": {".": "point", ",": "comma"}[right]}),)
@@ -340,7 +341,7 @@ def write_mix(rng: np.random.Generator, choice: dict[str, Any], path: Path) -> W
     path = path.with_name(f"{path.name}.{choice['file']}")
     if not _save(path, made, choice):  # text, not numbers
         texts = [row[j] for row in made.rows for j in made.counts if row[j] in made.meant]
-        questions += numbers_open(texts, [made.meant[text] for text in texts])
+        questions += numbers_open(texts, [made.meant[text] for text in texts], choice["file"] == "xlsx")
     return Written(path, ", ".join(map(str, choice.values())), made.truth, config, tuple(questions))
 
 

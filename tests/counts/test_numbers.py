@@ -103,6 +103,12 @@ def test_a_point_in_a_column_that_writes_thousands_plain_stays_open():
         read("4000", "1.250")
 
 
+def test_a_workbooks_numbers_have_no_zeros_at_their_end_so_plain_cells_settle_no_point():
+    with pytest.raises(DataError, match=r"'1.250' can be read as 1250 .*or as 1.25"):
+        read("345", "1.250", fixed=False)
+    assert read("345", "1,250", fixed=False).values.tolist() == [345, 1250]
+
+
 def test_cells_that_agree_on_no_separators_are_refused():
     with pytest.raises(DataError, match="is not a number"):
         read("12.5", "1.234.567,5", "3.5")

@@ -104,7 +104,8 @@ def read_entries(table: Table, roles: Roles, config: SourceConfig) -> Entries:
     texts = pl.Series(cells.text, dtype=pl.String)
     # What was a number when it was read has a point as its decimal mark.
     typed = config.decimal == "auto" and bool(table.typed) and table.typed.issuperset(np.unique(cells.column).tolist())
-    counts = parse_counts(texts, place, decimal="point" if typed else config.decimal, suppressed=config.suppressed)
+    decimal, fixed = "point" if typed else config.decimal, table.separator != "sheet"
+    counts = parse_counts(texts, place, decimal=decimal, suppressed=config.suppressed, fixed=fixed)
     kind: Kind | None = config.kind if config.kind != "auto" else roles.kind or (None if roles.dates else "incident")
     if kind == "cumulative" or config.negatives == "keep":
         for i in np.flatnonzero(counts.values < 0)[:1].tolist():

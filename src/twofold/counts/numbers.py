@@ -54,6 +54,7 @@ def parse_counts(
     *,
     decimal: Decimal = "auto",
     suppressed: Suppressed = "refuse",
+    fixed: bool = True,
 ) -> Counts:
     """Whole numbers, such as `12`, `-3`, `12.0`, `1,234`, `1.234`, `1 234` or `1'234`.
 
@@ -64,6 +65,8 @@ def parse_counts(
         cells: text, stripped.
         place: file, row, column and region of a cell, by its index, for messages.
         decimal: the decimal mark, where it is known; the other mark then parts thousands.
+        fixed: whether fractions keep zeros at their end, as text does and numbers of a workbook don't; only then do
+            plain cells show that a point parts thousands.
         suppressed: what a mark such as `<5` or `*` stands for: a number, a missing count, or nothing yet.
 
     Raises:
@@ -89,7 +92,7 @@ def parse_counts(
     def refuse(text: str, reason: str) -> DataError:
         return DataError(f"{place(int(rows[text][0]))}: {reason}")
 
-    read, notes = _decide(numeric, rows, values[plain.to_numpy()], decimal, refuse)
+    read, notes = _decide(numeric, rows, values[plain.to_numpy()], decimal, refuse, fixed=fixed)
     for text, value in read.items():
         if abs(value) > LARGEST:
             raise refuse(
@@ -130,7 +133,13 @@ _Refuse = Callable[[str, str], DataError]
 
 
 def _decide(
-    numeric: dict[str, str], rows: dict[str, np.ndarray], plain: np.ndarray, decimal: Decimal, refuse: _Refuse
+    numeric: dict[str, str],
+    rows: dict[str, np.ndarray],
+    plain: np.ndarray,
+    decimal: Decimal,
+    refuse: _Refuse,
+    *,
+    fixed: bool,
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """The count of every written number, and notes on the separators.
 
@@ -140,6 +149,7 @@ def _decide(
         plain: counts of the column that have no separator.
         decimal: the decimal mark where known.
         refuse: makes the error for a text.
+        fixed: see `parse_counts`.
     """
     if not numeric:
         return {}, ()
@@ -152,7 +162,7 @@ def _decide(
     # One form for each way of reading: the forms differ where a mark before three digits is thousands to one of them.
     readings = {tuple(each.values()): (form, each) for form, each in reversed(fitting.items())}
     if len(readings) > 1:
-        readings = _settled(readings, numeric, plain, refuse)
+        readings = _settled(readings, numeric, plain, fixed, refuse)
     (separator, mark), read = next(iter(readings.values()))
     fractions = [text for text, value in read.items() if value % 1]
     if fractions:
@@ -199,7 +209,9 @@ def _value(text: str, separator: str, mark: str) -> int | float | None:
     return sign * (value + 0.5 if fraction.strip("0") else value)
 
 
-def _settled(readings: _Readings, numeric: dict[str, str], plain: np.ndarray, refuse: _Refuse) -> _Readings:
+def _settled(
+    readings: _Readings, numeric: dict[str, str], plain: np.ndarray, fixed: bool, refuse: _Refuse
+) -> _Readings:
     """The reading that the column's plain cells speak for.
 
     Fractions of just three digits throughout come from a fixed format, which would write `345.000` in the plain cells,
@@ -208,7 +220,7 @@ def _settled(readings: _Readings, numeric: dict[str, str], plain: np.ndarray, re
     """
     thousands = {form: reading for form, reading in readings.items() if _parts_thousands(reading, numeric)}
     (separator, _), read = next(iter((thousands or readings).values()))
-    if len(thousands) == 1 and len(plain) and (separator == "," or np.abs(plain).max() < 1000):
+    if len(thousands) == 1 and len(plain) and (separator == "," or (fixed and np.abs(plain).max() < 1000)):
         return thousands
     text = next(text for text, clean in numeric.items() if separator in clean)
     clean, name = numeric[text], {",": "comma", ".": "point"}[separator]

@@ -57,7 +57,7 @@ def words(command: str, files: dict[str, Path], out: Path | None, *more: str, **
     given = [(key, value) for key, value in (flags | changed).items() if value is not None]
     config = [] if command == "forecast" else CONFIG
     flat = [word for key, value in given for word in (f"--{key.replace('_', '-')}", str(value))]
-    return ["trend", "hub", command, *flat, *config, *more]
+    return ["hub", command, *flat, *config, *more]
 
 
 def one_line(text: str) -> str:
@@ -227,7 +227,7 @@ BAD: dict[str, tuple[str, Callable[[dict[str, Path], Path], dict[str, Any]], str
     "forecast without a model": (
         "forecast",
         lambda files, tmp: {"model": str(tmp / "none")},
-        "none: holds no model (model.safetensors is missing); make one with `twofold trend hub fit`",
+        "none: holds no model (model.safetensors is missing); make one with `twofold hub fit`",
     ),
 }
 

@@ -173,12 +173,15 @@ def read_hub(folder: Path) -> Hub:
     version = _VERSION.search(str(tasks.get("schema_version", "")))
     if version is None or int(version[1]) not in SCHEMAS:
         raise DataError(
-            f"{path}: its schema is {tasks.get('schema_version')!r}; versions {' and '.join(map(str, SCHEMAS))} are read"
+            f"{path}: its schema is {tasks.get('schema_version')!r}; versions {' and '.join(map(str, SCHEMAS))} are "
+            "read"
         )
     try:
         return _hub(folder, tasks, admin)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: is not as its schema says ({type(error).__name__}: {error}); copy it again") from error
+        raise DataError(
+            f"{path}: is not as its schema says ({type(error).__name__}: {error}); copy it again"
+        ) from error
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -198,7 +201,10 @@ def _hub(folder: Path, tasks: dict[str, Any], admin: dict[str, Any]) -> Hub:
     columns = {each["round_id"] for each in rounds if each["round_id_from_variable"]}
     if len(columns) != 1 or not all(each["round_id_from_variable"] for each in rounds):
         raise ValueError("rounds are not told by one column")
-    derived = {*tasks.get("derived_task_ids", ()), *(name for each in rounds for name in each.get("derived_task_ids", ()))}
+    derived = {
+        *tasks.get("derived_task_ids", ()),
+        *(name for each in rounds for name in each.get("derived_task_ids", ())),
+    }
     windows = {_window(each.get("submissions_due")) for each in rounds}
     return Hub(
         folder,

@@ -136,7 +136,9 @@ class _Sheet:
     numbers: list[int]
     types: dict[str, Any] | None
 
-    def problems(self, check: str, broken: pl.Series, say: Callable[[dict[str, Any]], str], column: str | None = None) -> Iterator[Problem]:
+    def problems(
+        self, check: str, broken: pl.Series, say: Callable[[dict[str, Any]], str], column: str | None = None
+    ) -> Iterator[Problem]:
         """One problem per different message over the broken rows."""
         rows: dict[str, list[int]] = {}
         for i in broken.fill_null(False).arg_true().to_list():
@@ -152,7 +154,10 @@ def _read(path: Path) -> _Sheet:
             frame = pl.read_parquet(io.BytesIO(data))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise DataError(f"the Parquet file is cut or damaged ({error})") from error
-        texts = [pl.Series(name, [None if cell is None else as_text(cell) for cell in frame[name].to_list()], pl.String) for name in frame.columns]
+        texts = [
+            pl.Series(name, [None if cell is None else as_text(cell) for cell in frame[name].to_list()], pl.String)
+            for name in frame.columns
+        ]
         return _Sheet(pl.DataFrame(texts), list(range(1, frame.height + 1)), dict(frame.schema))
     if path.suffix == ".parquet":
         raise DataError("is named .parquet but is no Parquet file")
@@ -174,13 +179,19 @@ def _check_table(report: Report, sheet: _Sheet, hub: Hub, day: str) -> None:
     if report.check("valid_round_id_col", there):
         days = sheet.cells[column].unique().to_list()
         message = f"one round a file is taken, found {shown(str(each) for each in days)}"
-        if not report.check("unique_round_id", [] if len(days) == 1 else [Problem("unique_round_id", message, column=column)]):
+        if not report.check(
+            "unique_round_id", [] if len(days) == 1 else [Problem("unique_round_id", message, column=column)]
+        ):
             return
         message = f"must be {day}, as in the file's name, got {days[0]}"
-        if not report.check("match_round_id", [] if days == [day] else [Problem("match_round_id", message, column=column)]):
+        if not report.check(
+            "match_round_id", [] if days == [day] else [Problem("match_round_id", message, column=column)]
+        ):
             return
     names = [Problem("colnames", "is missing; a submission has it", column=name) for name in missing]
-    names += [Problem("colnames", "is no column of a submission; leave it out", column=name or '""') for name in strange]
+    names += [
+        Problem("colnames", "is no column of a submission; leave it out", column=name or '""') for name in strange
+    ]
     if not report.check("colnames", names):
         return
     if not report.check("file_read", _unreadable(sheet)):
@@ -195,7 +206,9 @@ def _check_table(report: Report, sheet: _Sheet, hub: Hub, day: str) -> None:
     report.check("derived_task_id_vals", _derived(sheet, cells, hub))
     keys = [name for name in cells.columns if name not in ("row", "value", *hub.derived)]
     double = cells.select(keys).is_duplicated()
-    report.check("rows_unique", sheet.problems("rows_unique", double, lambda row: f"{_unit(row, keys)} appears more than once"))
+    report.check(
+        "rows_unique", sheet.problems("rows_unique", double, lambda row: f"{_unit(row, keys)} appears more than once")
+    )
     report.check("req_vals", [problem for part in parts for problem in _incomplete(sheet, part, hub)])
     report.check("value_col_valid", [problem for part in parts for problem in _values(sheet, part)])
     report.check("value_col_non_desc", [problem for part in parts for problem in _descending(sheet, part, hub)])
@@ -294,7 +307,9 @@ def _invalid(sheet: _Sheet, cells: pl.DataFrame, parts: list[_Part], hub: Hub) -
     def say(row: dict[str, Any]) -> str:
         for name in free:
             cell = _shortest(row[name]) if name == "output_type_id" and row["output_type"] == "quantile" else row[name]
-            if cell not in known[name] and not (name == "output_type_id" and open_ids and row["output_type"] == "sample"):
+            if cell not in known[name] and not (
+                name == "output_type_id" and open_ids and row["output_type"] == "sample"
+            ):
                 got = "an empty cell" if cell is None else repr(cell)
                 return f"column {name!r}: must be one of {shown(sorted(map(str, known[name])), 6)}, got {got}"
         return f"the combination {_unit(row, free)} belongs to no task of the hub"
@@ -310,7 +325,9 @@ def _derived(sheet: _Sheet, cells: pl.DataFrame, hub: Hub) -> Iterator[Problem]:
     for name in hub.derived:
         allowed = {value for task in hub.tasks if name in task.columns for value in task.columns[name].values}
         broken = ~cells[name].is_in(list(allowed))
-        yield from sheet.problems("derived_task_id_vals", broken, lambda row, n=name: f"{row[n]!r} is none of the hub's", name)
+        yield from sheet.problems(
+            "derived_task_id_vals", broken, lambda row, n=name: f"{row[n]!r} is none of the hub's", name
+        )
 
 
 def _ids(part: _Part, hub: Hub) -> list[str]:
@@ -407,9 +424,11 @@ def _sample_rows(sheet: _Sheet, part: _Part, hub: Hub) -> Iterator[Problem]:
     if part.output.samples is None:
         return
     others = [name for name in _ids(part, hub) if name not in _compound(part, hub)]
-    sets = part.rows.with_columns(key=pl.concat_str(others, separator=" | ", ignore_nulls=True)).group_by(
-        "output_type_id", maintain_order=True
-    ).agg("row", pl.col("key").sort())
+    sets = (
+        part.rows.with_columns(key=pl.concat_str(others, separator=" | ", ignore_nulls=True))
+        .group_by("output_type_id", maintain_order=True)
+        .agg("row", pl.col("key").sort())
+    )
     usual = sets.group_by("key").len().sort("len", descending=True)["key"][0].to_list()
     for row in sets.iter_rows(named=True):
         if row["key"] != usual:

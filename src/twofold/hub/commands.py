@@ -378,8 +378,8 @@ class ValidateFlags:
     """Checks a submission to a forecast hub and names each broken row; the exit status is 2 where there is one.
 
     With --hub DIR, the folder of any hub, the checks are those of the hubverse's validator, by its names, over all
-    targets; what can't be checked is named. With a known hub's rules alone, only the rate change is checked, and rows of
-    other targets are counted.
+    targets; what can't be checked is named. With a known hub's rules alone, only the rate change is checked, and rows
+    of other targets are counted.
     """
 
     file: tyro.conf.Positional[Path]

@@ -255,5 +255,5 @@ def _output(each: dict[str, Any]) -> Output:
         bounds = int(params["min_samples_per_task"]), int(params["max_samples_per_task"])
         samples = Samples(params["type"] == "integer", longest, *bounds, compound)
     ids = None if params is not None else _allowed(each["output_type_id"])
-    minimum, maximum = value.get("minimum"), value.get("maximum")
+    minimum, maximum = (None if value.get(key) is None else float(value[key]) for key in ("minimum", "maximum"))
     return Output(ids, bool(each["is_required"]), value["type"] == "integer", minimum, maximum, samples)

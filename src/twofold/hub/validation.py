@@ -1,7 +1,7 @@
 """A submission checked against the hub's own configuration, as the hubverse's validator does.
 
-Each check has the name that `hubValidations` (hubverse) gives it; `opt_` checks that a hub configures there have the names
-of its `validations.yml`. What can't be checked here is named, too.
+Each check has the name that `hubValidations` (hubverse) gives it; `horizon_timediff` is one that hubs add in their
+`validations.yml`. What can't be checked is named, too.
 """
 
 import io

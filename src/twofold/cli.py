@@ -40,6 +40,7 @@ _TABLE = {
     "trend study": ("trend.commands:study", "reproduce the original study and compare its table with ours"),
     "trend predict": ("trend.commands:predict", "each region's probability of a rise on the day after the last"),
     "trend score": ("trend.commands:score", "the scores of a finished run, or of its model on newer counts"),
+    "hub look": ("hub.commands:look", "what a hub asks this week, what is known, and what to run next"),
     "hub backtest": ("hub.commands:backtest", "replay a hub's season as it was known, compared with its teams"),
     "hub fit": ("hub.commands:fit", "fit a hub's models on what is known now and save them"),
     "hub forecast": ("hub.commands:forecast", "write a week's submission to a forecast hub from a saved model"),

@@ -94,7 +94,7 @@ def test_a_backtest_ends_with_a_page(replayed: Path) -> None:
         *("small-baseline", "small-ensemble", "late-comer"),
     }
     manifest = json.loads((replayed / "manifest.json").read_text())
-    assert manifest["command"][:4] == ["twofold", "trend", "hub", "backtest"]
+    assert manifest["command"][:3] == ["twofold", "hub", "backtest"]
     assert json.loads((replayed / "config.json").read_text())["heads"] == ["climatology", "gru", "lstm"]
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -64,6 +64,38 @@ class _SeasonFlags(_DataFlags):
     """Long history of another measure, for training (the CDC's ILINet: region, week_start, unweighted_ili)."""
     jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
     config: Annotated[HubConfig, tyro.conf.arg(name="")] = DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookFlags(_DataFlags):
+    """Shows what a hub asks this week: rounds, deadline, targets, the newest version, what is missing, what to run."""
+
+    at: str | None = None
+    """Time to look at, such as 2025-11-19T12:00:00-05:00; by default now."""
+
+
+def look(argv: list[str]) -> int:
+    """`twofold hub look`."""
+    flags = parse(LookFlags, argv, "hub look")
+    if not Path(flags.hub).is_dir():
+        raise InputError(f"--hub {flags.hub}: is no folder; give the folder of a hub, with hub-config/tasks.json in it")
+
+    from twofold.hub.look import commands, described, next_round
+    from twofold.hub.tables import read_locations
+    from twofold.hub.tasks import read_hub
+    from twofold.hub.validation import utc
+
+    hub, known = read_hub(Path(flags.hub)), read_rules(rules_of(flags.hub))
+    vintages, locations = data_of(flags)
+    now = utc(flags.at) if flags.at else datetime.now(UTC)
+    versions = _versions(vintages, known).until(now)
+    found = next_round(hub, versions, read_locations(locations), known, now)
+    lines = described(hub, found, versions, (known.target,))
+    lines += [f"note: {text}" for text in versions.notes]
+    if found is not None:
+        lines += ["", "Next:", *(f"  {line}" for line in commands(Path(flags.hub), found))]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,10 +41,11 @@ _TABLE = {
     "trend study": ("trend.commands:study", "reproduce the original study and compare its table with ours"),
     "trend predict": ("trend.commands:predict", "each region's probability of a rise on the date after the last"),
     "trend score": ("trend.commands:score", "the scores of a finished run, or of its model on newer counts"),
-    "trend hub backtest": ("hub.commands:backtest", "replay a hub's season as it was known, compared with its teams"),
-    "trend hub fit": ("hub.commands:fit", "fit a hub's models on what is known now and save them"),
-    "trend hub forecast": ("hub.commands:forecast", "write a week's submission to a forecast hub from a saved model"),
-    "trend hub validate": ("hub.commands:validate", "check a submission to a forecast hub, row by row"),
+    "hub look": ("hub.commands:look", "what a hub asks this week, what is known, and what to run next"),
+    "hub backtest": ("hub.commands:backtest", "replay a hub's season as it was known, compared with its teams"),
+    "hub fit": ("hub.commands:fit", "fit a hub's models on what is known now and save them"),
+    "hub forecast": ("hub.commands:forecast", "write a week's submission to a forecast hub from a saved model"),
+    "hub validate": ("hub.commands:validate", "check a submission to a forecast hub, row by row"),
     "vae run": ("vae.commands:run", "train an autoencoder on a folder of images: scores, pictures and a report"),
     "vae look": ("vae.commands:look", "what a folder of images holds, how it is read and which command to run next"),
     "vae sweep": ("vae.commands:sweep", "train the same network with several weights of the KL term and compare them"),
@@ -56,6 +57,8 @@ _TABLE = {
     "vae encode": ("vae.commands:encode", "each image's latent code, as arrays or a table"),
     "vae export": ("vae.commands:export", "the model for other programs: TorchScript or ONNX, with a model card"),
 }
+_MOVED = {("trend", "hub"): ("hub",)}
+"""Groups of commands under their former words."""
 COMMANDS = {tuple(words.split()): Command(*row) for words, row in _TABLE.items()}
 
 
@@ -86,6 +89,10 @@ def _dispatch(arguments: list[str]) -> int:
     for length in range(1, len(arguments) + 1):
         if command := COMMANDS.get(tuple(arguments[:length])):
             return _call(command, arguments[length:])
+    for old, new in _MOVED.items():
+        if tuple(arguments[: len(old)]) == old:
+            words = " ".join(("twofold", *new, *arguments[len(old) :][:1]))
+            return _fail(f"error: `twofold {' '.join(arguments[: len(old) + 1])}` is `{words}` now", USER_ERROR)
     if arguments == ["--version"]:
         sys.stdout.write(f"twofold {__version__}\n")
         return 0

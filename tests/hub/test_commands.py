@@ -57,7 +57,7 @@ def words(command: str, files: dict[str, Path], out: Path | None, *more: str, **
     given = [(key, value) for key, value in (flags | changed).items() if value is not None]
     config = [] if command == "forecast" else CONFIG
     flat = [word for key, value in given for word in (f"--{key.replace('_', '-')}", str(value))]
-    return ["trend", "hub", command, *flat, *config, *more]
+    return ["hub", command, *flat, *config, *more]
 
 
 def one_line(text: str) -> str:
@@ -94,7 +94,7 @@ def test_a_backtest_ends_with_a_page(replayed: Path) -> None:
         *("small-baseline", "small-ensemble", "late-comer"),
     }
     manifest = json.loads((replayed / "manifest.json").read_text())
-    assert manifest["command"][:4] == ["twofold", "trend", "hub", "backtest"]
+    assert manifest["command"][:3] == ["twofold", "hub", "backtest"]
     assert json.loads((replayed / "config.json").read_text())["heads"] == ["climatology", "gru", "lstm"]
 
 
@@ -227,7 +227,7 @@ BAD: dict[str, tuple[str, Callable[[dict[str, Path], Path], dict[str, Any]], str
     "forecast without a model": (
         "forecast",
         lambda files, tmp: {"model": str(tmp / "none")},
-        "none: holds no model (model.safetensors is missing); make one with `twofold trend hub fit`",
+        "none: holds no model (model.safetensors is missing); make one with `twofold hub fit`",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The commands for a forecast hub: `backtest`, `fit`, `forecast` and `validate`.
+"""The commands for a forecast hub: `look`, `backtest`, `fit`, `forecast` and `validate`.
 
 What fits and draws is imported only when that starts, so that a wrong file or option is reported at once.
 """
@@ -9,8 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,7 +26,7 @@ from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder
 from twofold.engine.terminal import counting, note, render
 from twofold.hub.config import POOL, HubConfig
-from twofold.hub.rules import WEEK, Rules, read_rules, season_of
+from twofold.hub.rules import KNOWN, WEEK, HubRules, Rules, read_rules, season_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,25 +38,64 @@ if TYPE_CHECKING:
 
 DEFAULT = HubConfig()
 UNNAMED = "to be named"
+VERSIONS_OF_HUB = tuple(f"target-data/time-series.{form}" for form in ("parquet", "csv"))
 BROKEN = 2
 """Exit status where a submission breaks a rule."""
 _SHOWN = 12  # best models of a backtest's table
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SeasonFlags:
+class _DataFlags:
+    """Where a hub's rules and data are."""
+
+    hub: str = "flusight"
+    """A hub's folder or clone (hub-config, target-data, auxiliary-data), a known hub, or a file of its rules (TOML)."""
+    vintages: Path | None = None
+    """Every version of the counts (CSV or Parquet); by default the hub folder's target-data/time-series."""
+    locations: Path | None = None
+    """Locations of the season (abbreviation, location, location_name, population); by default the hub folder's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SeasonFlags(_DataFlags):
     """Options of `backtest` and `fit`."""
 
-    vintages: Path
-    """Every version of the counts (CSV or Parquet: as_of, target_end_date, location, value)."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
     history: Path | None = None
     """Long history of another measure, for training (the CDC's ILINet: region, week_start, unweighted_ili)."""
-    hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
     jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
     config: Annotated[HubConfig, tyro.conf.arg(name="")] = DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookFlags(_DataFlags):
+    """Shows what a hub asks this week: rounds, deadline, targets, the newest version, what is missing, what to run."""
+
+    at: str | None = None
+    """Time to look at, such as 2025-11-19T12:00:00-05:00; by default now."""
+
+
+def look(argv: list[str]) -> int:
+    """`twofold hub look`."""
+    flags = parse(LookFlags, argv, "hub look")
+    if not Path(flags.hub).is_dir():
+        raise InputError(f"--hub {flags.hub}: is no folder; give the folder of a hub, with hub-config/tasks.json in it")
+
+    from twofold.hub.look import commands, described, next_round
+    from twofold.hub.tables import read_locations
+    from twofold.hub.tasks import read_hub
+    from twofold.hub.validation import utc
+
+    hub, known = read_hub(Path(flags.hub)), read_rules(rules_of(flags.hub))
+    vintages, locations = data_of(flags)
+    now = utc(flags.at) if flags.at else datetime.now(UTC)
+    versions = _versions(vintages, known).until(now)
+    found = next_round(hub, versions, read_locations(locations), known, now)
+    lines = described(hub, found, versions, (known.target,))
+    lines += [f"note: {text}" for text in versions.notes]
+    if found is not None:
+        lines += ["", "Next:", *(f"  {line}" for line in commands(Path(flags.hub), found))]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,35 +112,36 @@ class BacktestFlags(_SeasonFlags):
     peers: Path | None = None
     """Forecasts of other models (model, reference_date, horizon, location, category, probability)."""
     out: Path | None = None
-    """Run folder; by default runs/trend/HUB-SEASON-DIGEST."""
+    """Run folder; by default runs/hub/HUB-SEASON-DIGEST."""
     overwrite: bool = False
     """Empty the run folder first."""
 
 
 def backtest(argv: list[str]) -> int:
-    """`twofold trend hub backtest`."""
-    flags = parse(BacktestFlags, argv, "trend hub backtest")
+    """`twofold hub backtest`."""
+    flags = parse(BacktestFlags, argv, "hub backtest")
 
     from twofold.hub.tables import read_forecasts
-    from twofold.hub.vintages import read_versions
 
-    rules = read_rules(flags.hub).season(flags.season)
-    replay = _replay(read_versions(flags.vintages), flags.locations, flags.history, rules)
+    known = read_rules(rules_of(flags.hub))
+    rules = known.season(flags.season)
+    vintages, locations = data_of(flags)
+    replay = _replay(_versions(vintages, known), locations, flags.history, rules)
     peers = None if flags.peers is None else read_forecasts(flags.peers)
 
     from twofold.hub.report import view
     from twofold.hub.run import check, execute
 
-    check(replay, peers)  # before any folder is made
-    paths = flags.vintages, flags.locations, flags.history, flags.peers
+    check(replay)  # before any folder is made
+    paths = vintages, locations, flags.history, flags.peers
     files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     digest = hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
     job = Job(
         what="backtest",
-        command=["twofold", "trend", "hub", "backtest", *argv],
+        command=["twofold", "hub", "backtest", *argv],
         config=flags.config,
         data_digest=digest,
-        name=f"trend/{rules.hub}-{rules.season}",
+        name=f"hub/{rules.hub}-{rules.season}",
         out=flags.out,
         overwrite=flags.overwrite,
         notes=replay.notes,
@@ -132,15 +172,15 @@ class FitFlags(_SeasonFlags):
 
 
 def fit(argv: list[str]) -> int:
-    """`twofold trend hub fit`."""
-    flags = parse(FitFlags, argv, "trend hub fit")
+    """`twofold hub fit`."""
+    flags = parse(FitFlags, argv, "hub fit")
 
-    from twofold.hub.vintages import read_versions
-
-    versions = read_versions(flags.vintages)
+    known = read_rules(rules_of(flags.hub))
+    vintages, locations = data_of(flags)
+    versions = _versions(vintages, known)
     day = _reference_date(flags.reference_date, versions)
-    rules = read_rules(flags.hub).season(flags.season or season_of(day))
-    replay = _replay(versions, flags.locations, flags.history, rules)
+    rules = known.season(flags.season or season_of(day))
+    replay = _replay(versions, locations, flags.history, rules)
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -160,12 +200,62 @@ def fit(argv: list[str]) -> int:
     return 0
 
 
+def data_of(flags: _DataFlags) -> tuple[Path, Path]:
+    """The files of versions and of locations: those given, or those of the hub's folder.
+
+    Raises:
+        InputError: when a file is neither given nor in the hub's folder.
+    """
+    folder = Path(flags.hub) if Path(flags.hub).is_dir() else None
+    found: list[Path] = []
+    for option, given, names in (
+        ("--vintages", flags.vintages, VERSIONS_OF_HUB),
+        ("--locations", flags.locations, ("auxiliary-data/locations.csv",)),
+    ):
+        there = [folder / name for name in names if (folder / name).is_file()] if folder and given is None else []
+        if given is None and not there:
+            where = f"{folder} has no {names[0]}" if folder else "--hub names no hub's folder"
+            raise InputError(f"{option} FILE is needed: {where}")
+        found.append(given or there[0])
+    return found[0], found[1]
+
+
+def rules_of(hub: str) -> str:
+    """The known hub, or the rules file, of `--hub`; a hub's folder is told by its targets.
+
+    Raises:
+        InputError: when no rules are known for the folder's targets.
+    """
+    if not Path(hub).is_dir():
+        return hub
+    from twofold.hub.tasks import read_hub
+
+    targets = read_hub(Path(hub)).targets
+    for name in KNOWN:
+        if read_rules(name).target in targets:
+            return name
+    raise InputError(
+        f"--hub {hub}: no rules are known for its targets ({', '.join(targets)}); known hubs are {', '.join(KNOWN)}, "
+        "and "
+        "--hub FILE.toml gives rules of your own"
+    )
+
+
+def _versions(path: Path, known: HubRules) -> "Versions":
+    from twofold.hub.vintages import read_versions
+
+    closing = (datetime.combine(date.min, known.deadline_utc) + timedelta(days=1, seconds=-1)).time()
+    return read_versions(path, known.counts, closing)
+
+
 def _replay(versions: "Versions", locations: Path, history: Path | None, rules: Rules) -> "Replay":
     from twofold.hub.history import read_history
     from twofold.hub.season import Replay
     from twofold.hub.tables import read_locations
+    from twofold.hub.vintages import check_codes
 
     places = read_locations(locations)
+    check_codes(versions, places)
     past = None if history is None else read_history(history, places).before(rules.first_reference)
     return Replay(versions, places, rules, past)
 
@@ -216,16 +306,12 @@ def _written(folder: Path) -> Iterator[None]:
         raise InputError(f"--out {folder}: can't be written ({error.strerror}); give another folder") from error
 
 
-@dataclass(frozen=True)
-class ForecastFlags:
+@dataclass(frozen=True, kw_only=True)
+class ForecastFlags(_DataFlags):
     """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model."""
 
     model: Path
-    """A model that `twofold trend hub fit` saved."""
-    vintages: Path
-    """Every version of the counts, up to this week's (CSV or Parquet: as_of, target_end_date, location, value)."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
+    """A model that `twofold hub fit` saved."""
     out: Path
     """Folder for the submission."""
     team: str = "twofold"
@@ -244,27 +330,26 @@ class ForecastFlags:
     """Reference date, YYYY-MM-DD; by default the first one after the newest week of the counts."""
     form: Literal["csv", "parquet"] = "csv"
     """Format of the submission."""
-    hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
     season: str | None = None
     """Season such as 2025-26; by default that of the reference date."""
 
 
 def forecast(argv: list[str]) -> int:
-    """`twofold trend hub forecast`."""
-    flags = parse(ForecastFlags, argv, "trend hub forecast")
+    """`twofold hub forecast`."""
+    flags = parse(ForecastFlags, argv, "hub forecast")
     if not (flags.model / "model.safetensors").is_file():
         raise RunFolderError(
-            f"{flags.model}: holds no model (model.safetensors is missing); make one with `twofold trend hub fit`"
+            f"{flags.model}: holds no model (model.safetensors is missing); make one with `twofold hub fit`"
         )
 
     from twofold.hub.submission import parse_name, write_metadata, write_submission
-    from twofold.hub.vintages import read_versions
 
-    versions = read_versions(flags.vintages)
+    known = read_rules(rules_of(flags.hub))
+    vintages, locations = data_of(flags)
+    versions = _versions(vintages, known)
     day = _reference_date(flags.reference_date, versions)
-    rules = read_rules(flags.hub).season(flags.season or season_of(day))
-    replay = _replay(versions, flags.locations, None, rules)
+    rules = known.season(flags.season or season_of(day))
+    replay = _replay(versions, locations, None, rules)
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -324,22 +409,34 @@ def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":
 class ValidateFlags:
     """Checks a submission to a forecast hub and names each broken row; the exit status is 2 where there is one.
 
-    Rows of other targets in the same file are counted and not checked.
+    With --hub DIR, the folder of any hub, the checks are those of the hubverse's validator, by its names, over all
+    targets; what can't be checked is named. With a known hub's rules alone, only the rate change is checked, and rows
+    of other targets are counted.
     """
 
     file: tyro.conf.Positional[Path]
     """The submission, YYYY-MM-DD-team-model.csv or .parquet."""
-    locations: Path
-    """The hub's table of locations of that season (columns abbreviation, location, location_name, population)."""
     hub: str = "flusight"
-    """A known hub, or a file of its rules (TOML)."""
+    """A hub's folder or clone (hub-config in it), a known hub, or a file of its rules (TOML)."""
+    locations: Path | None = None
+    """Locations of the season, for a hub that is no folder (abbreviation, location, location_name, population)."""
     season: str | None = None
-    """Season such as 2024-25; by default that of the file's name."""
+    """Season such as 2024-25, for a hub that is no folder; by default that of the file's name."""
+    at: str | None = None
+    """Time of submission, such as 2025-02-19T22:30:00-05:00, to check the submission window by."""
+    json: bool = False
+    """Print JSON instead."""
 
 
 def validate(argv: list[str]) -> int:
-    """`twofold trend hub validate`."""
-    flags = parse(ValidateFlags, argv, "trend hub validate")
+    """`twofold hub validate`."""
+    flags = parse(ValidateFlags, argv, "hub validate")
+    if Path(flags.hub).is_dir():
+        return _validate_by_tasks(flags)
+    if flags.locations is None:
+        raise InputError("--locations FILE is needed, or --hub with the folder of the hub")
+    if flags.json or flags.at:
+        raise InputError("--json and --at need --hub with the folder of the hub")
 
     from twofold.counts.panel import counted
     from twofold.hub.submission import check_file, parse_name
@@ -356,10 +453,43 @@ def validate(argv: list[str]) -> int:
     if found.unscored:
         contents += f" ({found.unscored:,} at horizons that are not scored)"
     if found.other_rows:
-        contents += f"; {counted(found.other_rows, 'row')} of other targets not checked"
+        contents += f"; {counted(found.other_rows, 'row')} of other targets not checked (--hub DIR checks them)"
     verdict = f"{counted(len(found.problems), 'problem')} found" if found.problems else "valid"
     sys.stdout.write(f"{flags.file.name}: {verdict}; {contents}\n")
     return BROKEN if found.problems else 0
+
+
+def _validate_by_tasks(flags: ValidateFlags) -> int:
+    from twofold.counts.panel import counted
+    from twofold.hub.tasks import read_hub
+    from twofold.hub.validation import utc, validate
+
+    hub = read_hub(Path(flags.hub))
+    report = validate(flags.file, hub, utc(flags.at) if flags.at else None)
+    if flags.json:
+        about = {
+            "file": flags.file.name,
+            "hub": hub.name,
+            "valid": not report.problems,
+            "passed": report.passed,
+            "unchecked": report.unchecked,
+            "targets": report.targets,
+            "problems": [asdict(problem) for problem in report.problems],
+        }
+        sys.stdout.write(json.dumps(about, indent=2) + "\n")
+        return BROKEN if report.problems else 0
+    for problem in report.problems:
+        sys.stdout.write(f"{flags.file.name}: {problem.rule}: {problem}\n")
+    for check, why in report.unchecked.items():
+        sys.stdout.write(f"{flags.file.name}: {check}: not checked, {why}\n")
+    absent = [target for target in hub.targets if target not in report.targets]
+    if report.targets and absent:
+        sys.stdout.write(f"{flags.file.name}: note: no rows of {', '.join(map(repr, absent))}\n")
+    held = "; ".join(f"{rows:,} rows of {target!r}" for target, rows in sorted(report.targets.items()))
+    passed = f"{counted(len(report.passed), 'check')} passed"
+    verdict = f"{counted(len(report.problems), 'problem')} found" if report.problems else "valid"
+    sys.stdout.write(f"{flags.file.name}: {verdict}, {passed}{f'; {held}' if held else ''}\n")
+    return BROKEN if report.problems else 0
 
 
 def _table(scores: dict[str, Any]) -> "Table":

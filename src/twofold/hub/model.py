@@ -74,7 +74,7 @@ class HubModel:
         if _needs(rules) != _needs(self.rules):
             raise InputError(
                 f"the model was fitted for the horizons and thresholds of season {self.rules.season}, those of "
-                f"{rules.season} are others; fit it again with `twofold trend hub fit`"
+                f"{rules.season} are others; fit it again with `twofold hub fit`"
             )
         _check_name(model, self.heads)
         names = self.config.pooled if model == POOL else (model,)  # one order, since floating-point sums depend on it

@@ -35,6 +35,8 @@ class HubTarget(Config):
     """Name of the target in a submission."""
     other_targets: tuple[str, ...] = ()
     """Other targets that a submission may contain."""
+    counts: str | None = None
+    """Name of the target that the counts are published under; None where the file of versions holds one only."""
     categories: tuple[str, ...]
     """Names of the categories from falling to rising; the middle one is stable."""
     horizons: tuple[int, ...] = Field(min_length=1)

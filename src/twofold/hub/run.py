@@ -20,7 +20,7 @@ from twofold.hub.history import History
 from twofold.hub.model import as_finished
 from twofold.hub.pool import pool_forward
 from twofold.hub.rules import WEEK, Rules
-from twofold.hub.scores import common, differences, leaderboard, score_forecasts
+from twofold.hub.scores import common, differences, leaderboard, score_forecasts, without_broken
 from twofold.hub.season import Known, Replay, Skipped
 from twofold.hub.tables import FORECAST
 from twofold.hub.vintages import table_of
@@ -52,12 +52,11 @@ names the part of the code in which a defect had been corrected after the run be
 Progress = Callable[[int, int], None]
 
 
-def check(replay: Replay, peers: pl.DataFrame | None) -> None:
+def check(replay: Replay) -> None:
     """Finds what would keep a backtest from being scored, before anything is fitted or written.
 
     Raises:
         InputError: when no date can be forecast, or of none the outcome is known.
-        DataError: when a peer's forecast is none.
     """
     dates, _ = replay.dates
     happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
@@ -66,8 +65,6 @@ def check(replay: Replay, peers: pl.DataFrame | None) -> None:
             f"no outcome of season {replay.rules.season} is known yet: the first is that of the week ending "
             f"{dates[0] + WEEK * min(replay.rules.horizons)}; give newer versions"
         )
-    if peers is not None:
-        score_forecasts(peers.filter(pl.col("reference_date").is_in(dates)), happened, replay.rules)
 
 
 def execute(
@@ -79,15 +76,15 @@ def execute(
 
     Raises:
         InputError: when versions and season don't fit each other.
-        DataError: when a peer's forecast is none.
     """
     heads = replay_heads(replay, config, folder.path / "parts", jobs, progress)
     pool, weights = replay_pool(heads, replay, config)
     ours = pl.concat([heads, pool]).with_columns((PREFIX + pl.col("model")).alias("model")).select(list(FORECAST))
     dates, skipped = replay.dates
-    tables = {"predictions": ours}
+    tables, broken = {"predictions": ours}, []
     if peers is not None:
-        tables["peers"] = peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST)).cast(ours.schema)
+        season = peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST)).cast(ours.schema)
+        tables["peers"], broken = without_broken(season, replay.rules)
     everyone = pl.concat(list(tables.values()))
     known = [replay.known(day) for day in dates]
     happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
@@ -102,7 +99,7 @@ def execute(
     for name, table in tables.items():
         write_parquet(folder.path / f"{name}.parquet", table)
     write_text(folder.path / "rules.json", replay.rules.to_json())
-    scores = _account(everyone, happened, replay.rules, config) | _about(replay, skipped, known, config)
+    scores = _account(everyone, happened, replay.rules, config) | _about(replay, skipped, known, broken, config)
     scores["weights"] = [{"reference_date": str(day), "weights": weight} for day, weight in weights]
     write_json(folder.path / "scores.json", scores)
 
@@ -184,11 +181,16 @@ def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: Rules, conf
     }
 
 
-def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: HubConfig) -> dict[str, Any]:
+def _about(
+    replay: Replay, skipped: list[Skipped], known: list[Known], broken: list[dict[str, str]], config: HubConfig
+) -> dict[str, Any]:
     """The rest of scores.json: what was replayed, what was left out, what was known."""
     rules, notes = replay.rules, replay.notes
     if skipped:
         notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
+    if broken:
+        first = ", ".join(broken[0][key] for key in ("model", "reference_date", "location", "reason"))
+        notes.append(f"{counted(len(broken), 'forecast')} of peers left out, since no distribution: {first}.")
     return {
         "hub": rules.hub,
         "season": rules.season,
@@ -196,6 +198,7 @@ def _about(replay: Replay, skipped: list[Skipped], known: list[Known], config: H
         "ensemble": rules.ensemble,
         "dates": [str(moment.reference_date) for moment in known],
         "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
+        "left_out": broken,
         "seen": SEEN.get((rules.hub, rules.season)),
         "notes": notes,
         "fits": [

@@ -15,7 +15,7 @@ from twofold.hub.rules import Rules
 from twofold.hub.tables import UNIT
 from twofold.scoring.binary import ece
 from twofold.scoring.bootstrap import draw_days
-from twofold.scoring.categories import PAGES, fault_of, rise, rose
+from twofold.scoring.categories import PAGES, SUM_TOLERANCE, fault_of, rise, rose
 
 COVERED = 0.9
 """Models with at least this coverage define the common forecasts."""
@@ -50,6 +50,37 @@ def score_forecasts(forecasts: pl.DataFrame, truth: pl.DataFrame, rules: Rules) 
     scored = [pl.Series(name, page(pmf, observed)) for name, page in PAGES.items()]
     risen = pl.Series("rose", rose(observed, len(names)))
     return wide.select("model", *UNIT).with_columns(*scored, pl.Series("rise", rise(pmf)), risen)
+
+
+def without_broken(forecasts: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, list[dict[str, str]]]:
+    """Peers' forecasts without those that are no distribution over the hub's categories.
+
+    One team's broken row must not keep a season from being scored.
+
+    Returns:
+        The forecasts that can be scored, and of each other its model, reference_date, horizon, location and reason.
+    """
+    names, unit = rules.categories, ["model", *UNIT]
+    probability = pl.col("probability")
+    grouped = forecasts.group_by(unit).agg(
+        strange=(~pl.col("category").is_in(names)).any(),
+        twice=pl.col("category").n_unique() < pl.len(),
+        lacking=pl.col("category").n_unique() < len(names),
+        outside=(~probability.is_between(0.0, 1.0)).fill_null(True).any(),
+        total=probability.sum(),
+    )
+    reason = (
+        pl.when("strange").then(pl.lit("an unknown category"))
+        .when("twice").then(pl.lit("a category twice"))
+        .when("lacking").then(pl.lit("a category without a probability"))
+        .when("outside").then(pl.lit("a probability outside [0, 1]"))
+        .when((pl.col("total") - 1).abs() > SUM_TOLERANCE)
+        .then(pl.format("probabilities that add up to {}", pl.col("total").round(4)))
+    )  # fmt: skip
+    broken = grouped.with_columns(reason=reason).drop_nulls("reason").sort(unit)
+    kept = forecasts.join(broken.select(unit), on=unit, how="anti", maintain_order="left")
+    left_out = broken.select(pl.col(name).cast(pl.String) for name in (*unit, "reason"))
+    return kept, list(left_out.iter_rows(named=True))
 
 
 def mean_scores(scored: pl.DataFrame, by: Sequence[str] = ("model",)) -> pl.DataFrame:

@@ -166,9 +166,11 @@ def check_sheet(sheet: Sheet, name: FileName | None, rules: Rules, locations: pl
     strange = _broken(every, "target", "target", _one_of("target", [rules.target, *rules.other_targets]))
     rows = every.filter(pl.col("target") == rules.target)
     other_rows = every.filter(pl.col("target").is_in(rules.other_targets)).height
-    if rows.is_empty():
-        empty = Problem("empty", f"no row has the target {rules.target!r}; a submission needs forecasts of it")
-        return Checked((*strange, empty), other_rows=other_rows)
+    if rows.is_empty():  # the target is optional: a submission may hold other targets only
+        empty = (
+            [] if other_rows else [Problem("empty", f"no row has the target {rules.target!r} or another of the hub")]
+        )
+        return Checked((*strange, *empty), other_rows=other_rows)
     day = name.reference_date if name else next(iter(rows["reference_date"].drop_nulls().to_list()), None)
     in_rows = [
         problem

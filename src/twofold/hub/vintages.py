@@ -5,7 +5,7 @@ access to a version names its time.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +16,11 @@ from jaxtyping import Float
 from twofold.counts.panel import counted
 from twofold.engine.errors import DataError, InputError
 from twofold.hub.rules import WEEK
-from twofold.hub.tables import Kind, read_sheet
+from twofold.hub.tables import Kind, Sheet, read_sheet
 
 COLUMNS: dict[str, Kind] = {"as_of": "time", "target_end_date": "date", "location": "text", "value": "number"}
+OFFICIAL = {"observation": "value", "date": "target_end_date"}
+"""Columns of a hub's `target-data/time-series`, and what they are called here."""
 _CELL = ["target_end_date", "location"]
 
 
@@ -79,18 +81,21 @@ class Grid(NamedTuple):
         return Grid(self.locations, self.dates[weeks], self.values[:, weeks])
 
 
-def read_versions(path: Path) -> Versions:
-    """Reads a file of versions.
+def read_versions(path: Path, target: str | None = None, closing: time = time(23, 59, 59)) -> Versions:
+    """Reads a file of versions: ours, or a hub's own `target-data/time-series`.
 
     Args:
-        path: Parquet or CSV with the columns `as_of` (a time; UTC unless it carries a zone), `target_end_date`,
-            `location` (text) and `value` (cases, at least 0; empty: withdrawn). Rows may stand in any order. Where one
-            version gives a location several values for a week, none of them is taken, and the notes say so.
+        path: Parquet or CSV with the columns `as_of`, `target_end_date`, `location` (text) and `value` (cases, at least
+            0; empty: withdrawn), or a hub's with `observation` and several targets. `as_of` is a time (UTC unless it
+            carries a zone), or a date, whose version is taken as published at `closing`. Rows may stand in any order.
+            Where one version gives a location several values for a week, none of them is taken, and the notes say so.
+        target: whose rows are read, where the file has a column `target`.
+        closing: time of a day (UTC) that ends just before the hub's deadline; one before noon is of the next day.
 
     Raises:
-        DataError: when the file breaks a rule; names file, row and column.
+        DataError: when the file breaks a rule, or holds several targets and none was named; names file, row and column.
     """
-    sheet = read_sheet(path)
+    sheet, said = _official(read_sheet(path), target, closing)
     table = sheet.typed(COLUMNS, may_lack=("value",))
     if table.is_empty():
         raise DataError(f"{sheet.name}: there are columns but no row; a version of the counts is needed")
@@ -104,14 +109,65 @@ def read_versions(path: Path) -> Versions:
     several = once.select("as_of", *_CELL).is_duplicated()
     wrong = once.filter(several)
     if wrong.is_empty():
-        return Versions(once)
+        return Versions(once, said)
     times = ", ".join(f"{time:%Y-%m-%d %H:%M}" for time in wrong["as_of"].unique().sort())
     cells = wrong.select("as_of", *_CELL).n_unique()
     note = (
         f"{counted(cells, 'cell')} with several values in one version (published {times} UTC) left out; what was known "
         "before stands until the next version."
     )
-    return Versions(once.filter(~several), (note,))
+    return Versions(once.filter(~several), (*said, note))
+
+
+def _official(sheet: Sheet, target: str | None, closing: time) -> tuple[Sheet, tuple[str, ...]]:
+    """A hub's table with our columns, one target and the hour of each version; ours as it is."""
+    names = {theirs: ours for theirs, ours in OFFICIAL.items() if theirs in sheet.frame.columns}
+    frame = sheet.frame.rename({theirs: ours for theirs, ours in names.items() if ours not in sheet.frame.columns})
+    numbers, notes = list(sheet.numbers), []
+    if "target" in frame.columns:
+        found = frame["target"].cast(pl.String).unique().drop_nulls().sort().to_list()
+        wanted = target if target in found or len(found) != 1 else found[0]
+        if wanted not in found:
+            asked = "" if target is None else f", and none is {target!r}"
+            raise DataError(
+                f"{sheet.name}: holds the targets {', '.join(map(repr, found))}{asked}; give one target's file"
+            )
+        kept = frame["target"].cast(pl.String) == wanted
+        numbers = [number for number, keep in zip(numbers, kept.to_list(), strict=True) if keep]
+        frame = frame.filter(kept)
+    if "as_of" in frame.columns:
+        cells = frame["as_of"]
+        dates = cells.dtype == pl.Date or (
+            cells.dtype == pl.String and cells.str.contains(r"^\d{4}-\d{2}-\d{2}$").all()
+        )
+        if dates and frame.height:
+            day = (cells if cells.dtype == pl.Date else cells.str.to_date(strict=False)).cast(pl.Datetime("us"))
+            later = timedelta(days=1 if closing.hour < 12 else 0)
+            hour = timedelta(hours=closing.hour, minutes=closing.minute, seconds=closing.second)
+            frame = frame.with_columns(as_of=(day + later + hour).dt.replace_time_zone("UTC"))
+            notes.append(
+                f"Versions carry a date and no hour: each counts as published at {closing:%H:%M:%S} UTC"
+                f"{' of the next day' if later else ''}, just before the hub's deadline."
+            )
+    return Sheet(sheet.name, frame, numbers), tuple(notes)
+
+
+def check_codes(versions: Versions, locations: pl.DataFrame) -> None:
+    """Refuses versions with locations that the table of locations lacks: a code that lost its zero, most often.
+
+    Raises:
+        DataError: names the codes, and what they may have been.
+    """
+    known = set(locations["location"])
+    strange = sorted(set(versions.changes["location"].unique()) - known)
+    if strange:
+        padded = [code for code in strange if code.zfill(2) in known]
+        hint = f"; codes are text and keep their zeros: {padded[0].zfill(2)!r}, not {padded[0]!r}" if padded else ""
+        raise DataError(
+            f"the versions hold {counted(len(strange), 'location')} that the table of locations lacks: "
+            f"{', '.join(map(repr, strange[:8]))}{', …' if len(strange) > 8 else ''}{hint}; correct the codes, or add "
+            "the locations to the table"
+        )
 
 
 def grid_of(version: pl.DataFrame) -> Grid:

@@ -426,7 +426,7 @@ def test_what_is_not_there_is_left_out_or_said(tmp_path: Path, write: Callable[[
 
 def test_the_run_can_be_repeated_from_the_page(sections: Sections) -> None:
     page = sections["repeat"]
-    assert "twofold trend hub backtest" in page.text and "Wall time, seconds1.500" in page.text.replace("\n", "")
+    assert "twofold hub backtest" in page.text and "Wall time, seconds1.500" in page.text.replace("\n", "")
     assert page.cells[-2:] == ["train.epochs", "7"]
 
 

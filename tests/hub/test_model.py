@@ -50,8 +50,8 @@ def test_a_round_trip_changes_no_bit(saved: Path) -> None:
     for day in (FIRST, DAYS[-1]):
         known = replay().known(day)
         for name in (POOL, *ALL_HEADS):
-            found = after.forecast(known, RULES, name)
-            assert found.equals(before.forecast(known, RULES, name))
+            found = after.forecast(known, RULES, name).categories
+            assert found.equals(before.forecast(known, RULES, name).categories)
             assert found["reference_date"].unique().to_list() == [day]
 
 
@@ -64,8 +64,10 @@ def test_the_same_model_gives_the_same_bytes(saved: Path, tmp_path: Path) -> Non
 
 def test_the_pool_is_of_its_weights() -> None:
     known = replay().known(FIRST)
-    parts = [share * forecast(head(name), known, RULES, CONFIG)["probability"] for name, share in WEIGHTS.items()]  # pyright: ignore
-    found = fitted().forecast(known, RULES, POOL)["probability"].to_numpy()
+    parts = [
+        share * forecast(head(name), known, RULES, CONFIG).categories["probability"] for name, share in WEIGHTS.items()
+    ]  # pyright: ignore
+    found = fitted().forecast(known, RULES, POOL).categories["probability"].to_numpy()
     np.testing.assert_allclose(found, np.sum([part.to_numpy() for part in parts], axis=0))
 
 
@@ -74,7 +76,11 @@ def test_networks_alone_need_no_classifiers(tmp_path: Path) -> None:
     HubModel(config, RULES, FIRST, {"gru": head("gru")}, {"gru": 1.0}).save(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [TENSORS]
     known = replay().known(FIRST)
-    assert HubModel.open(tmp_path).forecast(known, RULES, POOL).equals(forecast(head("gru"), known, RULES, config))
+    assert (
+        HubModel.open(tmp_path)
+        .forecast(known, RULES, POOL)
+        .categories.equals(forecast(head("gru"), known, RULES, config).categories)
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,7 @@ def test_what_the_model_can_not_say_is_refused(day, rules, model: str, said: str
 
 def test_another_season_with_the_same_cuts_is_forecast() -> None:
     later = RULES.model_copy(update={"season": "2025-26", "note": "not listed"})
-    assert fitted().forecast(replay().known(FIRST), later, "climatology").height == 7 * 4 * 5
+    assert fitted().forecast(replay().known(FIRST), later, "climatology").categories.height == 7 * 4 * 5
 
 
 class Bomb:

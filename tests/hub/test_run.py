@@ -33,7 +33,7 @@ from hub.small import changes
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.run import RunFolder, claim
 from twofold.hub import run as backtest
-from twofold.hub.config import POOL, HubConfig
+from twofold.hub.config import POOL, QUANTILE_HEADS, HubConfig
 from twofold.hub.examples import truth
 from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import History, read_history
@@ -72,7 +72,9 @@ def test_every_head_forecasts_every_date_that_can_be(season: Season, parts: Path
     assert sizes == dict.fromkeys((*ALL_HEADS, POOL), 7 * 7 * 4 * 5)
     assert table["reference_date"].unique().sort().to_list() == DAYS
     assert table.select("model", "reference_date", "horizon", "location", "category").is_unique().all()
-    names = {f"{name}-{day}.parquet" for name in ALL_HEADS for day in (DAYS[0], DAYS[3], DAYS[6])}
+    fits = DAYS[0], DAYS[3], DAYS[6]
+    names = {f"{name}-{day}.parquet" for name in ALL_HEADS for day in fits}
+    names |= {f"{name}-{day}.distributions.parquet" for name in QUANTILE_HEADS for day in fits}
     assert {file.name for file in parts.iterdir()} == names
 
 
@@ -94,12 +96,12 @@ def test_a_fit_forecasts_until_the_next_one(season: Season) -> None:
     for name in ALL_HEADS:
         for day in DAYS[:3]:
             assert_frame_equal(
-                of(name, day), forecast(head(name), replay().known(day), RULES, CONFIG), check_exact=True
+                of(name, day), forecast(head(name), replay().known(day), RULES, CONFIG).categories, check_exact=True
             )
     fresh = fit_head("gru", learned(replay().known(DAYS[3])), RULES, CONFIG)
-    found = forecast(fresh, replay().known(SEEN), RULES, CONFIG)
+    found = forecast(fresh, replay().known(SEEN), RULES, CONFIG).categories
     assert_frame_equal(of("gru", SEEN), found, check_exact=True)
-    assert not of("gru", SEEN).equals(forecast(head("gru"), replay().known(SEEN), RULES, CONFIG))
+    assert not of("gru", SEEN).equals(forecast(head("gru"), replay().known(SEEN), RULES, CONFIG).categories)
 
 
 # --- nothing later is seen ---
@@ -143,7 +145,7 @@ def test_a_value_known_just_before_the_deadline_changes_every_head(season: Seaso
     """The test above could not fail if nothing ever moved."""
     rows = [(RULES.deadline(FIRST) - timedelta(seconds=1), FIRST - 2 * WEEK, "06", 4321.0)]
     moved = Versions(pl.concat([versions().changes, changes(rows)]).sort("as_of"))
-    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, 1, silent)
+    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, 1, silent).categories
     for name in ALL_HEADS:
         own, other = (
             part.filter((pl.col("model") == name) & (pl.col("reference_date") == FIRST))["probability"].to_list()
@@ -188,13 +190,13 @@ def test_what_is_done_is_not_done_again(parts: Path, season: Season, monkeypatch
         return fit_head(name, *rest)
 
     monkeypatch.setattr(backtest, "fit_head", watched)
-    found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total)))
+    found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total))).categories
     assert fitted == ["gru"]
-    assert seen == [(17, 18), (18, 18)]
+    assert seen == [(26, 27), (27, 27)]
     assert gone.read_bytes() == content
     assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
     assert found.equals(season[0].filter(pl.col("model") != POOL))
-    assert replay_heads(replay(), CONFIG, parts, 1, silent).equals(found)
+    assert replay_heads(replay(), CONFIG, parts, 1, silent).categories.equals(found)
     assert fitted == ["gru"]
 
 
@@ -212,7 +214,7 @@ def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monk
         with pytest.raises(KeyboardInterrupt):
             replay_heads(replay(), QUICK, tmp_path, 1, silent)
     assert len(list(tmp_path.iterdir())) == 3
-    whole = replay_heads(replay(), QUICK, tmp_path, 1, silent)
+    whole = replay_heads(replay(), QUICK, tmp_path, 1, silent).categories
     assert_frame_equal(
         whole, season[0].filter(pl.col("model").is_in(QUICK.heads)), check_row_order=False, check_exact=True
     )
@@ -220,7 +222,7 @@ def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monk
 
 def test_two_processes_give_the_same_as_one(season: Season, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"heads": ("climatology", "logistic", "trees", "gru")})
-    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, 2, silent)
+    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, 2, silent).categories
     first = season[0].filter((pl.col("reference_date") <= DAYS[2]) & pl.col("model").is_in(config.heads))
     assert_frame_equal(two, first, check_row_order=False, check_exact=True)
 
@@ -236,7 +238,7 @@ def test_a_model_is_fitted_on_what_was_known_for_its_date(season: Season) -> Non
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     for name in QUICK.heads:
         own = season[0].filter((pl.col("model") == name) & (pl.col("reference_date") == SEEN)).drop("model")
-        assert_frame_equal(model.forecast(replay().known(SEEN), RULES, name), own, check_exact=True)
+        assert_frame_equal(model.forecast(replay().known(SEEN), RULES, name).categories, own, check_exact=True)
     given = {"gru": 0.75, "lstm": 0.25}
     assert fit_model(replay(), FIRST, QUICK, given, jobs=1, progress=silent).weights == given
 
@@ -251,7 +253,7 @@ def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_pat
     real = Replay(source, places, limits, past)
     used, skipped = real.dates
     assert [skip.reference_date for skip in skipped] == [date(2024, 4, 13)]
-    found = replay_heads(real, config, tmp_path, 1, silent)
+    found = replay_heads(real, config, tmp_path, 1, silent).categories
     assert len(list(tmp_path.iterdir())) == 2
     assert found.height == 5 * sum(4 * len(known_at(source, day, places, limits).counts.locations) for day in used)
     happened = truth(source.latest(), places, used, limits)
@@ -269,7 +271,7 @@ THEIRS = ["small-baseline", "small-ensemble", "late-comer"]
 
 def run(path: Path, others: pl.DataFrame | None, season: Replay | None = None) -> RunFolder:
     with claim(path, QUICK, "data", ["twofold"]) as folder:
-        execute(season or replay(), others, QUICK, folder, jobs=1, progress=silent)
+        execute(season or replay(), others, None, QUICK, folder, jobs=1, progress=silent)
     return folder
 
 

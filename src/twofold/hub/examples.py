@@ -14,8 +14,9 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from twofold.engine.errors import InputError
+from twofold.hub import roots
 from twofold.hub.config import GrowthConfig, HubConfig
-from twofold.hub.growth import NAMES, aggregate_of, describe, season_week
+from twofold.hub.growth import NAMES, aggregate_of, describe, season_week, season_year
 from twofold.hub.history import History, fit_scale
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.tables import with_population
@@ -122,7 +123,8 @@ class Queries:
     """Locations, each in a week from which it is to be forecast.
 
     Attributes:
-        inputs: features of the last weeks, the newest last; see `growth.NAMES`; NaN where not known.
+        inputs: features of the last weeks, the newest last: those of `growth.NAMES`, which the heads of categories
+            use, then those of `roots.NAMES`, which the heads of quantiles use; NaN where not known.
         base: cases in the newest week.
         population: persons.
     """
@@ -149,12 +151,14 @@ class Examples:
         change: the targets: cases at each horizon less those of the base; NaN where not known.
         weight: sample weights.
         week: week of the season of the newest week, counted from 1 August.
+        season: year in which that season began.
     """
 
     queries: Queries
     change: Float[np.ndarray, "n horizons"]
     weight: Float[np.ndarray, "n"]
     week: Float[np.ndarray, "n"]
+    season: Int[np.ndarray, "n"]
 
 
 def build_queries(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Queries:
@@ -188,7 +192,8 @@ def build_examples(
             "after them, within the weeks of a season that --growth.first-week and --growth.last-week name"
         )
     return Examples(
-        queries, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
+        queries,
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week", "season")),
     )
 
 
@@ -204,13 +209,15 @@ def _examples(
     usable &= (week >= config.first_week) & (week <= config.last_week)
     row, column = np.nonzero(usable)
     queries = Queries(_sequences(inputs, row, column, config.weeks), grid.values[row, column], population[row])
-    return Examples(queries, change[row, column], np.full(len(row), weight), week[column])
+    season = season_year(grid.dates)[column]
+    return Examples(queries, change[row, column], np.full(len(row), weight), week[column], season)
 
 
 def _inputs(grid: Grid, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "locations weeks inputs"]:
     aggregate = aggregate_of(grid.locations, population)
     row = None if aggregate is None else grid.locations.index(aggregate)
-    return describe(grid.values, grid.dates, population, row)
+    parts = [of(grid.values, grid.dates, population, row) for of in (describe, roots.describe)]
+    return np.concatenate(parts, axis=2)
 
 
 def _sequences(

@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 
 from hub.season_small import ALL_HEADS, CONFIG, DAYS, FIRST, OTHER_CUTS, RULES, head, replay
 from twofold.engine.errors import InputError, RunFolderError
-from twofold.hub.config import POOL
+from twofold.hub.config import POOL, QUANTILE_HEADS
 from twofold.hub.heads import forecast
-from twofold.hub.model import CLASSIFIERS, KEY, TENSORS, HubModel
+from twofold.hub.model import BOOSTERS, CLASSIFIERS, KEY, TENSORS, HubModel
 from twofold.hub.rules import WEEK
 
 WEIGHTS = {"trees": 0.5, "rnn": 0.25, "gru": 0.125, "lstm": 0.125}
@@ -53,11 +53,16 @@ def test_a_round_trip_changes_no_bit(saved: Path) -> None:
             found = after.forecast(known, RULES, name).categories
             assert found.equals(before.forecast(known, RULES, name).categories)
             assert found["reference_date"].unique().to_list() == [day]
+        for name in QUANTILE_HEADS:
+            one, other = (model.forecast(known, RULES, name).distributions for model in (before, after))
+            assert one is not None
+            assert one.equals(other)
+        assert after.forecast(known, RULES, POOL).distributions is None  # its heads give no distribution
 
 
 def test_the_same_model_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     HubModel.open(saved).save(tmp_path)
-    assert {file.name for file in saved.iterdir()} == {TENSORS, CLASSIFIERS}
+    assert {file.name for file in saved.iterdir()} == {TENSORS, CLASSIFIERS, BOOSTERS}
     for file in saved.iterdir():
         assert (tmp_path / file.name).read_bytes() == file.read_bytes()
 

@@ -398,12 +398,12 @@ def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":
         license="CC-BY-4.0",
         designated_model=True,
         data_inputs="Weekly counts of the hub's target data, all published versions; a history, if one was given",
-        methods=f"Log growth of the counts by {heads}; P(change > threshold) gives the categories.",
+        methods=f"Change of the counts by {heads}; P(change > threshold) gives the categories.",
         methods_long=(
             "Inputs of all locations: recent growth and level, national and mean growth, weeks since the peak, week of "
             "the season, population; the last weeks' counts are first scaled by the revisions that past versions "
-            "showed. Recurrent networks give a mixture of logistics on the log growth of each horizon, gradient "
-            "boosting a probability for every threshold; the pool is linear, its weights are learned from past weeks."
+            "showed. Gradient boosting and recurrent networks give quantiles of the change of the rate's fourth root, "
+            "or probabilities for every threshold; the pool is linear, its weights are learned from past weeks."
         ),
         ensemble_of_models=flags.head == POOL,
         ensemble_of_hub_models=False,

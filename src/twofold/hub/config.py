@@ -1,7 +1,7 @@
 """All settings of the forecasts for a hub."""
 
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -97,6 +97,8 @@ class QuantileTreesConfig(Config):
     """Rows in a leaf, at least."""
     max_features: float = Field(default=0.7, gt=0.0, le=1.0)
     """Share of the features that each tree may choose from."""
+    calendar: bool = True
+    """Whether the weeks to Christmas are an input: they help for influenza, whose waves keep to winter."""
 
 
 class QuantileNetworkConfig(Config):
@@ -121,9 +123,9 @@ class QuantileNetworkConfig(Config):
 class HubConfig(Config):
     """A hub's forecasts: heads, schedule, pool."""
 
-    heads: tuple[HeadName, ...] = ("climatology", "logistic", "trees", "rnn", "lstm", "gru")
+    heads: tuple[HeadName, ...] = get_args(HeadName)
     """Models that are fitted."""
-    pooled: tuple[HeadName, ...] = Field(default=("trees", "rnn"), min_length=1)
+    pooled: tuple[HeadName, ...] = Field(default=("quantile_trees", "quantile_rnn"), min_length=1)
     """Heads that the pool, which is the default model, mixes."""
     pool_prior_weeks: float = Field(default=2.0, gt=0.0)
     """Strength of the prior that pulls the pool's weights towards equal ones, in weeks of data."""

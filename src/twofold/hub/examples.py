@@ -5,9 +5,10 @@ rate exceeds a second threshold is large. As a function of the change the catego
 cut points passed, and probabilities of the categories are differences of P(change > cut).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -169,20 +170,44 @@ def build_queries(grid: Grid, population: Float[np.ndarray, "locations"], config
     return Queries(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
 
 
+class Panel(NamedTuple):
+    """Counts to learn from, as they were known at a deadline.
+
+    Attributes:
+        counts: of one disease; the newest week is still to be revised.
+        population: persons in each location.
+        history: of another measure of that disease, if there is one.
+    """
+
+    counts: Grid
+    population: Float[np.ndarray, "locations"]
+    history: History | None
+
+
 def build_examples(
-    counts: Grid, history: History | None, population: Float[np.ndarray, "locations"], rules: Rules, config: HubConfig
+    counts: Grid,
+    history: History | None,
+    population: Float[np.ndarray, "locations"],
+    rules: Rules,
+    config: HubConfig,
+    *,
+    others: Sequence[Panel] = (),
 ) -> Examples:
-    """All examples in a version of the counts and a history; the newest week, still to be revised, is left out.
+    """All examples in a version of the counts and a history, and in those of other diseases.
+
+    The newest week of each, still to be revised, is left out.
 
     Raises:
         InputError: when there is no example.
     """
-    settled = counts.part(slice(-1))
-    parts = [_examples(settled, population, 1.0, rules, config.growth)]
-    if history is not None and config.history.weight > 0 and len(settled.dates):
-        aggregate = aggregate_of(counts.locations, population)
-        scaled = fit_scale(history, settled, aggregate, config.history)
-        parts.append(_examples(scaled, population, config.history.weight, rules, config.growth))
+    parts = []
+    for panel in (Panel(counts, population, history), *others):
+        settled, persons = panel.counts.part(slice(-1)), panel.population
+        parts.append(_examples(settled, persons, 1.0, rules, config.growth))
+        if panel.history is not None and config.history.weight > 0 and len(settled.dates):
+            aggregate = aggregate_of(settled.locations, persons)
+            scaled = fit_scale(panel.history, settled, aggregate, config.history)
+            parts.append(_examples(scaled, persons, config.history.weight, rules, config.growth))
     queries = Queries(
         *(np.concatenate([getattr(part.queries, name) for part in parts]) for name in ("inputs", "base", "population"))
     )

@@ -174,30 +174,13 @@ class HubModel:
                 boosters = read_boosters(folder / BOOSTERS, about["boosters"])
             heads: dict[str, Head] = {}
             for name in names:
-                if name == "quantile_trees":
-                    bags = [
-                        tuple(boosters[f"{name}.{bag}.{level}"] for level in range(len(FITTED)))
-                        for bag in range(about["sizes"][name])
-                    ]
-                    heads[name] = QuantileTrees(len(rules.horizons), tuple(bags))
-                    continue
-                if name in _SCIKIT:
-                    parts = range(about["sizes"][name])
-                    heads[name] = _SCIKIT[name](tuple(classifiers[f"{name}.{part}"] for part in parts))
-                    continue
-                own = {
-                    key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
-                }
-                if name in _ARRAYS:
-                    heads[name] = _ARRAYS[name](**{key: value.numpy() for key, value in own.items()})
-                elif name == "quantile_rnn":
-                    make = functools.partial(QuantileNetwork, len(rules.horizons), config.quantile_network)
-                    scaling, modules = _trained(own, make, QUANTILE_READ)
-                    heads[name] = QuantileNetworks(scaling, modules)
+                if name in _SCIKIT or name == "quantile_trees":
+                    own = {**classifiers, **boosters}
+                    heads[name] = _trees(name, own, about["sizes"][name], len(rules.horizons), config)
                 else:
-                    cell = cast(Cell, name)
-                    make = functools.partial(MixtureNetwork, len(rules.horizons), cell, config.network)
-                    heads[name] = Networks(cell, *_trained(own, make, READ))
+                    part = f"{name}."
+                    mine = {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}
+                    heads[name] = _from_tensors(name, mine, len(rules.horizons), config)
             return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, about["weights"])
         except (RunFolderError, InputError):
             raise
@@ -217,6 +200,27 @@ def _check_name(model: str, heads: Iterable[str]) -> None:
 def _needs(rules: Rules) -> tuple[object, ...]:
     """Rules that a fit depends on."""
     return rules.horizons, rules.categories, rules.stable_below, rules.large_above, rules.stable_count, rules.rate_per
+
+
+def _trees(
+    name: str, parts: dict[str, Any], size: int, horizons: int, config: HubConfig
+) -> Trees | Logistic | QuantileTrees:
+    """A head of trees or of logistic regression, from its parts."""
+    if name != "quantile_trees":
+        return _SCIKIT[name](tuple(parts[f"{name}.{part}"] for part in range(size)))
+    bags = (tuple(parts[f"{name}.{bag}.{level}"] for level in range(len(FITTED))) for bag in range(size))
+    return QuantileTrees(horizons, config.quantile_trees.calendar, tuple(bags))
+
+
+def _from_tensors(name: str, tensors: dict[str, torch.Tensor], horizons: int, config: HubConfig) -> Head:
+    """A head of arrays or of networks, from its tensors."""
+    if name in _ARRAYS:
+        return _ARRAYS[name](**{key: value.numpy() for key, value in tensors.items()})
+    if name == "quantile_rnn":
+        make = functools.partial(QuantileNetwork, horizons, config.quantile_network)
+        return QuantileNetworks(*_trained(tensors, make, QUANTILE_READ))
+    cell = cast(Cell, name)
+    return Networks(cell, *_trained(tensors, functools.partial(MixtureNetwork, horizons, cell, config.network), READ))
 
 
 def _trained(
@@ -249,7 +253,7 @@ def fit_model(
     `progress` is called with (heads done, heads in all).
     """
     known = replay.known(reference_date)
-    examples = build_examples(known.counts, replay.history, known.population, replay.rules, config)
+    examples = build_examples(known.counts, replay.history, known.population, replay.rules, config, others=known.others)
     tasks = (delayed(_fit_named)(name, examples, replay.rules, config) for name in reversed(config.heads))
     heads: dict[str, Head] = {}
     progress(0, len(config.heads))

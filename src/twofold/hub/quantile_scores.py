@@ -12,7 +12,7 @@ import polars as pl
 
 from twofold.counts.panel import counted
 from twofold.hub.distribution import LEVELS
-from twofold.hub.quantiles import complete
+from twofold.hub.quantiles import complete, stacked
 from twofold.hub.rules import WEEK
 from twofold.hub.tables import UNIT
 from twofold.scoring.quantiles import covered, log_wis, sound, wis
@@ -46,7 +46,7 @@ def sort_out(forecasts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """
     whole = complete(forecasts)
     sizes = forecasts.select("model", *UNIT).unique().group_by("model").len("made")
-    good = whole.filter(pl.Series(sound(np.stack(whole["values"].to_numpy())))) if whole.height else whole
+    good = whole.filter(pl.Series(sound(stacked(whole["values"])))) if whole.height else whole
     kept = sizes.join(good.group_by("model").len("kept"), on="model", how="left").with_columns(
         pl.col("kept").fill_null(0)
     )
@@ -67,7 +67,7 @@ def score_quantiles(forecasts: pl.DataFrame, observed: pl.DataFrame) -> pl.DataF
     matched = forecasts.join(observed, on=UNIT).sort("model", *UNIT)
     if matched.is_empty():
         return matched.select("model", *UNIT, *(pl.lit(0.0).alias(name) for name in SCORES))
-    values, outcome = np.stack(matched["values"].to_numpy()), matched["observed"].to_numpy().astype(np.float64)
+    values, outcome = stacked(matched["values"]), matched["observed"].to_numpy().astype(np.float64)
     found = {
         "wis": wis(values, _LEVELS, outcome),
         "log_wis": log_wis(values, _LEVELS, outcome),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
 from twofold.hub.distribution import LEVELS, CountForecast, Distribution, pmf_from
 from twofold.hub.examples import Queries
@@ -70,7 +71,7 @@ def distribution_table(day: date, locations: Sequence[str], rules: Rules, found:
 def count_forecasts(table: pl.DataFrame) -> CountForecast:
     """The inverse of `distribution_table`: a row of the table is a place with a single horizon."""
     base, population = (table[name].to_numpy() for name in ("base", "population"))
-    levels, knots = (np.stack(table[name].to_numpy())[:, None] for name in ("levels", "knots"))
+    levels, knots = (stacked(table[name])[:, None] for name in ("levels", "knots"))
     return CountForecast(base, population, Distribution(levels, knots))
 
 
@@ -119,7 +120,7 @@ def derived_categories(whole: pl.DataFrame, known: pl.DataFrame, rules: Rules) -
         Columns of `FORECAST`.
     """
     whole = whole.filter(pl.col("horizon").is_in(rules.horizons)).join(known, on=["reference_date", "location"])
-    levels, values = np.array(LEVELS), np.stack(whole["values"].to_numpy())
+    levels, values = np.array(LEVELS), stacked(whole["values"])
     persons, base = whole["population"].to_numpy().astype(np.float64), whole["base"].to_numpy()
     start = root(base, persons)
     change = root(values, np.broadcast_to(persons[:, None], values.shape)) - start[:, None]
@@ -146,3 +147,8 @@ def complete(quantiles: pl.DataFrame) -> pl.DataFrame:
     )
     whole = (pl.col("different") == len(LEVELS)) & (pl.col("values").list.len() == len(LEVELS))
     return listed.filter(whole).drop("different").with_columns(pl.col("horizon").cast(pl.Int64)).sort(key)
+
+
+def stacked(lists: pl.Series) -> Float[np.ndarray, "rows values"]:
+    """A column of lists, all of one length, as a matrix."""
+    return lists.list.to_array(len(lists[0])).to_numpy()

@@ -199,7 +199,8 @@ def _quantile_account(
     whole, _ = sort_out(quantiles)
     scored = score_quantiles(whole, observations(latest, dates, rules.horizons))
     own = PREFIX + LAST_VALUE
-    baseline = rules.quantile_baseline if rules.quantile_baseline in set(scored["model"]) else own
+    theirs = rules.quantile_baseline
+    baseline = own if theirs is None or theirs not in set(scored["model"]) else theirs
     default = PREFIX + POOL if PREFIX + POOL in set(scored["model"]) else own
     compared = differences(
         scored, default, score="wis", resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=config.seed
@@ -271,7 +272,8 @@ def _forecast_block(
     path: Path, name: HeadName, known: list[Known], history: History | None, *, rules: Rules, config: HubConfig
 ) -> tuple[Path, pl.DataFrame, pl.DataFrame | None]:
     """One head, fitted on what was known for the first of some reference dates: its forecasts for all of them."""
-    examples = build_examples(known[0].counts, history, known[0].population, rules, config)
+    first = known[0]
+    examples = build_examples(first.counts, history, first.population, rules, config, others=first.others)
     head = fit_head(name, examples, rules, config)
     found = [forecast(head, moment, rules, config) for moment in known]
     named = pl.lit(name).alias("model")
@@ -336,7 +338,9 @@ def _about(
                 "origin": str(moment.reference_date),
                 "through": str(moment.counts.dates[-2].astype("datetime64[D]")),
                 "examples": len(
-                    build_examples(moment.counts, replay.history, moment.population, rules, config).queries
+                    build_examples(
+                        moment.counts, replay.history, moment.population, rules, config, others=moment.others
+                    ).queries
                 ),
             }
             for moment in known[:: config.refit_weeks]

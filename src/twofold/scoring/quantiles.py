@@ -11,7 +11,7 @@ Loss = Float[np.ndarray, "forecasts"]
 
 def sound(quantiles: Quantiles) -> Bool[np.ndarray, "forecasts"]:
     """Whether all values of a forecast are finite, and none falls below that of a lower level."""
-    return np.isfinite(quantiles).all(axis=1) & (np.diff(quantiles, axis=1) >= 0).all(axis=1)
+    return np.asarray(np.isfinite(quantiles).all(axis=1) & (np.diff(quantiles, axis=1) >= 0).all(axis=1))
 
 
 def pinball(quantiles: Quantiles, levels: Levels, observed: Observed) -> Quantiles:

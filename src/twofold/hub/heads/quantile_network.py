@@ -40,9 +40,8 @@ class QuantileNetwork(nn.Module):
         nn.init.zeros_(self.steps.weight)
         nn.init.zeros_(self.steps.bias)
         self.dropout = config.dropout
-        self.register_buffer("unit", torch.ones(horizons))
-        normal = torch.from_numpy(np.diff(norm.ppf(LEVELS))).float() * _SPREAD
-        self.register_buffer("normal", normal, persistent=False)
+        self.unit = nn.Buffer(torch.ones(horizons))
+        self.normal = nn.Buffer(torch.from_numpy(np.diff(norm.ppf(LEVELS))).float() * _SPREAD, persistent=False)
 
     def forward(
         self, sequence: Float[Tensor, "n weeks inputs"], generator: torch.Generator | None = None
@@ -92,7 +91,7 @@ def fit_quantile_networks(examples: Examples, config: QuantileNetworkConfig, see
     for own in range(seed, seed + config.seeds):
         with seeded_weights(own):
             module = QuantileNetwork(change.shape[1], config)
-        module.unit = torch.from_numpy(np.nanstd(change, axis=0)).float()
+        module.unit.copy_(torch.from_numpy(np.nanstd(change, axis=0)))
         optimiser = torch.optim.AdamW(
             module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )

@@ -11,6 +11,7 @@ from twofold.hub.config import QuantileTreesConfig
 from twofold.hub.distribution import LEVELS, Distribution
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.heads.quantile import QuantileHead, between, changes, inputs_of
+from twofold.hub.roots import CALENDAR, NAMES
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -26,15 +27,17 @@ class QuantileTrees(QuantileHead):
 
     Attributes:
         horizons: number of horizons.
+        calendar: whether the weeks to Christmas are an input.
         bags: for each bag a booster for each level of `FITTED`.
     """
 
     horizons: int
+    calendar: bool
     bags: tuple[tuple["Booster", ...], ...]
 
     def change(self, queries: Queries) -> Distribution:
         """The median over the bags of each quantile."""
-        table = _rows(queries, self.horizons)
+        table = _rows(queries, self.horizons, self.calendar)
         found = [
             np.stack([np.asarray(part.predict(table, num_threads=1)) for part in bag], axis=1) for bag in self.bags
         ]
@@ -56,7 +59,7 @@ def fit_quantile_trees(examples: Examples, config: QuantileTreesConfig, seed: in
     weight, season = np.repeat(examples.weight, horizons), np.repeat(examples.season, horizons)
     usable = np.isfinite(change) & (weight > 0)
     quiet = {"verbosity": -1, "max_bin": _BINS}
-    table = _rows(examples.queries, horizons)[usable]
+    table = _rows(examples.queries, horizons, config.calendar)[usable]
     whole = lightgbm.Dataset(table, change[usable], weight=weight[usable], params=quiet, free_raw_data=False)
     seasons = np.unique(season[usable])
     fixed = {
@@ -78,10 +81,11 @@ def fit_quantile_trees(examples: Examples, config: QuantileTreesConfig, seed: in
         part = whole.subset(np.flatnonzero(np.isin(season[usable], drawn)).tolist())
         each = [{**fixed, "alpha": float(level), "seed": own} for level in FITTED]
         bags.append(tuple(lightgbm.train(params, part, config.iterations) for params in each))
-    return QuantileTrees(horizons, tuple(bags))
+    return QuantileTrees(horizons, config.calendar, tuple(bags))
 
 
-def _rows(queries: Queries, horizons: int) -> Float[np.ndarray, "rows columns"]:
+def _rows(queries: Queries, horizons: int, calendar: bool) -> Float[np.ndarray, "rows columns"]:
     """The newest week's inputs and the horizon's index; the horizons of a query in succession."""
-    inputs = np.repeat(inputs_of(queries)[:, -1], horizons, axis=0)
+    read = [index for index, name in enumerate(NAMES) if calendar or name != CALENDAR]
+    inputs = np.repeat(inputs_of(queries)[:, -1, read], horizons, axis=0)
     return np.column_stack([inputs, np.tile(np.arange(horizons), len(queries))])

@@ -15,7 +15,7 @@ from twofold.hub.roots import counts_of, root
 
 LEVELS = (0.01, 0.025, *(round(0.05 * step, 2) for step in range(1, 20)), 0.975, 0.99)
 """Levels of the quantiles that the hubs ask for."""
-_LEAST_STEP = 1e-6  # between two knots, so that the distribution has no jump and its quantile function an inverse
+_LEAST_STEP = 1e-8  # between two knots, so that the distribution has no jump and its quantile function an inverse
 _TENTH = np.log(10.0)
 Levels = Float[np.ndarray, "levels"]
 Table = Float[np.ndarray, "n horizons m"]

@@ -189,7 +189,7 @@ def _quantiles(
     if set(config.pooled) <= set(QUANTILE_HEADS):
         parts.append(quantile_table(pool_distributions(distributions, weights).with_columns(model=pl.lit(POOL))))
     table = pl.concat([part.select(list(QUANTILE)) for part in parts])
-    return table.with_columns(PREFIX + pl.col("model"))
+    return table.with_columns((PREFIX + pl.col("model")).alias("model"))
 
 
 def _quantile_account(

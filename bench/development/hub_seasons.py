@@ -74,7 +74,7 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
         known = grid.part(grid.dates < np.datetime64(day))
         moment = Known(day, known, known, population, ())
         for name, head in heads.items():
-            found.append(forecast(head, moment, RULES, config).with_columns(model=pl.lit(name)))
+            found.append(forecast(head, moment, RULES, config).categories.with_columns(model=pl.lit(name)))
     happened = truth(table_of(grid), locations, days, RULES)
     forecasts = pl.concat(found)
     known_on = pl.col("reference_date") + (pl.col("horizon") + 2) * WEEK  # a version's newest week is not looked at

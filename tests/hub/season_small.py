@@ -4,7 +4,7 @@ import functools
 import tomllib
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,7 @@ DAYS = [FIRST + week * WEEK for week in range(8) if FIRST + week * WEEK != LATE]
 BEGIN, END = date(2022, 2, 5), date(2024, 2, 24)  # weeks of the counts: two seasons and a half
 FIRST_VERSION = date(2023, 10, 7)  # newest week of the first version
 REPORTED = (0.8, 0.9, 0.97)  # share of a week's final count in its first three versions
-ALL_HEADS: tuple[HeadName, ...] = ("climatology", "logistic", "trees", "rnn", "lstm", "gru")
+ALL_HEADS: tuple[HeadName, ...] = get_args(HeadName)
 
 RULES_TOML = f"""\
 hub = "small"
@@ -78,6 +78,8 @@ CONFIG = HubConfig.model_validate(
         "history": {"min_weeks": 10},  # so that the running season counts in the history's scale
         "trees": {"bags": 1, "iterations": 10, "min_leaf": 40},
         "network": {"hidden": 4, "components": 2, "epochs": 1, "seeds": 1, "batch_size": 64},
+        "quantile_trees": {"bags": 2, "iterations": 4, "leaves": 4},
+        "quantile_network": {"hidden": 4, "epochs": 1, "seeds": 2, "batch_size": 64},
     }
 )
 
@@ -171,7 +173,7 @@ def peers() -> pl.DataFrame:
 
 def all_forecasts(season: Replay, folder: Path, config: HubConfig = CONFIG) -> tuple[pl.DataFrame, dict[date, Any]]:
     """Forecasts of the heads and the pool, and the pool's weights by date."""
-    heads = replay_heads(season, config, folder, 1, silent)
+    heads = replay_heads(season, config, folder, 1, silent).categories
     pool, weights = replay_pool(heads, season, config)
     return pl.concat([heads, pool]), dict(weights)
 

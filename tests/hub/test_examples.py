@@ -14,6 +14,7 @@ from hub.small import LOCATIONS as PLACES
 from hub.small import RULES as FLUSIGHT
 from hub.small import START, versions_of
 from twofold.engine.errors import InputError
+from twofold.hub import roots
 from twofold.hub.config import GrowthConfig
 from twofold.hub.examples import Examples, Queries, build_examples, build_queries, categories, cuts, truth
 from twofold.hub.growth import NAMES, describe, season_week
@@ -184,7 +185,8 @@ def test_examples_by_hand() -> None:
     found = build_examples(grid, None, PERSONS, RULES, ALL_YEAR)
     # Growth over three weeks needs a fourth; the eighth week is still to be revised; the seventh has nothing after it.
     starts = [(row, week) for row in range(7) for week in (3, 4, 5)]
-    inputs = describe(grid.values[:, :7], grid.dates[:7], PERSONS, 6)
+    given = grid.values[:, :7], grid.dates[:7], PERSONS, 6
+    inputs = np.concatenate([describe(*given), roots.describe(*given)], axis=2)
     assert len(found.queries) == len(starts)
     for index, (row, week) in enumerate(starts):
         assert found.queries.base[index] == grid.values[row, week]
@@ -267,7 +269,7 @@ def test_too_short_a_version_is_refused(weeks: int, past) -> None:
 
 def test_weeks_before_the_first_are_unknown() -> None:
     queries = build_queries(few(2), PERSONS, GrowthConfig(weeks=5))
-    assert queries.inputs.shape == (7, 5, len(NAMES))
+    assert queries.inputs.shape == (7, 5, len(NAMES) + len(roots.NAMES))
     assert np.isnan(queries.inputs[:, :3]).all()
     assert np.isfinite(queries.inputs[:, 3:, NAMES.index("level")]).all()
 

@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 
 from hub.season_small import ALL_HEADS, CONFIG, DAYS, FIRST, OTHER_CUTS, RULES, head, replay
 from twofold.engine.errors import InputError, RunFolderError
-from twofold.hub.config import POOL
+from twofold.hub.config import POOL, QUANTILE_HEADS
 from twofold.hub.heads import forecast
-from twofold.hub.model import CLASSIFIERS, KEY, TENSORS, HubModel
+from twofold.hub.model import BOOSTERS, CLASSIFIERS, KEY, TENSORS, HubModel
 from twofold.hub.rules import WEEK
 
 WEIGHTS = {"trees": 0.5, "rnn": 0.25, "gru": 0.125, "lstm": 0.125}
@@ -50,22 +50,29 @@ def test_a_round_trip_changes_no_bit(saved: Path) -> None:
     for day in (FIRST, DAYS[-1]):
         known = replay().known(day)
         for name in (POOL, *ALL_HEADS):
-            found = after.forecast(known, RULES, name)
-            assert found.equals(before.forecast(known, RULES, name))
+            found = after.forecast(known, RULES, name).categories
+            assert found.equals(before.forecast(known, RULES, name).categories)
             assert found["reference_date"].unique().to_list() == [day]
+        for name in QUANTILE_HEADS:
+            one, other = (model.forecast(known, RULES, name).distributions for model in (before, after))
+            assert one is not None
+            assert one.equals(other)
+        assert after.forecast(known, RULES, POOL).distributions is None  # its heads give no distribution
 
 
 def test_the_same_model_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     HubModel.open(saved).save(tmp_path)
-    assert {file.name for file in saved.iterdir()} == {TENSORS, CLASSIFIERS}
+    assert {file.name for file in saved.iterdir()} == {TENSORS, CLASSIFIERS, BOOSTERS}
     for file in saved.iterdir():
         assert (tmp_path / file.name).read_bytes() == file.read_bytes()
 
 
 def test_the_pool_is_of_its_weights() -> None:
     known = replay().known(FIRST)
-    parts = [share * forecast(head(name), known, RULES, CONFIG)["probability"] for name, share in WEIGHTS.items()]  # pyright: ignore
-    found = fitted().forecast(known, RULES, POOL)["probability"].to_numpy()
+    parts = [
+        share * forecast(head(name), known, RULES, CONFIG).categories["probability"] for name, share in WEIGHTS.items()
+    ]  # pyright: ignore
+    found = fitted().forecast(known, RULES, POOL).categories["probability"].to_numpy()
     np.testing.assert_allclose(found, np.sum([part.to_numpy() for part in parts], axis=0))
 
 
@@ -74,7 +81,11 @@ def test_networks_alone_need_no_classifiers(tmp_path: Path) -> None:
     HubModel(config, RULES, FIRST, {"gru": head("gru")}, {"gru": 1.0}).save(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [TENSORS]
     known = replay().known(FIRST)
-    assert HubModel.open(tmp_path).forecast(known, RULES, POOL).equals(forecast(head("gru"), known, RULES, config))
+    assert (
+        HubModel.open(tmp_path)
+        .forecast(known, RULES, POOL)
+        .categories.equals(forecast(head("gru"), known, RULES, config).categories)
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +98,7 @@ def test_networks_alone_need_no_classifiers(tmp_path: Path) -> None:
             FIRST,
             RULES,
             "elman",
-            "--head must be one of pool, climatology, logistic, trees, rnn, lstm, gru, got 'elman'",
+            "--head must be one of pool, climatology, .*, ar6, quantile_trees, quantile_rnn, got 'elman'",
         ),
     ],
 )
@@ -98,7 +109,7 @@ def test_what_the_model_can_not_say_is_refused(day, rules, model: str, said: str
 
 def test_another_season_with_the_same_cuts_is_forecast() -> None:
     later = RULES.model_copy(update={"season": "2025-26", "note": "not listed"})
-    assert fitted().forecast(replay().known(FIRST), later, "climatology").height == 7 * 4 * 5
+    assert fitted().forecast(replay().known(FIRST), later, "climatology").categories.height == 7 * 4 * 5
 
 
 class Bomb:

@@ -33,12 +33,15 @@ from hub.small import changes
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.run import RunFolder, claim
 from twofold.hub import run as backtest
-from twofold.hub.config import POOL, HubConfig
-from twofold.hub.examples import truth
+from twofold.hub.config import POOL, QUANTILE_HEADS, HubConfig
+from twofold.hub.distribution import LEVELS, pmf_from
+from twofold.hub.examples import Queries, truth
 from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import History, read_history
 from twofold.hub.model import fit_model
 from twofold.hub.pool import fit_weights
+from twofold.hub.quantile_scores import observations, quantile_board, score_quantiles, sort_out
+from twofold.hub.quantiles import QUANTILE, count_forecasts, pool_distributions
 from twofold.hub.rules import WEEK, Rules, read_rules
 from twofold.hub.run import BLOCK_WEEKS, LEVEL, PREFIX, RESAMPLES, check, execute, replay_heads, replay_pool
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts
@@ -72,7 +75,9 @@ def test_every_head_forecasts_every_date_that_can_be(season: Season, parts: Path
     assert sizes == dict.fromkeys((*ALL_HEADS, POOL), 7 * 7 * 4 * 5)
     assert table["reference_date"].unique().sort().to_list() == DAYS
     assert table.select("model", "reference_date", "horizon", "location", "category").is_unique().all()
-    names = {f"{name}-{day}.parquet" for name in ALL_HEADS for day in (DAYS[0], DAYS[3], DAYS[6])}
+    fits = DAYS[0], DAYS[3], DAYS[6]
+    names = {f"{name}-{day}.parquet" for name in ALL_HEADS for day in fits}
+    names |= {f"{name}-{day}.distributions.parquet" for name in QUANTILE_HEADS for day in fits}
     assert {file.name for file in parts.iterdir()} == names
 
 
@@ -94,12 +99,12 @@ def test_a_fit_forecasts_until_the_next_one(season: Season) -> None:
     for name in ALL_HEADS:
         for day in DAYS[:3]:
             assert_frame_equal(
-                of(name, day), forecast(head(name), replay().known(day), RULES, CONFIG), check_exact=True
+                of(name, day), forecast(head(name), replay().known(day), RULES, CONFIG).categories, check_exact=True
             )
     fresh = fit_head("gru", learned(replay().known(DAYS[3])), RULES, CONFIG)
-    found = forecast(fresh, replay().known(SEEN), RULES, CONFIG)
+    found = forecast(fresh, replay().known(SEEN), RULES, CONFIG).categories
     assert_frame_equal(of("gru", SEEN), found, check_exact=True)
-    assert not of("gru", SEEN).equals(forecast(head("gru"), replay().known(SEEN), RULES, CONFIG))
+    assert not of("gru", SEEN).equals(forecast(head("gru"), replay().known(SEEN), RULES, CONFIG).categories)
 
 
 # --- nothing later is seen ---
@@ -143,7 +148,7 @@ def test_a_value_known_just_before_the_deadline_changes_every_head(season: Seaso
     """The test above could not fail if nothing ever moved."""
     rows = [(RULES.deadline(FIRST) - timedelta(seconds=1), FIRST - 2 * WEEK, "06", 4321.0)]
     moved = Versions(pl.concat([versions().changes, changes(rows)]).sort("as_of"))
-    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, 1, silent)
+    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, 1, silent).categories
     for name in ALL_HEADS:
         own, other = (
             part.filter((pl.col("model") == name) & (pl.col("reference_date") == FIRST))["probability"].to_list()
@@ -177,6 +182,27 @@ def test_the_pools_weights_are_fitted_on_what_was_known_of_earlier_dates(season:
 # --- going on, and processes ---
 
 
+def test_the_pool_is_of_distributions_and_nothing_later_changes_a_knot(parts: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"heads": QUANTILE_HEADS, "pooled": ("quantile_trees", "quantile_rnn")})
+    whole = replay_heads(replay(), config, parts, 1, silent)
+    until = replay(_moved(DEADLINE), _history_moved(), last_reference=SEEN)
+    again = replay_heads(until, config, tmp_path, 1, silent)
+    assert again.distributions.equals(whole.distributions.filter(pl.col("reference_date") <= SEEN))
+    pool, weights = replay_pool(whole.categories, replay(), config)
+    mixed = pool_distributions(whole.distributions, weights)
+    found = count_forecasts(mixed)
+    horizon = mixed["horizon"].to_numpy()[:, None, None]
+    places = Queries(np.zeros((len(found.base), 1, 0)), found.base, found.population)
+    cuts = np.take_along_axis(places.cuts(RULES), horizon, axis=1)
+    pmf = pmf_from(found.exceed(cuts))[:, 0]
+    keys = mixed.select("reference_date", "horizon", "location")
+    names = pl.lit(list(RULES.categories))
+    derived = keys.with_columns(category=names, derived=pl.Series(pmf.tolist())).explode("category", "derived")
+    both = pool.join(derived, on=["reference_date", "horizon", "location", "category"])
+    assert both.height == pool.height
+    assert both["probability"].to_numpy() == pytest.approx(both["derived"].to_numpy(), abs=1e-12)
+
+
 def test_what_is_done_is_not_done_again(parts: Path, season: Season, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = parts / f"gru-{DAYS[3]}.parquet"
     content, fitted, seen = gone.read_bytes(), [], []
@@ -188,13 +214,13 @@ def test_what_is_done_is_not_done_again(parts: Path, season: Season, monkeypatch
         return fit_head(name, *rest)
 
     monkeypatch.setattr(backtest, "fit_head", watched)
-    found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total)))
+    found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total))).categories
     assert fitted == ["gru"]
-    assert seen == [(17, 18), (18, 18)]
+    assert seen == [(26, 27), (27, 27)]
     assert gone.read_bytes() == content
     assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
     assert found.equals(season[0].filter(pl.col("model") != POOL))
-    assert replay_heads(replay(), CONFIG, parts, 1, silent).equals(found)
+    assert replay_heads(replay(), CONFIG, parts, 1, silent).categories.equals(found)
     assert fitted == ["gru"]
 
 
@@ -212,7 +238,7 @@ def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monk
         with pytest.raises(KeyboardInterrupt):
             replay_heads(replay(), QUICK, tmp_path, 1, silent)
     assert len(list(tmp_path.iterdir())) == 3
-    whole = replay_heads(replay(), QUICK, tmp_path, 1, silent)
+    whole = replay_heads(replay(), QUICK, tmp_path, 1, silent).categories
     assert_frame_equal(
         whole, season[0].filter(pl.col("model").is_in(QUICK.heads)), check_row_order=False, check_exact=True
     )
@@ -220,7 +246,7 @@ def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monk
 
 def test_two_processes_give_the_same_as_one(season: Season, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"heads": ("climatology", "logistic", "trees", "gru")})
-    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, 2, silent)
+    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, 2, silent).categories
     first = season[0].filter((pl.col("reference_date") <= DAYS[2]) & pl.col("model").is_in(config.heads))
     assert_frame_equal(two, first, check_row_order=False, check_exact=True)
 
@@ -236,7 +262,7 @@ def test_a_model_is_fitted_on_what_was_known_for_its_date(season: Season) -> Non
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     for name in QUICK.heads:
         own = season[0].filter((pl.col("model") == name) & (pl.col("reference_date") == SEEN)).drop("model")
-        assert_frame_equal(model.forecast(replay().known(SEEN), RULES, name), own, check_exact=True)
+        assert_frame_equal(model.forecast(replay().known(SEEN), RULES, name).categories, own, check_exact=True)
     given = {"gru": 0.75, "lstm": 0.25}
     assert fit_model(replay(), FIRST, QUICK, given, jobs=1, progress=silent).weights == given
 
@@ -251,7 +277,7 @@ def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_pat
     real = Replay(source, places, limits, past)
     used, skipped = real.dates
     assert [skip.reference_date for skip in skipped] == [date(2024, 4, 13)]
-    found = replay_heads(real, config, tmp_path, 1, silent)
+    found = replay_heads(real, config, tmp_path, 1, silent).categories
     assert len(list(tmp_path.iterdir())) == 2
     assert found.height == 5 * sum(4 * len(known_at(source, day, places, limits).counts.locations) for day in used)
     happened = truth(source.latest(), places, used, limits)
@@ -269,7 +295,7 @@ THEIRS = ["small-baseline", "small-ensemble", "late-comer"]
 
 def run(path: Path, others: pl.DataFrame | None, season: Replay | None = None) -> RunFolder:
     with claim(path, QUICK, "data", ["twofold"]) as folder:
-        execute(season or replay(), others, QUICK, folder, jobs=1, progress=silent)
+        execute(season or replay(), others, None, QUICK, folder, jobs=1, progress=silent)
     return folder
 
 
@@ -407,3 +433,67 @@ def test_what_can_not_be_scored_is_reported_before_anything_is_fitted() -> None:
         check(early, None)
     check(replay(), peers())
     check(replay(), None)
+
+
+# --- quantiles ---
+
+PEERS = pl.DataFrame(
+    [
+        (name, day, horizon, place, level, 50.0 + width * (step - 11))
+        for name, width in (("small-baseline", 4.0), ("team", 1.0))
+        for day in DAYS
+        for horizon in (-1, 0, 1, 2, 3)
+        for place in LOCATIONS["location"]
+        for step, level in enumerate(LEVELS)
+        if (name, day, level) != ("team", DAYS[1], 0.5)
+    ],
+    list(QUANTILE),
+    orient="row",
+)
+
+
+@pytest.fixture(scope="module")
+def quantile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a pool of distributions and two peers, one of which lacks a level on a date."""
+    config = CONFIG.model_copy(update={"heads": ("ar6", "quantile_rnn"), "pooled": ("ar6", "quantile_rnn")})
+    season = replay(quantile_baseline="small-baseline")
+    with claim(tmp_path_factory.mktemp("hub") / "run", config, "data", ["twofold"]) as folder:
+        execute(season, peers(), PEERS, config, folder, jobs=1, progress=silent)
+    return folder.path
+
+
+def test_quantiles_of_every_model_are_written_and_scored(quantile_run: Path) -> None:
+    ours = read(quantile_run, "predictions_quantile")
+    assert ours.columns == ["model", "reference_date", "horizon", "location", "quantile", "value"]
+    assert sorted(ours["model"].unique()) == [
+        f"twofold-{name}" for name in ("ar6", "last_value", "pool", "quantile_rnn")
+    ]
+    assert ours.height == 4 * 7 * 7 * 4 * 23
+    found = json.loads((quantile_run / "scores.json").read_text())["quantile"]
+    assert (found["baseline"], found["default"]) == ("small-baseline", "twofold-pool")
+    assert found["models"]["small-baseline"]["relative_wis"] == 1
+    whole, _ = sort_out(pl.concat([ours, read(quantile_run, "peers_quantile")]))
+    scored = score_quantiles(whole, observations(versions().latest(), DAYS, RULES.horizons))
+    board = quantile_board(scored, "small-baseline")
+    assert list(found["models"]) == board["model"].to_list()
+    assert list(found["models"].values()) == list(board.drop("model").iter_rows(named=True))
+    states = quantile_board(scored.filter(pl.col("location") != "US"), "small-baseline")
+    assert [row["wis"] for row in found["without_us"].values()] == states["wis"].to_list()
+    assert {row["horizon"] for row in found["by"]["horizon"]} == {0, 1, 2, 3}
+    assert found["models"]["twofold-pool"]["n"] > found["models"]["team"]["n"]
+    expected = differences(
+        scored, "twofold-pool", score="wis", resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=0
+    )
+    assert {name: row["mean"] for name, row in found["differences"].items()} == dict(
+        expected.select("peer", "difference").iter_rows()
+    )
+
+
+def test_peers_quantiles_stand_in_the_ranking_as_derived_and_broken_ones_are_told(quantile_run: Path) -> None:
+    found = json.loads((quantile_run / "scores.json").read_text())
+    assert found["derived"] == ["small-baseline (quantiles)", "team (quantiles)"]
+    assert found["models"]["team (quantiles)"]["n"] < found["models"]["small-baseline (quantiles)"]["n"]
+    assert found["quantile"]["left_out"] == [
+        "team: 35 forecasts of quantiles left out, which lack a level or fall as it rises."
+    ]
+    assert found["truth_as_of"] == f"{versions().times()[-1]:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,5 +1,6 @@
 """What is known at a deadline: the last version before it, its newest weeks as they will become, nothing later."""
 
+import dataclasses
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.season_small import (
+    CONFIG,
     DAYS,
     FIRST,
     LATE,
@@ -18,17 +20,19 @@ from hub.season_small import (
     RULES,
     examples,
     final_counts,
+    history,
     learned,
     replay,
     versions,
 )
 from hub.small import at, changes
 from twofold.engine.errors import InputError
+from twofold.hub.examples import build_examples
 from twofold.hub.growth import aggregate_of
 from twofold.hub.rules import WEEK, read_rules
-from twofold.hub.season import Known, known_at, usable
+from twofold.hub.season import Known, Source, known_at, usable
 from twofold.hub.tables import read_locations
-from twofold.hub.vintages import Versions, read_versions
+from twofold.hub.vintages import Versions, read_versions, table_of
 
 DEADLINE = RULES.deadline(FIRST)
 
@@ -125,6 +129,23 @@ def test_places_that_the_season_lacks_are_not_forecast() -> None:
 def test_a_date_whose_week_is_not_known_is_refused(day: date, said: str) -> None:
     with pytest.raises(InputError, match=said):
         replay().known(day)
+
+
+def test_another_disease_is_learned_from_as_it_was_known() -> None:
+    season = dataclasses.replace(replay(), others=(Source(versions(), LOCATIONS, history()),))
+    (panel,) = season.known(FIRST).others
+    version = versions().before(RULES.deadline(FIRST))
+    assert table_of(panel.counts).equals(version)
+    assert panel.population.tolist() == LOCATIONS["population"].to_list()
+    known = season.known(FIRST)
+    alone, both = (
+        build_examples(known.counts, history(), known.population, RULES, CONFIG, others=others)
+        for others in ((), known.others)
+    )
+    assert both.change.tobytes() == np.concatenate([alone.change, alone.change]).tobytes()
+    none = dataclasses.replace(replay(), others=(Source(versions().until(at("2023-10-13 00:00")), LOCATIONS, None),))
+    early = none.others[0].before(at("2023-01-01 00:00"))
+    assert early is None
 
 
 @pytest.mark.realdata

@@ -111,6 +111,8 @@ class BacktestFlags(_SeasonFlags):
     """Season such as 2024-25."""
     peers: Path | None = None
     """Forecasts of other models (model, reference_date, horizon, location, category, probability)."""
+    peers_quantiles: Path | None = None
+    """Quantiles of other models (model, reference_date, horizon, location, quantile, value)."""
     out: Path | None = None
     """Run folder; by default runs/hub/HUB-SEASON-DIGEST."""
     overwrite: bool = False
@@ -121,6 +123,7 @@ def backtest(argv: list[str]) -> int:
     """`twofold hub backtest`."""
     flags = parse(BacktestFlags, argv, "hub backtest")
 
+    from twofold.hub.quantiles import read_peers_quantiles
     from twofold.hub.tables import read_forecasts
 
     known = read_rules(rules_of(flags.hub))
@@ -128,12 +131,13 @@ def backtest(argv: list[str]) -> int:
     vintages, locations = data_of(flags)
     replay = _replay(_versions(vintages, known), locations, flags.history, rules)
     peers = None if flags.peers is None else read_forecasts(flags.peers)
+    peers_quantiles = None if flags.peers_quantiles is None else read_peers_quantiles(flags.peers_quantiles)
 
     from twofold.hub.report import view
     from twofold.hub.run import check, execute
 
     check(replay)  # before any folder is made
-    paths = vintages, locations, flags.history, flags.peers
+    paths = vintages, locations, flags.history, flags.peers, flags.peers_quantiles
     files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     digest = hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
     job = Job(
@@ -149,7 +153,8 @@ def backtest(argv: list[str]) -> int:
 
     def compute(folder: RunFolder, console: "Console") -> None:
         with counting(console, "fits") as advance:
-            execute(replay, peers, flags.config, folder, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
+            jobs = flags.jobs or os.cpu_count() or 1
+            execute(replay, peers, peers_quantiles, flags.config, folder, jobs=jobs, progress=advance)
 
     out = fill(job, compute, view.write)
     sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
@@ -359,7 +364,7 @@ def forecast(argv: list[str]) -> int:
     from twofold.hub.model import HubModel
 
     model = HubModel.open(flags.model, flags.head)
-    forecasts = model.forecast(replay.known(day), rules, flags.head)
+    forecasts = model.forecast(replay.known(day), rules, flags.head).categories
     path = flags.out / f"{day}-{flags.team}-{flags.name or flags.head}.{flags.form}"
     parse_name(path.name)
     metadata = _metadata(flags, list(model.weights))
@@ -393,12 +398,12 @@ def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":
         license="CC-BY-4.0",
         designated_model=True,
         data_inputs="Weekly counts of the hub's target data, all published versions; a history, if one was given",
-        methods=f"Log growth of the counts by {heads}; P(change > threshold) gives the categories.",
+        methods=f"Change of the counts by {heads}; P(change > threshold) gives the categories.",
         methods_long=(
             "Inputs of all locations: recent growth and level, national and mean growth, weeks since the peak, week of "
             "the season, population; the last weeks' counts are first scaled by the revisions that past versions "
-            "showed. Recurrent networks give a mixture of logistics on the log growth of each horizon, gradient "
-            "boosting a probability for every threshold; the pool is linear, its weights are learned from past weeks."
+            "showed. Gradient boosting and recurrent networks give quantiles of the change of the rate's fourth root, "
+            "or probabilities for every threshold; the pool is linear, its weights are learned from past weeks."
         ),
         ensemble_of_models=flags.head == POOL,
         ensemble_of_hub_models=False,

@@ -1,13 +1,15 @@
 """All settings of the forecasts for a hub."""
 
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from twofold.engine.config import Config
 
-HeadName = Literal["climatology", "logistic", "trees", "rnn", "lstm", "gru"]
+HeadName = Literal["climatology", "logistic", "trees", "rnn", "lstm", "gru", "ar6", "quantile_trees", "quantile_rnn"]
+QUANTILE_HEADS: tuple[HeadName, ...] = ("ar6", "quantile_trees", "quantile_rnn")
+"""Heads that give the whole distribution of the change."""
 POOL = "pool"
 """Name of the pool among the models."""
 
@@ -78,12 +80,52 @@ class NetworkConfig(Config):
     """Networks per cell type, whose probabilities are averaged."""
 
 
+class QuantileTreesConfig(Config):
+    """Gradient boosting of quantiles."""
+
+    bags: int = Field(default=3, ge=1)
+    """Fits, each on a part of the seasons, whose quantiles' median is taken."""
+    seasons: float = Field(default=0.7, gt=0.0, le=1.0)
+    """Share of the seasons in a bag."""
+    iterations: int = Field(default=100, ge=1)
+    """Trees for each level."""
+    learning_rate: float = Field(default=0.1, gt=0.0, le=1.0)
+    """Shrinkage of each tree."""
+    leaves: int = Field(default=31, ge=2)
+    """Leaves of a tree."""
+    min_leaf: int = Field(default=50, ge=1)
+    """Rows in a leaf, at least."""
+    max_features: float = Field(default=0.7, gt=0.0, le=1.0)
+    """Share of the features that each tree may choose from."""
+    calendar: bool = True
+    """Whether the weeks to Christmas are an input: they help for influenza, whose waves keep to winter."""
+
+
+class QuantileNetworkConfig(Config):
+    """Recurrent networks trained by pinball loss."""
+
+    hidden: int = Field(default=48, ge=1)
+    """Width of the recurrent layer."""
+    dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
+    """Share of inputs and of hidden values dropped in training."""
+    epochs: int = Field(default=8, ge=1)
+    """Passes over the examples."""
+    batch_size: int = Field(default=256, ge=1)
+    """Examples in a batch."""
+    learning_rate: float = Field(default=3e-3, gt=0.0)
+    """Peak of the schedule, AdamW."""
+    weight_decay: float = Field(default=1e-2, ge=0.0)
+    """Weight decay, AdamW."""
+    seeds: int = Field(default=3, ge=1)
+    """Networks whose quantiles are averaged."""
+
+
 class HubConfig(Config):
     """A hub's forecasts: heads, schedule, pool."""
 
-    heads: tuple[HeadName, ...] = ("climatology", "logistic", "trees", "rnn", "lstm", "gru")
+    heads: tuple[HeadName, ...] = get_args(HeadName)
     """Models that are fitted."""
-    pooled: tuple[HeadName, ...] = Field(default=("trees", "rnn"), min_length=1)
+    pooled: tuple[HeadName, ...] = Field(default=("quantile_trees", "quantile_rnn"), min_length=1)
     """Heads that the pool, which is the default model, mixes."""
     pool_prior_weeks: float = Field(default=2.0, gt=0.0)
     """Strength of the prior that pulls the pool's weights towards equal ones, in weeks of data."""
@@ -97,6 +139,8 @@ class HubConfig(Config):
     growth: GrowthConfig = GrowthConfig()
     trees: TreesConfig = TreesConfig()
     network: NetworkConfig = NetworkConfig()
+    quantile_trees: QuantileTreesConfig = QuantileTreesConfig()
+    quantile_network: QuantileNetworkConfig = QuantileNetworkConfig()
 
     @model_validator(mode="after")
     def _pools_what_is_fitted(self) -> "HubConfig":

@@ -5,17 +5,19 @@ rate exceeds a second threshold is large. As a function of the change the catego
 cut points passed, and probabilities of the categories are differences of P(change > cut).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
 from twofold.engine.errors import InputError
+from twofold.hub import roots
 from twofold.hub.config import GrowthConfig, HubConfig
-from twofold.hub.growth import NAMES, aggregate_of, describe, season_week
+from twofold.hub.growth import NAMES, aggregate_of, describe, season_week, season_year
 from twofold.hub.history import History, fit_scale
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.tables import with_population
@@ -122,7 +124,8 @@ class Queries:
     """Locations, each in a week from which it is to be forecast.
 
     Attributes:
-        inputs: features of the last weeks, the newest last; see `growth.NAMES`; NaN where not known.
+        inputs: features of the last weeks, the newest last: those of `growth.NAMES`, which the heads of categories
+            use, then those of `roots.NAMES`, which the heads of quantiles use; NaN where not known.
         base: cases in the newest week.
         population: persons.
     """
@@ -149,12 +152,14 @@ class Examples:
         change: the targets: cases at each horizon less those of the base; NaN where not known.
         weight: sample weights.
         week: week of the season of the newest week, counted from 1 August.
+        season: year in which that season began.
     """
 
     queries: Queries
     change: Float[np.ndarray, "n horizons"]
     weight: Float[np.ndarray, "n"]
     week: Float[np.ndarray, "n"]
+    season: Int[np.ndarray, "n"]
 
 
 def build_queries(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Queries:
@@ -165,20 +170,44 @@ def build_queries(grid: Grid, population: Float[np.ndarray, "locations"], config
     return Queries(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
 
 
+class Panel(NamedTuple):
+    """Counts to learn from, as they were known at a deadline.
+
+    Attributes:
+        counts: of one disease; the newest week is still to be revised.
+        population: persons in each location.
+        history: of another measure of that disease, if there is one.
+    """
+
+    counts: Grid
+    population: Float[np.ndarray, "locations"]
+    history: History | None
+
+
 def build_examples(
-    counts: Grid, history: History | None, population: Float[np.ndarray, "locations"], rules: Rules, config: HubConfig
+    counts: Grid,
+    history: History | None,
+    population: Float[np.ndarray, "locations"],
+    rules: Rules,
+    config: HubConfig,
+    *,
+    others: Sequence[Panel] = (),
 ) -> Examples:
-    """All examples in a version of the counts and a history; the newest week, still to be revised, is left out.
+    """All examples in a version of the counts and a history, and in those of other diseases.
+
+    The newest week of each, still to be revised, is left out.
 
     Raises:
         InputError: when there is no example.
     """
-    settled = counts.part(slice(-1))
-    parts = [_examples(settled, population, 1.0, rules, config.growth)]
-    if history is not None and config.history.weight > 0 and len(settled.dates):
-        aggregate = aggregate_of(counts.locations, population)
-        scaled = fit_scale(history, settled, aggregate, config.history)
-        parts.append(_examples(scaled, population, config.history.weight, rules, config.growth))
+    parts = []
+    for panel in (Panel(counts, population, history), *others):
+        settled, persons = panel.counts.part(slice(-1)), panel.population
+        parts.append(_examples(settled, persons, 1.0, rules, config.growth))
+        if panel.history is not None and config.history.weight > 0 and len(settled.dates):
+            aggregate = aggregate_of(settled.locations, persons)
+            scaled = fit_scale(panel.history, settled, aggregate, config.history)
+            parts.append(_examples(scaled, persons, config.history.weight, rules, config.growth))
     queries = Queries(
         *(np.concatenate([getattr(part.queries, name) for part in parts]) for name in ("inputs", "base", "population"))
     )
@@ -188,7 +217,8 @@ def build_examples(
             "after them, within the weeks of a season that --growth.first-week and --growth.last-week name"
         )
     return Examples(
-        queries, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week"))
+        queries,
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("change", "weight", "week", "season")),
     )
 
 
@@ -204,13 +234,15 @@ def _examples(
     usable &= (week >= config.first_week) & (week <= config.last_week)
     row, column = np.nonzero(usable)
     queries = Queries(_sequences(inputs, row, column, config.weeks), grid.values[row, column], population[row])
-    return Examples(queries, change[row, column], np.full(len(row), weight), week[column])
+    season = season_year(grid.dates)[column]
+    return Examples(queries, change[row, column], np.full(len(row), weight), week[column], season)
 
 
 def _inputs(grid: Grid, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "locations weeks inputs"]:
     aggregate = aggregate_of(grid.locations, population)
     row = None if aggregate is None else grid.locations.index(aggregate)
-    return describe(grid.values, grid.dates, population, row)
+    parts = [of(grid.values, grid.dates, population, row) for of in (describe, roots.describe)]
+    return np.concatenate(parts, axis=2)
 
 
 def _sequences(

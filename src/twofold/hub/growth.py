@@ -45,11 +45,11 @@ def describe(
     log, per_100k = np.log(values + ADDED), 1e5 / population[:, None]
     before, earlier, earliest = (lagged(log, weeks) for weeks in (1, 2, 3))
     growth_1, growth_2 = log - before, log - earlier
-    below, since = _peak(log)
+    below, since = peak(log)
     parts = np.arange(len(values)) != aggregate
     national = _level(values[parts], population[parts])
     national_growth = {weeks: _sum_growth(values[parts], weeks) for weeks in (1, 2, 4)}
-    national_below, national_since = _peak(national)
+    national_below, national_since = peak(national)
     found = {
         "level": log + np.log(per_100k),
         "rate": values * per_100k,
@@ -65,9 +65,9 @@ def describe(
         "national_growth_1_before": national_growth[2] - national_growth[1],
         "national_growth_2": national_growth[2],
         "national_growth_4": national_growth[4],
-        "share_rising": _mean(np.where(np.isnan(growth_1), np.nan, growth_1 > 0)[parts]),
-        "mean_growth_1": _mean(growth_1[parts]),
-        "mean_growth_2": _mean(growth_2[parts]),
+        "share_rising": mean_of_known(np.where(np.isnan(growth_1), np.nan, growth_1 > 0)[parts]),
+        "mean_growth_1": mean_of_known(growth_1[parts]),
+        "mean_growth_2": mean_of_known(growth_2[parts]),
         "level_to_national": log + np.log(per_100k) - national,
         "growth_to_national": growth_2 - national_growth[2],
         "below_peak": below,
@@ -124,7 +124,7 @@ def _sum_growth(values: Counts, weeks: int) -> Float[np.ndarray, "1 weeks"]:
     return np.where(both.any(axis=0), np.log(now + ADDED) - np.log(then + ADDED), np.nan)
 
 
-def _peak(level: Float[np.ndarray, "rows weeks"]) -> tuple[np.ndarray, np.ndarray]:
+def peak(level: Float[np.ndarray, "rows weeks"]) -> tuple[np.ndarray, np.ndarray]:
     """How far each week's level lies below the highest of the last `MEMORY` weeks, and how many weeks ago that was."""
     recent = np.stack([np.where(np.isnan(past), -np.inf, past) for past in (lagged(level, k) for k in range(MEMORY))])
     unknown = np.isnan(level)
@@ -132,7 +132,7 @@ def _peak(level: Float[np.ndarray, "rows weeks"]) -> tuple[np.ndarray, np.ndarra
     return below, np.where(unknown, np.nan, recent.argmax(axis=0))
 
 
-def _mean(values: Float[np.ndarray, "rows weeks"]) -> Float[np.ndarray, "1 weeks"]:
+def mean_of_known(values: Float[np.ndarray, "rows weeks"]) -> Float[np.ndarray, "1 weeks"]:
     """Mean over the rows that are known; NaN where none is."""
     known = np.isfinite(values)
     total = np.where(known, values, 0.0).sum(axis=0, keepdims=True)

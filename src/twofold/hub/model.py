@@ -1,16 +1,17 @@
 """The saved model of a hub: heads and pool, fitted once and used for the forecasts of the following weeks.
 
-Networks and climatology are stored in a safetensors file, whose one metadata key holds everything else as JSON; trees
-and logistic regression in a skops file. Loading either can run no code.
+Networks, climatology and the autoregression are stored in a safetensors file, whose one metadata key holds everything
+else as JSON; trees and logistic regression in a skops file, trees of quantiles as text. Loading any can run no code.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import polars as pl
 import torch
@@ -18,24 +19,35 @@ from joblib import Parallel, delayed, parallel_config
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from twofold.engine.boosters import read_boosters, save_boosters
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.trees import read_trees, save_trees
-from twofold.hub.config import POOL, HeadName, HubConfig, NetworkConfig
+from twofold.hub.config import POOL, HeadName, HubConfig
 from twofold.hub.examples import Examples, build_examples
-from twofold.hub.heads import fit_head, forecast
+from twofold.hub.heads import Forecasts, fit_head, forecast
+from twofold.hub.heads.autoregression import Autoregression
 from twofold.hub.heads.climatology import Climatology
 from twofold.hub.heads.logistic import Logistic
-from twofold.hub.heads.network import MixtureNetwork, Networks, Scaling
+from twofold.hub.heads.network import READ, MixtureNetwork, Networks, Scaling
 from twofold.hub.heads.pmf import Head
+from twofold.hub.heads.quantile_network import READ as QUANTILE_READ
+from twofold.hub.heads.quantile_network import QuantileNetwork, QuantileNetworks
+from twofold.hub.heads.quantile_trees import FITTED, QuantileTrees
 from twofold.hub.heads.trees import Trees
 from twofold.hub.pool import apply_weights
+from twofold.hub.quantiles import pool_distributions
 from twofold.hub.rules import Rules
 from twofold.hub.season import Known, Replay
 
-TENSORS, CLASSIFIERS, KEY = "model.safetensors", "classifiers.skops", "model"
+if TYPE_CHECKING:
+    from lightgbm import Booster
+
+TENSORS, CLASSIFIERS, BOOSTERS, KEY = "model.safetensors", "classifiers.skops", "boosters.json", "model"
+Module = TypeVar("Module", MixtureNetwork, QuantileNetwork)
 _TRUSTED = ("numpy.dtype",)  # the imputer of the logistic regression holds the type of its input
+_ARRAYS: dict[str, type[Climatology | Autoregression]] = {"climatology": Climatology, "ar6": Autoregression}
 _SCIKIT: dict[str, type[Trees | Logistic]] = {"trees": Trees, "logistic": Logistic}
 
 
@@ -57,11 +69,10 @@ class HubModel:
     heads: dict[str, Head]
     weights: dict[str, float]
 
-    def forecast(self, known: Known, rules: Rules, model: str) -> pl.DataFrame:
+    def forecast(self, known: Known, rules: Rules, model: str) -> Forecasts:
         """Forecasts of the pool or of one head from what is known for a reference date.
 
-        Returns:
-            Columns reference_date, horizon, location, category, probability.
+        Distributions are None where one of the heads gives none.
 
         Raises:
             InputError: when there is no such head, the season has other cuts, or the model was fitted on later data.
@@ -78,24 +89,42 @@ class HubModel:
             )
         _check_name(model, self.heads)
         names = self.config.pooled if model == POOL else (model,)  # one order, since floating-point sums depend on it
-        found = [
-            forecast(self.heads[name], known, rules, self.config).with_columns(model=pl.lit(name)) for name in names
+        weights = {name: self.weights[name] for name in names} if model == POOL else {model: 1.0}
+        found = {name: forecast(self.heads[name], known, rules, self.config) for name in names}
+        named = [own.categories.with_columns(model=pl.lit(name)) for name, own in found.items()]
+        spread = [
+            own.distributions.with_columns(model=pl.lit(name))
+            for name, own in found.items()
+            if own.distributions is not None
         ]
-        return apply_weights(pl.concat(found), self.weights if model == POOL else {model: 1.0})
+        pooled = (
+            pool_distributions(pl.concat(spread), [(known.reference_date, weights)])
+            if len(spread) == len(found)
+            else None
+        )
+        return Forecasts(apply_weights(pl.concat(named), weights), pooled)
 
     def save(self, folder: Path) -> None:
         """Writes the model's files."""
         tensors: dict[str, torch.Tensor] = {}
         classifiers: dict[str, Any] = {}
+        boosters: dict[str, Booster] = {}
         sizes: dict[str, int] = {}
         for name, head in self.heads.items():
-            if isinstance(head, Networks):
+            if isinstance(head, Networks | QuantileNetworks):
                 tensors |= {f"{name}.mean": torch.from_numpy(head.scaling.mean)}
                 tensors |= {f"{name}.deviation": torch.from_numpy(head.scaling.deviation)}
                 for index, module in enumerate(head.modules):
                     tensors |= {f"{name}.{index}.{key}": value for key, value in module.state_dict().items()}
-            elif isinstance(head, Climatology):
+            elif isinstance(head, Climatology | Autoregression):
                 tensors |= {f"{name}.{key}": torch.from_numpy(value) for key, value in vars(head).items()}
+            elif isinstance(head, QuantileTrees):
+                boosters |= {
+                    f"{name}.{bag}.{level}": part
+                    for bag, parts in enumerate(head.bags)
+                    for level, part in enumerate(parts)
+                }
+                sizes[name] = len(head.bags)
             elif isinstance(head, Trees | Logistic):
                 classifiers |= {f"{name}.{index}": part for index, part in enumerate(head.classifiers)}
                 sizes[name] = len(head.classifiers)
@@ -110,6 +139,8 @@ class HubModel:
         if classifiers:
             save_trees(classifiers, folder / CLASSIFIERS)
             about["classifiers"] = _digest(folder / CLASSIFIERS)
+        if boosters:
+            about["boosters"] = save_boosters(boosters, folder / BOOSTERS)
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         write_bytes(folder / TENSORS, save(whole, {KEY: json.dumps(about, sort_keys=True)}))
 
@@ -138,19 +169,18 @@ class HubModel:
                 if _digest(folder / CLASSIFIERS) != about["classifiers"]:
                     raise ValueError(f"{CLASSIFIERS} was not saved with it; fit the model again")
                 classifiers = read_trees(folder / CLASSIFIERS, _TRUSTED)
+            boosters = {}
+            if "quantile_trees" in names:
+                boosters = read_boosters(folder / BOOSTERS, about["boosters"])
             heads: dict[str, Head] = {}
             for name in names:
-                if name in _SCIKIT:
-                    parts = range(about["sizes"][name])
-                    heads[name] = _SCIKIT[name](tuple(classifiers[f"{name}.{part}"] for part in parts))
-                    continue
-                own = {
-                    key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
-                }
-                if name == "climatology":
-                    heads[name] = Climatology(**{key: value.numpy() for key, value in own.items()})
+                if name in _SCIKIT or name == "quantile_trees":
+                    own = {**classifiers, **boosters}
+                    heads[name] = _trees(name, own, about["sizes"][name], len(rules.horizons), config)
                 else:
-                    heads[name] = _networks(cast(Cell, name), own, len(rules.horizons), config.network)
+                    part = f"{name}."
+                    mine = {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}
+                    heads[name] = _from_tensors(name, mine, len(rules.horizons), config)
             return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, about["weights"])
         except (RunFolderError, InputError):
             raise
@@ -172,7 +202,31 @@ def _needs(rules: Rules) -> tuple[object, ...]:
     return rules.horizons, rules.categories, rules.stable_below, rules.large_above, rules.stable_count, rules.rate_per
 
 
-def _networks(cell: Cell, tensors: dict[str, torch.Tensor], horizons: int, config: NetworkConfig) -> Networks:
+def _trees(
+    name: str, parts: dict[str, Any], size: int, horizons: int, config: HubConfig
+) -> Trees | Logistic | QuantileTrees:
+    """A head of trees or of logistic regression, from its parts."""
+    if name != "quantile_trees":
+        return _SCIKIT[name](tuple(parts[f"{name}.{part}"] for part in range(size)))
+    bags = (tuple(parts[f"{name}.{bag}.{level}"] for level in range(len(FITTED))) for bag in range(size))
+    return QuantileTrees(horizons, config.quantile_trees.calendar, tuple(bags))
+
+
+def _from_tensors(name: str, tensors: dict[str, torch.Tensor], horizons: int, config: HubConfig) -> Head:
+    """A head of arrays or of networks, from its tensors."""
+    if name in _ARRAYS:
+        return _ARRAYS[name](**{key: value.numpy() for key, value in tensors.items()})
+    if name == "quantile_rnn":
+        make = functools.partial(QuantileNetwork, horizons, config.quantile_network)
+        return QuantileNetworks(*_trained(tensors, make, QUANTILE_READ))
+    cell = cast(Cell, name)
+    return Networks(cell, *_trained(tensors, functools.partial(MixtureNetwork, horizons, cell, config.network), READ))
+
+
+def _trained(
+    tensors: dict[str, torch.Tensor], make: Callable[[], Module], read: tuple[int, ...]
+) -> tuple[Scaling, tuple[Module, ...]]:
+    """The scaling and the networks of a head, from its tensors."""
     weights: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         index, _, parameter = key.partition(".")
@@ -180,9 +234,9 @@ def _networks(cell: Cell, tensors: dict[str, torch.Tensor], horizons: int, confi
             weights.setdefault(index, {})[parameter] = value
     modules = []
     for index in sorted(weights, key=int):
-        modules.append(MixtureNetwork(horizons, cell, config))
+        modules.append(make())
         modules[-1].load_state_dict(weights[index])
-    return Networks(cell, Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy()), tuple(modules))
+    return Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy(), read), tuple(modules)
 
 
 def fit_model(
@@ -199,7 +253,7 @@ def fit_model(
     `progress` is called with (heads done, heads in all).
     """
     known = replay.known(reference_date)
-    examples = build_examples(known.counts, replay.history, known.population, replay.rules, config)
+    examples = build_examples(known.counts, replay.history, known.population, replay.rules, config, others=known.others)
     tasks = (delayed(_fit_named)(name, examples, replay.rules, config) for name in reversed(config.heads))
     heads: dict[str, Head] = {}
     progress(0, len(config.heads))

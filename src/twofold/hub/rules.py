@@ -57,6 +57,8 @@ class HubTarget(Config):
     """The model whose relative skill is 1."""
     ensemble: str
     """The hub's own ensemble of the teams' models."""
+    quantile_baseline: str | None = None
+    """The model of quantiles whose relative scores are 1; None: our own of the same method."""
 
 
 class Season(Config):

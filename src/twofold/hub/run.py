@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,16 +13,28 @@ from twofold.counts.panel import counted
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
-from twofold.hub.config import POOL, HeadName, HubConfig
+from twofold.hub.baseline import NAME as LAST_VALUE
+from twofold.hub.baseline import last_value
+from twofold.hub.config import POOL, QUANTILE_HEADS, HeadName, HubConfig
 from twofold.hub.examples import build_examples, truth
 from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import History
 from twofold.hub.model import as_finished
 from twofold.hub.pool import pool_forward
+from twofold.hub.quantile_scores import observations, quantile_board, score_quantiles, sort_out
+from twofold.hub.quantiles import (
+    NOTHING,
+    QUANTILE,
+    derived_categories,
+    distribution_table,
+    long_quantiles,
+    pool_distributions,
+    quantile_table,
+)
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts, without_broken
 from twofold.hub.season import Known, Replay, Skipped
-from twofold.hub.tables import FORECAST
+from twofold.hub.tables import FORECAST, UNIT
 from twofold.hub.vintages import table_of
 
 RESAMPLES, BLOCK_WEEKS, LEVEL = 2000, 3, 0.9
@@ -30,6 +42,8 @@ SHOWN_WEEKS = 8
 """Weeks before each reference date whose counts, as they were known, the page shows."""
 PREFIX = "twofold-"
 """Prefix of our models' names."""
+DERIVED = " (quantiles)"
+"""Ends the name of a peer whose categories are derived from its quantiles."""
 _CHOSEN_ON = [f"{year}-{year - 1999}" for year in (*range(2010, 2020), 2022, 2023, 2024)]
 SEEN = {
     ("flusight", "2023-24"): {"role": "chosen_on", "seasons": _CHOSEN_ON, "tests": [], "ensemble_rps": None},
@@ -52,6 +66,18 @@ names the part of the code in which a defect had been corrected after the run be
 Progress = Callable[[int, int], None]
 
 
+class Replayed(NamedTuple):
+    """Forecasts of every head for every reference date.
+
+    Attributes:
+        categories: columns model (the head's name), reference_date, horizon, location, category, probability.
+        distributions: model, then as `quantiles.distribution_table`; of the heads that give them.
+    """
+
+    categories: pl.DataFrame
+    distributions: pl.DataFrame
+
+
 def check(replay: Replay) -> None:
     """Finds what would keep a backtest from being scored, before anything is fitted or written.
 
@@ -68,7 +94,14 @@ def check(replay: Replay) -> None:
 
 
 def execute(
-    replay: Replay, peers: pl.DataFrame | None, config: HubConfig, folder: RunFolder, *, jobs: int, progress: Progress
+    replay: Replay,
+    peers: pl.DataFrame | None,
+    peers_quantiles: pl.DataFrame | None,
+    config: HubConfig,
+    folder: RunFolder,
+    *,
+    jobs: int,
+    progress: Progress,
 ) -> None:
     """Replays a season and writes all files that the report reads.
 
@@ -77,18 +110,29 @@ def execute(
     Raises:
         InputError: when versions and season don't fit each other.
     """
-    heads = replay_heads(replay, config, folder.path / "parts", jobs, progress)
+    heads, distributions = replay_heads(replay, config, folder.path / "parts", jobs, progress)
     pool, weights = replay_pool(heads, replay, config)
     ours = pl.concat([heads, pool]).with_columns((PREFIX + pl.col("model")).alias("model")).select(list(FORECAST))
     dates, skipped = replay.dates
-    tables, broken = {"predictions": ours}, []
+    known = [replay.known(day) for day in dates]
+    latest = replay.versions.latest()
+    theirs, broken = [], []
     if peers is not None:
         season = peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST)).cast(ours.schema)
-        tables["peers"], broken = without_broken(season, replay.rules)
+        sound, broken = without_broken(season, replay.rules)
+        theirs.append(sound)
+    their_quantiles, torn = None, []
+    if peers_quantiles is not None:
+        whole, torn = sort_out(peers_quantiles.filter(pl.col("reference_date").is_in(dates)))
+        their_quantiles = long_quantiles(whole)
+        named = derived_categories(whole, _published(known), replay.rules)
+        theirs.append(named.with_columns(pl.col("model") + DERIVED))
+    tables = {"predictions": ours}
+    if theirs:
+        tables["peers"] = pl.concat([part.select(list(FORECAST)).cast(ours.schema) for part in theirs])
     everyone = pl.concat(list(tables.values()))
-    known = [replay.known(day) for day in dates]
-    happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
-    tables |= {"truth": happened, "counts": replay.versions.latest(), "locations": replay.locations}
+    happened = truth(latest, replay.locations, dates, replay.rules)
+    tables |= {"truth": happened, "counts": latest, "locations": replay.locations}
     shown = [
         table_of(moment.counts.part(slice(-SHOWN_WEEKS, None))).select(
             pl.lit(moment.reference_date).alias("reference_date"), pl.all()
@@ -96,21 +140,102 @@ def execute(
         for moment in known
     ]
     tables["known"] = pl.concat(shown)
+    tables["predictions_quantile"] = _quantiles(distributions, weights, known, replay.rules, config)
+    if their_quantiles is not None:
+        tables["peers_quantile"] = their_quantiles
     for name, table in tables.items():
         write_parquet(folder.path / f"{name}.parquet", table)
     write_text(folder.path / "rules.json", replay.rules.to_json())
     scores = _account(everyone, happened, replay.rules, config) | _about(replay, skipped, known, broken, config)
     scores["weights"] = [{"reference_date": str(day), "weights": weight} for day, weight in weights]
+    scores["derived"] = sorted(name for name in everyone["model"].unique() if name.endswith(DERIVED))
+    scores["truth_as_of"] = f"{replay.versions.times()[-1]:%Y-%m-%dT%H:%M:%SZ}"
+    quantiles = [tables[name] for name in ("predictions_quantile", "peers_quantile") if name in tables]
+    scores["quantile"] = _quantile_account(pl.concat(quantiles), latest, dates, replay.rules, config)
+    scores["quantile"]["left_out"] = torn
     write_json(folder.path / "scores.json", scores)
 
 
-def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> pl.DataFrame:
+def _published(known: list[Known]) -> pl.DataFrame:
+    """The newest week's counts as they were published at each deadline: reference_date, location, base, population."""
+    tables = [
+        pl.DataFrame(
+            {
+                "location": moment.counts.locations,
+                "base": moment.counts.values[:, -1],
+                "population": moment.population,
+            }
+        ).select(pl.lit(moment.reference_date).alias("reference_date"), pl.all())
+        for moment in known
+    ]
+    return pl.concat(tables).drop_nans("base")
+
+
+def _quantiles(
+    distributions: pl.DataFrame,
+    weights: list[tuple[date, dict[str, float]]],
+    known: list[Known],
+    rules: Rules,
+    config: HubConfig,
+) -> pl.DataFrame:
+    """Quantiles of the baseline's method, of every head that gives a distribution, and of the pool of such heads."""
+    plain = []
+    for moment in known:
+        there = np.flatnonzero(np.isfinite(moment.counts.values[:, -1]))
+        locations = [moment.counts.locations[row] for row in there]
+        plain.append(distribution_table(moment.reference_date, locations, rules, last_value(moment, rules)[there]))
+    parts = [quantile_table(pl.concat(plain).with_columns(model=pl.lit(LAST_VALUE)))]
+    parts += [quantile_table(own) for _, own in distributions.group_by("model", maintain_order=True)]
+    if set(config.pooled) <= set(QUANTILE_HEADS):
+        parts.append(quantile_table(pool_distributions(distributions, weights).with_columns(model=pl.lit(POOL))))
+    table = pl.concat([part.select(list(QUANTILE)) for part in parts])
+    return table.with_columns((PREFIX + pl.col("model")).alias("model"))
+
+
+def _quantile_account(
+    quantiles: pl.DataFrame, latest: pl.DataFrame, dates: list[date], rules: Rules, config: HubConfig
+) -> dict[str, Any]:
+    """All models' scores of quantiles: in all, without the sum of all places, by horizon, place and date."""
+    whole, _ = sort_out(quantiles)
+    scored = score_quantiles(whole, observations(latest, dates, rules.horizons))
+    own = PREFIX + LAST_VALUE
+    theirs = rules.quantile_baseline
+    baseline = own if theirs is None or theirs not in set(scored["model"]) else theirs
+    default = PREFIX + POOL if PREFIX + POOL in set(scored["model"]) else own
+    compared = differences(
+        scored, default, score="wis", resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=config.seed
+    )
+    return {
+        "baseline": baseline,
+        "default": default,
+        "models": _by_model(quantile_board(scored, baseline)),
+        "without_us": _by_model(quantile_board(scored.filter(pl.col("location") != "US"), baseline)),
+        "by": {
+            column: [
+                {key: str(value) if isinstance(value, date) else value for key, value in row.items()}
+                for row in quantile_board(scored, baseline, (column,)).iter_rows(named=True)
+            ]
+            for column in UNIT
+        },
+        "differences": _differences(compared),
+    }
+
+
+def _by_model(table: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    return {row.pop("model"): row for row in table.iter_rows(named=True)}
+
+
+def _differences(compared: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    return {
+        row["peer"]: {"mean": row["difference"]} | {key: row[key] for key in ("low", "high", "n", "dates")}
+        for row in compared.iter_rows(named=True)
+    }
+
+
+def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> Replayed:
     """Forecasts of every head for every reference date that can be forecast.
 
-    `parts` gets one file for each head and fit; those that exist are not made again.
-
-    Returns:
-        Columns model (the head's name), reference_date, horizon, location, category, probability.
+    `parts` gets the files of each head and fit; those that exist are not made again.
     """
     dates, _ = replay.dates
     blocks = [
@@ -128,20 +253,33 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, prog
         )
         for path, head, days in sorted(missing, key=lambda block: config.heads.index(block[1]), reverse=True)
     )  # the longest first, so that at the end no process works alone
-    for done, (path, found) in enumerate(as_finished(tasks, jobs), len(blocks) - len(missing) + 1):
-        write_parquet(path, found)
+    for done, (path, categories, distributions) in enumerate(as_finished(tasks, jobs), len(blocks) - len(missing) + 1):
+        if distributions is not None:
+            write_parquet(_beside(path), distributions)  # before the file whose presence says that the block is done
+        write_parquet(path, categories)
         progress(done, len(blocks))
-    return pl.concat([pl.read_parquet(path) for path in paths])
+    beside = [_beside(path) for path, (head, _) in zip(paths, blocks, strict=True) if head in QUANTILE_HEADS]
+    spread = [pl.read_parquet(path) for path in beside]
+    return Replayed(pl.concat([pl.read_parquet(path) for path in paths]), pl.concat(spread) if spread else NOTHING)
+
+
+def _beside(path: Path) -> Path:
+    """The file of the distributions, beside that of the categories."""
+    return path.with_suffix(".distributions.parquet")
 
 
 def _forecast_block(
     path: Path, name: HeadName, known: list[Known], history: History | None, *, rules: Rules, config: HubConfig
-) -> tuple[Path, pl.DataFrame]:
+) -> tuple[Path, pl.DataFrame, pl.DataFrame | None]:
     """One head, fitted on what was known for the first of some reference dates: its forecasts for all of them."""
-    examples = build_examples(known[0].counts, history, known[0].population, rules, config)
+    first = known[0]
+    examples = build_examples(first.counts, history, first.population, rules, config, others=first.others)
     head = fit_head(name, examples, rules, config)
-    found = pl.concat([forecast(head, moment, rules, config) for moment in known])
-    return path, found.select(pl.lit(name).alias("model"), pl.all())
+    found = [forecast(head, moment, rules, config) for moment in known]
+    named = pl.lit(name).alias("model")
+    categories = pl.concat([part.categories for part in found]).select(named, pl.all())
+    spread = [part.distributions for part in found if part.distributions is not None]
+    return path, categories, pl.concat(spread).select(named, pl.all()) if spread else None
 
 
 def replay_pool(
@@ -167,17 +305,11 @@ def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: Rules, conf
     compared = differences(scored, default, resamples=RESAMPLES, block_weeks=BLOCK_WEEKS, level=LEVEL, seed=config.seed)
     boards = {"models": scored, "common": common(scored, happened)}
     return {
-        **{
-            name: {row.pop("model"): row for row in leaderboard(part, happened, rules).iter_rows(named=True)}
-            for name, part in boards.items()
-        },
+        **{name: _by_model(leaderboard(part, happened, rules)) for name, part in boards.items()},
         "default": default,
         "no_skill": [PREFIX + head for head in config.heads if head == "climatology"],
         "ours": [PREFIX + head for head in (*config.heads, POOL)],
-        "differences": {
-            row["peer"]: {"mean": row["difference"]} | {key: row[key] for key in ("low", "high", "n", "dates")}
-            for row in compared.iter_rows(named=True)
-        },
+        "differences": _differences(compared),
     }
 
 
@@ -206,7 +338,9 @@ def _about(
                 "origin": str(moment.reference_date),
                 "through": str(moment.counts.dates[-2].astype("datetime64[D]")),
                 "examples": len(
-                    build_examples(moment.counts, replay.history, moment.population, rules, config).queries
+                    build_examples(
+                        moment.counts, replay.history, moment.population, rules, config, others=moment.others
+                    ).queries
                 ),
             }
             for moment in known[:: config.refit_weeks]

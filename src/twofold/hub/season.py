@@ -1,8 +1,9 @@
 """What was known at each deadline of a season, and nothing else: counts, expected revisions, population."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from jaxtyping import Float
 
 from twofold.counts.panel import counted
 from twofold.engine.errors import InputError
+from twofold.hub.examples import Panel
 from twofold.hub.growth import aggregate_of
 from twofold.hub.history import History
 from twofold.hub.revisions import apply_revisions, fit_revisions
@@ -36,6 +38,7 @@ class Known:
         expected: the counts after the expected revisions of its last weeks.
         population: persons in each location.
         revisions: logarithms of the expected factors, the newest week first.
+        others: other diseases' counts, to learn from.
     """
 
     reference_date: date
@@ -43,10 +46,36 @@ class Known:
     expected: Grid
     population: Float[np.ndarray, "locations"]
     revisions: tuple[float, ...]
+    others: tuple[Panel, ...] = ()
 
     def settled(self) -> pl.DataFrame:
         """The version without its newest week, which is still to be revised: target_end_date, location, value."""
         return table_of(self.counts.part(slice(-1)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Another disease's counts, from which the heads learn as well.
+
+    Attributes:
+        versions: of its counts.
+        locations: with their population.
+        history: of another measure of it, all of it known before the season began; or None.
+    """
+
+    versions: Versions
+    locations: pl.DataFrame
+    history: History | None
+
+    def before(self, deadline: datetime) -> Panel | None:
+        """The last version before a deadline; None where there was none."""
+        persons = dict(zip(self.locations["location"], self.locations["population"], strict=True))
+        version = self.versions.before(deadline).filter(pl.col("location").is_in(list(persons)))
+        if version.is_empty():
+            return None
+        counts = grid_of(version)
+        population = np.array([persons[name] for name in counts.locations], dtype=np.float64)
+        return Panel(counts, population, self.history)
 
 
 @dataclass(frozen=True)
@@ -58,12 +87,14 @@ class Replay:
         locations: of the season.
         rules: of the season.
         history: of another measure, all of it known before the season began; or None.
+        others: diseases from which the heads learn as well.
     """
 
     versions: Versions
     locations: pl.DataFrame
     rules: Rules
     history: History | None
+    others: tuple[Source, ...] = ()
     _known: dict[date, Known] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -90,7 +121,10 @@ class Replay:
     def known(self, reference_date: date) -> Known:
         """What was known for a reference date; see `known_at`. It is computed once."""
         if reference_date not in self._known:
-            self._known[reference_date] = known_at(self.versions, reference_date, self.locations, self.rules)
+            known = known_at(self.versions, reference_date, self.locations, self.rules)
+            panels = (source.before(self.rules.deadline(reference_date)) for source in self.others)
+            others = tuple(panel for panel in panels if panel is not None)
+            self._known[reference_date] = dataclasses.replace(known, others=others)
         return self._known[reference_date]
 
 

@@ -19,7 +19,7 @@ BASE = [9.0] * 5
 CHANGE = np.array([[-9.0], [0.0], [10.0], [90.0], [990.0]])
 WEEK = np.array([10.0, 11.0, 13.0, 14.0, 14.1])
 WEIGHT = np.array([1.0, 1.0, 2.0, 1.0, 5.0])
-HEAD = fit_climatology(Examples(queries(BASE, 0.0), CHANGE, WEIGHT, WEEK))
+HEAD = fit_climatology(Examples(queries(BASE, 0.0), CHANGE, WEIGHT, WEEK, np.zeros(len(WEEK), np.int64)))
 
 
 def above(head, base: float, taus: list[float], week: float = 12.0) -> list[float]:
@@ -52,6 +52,6 @@ def test_two_weeks_asked_at_once_keep_their_own_changes() -> None:
 
 def test_a_change_that_is_not_known_does_not_count() -> None:
     change = np.hstack([CHANGE, np.where(CHANGE > 50, np.nan, CHANGE)])
-    head = fit_climatology(Examples(queries(BASE, 0.0), change, WEIGHT, WEEK))
+    head = fit_climatology(Examples(queries(BASE, 0.0), change, WEIGHT, WEEK, np.zeros(len(WEEK), np.int64)))
     found = head.exceed(queries([9.0], 12.0), np.array([[[5.0], [5.0]]]))[0, :, 0]
     assert found == pytest.approx([4 / 7, 3 / 6])

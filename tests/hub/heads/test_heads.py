@@ -5,12 +5,15 @@ import polars as pl
 import pytest
 
 from hub.season_small import ALL_HEADS, CONFIG, FIRST, LOCATIONS, RULES, examples, head, learned, queries, replay
-from twofold.hub.config import HubConfig
+from twofold.hub.config import QUANTILE_HEADS, HubConfig
 from twofold.hub.heads import forecast
+from twofold.hub.heads.autoregression import Autoregression
 from twofold.hub.heads.climatology import Climatology
 from twofold.hub.heads.logistic import Logistic
 from twofold.hub.heads.network import Networks
 from twofold.hub.heads.pmf import pmf_of
+from twofold.hub.heads.quantile_network import QuantileNetworks
+from twofold.hub.heads.quantile_trees import QuantileTrees
 from twofold.hub.heads.trees import Trees
 from twofold.hub.season import Known
 
@@ -19,13 +22,14 @@ KNOWN = replay().known(FIRST)
 
 def test_each_name_is_its_head() -> None:
     kinds = [type(head(name)) for name in ALL_HEADS]
-    assert kinds == [Climatology, Logistic, Trees, Networks, Networks, Networks]
+    plain = [Climatology, Logistic, Trees, Networks, Networks, Networks]
+    assert kinds == [*plain, Autoregression, QuantileTrees, QuantileNetworks]
     assert [head(cell).cell for cell in ("rnn", "lstm", "gru")] == ["rnn", "lstm", "gru"]  # pyright: ignore
 
 
 @pytest.mark.parametrize("name", ALL_HEADS)
 def test_forecasts_stand_in_order_with_their_own_probabilities(name) -> None:
-    table = forecast(head(name), KNOWN, RULES, CONFIG)
+    table = forecast(head(name), KNOWN, RULES, CONFIG).categories
     assert table.columns == ["reference_date", "horizon", "location", "category", "probability"]
     assert table.schema["reference_date"] == pl.Date
     rows = [
@@ -35,7 +39,7 @@ def test_forecasts_stand_in_order_with_their_own_probabilities(name) -> None:
         for category in RULES.categories
     ]
     assert table.drop("probability").rows() == rows
-    pmf = pmf_of(head(name), queries(), RULES, CONFIG.floor)
+    pmf = pmf_of(head(name), queries(), RULES, 0.0 if name in QUANTILE_HEADS else CONFIG.floor)
     assert table["probability"].to_list() == pmf.ravel().tolist()
 
 
@@ -43,7 +47,7 @@ def test_a_place_whose_newest_week_is_not_known_is_left_out() -> None:
     values = KNOWN.expected.values.copy()
     values[1, -1] = np.nan
     gap = Known(FIRST, KNOWN.counts, KNOWN.expected._replace(values=values), KNOWN.population, KNOWN.revisions)
-    table = forecast(head("climatology"), gap, RULES, CONFIG)
+    table = forecast(head("climatology"), gap, RULES, CONFIG).categories
     assert table["location"].unique().sort().to_list() == ["01", "04", "05", "06", "56", "US"]
     assert table["probability"].is_finite().all()
 
@@ -51,7 +55,7 @@ def test_a_place_whose_newest_week_is_not_known_is_left_out() -> None:
 def test_forecasts_start_from_the_expected_counts_and_learn_from_the_published() -> None:
     doubled = KNOWN.expected._replace(values=KNOWN.expected.values * 2)
     other = Known(FIRST, KNOWN.counts, doubled, KNOWN.population, KNOWN.revisions)
-    found, before = (forecast(head("trees"), known, RULES, CONFIG) for known in (other, KNOWN))
+    found, before = (forecast(head("trees"), known, RULES, CONFIG).categories for known in (other, KNOWN))
     assert found["probability"].to_list() != before["probability"].to_list()
     assert learned(other).queries.inputs.tobytes() == examples().queries.inputs.tobytes()
 

@@ -30,7 +30,7 @@ def test_answers_are_sums_of_the_categories_above() -> None:
 def test_a_category_that_never_happened_has_no_probability() -> None:
     known = examples()
     never = known.change < known.queries.cuts(RULES)[:, :, 0]
-    rest = Examples(known.queries, np.where(never, np.nan, known.change), known.weight, known.week)
+    rest = Examples(known.queries, np.where(never, np.nan, known.change), known.weight, known.week, known.season)
     head = fit_logistic(rest, RULES)
     assert [pipeline.classes_.tolist() for pipeline in head.classifiers] == [[1, 2, 3, 4]] * 4
     cuts = queries().cuts(RULES)
@@ -57,7 +57,7 @@ def test_an_example_of_weight_two_counts_as_two() -> None:
 
     def fitted(rows: np.ndarray, weight: np.ndarray) -> Examples:
         part = Queries(known.queries.inputs[rows], known.queries.base[rows], known.queries.population[rows])
-        return Examples(part, known.change[rows], weight, known.week[rows])
+        return Examples(part, known.change[rows], weight, known.week[rows], known.season[rows])
 
     # Twice each: mean and deviation of the inputs, which know no weight, stay.
     once, twice = np.concatenate([some, some]), np.concatenate([some, some, some, some])

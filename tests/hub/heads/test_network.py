@@ -104,7 +104,7 @@ def test_the_calendar_is_not_read_and_everything_else_is(cell) -> None:
 
 def test_the_answer_is_the_mean_of_the_networks() -> None:
     modules = tuple(network(seed=seed, horizons=4).train() for seed in (1, 2))
-    scaling = fit_scaling(queries().inputs)
+    scaling = fit_scaling(queries().inputs, READ)
     cuts = queries().cuts(RULES)
     parts = [Networks("gru", scaling, (module,)).exceed(queries(), cuts) for module in modules]
     both = Networks("gru", scaling, modules).exceed(queries(), cuts)
@@ -126,7 +126,7 @@ def made_up(seed: int = 0) -> Examples:
     inputs = np.random.default_rng(seed).normal(0, 1, (N, 3, len(NAMES)))
     base = np.full(N, 100.0)
     change = np.where(inputs[:, -1, :1] > 0, 100.0, -50.0) * np.ones(4)
-    return Examples(Queries(inputs, base, np.full(N, 1e6)), change, np.ones(N), np.full(N, 20.0))
+    return Examples(Queries(inputs, base, np.full(N, 1e6)), change, np.ones(N), np.full(N, 20.0), np.zeros(N, np.int64))
 
 
 def trained(examples: Examples, config: NetworkConfig = QUICK, seed: int = 0, cell="gru") -> Networks:
@@ -164,7 +164,7 @@ def test_what_is_not_known_and_what_has_no_weight_teaches_nothing() -> None:
 
     def fitted(filler: float, weight: np.ndarray) -> list[bytes]:
         change = np.where(odd, filler, known.change)
-        return weights(trained(Examples(known.queries, change, weight, known.week)))
+        return weights(trained(Examples(known.queries, change, weight, known.week, known.season)))
 
     assert fitted(1e4, weightless) == fitted(-90.0, weightless) == fitted(np.nan, weightless)
     assert fitted(np.nan, known.weight) == fitted(1e4, weightless)
@@ -174,5 +174,7 @@ def test_what_is_not_known_and_what_has_no_weight_teaches_nothing() -> None:
 def test_weights_are_graded() -> None:
     known = made_up()
     halves = [np.where(np.arange(N) % 2 == 1, weight, 1.0) for weight in (0.25, 0.5, 1.0)]
-    found = [weights(trained(Examples(known.queries, known.change, weight, known.week))) for weight in halves]
+    found = [
+        weights(trained(Examples(known.queries, known.change, weight, known.week, known.season))) for weight in halves
+    ]
     assert found[0] != found[1] != found[2]

@@ -35,13 +35,13 @@ def few() -> Examples:
     """Every sixth example."""
     known = examples()
     parts = (part[::6] for part in (known.queries.inputs, known.queries.base, known.queries.population))
-    return Examples(Queries(*parts), known.change[::6], known.weight[::6], known.week[::6])
+    return Examples(Queries(*parts), known.change[::6], known.weight[::6], known.week[::6], known.season[::6])
 
 
 def learned(change: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     known = few()
     weight = known.weight if weight is None else weight
-    head = fit_trees(Examples(known.queries, change, weight, known.week), RULES, SMALL, 0)
+    head = fit_trees(Examples(known.queries, change, weight, known.week, known.season), RULES, SMALL, 0)
     return head.exceed(queries(), queries().cuts(RULES))
 
 

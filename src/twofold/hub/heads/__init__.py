@@ -1,45 +1,81 @@
 """The heads by name: fitted on what was known, then used to forecast."""
 
+from collections.abc import Callable
+from datetime import date
+from typing import NamedTuple, cast
+
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
+from twofold.engine.recurrent import Cell
 from twofold.hub.config import HeadName, HubConfig
+from twofold.hub.distribution import CountForecast, pmf_from
 from twofold.hub.examples import Examples, Queries, build_queries
+from twofold.hub.heads.autoregression import fit_autoregression
 from twofold.hub.heads.climatology import fit_climatology
 from twofold.hub.heads.logistic import fit_logistic
 from twofold.hub.heads.network import fit_networks
 from twofold.hub.heads.pmf import Head, pmf_of
+from twofold.hub.heads.quantile import QuantileHead
+from twofold.hub.heads.quantile_network import fit_quantile_networks
+from twofold.hub.heads.quantile_trees import fit_quantile_trees
 from twofold.hub.heads.trees import fit_trees
+from twofold.hub.quantiles import distribution_table
 from twofold.hub.rules import Rules
 from twofold.hub.season import Known
 
 
 def fit_head(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> Head:
     """Fits one head."""
-    if name == "climatology":
-        return fit_climatology(examples)
-    if name == "logistic":
-        return fit_logistic(examples, rules)
-    if name == "trees":
-        return fit_trees(examples, rules, config.trees, config.seed)
-    return fit_networks(examples, rules, name, config.network, config.seed)
+    fits: dict[HeadName, Callable[[], Head]] = {
+        "climatology": lambda: fit_climatology(examples),
+        "logistic": lambda: fit_logistic(examples, rules),
+        "trees": lambda: fit_trees(examples, rules, config.trees, config.seed),
+        "ar6": lambda: fit_autoregression(examples),
+        "quantile_trees": lambda: fit_quantile_trees(examples, config.quantile_trees, config.seed),
+        "quantile_rnn": lambda: fit_quantile_networks(examples, config.quantile_network, config.seed),
+    }
+    if name in fits:
+        return fits[name]()
+    return fit_networks(examples, rules, cast(Cell, name), config.network, config.seed)
 
 
-def forecast(head: Head, known: Known, rules: Rules, config: HubConfig) -> pl.DataFrame:
-    """One head's forecasts for a reference date.
+class Forecasts(NamedTuple):
+    """One head's forecasts for a reference date, of every location whose newest week is known.
 
-    Returns:
-        Columns reference_date, horizon, location, category, probability, of every location whose newest week is known.
+    Attributes:
+        categories: columns reference_date, horizon, location, category, probability.
+        distributions: as `quantiles.distribution_table`; None where the head gives none.
     """
+
+    categories: pl.DataFrame
+    distributions: pl.DataFrame | None
+
+
+def forecast(head: Head, known: Known, rules: Rules, config: HubConfig) -> Forecasts:
+    """One head's forecasts for a reference date."""
     queries = build_queries(known.expected, known.population, config.growth)
     there = np.flatnonzero(np.isfinite(queries.base))
     queries = Queries(queries.inputs[there], queries.base[there], queries.population[there])
-    pmf = pmf_of(head, queries, rules, config.floor)
+    locations = [known.expected.locations[row] for row in there]
+    day = known.reference_date
+    if not isinstance(head, QuantileHead):
+        return Forecasts(category_table(day, locations, rules, pmf_of(head, queries, rules, config.floor)), None)
+    found = CountForecast(queries.base, queries.population, head.change(queries))
+    pmf = pmf_from(found.exceed(queries.cuts(rules)))
+    return Forecasts(category_table(day, locations, rules, pmf), distribution_table(day, locations, rules, found))
+
+
+def category_table(
+    day: date, locations: list[str], rules: Rules, pmf: Float[np.ndarray, "n horizons categories"]
+) -> pl.DataFrame:
+    """Probabilities as a table: reference_date, horizon, location, category, probability."""
     grid = (
-        pl.DataFrame({"location": [known.expected.locations[row] for row in there]}, {"location": pl.String})
+        pl.DataFrame({"location": locations}, {"location": pl.String})
         .join(pl.DataFrame({"horizon": rules.horizons}, {"horizon": pl.Int64}), how="cross")
         .join(pl.DataFrame({"category": rules.categories}), how="cross")
     )
-    return grid.select(
-        pl.lit(known.reference_date).alias("reference_date"), "horizon", "location", "category"
-    ).with_columns(probability=pl.Series(pmf.ravel()))
+    return grid.select(pl.lit(day).alias("reference_date"), "horizon", "location", "category").with_columns(
+        probability=pl.Series(pmf.ravel())
+    )

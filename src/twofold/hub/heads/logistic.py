@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from twofold.hub.examples import Examples, Queries
+from twofold.hub.growth import NAMES
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
 from twofold.hub.rules import Rules
 
@@ -66,4 +67,4 @@ def fit_logistic(examples: Examples, rules: Rules) -> Logistic:
 
 
 def _table(queries: Queries, needed: Float[np.ndarray, "n cuts"]) -> Float[np.ndarray, "n columns"]:
-    return np.concatenate([queries.inputs[:, -1], needed], axis=1)
+    return np.concatenate([queries.inputs[:, -1, : len(NAMES)], needed], axis=1)

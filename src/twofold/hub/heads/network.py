@@ -18,7 +18,7 @@ from twofold.hub.rules import Rules
 
 GROWTH_UNIT = 0.3
 """Typical size of the log growth over a few weeks: the unit of the network's outputs."""
-READ = [index for index, name in enumerate(NAMES) if name != "season_week"]
+READ = tuple(index for index, name in enumerate(NAMES) if name != "season_week")
 """Features that the networks use: all but the calendar, which the trees use.
 
 A network that knows the date learns when epidemics used to turn. Over ten seasons of ILINet that gains .006 of RPS;
@@ -66,22 +66,23 @@ class MixtureNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean and standard deviation of each input in `READ`, of the examples' newest weeks."""
+    """Mean and standard deviation of each input that is read, of the examples' newest weeks."""
 
     mean: Float[np.ndarray, "inputs"]
     deviation: Float[np.ndarray, "inputs"]
+    read: tuple[int, ...]
 
     def apply(self, inputs: Float[np.ndarray, "n weeks all"]) -> Float[Tensor, "n weeks inputs"]:
         """Scaled and clipped features; 0, the mean, where not known."""
-        scaled = np.clip((inputs[:, :, READ] - self.mean) / self.deviation, -_FARTHEST, _FARTHEST)
+        scaled = np.clip((inputs[:, :, self.read] - self.mean) / self.deviation, -_FARTHEST, _FARTHEST)
         return torch.from_numpy(np.nan_to_num(scaled, nan=0.0).astype(np.float32))
 
 
-def fit_scaling(inputs: Float[np.ndarray, "n weeks all"]) -> Scaling:
+def fit_scaling(inputs: Float[np.ndarray, "n weeks all"], read: tuple[int, ...]) -> Scaling:
     """Scaling by the newest week's inputs; an input that never varies or is never known gets 0 throughout."""
-    newest = np.ma.masked_invalid(inputs[:, -1, READ])
+    newest = np.ma.masked_invalid(inputs[:, -1, read])
     deviation = newest.std(axis=0).filled(0.0)
-    return Scaling(newest.mean(axis=0).filled(0.0), np.where(deviation > 0, deviation, np.inf))
+    return Scaling(newest.mean(axis=0).filled(0.0), np.where(deviation > 0, deviation, np.inf), read)
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkCo
         NonFiniteLossError: when the loss is no longer finite.
     """
     torch.set_num_threads(1)
-    scaling = fit_scaling(examples.queries.inputs)
+    scaling = fit_scaling(examples.queries.inputs, READ)
     loss = _make_loss(examples, scaling, rules)
     rows = torch.arange(len(examples.queries))
     steps = config.epochs * -(-len(rows) // config.batch_size)

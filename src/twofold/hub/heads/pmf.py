@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from twofold.hub.distribution import pmf_from
 from twofold.hub.examples import Queries
 from twofold.hub.growth import ADDED
 from twofold.hub.rules import Rules
@@ -48,7 +49,5 @@ def pmf_of(head: Head, queries: Queries, rules: Rules, floor: float) -> Float[np
     Returns:
         Probabilities that sum to 1, each at least the floor.
     """
-    above = np.minimum.accumulate(np.clip(head.exceed(queries, queries.cuts(rules)), 0.0, 1.0), axis=2)
-    edge = np.ones((*above.shape[:2], 1))
-    pmf = -np.diff(np.concatenate([edge, above, 0.0 * edge], axis=2), axis=2)
+    pmf = pmf_from(head.exceed(queries, queries.cuts(rules)))
     return floor + (1.0 - floor * pmf.shape[2]) * pmf

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from twofold.engine.seed import seed_for
 from twofold.hub.config import TreesConfig
 from twofold.hub.examples import Examples, Queries
+from twofold.hub.growth import NAMES
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
 from twofold.hub.rules import Rules
 
@@ -78,7 +79,7 @@ def _fit(examples: Examples, rules: Rules, config: TreesConfig, seed: int) -> Hi
 def _rows(queries: Queries, tau: Float[np.ndarray, "n horizons cuts"]) -> Float[np.ndarray, "rows columns"]:
     """Inputs of the newest week, horizon, then the threshold as log growth and as a rate per 100,000."""
     n, horizons, cuts = tau.shape
-    inputs = np.repeat(queries.inputs[:, -1], horizons * cuts, axis=0)
+    inputs = np.repeat(queries.inputs[:, -1, : len(NAMES)], horizons * cuts, axis=0)
     horizon = np.tile(np.repeat(np.arange(horizons), cuts), n)
     rate = tau / queries.population[:, None, None] * 1e5
     return np.column_stack([inputs, horizon, growth_needed(queries.base, tau).ravel(), rate.ravel()])

@@ -57,7 +57,8 @@ def main() -> int:
     common = "--vintages", data / "vintages.parquet", "--locations", data / f"locations_{chosen.season}.csv"
     history, season = ("--history", data / "ilinet_state.csv"), ("--season", chosen.season)
     peers = "--peers", data / "peers_rate_change.parquet"
-    took_s = run("backtest", *common, *history, *season, *peers, "--out", out / "backtest")
+    quantiles = "--peers-quantiles", data / f"peers_quantiles_{chosen.season}.parquet"
+    took_s = run("backtest", *common, *history, *season, *peers, *quantiles, "--out", out / "backtest")
     show(json.loads((out / "backtest" / "scores.json").read_text()))
     print(f"backtest: {took_s:.0f} s")
     last = json.loads((out / "backtest" / "scores.json").read_text())["dates"][-1]

@@ -30,7 +30,7 @@ from hub.season_small import (
     versions,
 )
 from hub.small import changes
-from twofold.engine.errors import DataError, InputError
+from twofold.engine.errors import InputError
 from twofold.engine.run import RunFolder, claim
 from twofold.hub import run as backtest
 from twofold.hub.config import POOL, QUANTILE_HEADS, HubConfig
@@ -46,7 +46,7 @@ from twofold.hub.rules import WEEK, Rules, read_rules
 from twofold.hub.run import BLOCK_WEEKS, LEVEL, PREFIX, RESAMPLES, check, execute, replay_heads, replay_pool
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts
 from twofold.hub.season import Replay, known_at
-from twofold.hub.tables import FORECAST, read_locations
+from twofold.hub.tables import FORECAST, UNIT, read_locations
 from twofold.hub.vintages import Versions, read_versions
 
 QUICK = HubConfig.model_validate(
@@ -420,19 +420,30 @@ def test_without_other_teams_we_stand_alone(folder: Path, tmp_path: Path) -> Non
 
 
 def test_what_can_not_be_scored_is_reported_before_anything_is_fitted() -> None:
-    broken = peers().with_columns(probability=pl.col("probability") * 2)
-    with pytest.raises(DataError, match="probabilities must"):
-        check(replay(), broken)
-    with pytest.raises(DataError, match="'soaring' is none of large_decrease"):
-        check(replay(), peers().with_columns(category=pl.lit("soaring")))
     young = Versions(versions().before(RULES.deadline(FIRST)).with_columns(as_of=RULES.deadline(FIRST) - WEEK))
     early = Replay(young, LOCATIONS, RULES, None)
     with pytest.raises(
         InputError, match="no outcome of season 2023-24 is known yet: the first is that of the week end"
     ):
-        check(early, None)
-    check(replay(), peers())
-    check(replay(), None)
+        check(early)
+    check(replay())
+
+
+def test_a_broken_forecast_of_a_peer_is_left_out_and_listed_and_the_season_runs_on(
+    folder: Path, tmp_path: Path
+) -> None:
+    whole = peers()
+    first = whole.row(0, named=True)
+    spoiled = pl.all_horizontal(pl.col(name) == first[name] for name in ("model", *UNIT))
+    broken = whole.with_columns(probability=pl.when(spoiled).then(2.0).otherwise("probability"))
+    run(begun(folder, tmp_path, every=1), broken)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    (left_out,) = scores["left_out"]
+    assert left_out["model"] == first["model"]
+    assert left_out["reason"] == "a probability outside [0, 1]"
+    assert any("1 forecast of peers left out" in note for note in scores["notes"])
+    before = json.loads((folder / "scores.json").read_text())
+    assert scores["models"][first["model"]]["n"] == before["models"][first["model"]]["n"] - 1
 
 
 # --- quantiles ---

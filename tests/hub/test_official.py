@@ -58,7 +58,7 @@ def test_codes_that_lost_their_zero_are_refused_with_the_rule(tmp_path):
     path = written(tmp_path, OFFICIAL.replace(",01,", ",1,"))
     versions = read_versions(path, "wk inc flu hosp", CLOSING)
     with pytest.raises(
-        DataError, match="1 location that the table of locations lacks: '1'; codes are text .*'01', not '1'"
+        DataError, match=r"1 location that the table of locations lacks: '1'; codes are text .*'01', not '1'"
     ):
         check_codes(versions, PLACES)
     check_codes(read_versions(written(tmp_path, OFFICIAL), "wk inc flu hosp", CLOSING), PLACES)

@@ -153,7 +153,7 @@ def test_without_out_the_folder_is_named_after_hub_season_and_all_that_is_read(
     monkeypatch.chdir(tmp_path)
     executed = []
 
-    def put(replay, peers, config, folder, **rest):
+    def put(replay, peers, peers_quantiles, config, folder, **rest):
         executed.append(folder.path)
         (folder.path / "scores.json").write_bytes((replayed / "scores.json").read_bytes())
 
@@ -163,7 +163,7 @@ def test_without_out_the_folder_is_named_after_hub_season_and_all_that_is_read(
         assert main(words("backtest", files, None, **changed)) == 0
     names = [path.as_posix() for path in executed]
     assert len(names) == len(set(names)) == 3  # the last one was the first again
-    assert all(name.startswith("runs/trend/small-2023-24-") for name in names)
+    assert all(name.startswith("runs/hub/small-2023-24-") for name in names)
 
 
 def _broken(files: dict[str, Path], tmp_path: Path, name: str, old: str, new: str) -> str:
@@ -199,11 +199,6 @@ BAD: dict[str, tuple[str, Callable[[dict[str, Path], Path], dict[str, Any]], str
         "no reference date of season 2024-25 can be forecast",
     ),
     "peers of another kind": ("backtest", lambda files, tmp: {"peers": str(files["locations"])}, "no column 'model'"),
-    "peers that are no distribution": (
-        "backtest",
-        lambda files, tmp: {"peers": str(_halved(tmp))},
-        "probabilities must add up to 1",
-    ),
     "fit on a late date": ("fit", lambda files, tmp: {"reference_date": str(LATE)}, "week ending 2023-12-23"),
     "fit on no date": ("fit", lambda files, tmp: {"reference_date": "soon"}, "--reference-date must be a day"),
     "nothing but withdrawn values": (
@@ -235,12 +230,6 @@ BAD: dict[str, tuple[str, Callable[[dict[str, Path], Path], dict[str, Any]], str
 def _withdrawn(tmp_path: Path) -> Path:
     path = tmp_path / "vintages.csv"
     path.write_text("as_of,target_end_date,location,value\n2023-11-01T00:00:00Z,2023-10-28,01,\n")
-    return path
-
-
-def _halved(tmp_path: Path) -> Path:
-    path = tmp_path / "peers.parquet"
-    peers().with_columns(probability=pl.col("probability") / 2).write_parquet(path)
     return path
 
 
@@ -346,11 +335,13 @@ def test_a_submission_that_the_hub_takes(
     assert main(words("forecast", files, tmp_path, **flags)) == 0
     shown = capsys.readouterr()
     path = tmp_path / f"{day}-twofold-{head}.{form}"
-    assert shown.out == f"{path}: 28 forecasts for {day}\n{tmp_path / f'twofold-{head}.yml'}\n"
+    assert (
+        shown.out
+        == f"{path}: 28 forecasts for {day} of 'wk flu hosp rate change'\n{tmp_path / f'twofold-{head}.yml'}\n"
+    )
     assert "the metadata name nobody yet" in one_line(shown.err)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([path.name, f"twofold-{head}.yml"])
     check = [
-        "trend",
         "hub",
         "validate",
         str(path),
@@ -442,7 +433,7 @@ def submission(tmp_path: Path) -> Path:
 
 
 def test_a_good_submission_is_valid(submission: Path, locations: Path, capsys: Output) -> None:
-    assert main(["trend", "hub", "validate", str(submission), "--locations", str(locations)]) == 0
+    assert main(["hub", "validate", str(submission), "--locations", str(locations)]) == 0
     assert capsys.readouterr().out == f"{submission.name}: valid; 12 forecasts of 'wk flu hosp rate change'\n"
 
 
@@ -450,7 +441,7 @@ def test_a_broken_row_is_named_and_the_status_says_so(submission: Path, location
     lines = submission.read_text().splitlines()
     lines[3] = lines[3].replace("pmf", "quantile")
     submission.write_text("\n".join(lines) + "\n")
-    assert main(["trend", "hub", "validate", str(submission), "--locations", str(locations)]) == 2
+    assert main(["hub", "validate", str(submission), "--locations", str(locations)]) == 2
     shown = capsys.readouterr().out
     assert "output_type" in shown
     assert "row 4" in shown
@@ -460,7 +451,7 @@ def test_a_broken_row_is_named_and_the_status_says_so(submission: Path, location
 def test_a_later_season_uses_the_newest_rules(tmp_path: Path, locations: Path, capsys: Output) -> None:
     path = tmp_path / "2030-11-30-team-model.csv"
     pl.DataFrame({"reference_date": ["2030-11-30"]}).write_csv(path)
-    assert main(["trend", "hub", "validate", str(path), "--locations", str(locations)]) == 2
+    assert main(["hub", "validate", str(path), "--locations", str(locations)]) == 2
     assert "note: " in capsys.readouterr().err
 
 
@@ -477,7 +468,7 @@ def test_what_can_not_be_checked_is_an_error(
     tmp_path: Path, locations: Path, capsys: Output, words: list[str], said: str
 ) -> None:
     name, *others = words
-    assert main(["trend", "hub", "validate", str(tmp_path / name), "--locations", str(locations), *others]) == 2
+    assert main(["hub", "validate", str(tmp_path / name), "--locations", str(locations), *others]) == 2
     shown = capsys.readouterr()
     assert said in shown.err
     assert "Traceback" not in shown.err
@@ -492,7 +483,7 @@ import sys
 from twofold.cli import main
 for words in {wrong!r}:
     try:
-        assert main(["trend", "hub", *words.split()]) == 2
+        assert main(["hub", *words.split()]) == 2
     except SystemExit as ended:
         assert ended.code == 2
 print(*sys.modules)

@@ -105,7 +105,7 @@ DAMAGES = {
     "another form": Damage([("file_name", (), r"\.csv or \.parquet")], name="2024-11-30-ours-gru.txt"),
     "column missing": Damage([("columns", (), "is missing")], "horizon,", "weeks,"),
     "row cut": Damage([("file", (), "row 2: the row has 6 cells but the header has 8")], FIRST, "a,b,c,d,e,f\n"),
-    "no row of the target": Damage([("empty", (), "no row has the target 'wk flu hosp rate change'")]),
+    "no row of any target": Damage([("empty", (), "no row has the target 'wk flu hosp rate change' or another")]),
     "target mistyped": Damage([("target", (2,), "got 'wk flu hosp rate chnage'"), LACKS], *first("change", "chnage")),
     "output type": Damage([("output_type", (2,), "must be one of pmf, got 'quantile'")], *first("pmf", "quantile")),
     "date unreadable": Damage(
@@ -144,8 +144,8 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_every_damage_is_reported_with_its_rule_and_rows(check, damage: Damage) -> None:
     text = damage.apply()
-    if damage is DAMAGES["no row of the target"]:
-        text = LINES[0] + OTHERS
+    if damage is DAMAGES["no row of any target"]:
+        text = LINES[0]
     if damage is DAMAGES["column missing"]:
         problems = check(text, damage.name).problems
         assert [(problem.rule, problem.column) for problem in problems] == [
@@ -382,3 +382,25 @@ def test_metadata_are_yaml(tmp_path: Path) -> None:
 def test_metadata_that_the_hub_would_refuse(broken: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(broken))):
         Metadata(**METADATA | broken)
+
+
+def test_quantiles_of_the_counts_stand_behind_the_categories() -> None:
+    rules = RULES.model_copy(update={"counts": "wk inc flu hosp"})
+    forecasts = forecasts_of("m", 0).drop("model")
+    units = forecasts.select("reference_date", "horizon", "location").unique()
+    quantiles = units.join(pl.DataFrame({"quantile": [0.025, 0.5, 0.975], "value": [1.0, 2.5, 7.0]}), how="cross")
+    table = submission(forecasts, rules, quantiles)
+    assert table.columns == list(COLUMNS)
+    changes, counts = table.filter(pl.col("output_type") == "pmf"), table.filter(pl.col("output_type") == "quantile")
+    assert changes.equals(submission(forecasts, rules))
+    assert counts.height == 3 * units.height
+    assert counts["target"].unique().to_list() == ["wk inc flu hosp"]
+    assert counts["output_type_id"][:3].to_list() == ["0.025", "0.5", "0.975"]
+    assert counts["value"][:3].to_list() == [1.0, 2.5, 7.0]
+    assert (counts["target_end_date"] - counts["reference_date"]).dt.total_days().to_list() == [
+        7 * horizon for horizon in counts["horizon"]
+    ]
+
+
+def test_a_submission_of_other_targets_alone_is_valid_for_what_it_holds(check) -> None:
+    assert check(LINES[0] + OTHERS) == Checked((), forecasts=0, unscored=0, other_rows=3)

@@ -313,7 +313,11 @@ def _written(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastFlags(_DataFlags):
-    """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model."""
+    """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model.
+
+    The submission holds every target that the head serves: the rate change, and by heads of quantiles the counts, both
+    from one distribution. With --hub DIR it is checked as `hub validate` does.
+    """
 
     model: Path
     """A model that `twofold hub fit` saved."""
@@ -362,22 +366,45 @@ def forecast(argv: list[str]) -> int:
         note(console, text)
 
     from twofold.hub.model import HubModel
+    from twofold.hub.quantiles import quantile_table
 
     model = HubModel.open(flags.model, flags.head)
-    forecasts = model.forecast(replay.known(day), rules, flags.head).categories
+    found = model.forecast(replay.known(day), rules, flags.head)
+    forecasts = found.categories
+    distributions = found.distributions if rules.counts else None
+    quantiles = None if distributions is None else quantile_table(distributions)
     path = flags.out / f"{day}-{flags.team}-{flags.name or flags.head}.{flags.form}"
     parse_name(path.name)
     metadata = _metadata(flags, list(model.weights))
     with _written(flags.out):
-        write_submission(path, forecasts, rules, replay.locations)
+        write_submission(path, forecasts, rules, replay.locations, quantiles)
         described = write_metadata(flags.out, metadata)
     missing = sorted(set(replay.locations["location"]) - set(forecasts["location"]))
     if missing:
         note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
+    if Path(flags.hub).is_dir():
+        _refuse_invalid(path, Path(flags.hub))
     if UNNAMED in (flags.contributor, flags.affiliation):
         note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
-    sys.stdout.write(f"{path}: {forecasts.height // len(rules.categories)} forecasts for {day}\n{described}\n")
+    number, targets = forecasts.height // len(rules.categories), [rules.target]
+    targets += [] if quantiles is None else [str(rules.counts)]
+    sys.stdout.write(f"{path}: {number} forecasts for {day} of {' and '.join(map(repr, targets))}\n{described}\n")
     return 0
+
+
+def _refuse_invalid(path: Path, hub: Path) -> None:
+    """Takes back a submission that the hub would refuse.
+
+    Raises:
+        InputError: with the first reason.
+    """
+    from twofold.hub.tasks import read_hub
+    from twofold.hub.validation import validate
+
+    problems = [each for each in validate(path, read_hub(hub)).problems if not each.rule.startswith("metadata")]
+    if problems:
+        path.unlink()
+        raise InputError(f"{path.name}: the hub would refuse these forecasts, the first reason: {problems[0]}")
 
 
 def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":

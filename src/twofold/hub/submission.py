@@ -21,6 +21,7 @@ from twofold.engine.errors import DataError, InputError
 from twofold.engine.files import write_bytes, write_text
 from twofold.hub.rules import WEEK, Rules, season_of
 from twofold.hub.tables import WANTED, Kind, Sheet, parse, read_sheet, sheet_of
+from twofold.hub.tasks import as_text
 
 COLUMNS: dict[str, Kind] = {
     "reference_date": "date",
@@ -314,27 +315,46 @@ class Metadata(Config):
     """Where its code is."""
 
 
-def submission(forecasts: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Forecasts (reference_date, horizon, location, category, probability) in the columns of a submission.
+def submission(forecasts: pl.DataFrame, rules: Rules, quantiles: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Forecasts in the columns of a submission.
+
+    Args:
+        forecasts: columns reference_date, horizon, location, category, probability.
+        rules: of the season.
+        quantiles: of the counts, where they are submitted, too: reference_date, horizon, location, quantile, value.
 
     Returns:
-        Columns of `COLUMNS`, sorted by location and horizon, categories from falling to rising.
+        Columns of `COLUMNS`, sorted by location and horizon, categories from falling to rising; then the quantiles,
+        levels rising.
     """
     end = pl.col("reference_date") + WEEK * pl.col("horizon")
     order = pl.col("category").replace_strict(list(rules.categories), range(len(rules.categories)), default=None)
     table = forecasts.sort("reference_date", "location", "horizon", order).with_columns(
         pl.col("horizon").cast(pl.Int64), target=pl.lit(rules.target), target_end_date=end, output_type=pl.lit("pmf")
     )
-    return table.rename({"category": "output_type_id", "probability": "value"}).select(*COLUMNS)
+    changes = table.rename({"category": "output_type_id", "probability": "value"}).select(*COLUMNS)
+    if quantiles is None:
+        return changes
+    level = pl.col("quantile").map_elements(as_text, return_dtype=pl.String)
+    counts = quantiles.sort("reference_date", "location", "horizon", "quantile").with_columns(
+        pl.col("horizon").cast(pl.Int64),
+        target=pl.lit(rules.counts),
+        target_end_date=end,
+        output_type=pl.lit("quantile"),
+        output_type_id=level,
+    )
+    return pl.concat([changes, counts.select(*COLUMNS)])
 
 
-def write_submission(path: Path, forecasts: pl.DataFrame, rules: Rules, locations: pl.DataFrame) -> None:
+def write_submission(
+    path: Path, forecasts: pl.DataFrame, rules: Rules, locations: pl.DataFrame, quantiles: pl.DataFrame | None = None
+) -> None:
     """Writes a valid submission of one reference date as `YYYY-MM-DD-team-model.csv` or `.parquet`.
 
     Raises:
         InputError: when the name or the forecasts break a rule of the hub; nothing is written then.
     """
-    name, table = parse_name(path.name), submission(forecasts, rules)
+    name, table = parse_name(path.name), submission(forecasts, rules, quantiles)
     for problem in check_sheet(sheet_of(path.name, table), name, rules, locations).problems:
         raise InputError(f"{path.name}: the hub would refuse these forecasts, the first reason: {problem}")
     buffer = io.BytesIO()

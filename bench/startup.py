@@ -5,6 +5,7 @@ missing file, a wrong column or a bad option 1 s or more, or a look at a table o
 five processes.
 """
 
+import random
 import subprocess
 import sys
 import tempfile
@@ -26,11 +27,10 @@ def seconds(arguments: list[str]) -> float:
 
 
 def _megabyte(folder: Path) -> Path:
-    """A long table of 100 regions and 400 days."""
-    first = date(2024, 1, 1)
-    rows = [
-        f"region number {i},{first + timedelta(days=j)},{(7 * i * j) % 97}\n" for i in range(100) for j in range(400)
-    ]
+    """A long table of 100 regions and 400 days; no region is the sum of others."""
+    draw, first = random.Random(0), date(2024, 1, 1)
+    days = [first + timedelta(days=j) for j in range(400)]
+    rows = [f"region number {i},{day},{draw.randrange(100)}\n" for i in range(100) for day in days]
     path = folder / "long.csv"
     path.write_text("region,date,value\n" + "".join(rows), encoding="utf-8")
     return path

@@ -15,8 +15,8 @@ from twofold.cli import COMMANDS, main
 
 SOURCE = Path(twofold.__file__).parent
 OPTION = re.compile(r"(?<![\w<(!-])--[a-z*][a-z0-9.*-]*[a-z0-9*]")
-TREND = tuple(words for words in COMMANDS if words[0] == "trend" and words[1] != "hub")
-HUB = tuple(words for words in COMMANDS if words[:2] == ("trend", "hub"))
+TREND = tuple(words for words in COMMANDS if words[0] == "trend")
+HUB = tuple(words for words in COMMANDS if words[0] == "hub")
 VAE = tuple(words for words in COMMANDS if words[0] == "vae")
 ROOMS = {"counts": TREND, "trend": TREND, "hub": HUB, "vae": VAE}
 EVERYWHERE = {"--help", "--version"}

@@ -121,7 +121,7 @@ def hub_folder(
     scored = score_forecasts(forecasts, observed, rules)
     (folder / "scores.json").write_text(json.dumps(_scores(scored, observed, rules)))
     (folder / "config.json").write_text(json.dumps({"hub": rules.hub, "train": {"epochs": 7}}))
-    manifest = {"command": ["twofold", "trend", "hub", "backtest"], "versions": {"torch": "2"}, "wall_time_s": 1.5}
+    manifest = {"command": ["twofold", "hub", "backtest"], "versions": {"torch": "2"}, "wall_time_s": 1.5}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

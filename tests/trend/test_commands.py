@@ -160,7 +160,10 @@ def test_help_names_the_flags(command: str, capsys: Output) -> None:
             ["--split.validation-fraction", "0.4", "--split.calibration-fraction", "0.4"],
             "validation_fraction + calibration_fraction must not exceed 0.6",
         ),
-        (["--recipe", "orignal"], "--recipe orignal: no such recipe; there are default, original-rnn-l3"),
+        (
+            ["--recipe", "orignal"],
+            "--recipe orignal: no such recipe; there are default, weekly, weekly-seasonal, original",
+        ),
         (["--drop-last", "60"], "--drop-last must lie in [0, 47]"),
         (["--window.length", "300"], "window.length 300"),
     ],

@@ -37,7 +37,7 @@ def wis(quantiles: Quantiles, levels: Levels, observed: Observed) -> Loss:
 
     Example:
         >>> wis(np.array([[8.0, 10.0, 14.0]]), np.array([0.25, 0.5, 0.75]), np.array([15.0])).round(3)
-        array([5.333])
+        array([3.333])
     """
     return 2.0 * pinball(quantiles, levels, observed).mean(axis=1)
 

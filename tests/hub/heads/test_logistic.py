@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from hub.season_small import RULES, examples, queries
 from twofold.hub.examples import Examples, Queries
+from twofold.hub.growth import NAMES
 from twofold.hub.heads.logistic import Logistic, fit_logistic
 from twofold.hub.heads.pmf import growth_needed
 
@@ -18,7 +19,7 @@ def test_answers_are_sums_of_the_categories_above() -> None:
     found = HEAD.exceed(question, cuts)
     assert len(HEAD.classifiers) == 4
     for horizon, pipeline in enumerate(HEAD.classifiers):
-        table = np.hstack([question.inputs[:, -1], growth_needed(question.base, cuts)[:, horizon]])
+        table = np.hstack([question.inputs[:, -1, : len(NAMES)], growth_needed(question.base, cuts)[:, horizon]])
         for row, pmf in enumerate(pipeline.predict_proba(table)):
             expected = [sum(pmf[list(pipeline.classes_).index(k)] for k in range(cut + 1, 5)) for cut in range(4)]
             if horizon == 0 and question.population[row] == 500_000:  # here every change that is not stable is large

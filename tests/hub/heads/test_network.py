@@ -80,7 +80,7 @@ def test_scaling_by_hand() -> None:
     inputs[:, -1, 1] = [5, 5, 5, 5]
     inputs[:, -1, 2] = np.nan
     inputs[:, -1, 3] = [np.nan, np.nan, 0, 8]
-    scaling = fit_scaling(inputs)
+    scaling = fit_scaling(inputs, tuple(range(len(NAMES))))
     assert scaling.mean[:4].tolist() == [2, 5, 0, 4]
     assert scaling.deviation[:4].tolist() == [1, np.inf, np.inf, 4]
     queries = np.zeros((1, 2, len(NAMES)))

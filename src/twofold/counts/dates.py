@@ -276,8 +276,7 @@ def _month_first(two_ways: dict[str, re.Match[str]], others: dict[str, date], pl
         by_day = next((text for text, match in two_ways.items() if not _fits(match, False)), first)
         raise DataError(
             f"{place(by_month)}: {by_month!r} can't be read month first, and {by_day!r} can't be read day first; mend "
-            "the "
-            "one that is wrong"
+            "the one that is wrong"
         )
     if len(orders) == 2:
         even = []

@@ -110,10 +110,6 @@ def read_entries(table: Table, roles: Roles, config: SourceConfig) -> Entries:
     if kind == "cumulative" or config.negatives == "keep":
         for i in np.flatnonzero(counts.values < 0)[:1].tolist():
             raise _negative(place(i), int(counts.values[i]), kind)
-    if not cells.regions:
-        raise DataError(
-            f"{table.name}: no row of counts is left; widen --source.where, --source.include or --source.exclude"
-        )
     order = tuple(dict.fromkeys(cells.regions)) if roles.dates else tuple(sorted(set(cells.regions)))
     index = {name: i for i, name in enumerate(order)}
     region = np.array([index[name] for name in cells.regions], dtype=np.int64)
@@ -121,7 +117,7 @@ def read_entries(table: Table, roles: Roles, config: SourceConfig) -> Entries:
         table.name, order, region, cells.day, counts.values, counts.missing, counts.stood_in, kind, roles.events,
         (*notes, *counts.notes),
     )  # fmt: skip
-    return _summed(entries, table, cells)
+    return _summed(entries)
 
 
 def _negative(place: str, count: int, kind: Kind | None) -> DataError:
@@ -154,8 +150,7 @@ def _filter(table: Table, roles: Roles, config: SourceConfig) -> tuple[Int64[np.
         if not keep.any() or (absent and column in asked):
             raise DataError(
                 f"{table.name}: --source.where {name}={absent[0] if absent else wanted[0]} keeps no row; {name!r} "
-                "holds "
-                f"{shown(present, 12)}"
+                f"holds {shown(present, 12)}"
             )
         if not keep.all():
             by = "" if column in asked else ", as this layout is usually read; --source.where chooses others"
@@ -415,8 +410,6 @@ def _distinct(
 
     Levels of such a column that are sums of its others are left out, unless aggregates are kept.
     """
-    if not len(cells.row):
-        return cells, []
     if roles.events:
         return cells, [f"Rows were added up to cases by region and date ({len(cells.row)} rows)."]
     # In a wide table the cells of one date stand for all.
@@ -428,7 +421,7 @@ def _distinct(
     notes = []
     if not summed or not keys.select("region", "day").is_duplicated().any():
         return cells, notes
-    for j in summed if config.aggregates == "drop" and roles.layout not in ("jhu",) else ():
+    for j in summed if config.aggregates == "drop" and roles.layout != "jhu" else ():
         texts = [table.rows[i][j] for i in cells.row.tolist()]
         level = total_level(cells.regions, cells.day, texts, cells.text)
         if level is not None:
@@ -437,7 +430,10 @@ def _distinct(
                 f"Rows with {table.rows[0][j]} = {level} are the sum of the others and were left out of the sum "
                 "(--source.aggregates keep keeps them)."
             )
-    if roles.layout != "jhu":
+    if roles.layout == "jhu":
+        regions = len(set(one.regions))
+        notes.append(f"{len(one.row)} rows of provinces and countries were summed to {regions} regions.")
+    else:
         names = ", ".join(table.rows[0][j] for j in summed)
         pairs = keys.select("region", "day").n_unique()
         notes.append(f"{len(cells.row)} rows were summed over {names} to {pairs} counts.")
@@ -465,7 +461,7 @@ def _double(table: Table, cells: _Cells, roles: Roles, keys: pl.DataFrame, doubl
     by_key = _frame(table, doubles, free).group_by("region", "day").agg(pl.all().n_unique())
     free = [j for j in free if (by_key[f"{j} {table.rows[0][j]}"] > 1).any()]
     # A column of counts, as deaths beside cases, tells no two groups apart.
-    free = [j for j in free if not _counts_like(table, doubles, j)] or []
+    free = [j for j in free if not _counts_like(table, doubles, j)]
     if not free:
         return DataError(
             f"{where}: {region!r}{on} already stands in row {table.numbers[earlier]}; remove one of the two rows"
@@ -495,7 +491,7 @@ def _counts_like(table: Table, cells: _Cells, column: int) -> bool:
     return several and all(text.replace(".", "", 1).isdecimal() for text in texts if text)
 
 
-def _summed(entries: Entries, table: Table, cells: _Cells) -> Entries:
+def _summed(entries: Entries) -> Entries:
     """Adds up the entries of each region and date; a sum with a missing part is missing."""
     day = entries.day.astype(np.int64)
     first = day.min()
@@ -517,12 +513,8 @@ def _summed(entries: Entries, table: Table, cells: _Cells) -> Entries:
         if lacking:
             notes.append(
                 f"{counted(lacking, 'sum')} of {len(unique)} have fewer rows than others of their region; the rows "
-                "that "
-                "aren't there were taken as 0."
+                "that aren't there were taken as 0."
             )
-        rows = len(np.unique(cells.row))
-        if entries.kind == "cumulative" and rows < len(key):
-            notes.append(f"{rows} rows of provinces and countries were summed to {len(entries.regions)} regions.")
     return replace(
         entries,
         region=entries.region[at],

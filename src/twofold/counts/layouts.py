@@ -234,8 +234,7 @@ def _wide(table: Table, config: SourceConfig, layout: str) -> Roles:
         where = f"column {header.index(strays[0]) + 1}"
         raise DataError(
             f"{table.place(0)}, {where}: {strays[0]!r} is not a date; every header from column {dates[0] + 1} on must "
-            "be "
-            "one: mend it, or remove the column"
+            "be one: mend it, or remove the column"
         )
     _check_once(table, described)
     if config.region:
@@ -287,8 +286,7 @@ def _long(table: Table, config: SourceConfig) -> Roles:
     if data:
         raise DataError(
             f"{table.place(0)}: {data[0]!r} is no name of a column, so the header is missing or the table has another "
-            "layout "
-            f"(a wide one needs {MIN_DATES} columns of dates); add a row with the columns' names"
+            f"layout (a wide one needs {MIN_DATES} columns of dates); add a row with the columns' names"
         )
     known = next((layout for layout in KNOWN if set(layout.needs.split()) <= set(plain)), None)
     asked = bool(config.region or config.date or config.value)

@@ -1,5 +1,6 @@
 """Readers: a panel from a file or a DataFrame, or the simulated one."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def examined(panel: Panel, config: SourceConfig, name: str) -> Panel:
         DataError: when the treatment of negative counts would wipe a region's history.
         InputError: when fewer than 3 weeks remain.
     """
-    panel = without_sums(panel, config, name) if name != "the simulated epidemic" else panel
+    panel = without_sums(panel, config, name)
     dump, dates = weekly_dump(panel), panel.dates
     if config.weekly:
         panel = to_weeks(panel)
@@ -98,7 +99,7 @@ def read_table(path: str | Path, config: SourceConfig) -> Table:
         return bare_table(Table(name, [row for row, _ in numbered], [i for _, i in numbered], said, separator="sheet"))
     else:
         table = find_table(name, data)
-    return Table(table.name, table.rows, table.numbers, (*said, *table.notes), table.separator, table.typed)
+    return replace(table, notes=(*said, *table.notes))
 
 
 def read_frame(frame: pl.DataFrame, config: SourceConfig) -> Panel:

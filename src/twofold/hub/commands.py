@@ -241,8 +241,7 @@ def rules_of(hub: str) -> str:
             return name
     raise InputError(
         f"--hub {hub}: no rules are known for its targets ({', '.join(targets)}); known hubs are {', '.join(KNOWN)}, "
-        "and "
-        "--hub FILE.toml gives rules of your own"
+        "and --hub FILE.toml gives rules of your own"
     )
 
 

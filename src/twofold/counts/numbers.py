@@ -115,7 +115,8 @@ def parse_counts(
             raise refuse(
                 marks[0],
                 f"{counted(hidden, 'cell')} of {len(cells)} hold a mark instead of a count ({shown}); say what it "
-                "stands for: --source.suppressed NUMBER puts that number in each, --source.suppressed missing takes them as "
+                "stands for: --source.suppressed NUMBER puts that number in each, --source.suppressed "
+                "missing takes them as "
                 "missing counts",
             )
         target = gone if suppressed == "missing" else stood_in

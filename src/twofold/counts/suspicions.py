@@ -62,7 +62,8 @@ def check_redistribution(panel: Panel, name: str) -> None:
         last = "--drop-last 1 leaves that date out, which looks unreported; "
     raise DataError(
         f"{name}: --negatives redistribute would take {-counts[region, date]} of {before[region, date]} cases off the "
-        f"history of {panel.regions[region]!r} for its fall on {published.dates[date]}{more}; {last}--negatives clip makes "
+        f"history of {panel.regions[region]!r} for its fall on {published.dates[date]}{more}; "
+        f"{last}--negatives clip makes "
         "the fall 0 "
         "and leaves the history as it is"
     )

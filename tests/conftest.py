@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# Two processes test at once on two cores: threads of OpenMP that wait for each other by spinning made the resumed
+# runs take twice as long and time out. It must be set before torch is loaded; the tests' own processes inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook

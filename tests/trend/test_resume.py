@@ -20,7 +20,7 @@ from twofold.cli import main
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 12
+EPOCHS = 8
 FLAGS = [
     *("--source.kind", "cumulative", "--window.length", "7", "--features.inputs", "log1p", "change", "history"),
     *("--model.layers", "2", "--model.dropout", "0.2", "--model.embedding", "2", "--ensemble.seeds", "2"),

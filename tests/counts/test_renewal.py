@@ -8,15 +8,18 @@ from scipy import integrate, stats
 
 from twofold.counts.renewal import (
     INTERVALS,
+    MOST_FITTED,
     ONE_STEP,
     PRIOR_SCALE,
     PRIOR_SHAPE,
     Outlook,
     Posterior,
-    best_window,
+    fit_dispersion,
     infectiousness,
     look_ahead,
     serial_interval,
+    spread_out,
+    weekly_rhythm,
 )
 
 SCHOOL = [1, 1, 0, 2, 5, 3, 3, 3, 6, 2, 5]
@@ -90,7 +93,7 @@ def test_dates_ahead_by_hand() -> None:
     """R is 2 as good as surely: 2 (.5 · 4 + .5 · 6) = 10, then 2 (.5 · 10 + .5 · 4) = 14, then 2 (7 + 5) = 24."""
     sure = Posterior(column(2e12), column(1e12))
     recent, interval = np.array([[9.0, 6.0, 4.0]]), column(0.5, 0.5)
-    found = [look_ahead(recent, interval, sure, first, last) for first, last in ((1, 1), (2, 2), (1, 3), (2, 3))]
+    found = [look_ahead(recent, interval, sure, dates) for dates in ((1, 1), (2, 2), (1, 3), (2, 3))]
     assert [float(each.mean[0]) for each in found] == pytest.approx([10, 14, 48, 38])
     assert [float(each.square[0]) for each in found] == pytest.approx([100, 196, 100 + 196 + 576, 196 + 576])
     assert [float(each.spread[0]) for each in found] == pytest.approx([0] * 4, abs=1e-6)
@@ -103,7 +106,7 @@ def test_chances_are_those_of_an_integral_over_r(cases: float, dispersion: float
     force = cases / 7 + 0.5
     posterior = Posterior.of(column(cases), column(7 * force))
     law = stats.gamma(posterior.shape[0], scale=1 / posterior.rate[0])
-    found = look_ahead(np.array([[force]]), ONE_STEP, posterior, 1, 1)
+    found = look_ahead(np.array([[force]]), ONE_STEP, posterior, (1, 1))
     for threshold in np.unique(np.rint(force * np.array([0, 0.5, 1, 1.5, 2.5]))):
 
         def joint(r: float, threshold: float = threshold) -> float:
@@ -116,7 +119,7 @@ def test_chances_are_those_of_an_integral_over_r(cases: float, dispersion: float
 
 
 def test_what_no_case_leads_to_is_no_case() -> None:
-    none = look_ahead(np.zeros((3, 2)), column(0.5, 0.5), Posterior.of(column(0, 5, 0), column(0, 5, 2)), 1, 7)
+    none = look_ahead(np.zeros((3, 2)), column(0.5, 0.5), Posterior.of(column(0, 5, 0), column(0, 5, 2)), (1, 7))
     assert none.exceed(column(0, 3, -1), 2.0).tolist() == [0, 0, 1]
     assert none.quantiles(column(0.1, 0.9), 2.0).tolist() == [[0, 0]] * 3
 
@@ -148,48 +151,61 @@ def test_weekly_growth_is_the_r_of_the_interval_on_another_scale() -> None:
     assert weeks[1:] / weeks[:-1] == pytest.approx([growth] * 9)
 
 
-def weekly(seed: int, growth: tuple[float, ...], regions: int = 3000) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of weeks that grow by given factors, about the same in all regions; and the count of the last week."""
-    generator = np.random.default_rng(seed)
-    level = generator.uniform(50, 500, (regions, 1)) * np.cumprod(growth)
-    counts = generator.poisson(level).astype(np.float64)
-    return counts[:, :-1], counts[:, -1]
-
-
-def by_weeks(counts: np.ndarray, weeks: int) -> Outlook:
-    now, before = counts[:, -weeks:], counts[:, -weeks - 1 : -1]
-    return look_ahead(counts, ONE_STEP, Posterior.of(now.sum(axis=1), before.sum(axis=1)), 1, 1)
-
-
 @pytest.mark.parametrize("true", [2.0, 8.0])
 def test_the_dispersion_is_found_where_the_mean_is_known(true: float) -> None:
     generator = np.random.default_rng(0)
     mean = generator.uniform(5, 300, 4000)
     observed = generator.negative_binomial(true, true / (true + mean)).astype(np.float64)
-    known = Outlook(mean, np.zeros(4000), mean**2)
-    wrong = Outlook(2 * mean, np.zeros(4000), 4 * mean**2)
-    chosen, found = best_window([wrong, known], observed, np.ones(4000))
-    assert chosen == 1
+    known, wrong = (Outlook(level, np.zeros(4000), level**2) for level in (mean, 2 * mean))
+    (found, loss), (_, larger) = (fit_dispersion(each, observed, np.ones(4000)) for each in (known, wrong))
     assert found == pytest.approx(true, rel=0.06)
-    _, poisson = best_window([known], generator.poisson(mean).astype(np.float64), np.ones(4000))
+    assert loss < larger
+    poisson, _ = fit_dispersion(known, generator.poisson(mean).astype(np.float64), np.ones(4000))
     assert poisson > 1000
 
 
-def test_the_window_is_long_where_growth_stays_and_short_where_it_turns() -> None:
-    chosen = []
-    for growth in ((1.3,) * 6, (0.8,) * 4 + (1.5,) * 2):
-        counts, after = weekly(1, growth)
-        outlooks = [by_weeks(counts, weeks) for weeks in (1, 2, 3, 4)]
-        chosen.append(best_window(outlooks, after, np.ones(len(after)))[0])
-    assert chosen == [3, 0]
+def test_losses_differ_by_the_likelihood() -> None:
+    mean, observed = column(3, 8, 20), column(5, 8, 11)
+    size = 4.0
+    losses, exact = [], []
+    for level in (mean, 2 * mean):
+        outlook = Outlook(level, level**2 / size, np.zeros(3))  # its own spread is noise of that size; none is left
+        losses.append(fit_dispersion(outlook, observed, np.ones(3))[1])
+        exact.append(-stats.nbinom(size, size / (size + level)).logpmf(observed).sum())
+    assert losses[1] - losses[0] == pytest.approx(exact[1] - exact[0])
 
 
 def test_what_has_no_weight_and_what_is_held_impossible_teach_nothing() -> None:
-    counts, after = weekly(2, (1.1,) * 5, regions=400)
-    odd = np.arange(400) % 2 == 1
-    weight = np.where(odd, 0.0, 1.0)
-    outlooks = [by_weeks(counts, weeks) for weeks in (1, 2)]
-    expected = best_window([each[~odd] for each in outlooks], after[~odd], np.ones(200))
-    assert best_window(outlooks, np.where(odd, 1e6, after), weight) == expected
-    none = [Outlook(np.where(odd, 0.0, each.mean), each.spread, each.square) for each in outlooks]
-    assert best_window(none, np.where(odd, 7.0, after), np.ones(400)) == expected
+    generator = np.random.default_rng(2)
+    mean, odd = generator.uniform(5, 300, 400), np.arange(400) % 2 == 1
+    observed = generator.negative_binomial(5, 5 / (5 + mean)).astype(np.float64)
+    whole = Outlook(mean, np.zeros(400), mean**2)
+    expected = fit_dispersion(whole[~odd], observed[~odd], np.ones(200))
+    assert fit_dispersion(whole, np.where(odd, 1e6, observed), np.where(odd, 0.0, 1.0)) == expected
+    none = Outlook(np.where(odd, 0.0, mean), np.zeros(400), mean**2)
+    assert fit_dispersion(none, np.where(odd, 7.0, observed), np.ones(400)) == expected
+
+
+def test_the_rhythm_of_a_week_by_hand() -> None:
+    """Four weeks of 10 expected a day; 30 cases on each Sunday, 40 / 6 on other days: R is 1."""
+    other = 40 / 6
+    cases = np.tile([other] * 6 + [30.0], (1, 4))
+    found = weekly_rhythm(cases, np.full((1, 28), 10.0))
+    assert found[0] == pytest.approx([(4 * other + 1) / 41] * 6 + [121 / 41])
+    assert weekly_rhythm(np.zeros((2, 28)), np.zeros((2, 28))).tolist() == [[1.0] * 7] * 2
+    grown = 1.3 ** np.arange(28.0)[None]
+    assert weekly_rhythm(1.5 * grown, grown) == pytest.approx(np.ones((1, 7)))  # growth is no rhythm
+
+
+def test_a_rhythm_multiplies_the_days_and_no_case_of_theirs() -> None:
+    sure = Posterior(column(1e12), column(1e12))
+    reported = np.array([[2.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]])
+    found = [look_ahead(np.array([[8.0]]), ONE_STEP, sure, (day, day), reported).mean[0] for day in (1, 2, 3, 8, 9)]
+    assert found == pytest.approx([16, 0, 8, 16, 0], abs=1e-3)
+
+
+def test_of_many_rows_some_evenly() -> None:
+    assert spread_out(np.arange(MOST_FITTED)).tolist() == list(range(MOST_FITTED))
+    found = spread_out(np.arange(3 * MOST_FITTED))
+    assert len(found) == MOST_FITTED
+    assert set(np.diff(found).tolist()) <= {2, 3, 4}

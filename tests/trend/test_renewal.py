@@ -1,5 +1,7 @@
 """The renewal baseline: its question is the label's, cases by hand, and calibration on epidemics whose R is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -30,20 +32,19 @@ def test_the_counts_compared_are_the_labels(target: Target, horizon: int) -> Non
     inputs, windows = prepared(increments_of(counts), config)
     first, last = ahead(target, horizon)
     to_come = sums(counts, inputs.region, inputs.origin + first, last - first + 1)
-    known = compared(inputs.increments, config, inputs.region, inputs.origin)
+    known = compared(inputs, np.arange(len(inputs)))
     assert (to_come > known).tolist() == windows.up.tolist()
     assert (to_come == known).tolist() == windows.tie.tolist()
-    # What is compared with is known at the origin: later counts may be anything.
-    for origin in np.unique(inputs.origin):
-        cut = increments_of(np.where(np.arange(40) > origin, 777, counts))
-        here = inputs.origin == origin
-        assert (compared(cut, config, inputs.region[here], inputs.origin[here]) == known[here]).all()
+    for origin in np.unique(inputs.origin):  # and all of it is known at the origin: later counts may be anything
+        cut = replace(inputs, increments=increments_of(np.where(np.arange(40) > origin, 777, counts)))
+        here = np.flatnonzero(inputs.origin == origin)
+        assert (compared(cut, here) == known[here]).all()
 
 
 def test_a_day_by_hand() -> None:
     counts = [[1, 1, 0, 2, 5, 3, 3, 3, 6, 2, 5, 0]]
     inputs, _ = prepared(increments_of(counts), WindowConfig(length=5))
-    found = Renewal("influenza", 1, 4.0, 0.1, 0.001).predict(inputs, np.array([len(inputs) - 1]))
+    found = Renewal("influenza", 1, False, 4.0, 0.1, 0.2, 1e-9).predict(inputs, np.array([len(inputs) - 1]))
     interval = serial_interval(*INTERVALS["influenza"])
     force = infectiousness(np.array(counts, dtype=float), interval)[0]
     shape, rate = 1 + 27, 1 / 5 + force[4:11].sum()  # of the seven days to the origin, the eleventh
@@ -56,7 +57,7 @@ def test_a_day_by_hand() -> None:
 def test_weeks_use_the_growth_of_weeks() -> None:
     counts = [[5, 10, 20, 40, 80, 0]]  # the last count is none that an origin sees
     inputs, _ = prepared(increments_of(counts, step=7), WindowConfig(length=2))
-    found = Renewal(None, 2, 50.0, 0.1, 1e-9).predict(inputs, np.array([len(inputs) - 1]))
+    found = Renewal(None, 2, False, 50.0, 0.1, 0.2, 1e-9).predict(inputs, np.array([len(inputs) - 1]))
     shape, rate = 1 + 40 + 80, 1 / 5 + 20 + 40
     mean = shape / rate * 80
     size = 1 / (1 / shape + (1 + 1 / shape) / 50.0)
@@ -64,20 +65,48 @@ def test_weeks_use_the_growth_of_weeks() -> None:
 
 
 def test_windows_without_a_case_have_their_share_and_none_is_certain() -> None:
-    counts = np.array([[0] * 9 + [7000] + [9] * 20, [1, 7000] * 15, [0] * 30])
+    counts = np.array([[0] * 9 + [7000] + [9] * 20, [1, 7000] * 15, [0] * 30, [0] * 29 + [1]])
     inputs, windows = prepared(increments_of(counts), WindowConfig(length=3))
-    model = fit_renewal(inputs, np.arange(len(windows)), 0.03)
-    found = model.predict(inputs, np.arange(len(windows)))
-    assert (found[~windows.active] == 0.03).all()
+    every = np.arange(len(windows))
+    found = fit_renewal(inputs, windows.up, every).predict(inputs, every)
+    assert found[~windows.active] == pytest.approx(3 / ((~windows.active).sum() + 2))  # two of them rose
     least = 1 / (windows.active.sum() + 2)
     assert found[windows.active].min() >= least
     assert found[windows.active].max() <= 1 - least
 
 
+def test_after_a_week_without_a_case_the_share_of_such_weeks_rises() -> None:
+    counts = np.array([[9, 0, 4, 0, 0, 5, 8, 7, 0, 3, 6, 0, 0, 2]])
+    inputs, windows = prepared(increments_of(counts, step=7), WindowConfig(length=3))
+    every = np.arange(len(windows))
+    found = fit_renewal(inputs, windows.up, every).predict(inputs, every)
+    none = (counts[0, windows.origin] == 0) & windows.active
+    assert none.sum() == 5
+    assert found[none] == pytest.approx((3 + 1) / (5 + 2))
+
+
 def test_without_a_training_window_there_is_a_forecast() -> None:
     inputs, windows = prepared(increments_of(np.full((2, 20), 6)), WindowConfig(length=3))
-    found = fit_renewal(inputs, np.arange(0), 0.5).predict(inputs, np.arange(len(windows)))
+    found = fit_renewal(inputs, windows.up, np.arange(0)).predict(inputs, np.arange(len(windows)))
     assert (found == 0.5).all()  # as Laplace's rule has it
+
+
+def test_reports_of_a_day_of_the_week_are_known_by_their_rhythm() -> None:
+    generator = np.random.default_rng(1)
+    week = generator.poisson(generator.uniform(50, 400, (30, 10)))
+    counts = np.zeros((30, 70), dtype=np.int64)
+    counts[np.arange(30)[:, None], 7 * np.arange(10) + np.arange(30)[:, None] % 7] = week
+    names = tuple(f"region {row}" for row in range(30))
+    inputs, windows = prepared(
+        Increments(names, dates_from("2024-01-01", 70), counts), WindowConfig(length=7, start=28)
+    )
+    early = np.flatnonzero(windows.origin < 50)
+    model = fit_renewal(inputs, windows.up, early)
+    late = np.flatnonzero(windows.origin >= 50)
+    assert model.rhythm
+    plain = replace(model, rhythm=False)
+    found, without = (log_score(each.predict(inputs, late), windows.up[late]) for each in (model, plain))
+    assert found < 0.2 < without
 
 
 def epidemics(seed: int, interval: np.ndarray, noise: float, dates: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +153,7 @@ def test_it_is_calibrated_where_r_is_known(name: str) -> None:
     interval, noise, step, tolerance = SETTINGS[name]
     counts, expected = epidemics(0, interval, noise)
     inputs, windows, train, test = split(counts, WindowConfig(length=5, start=10), step)
-    model = fit_renewal(inputs, train, 0.1)
+    model = fit_renewal(inputs, windows.up, train)
     found, up = model.predict(inputs, test), windows.up[test]
     region, origin = windows.region[test], windows.origin[test]
     mean = np.maximum(expected[region, origin + 1], 1e-9)
@@ -140,14 +169,14 @@ def test_sums_of_a_week_are_calibrated(target: Target, tolerance: float) -> None
     """Further ahead the same excess of certainty about R weighs more."""
     interval, noise, *_ = SETTINGS["COVID-19"]
     inputs, windows, train, test = split(epidemics(5, interval, noise)[0], WindowConfig(length=5, target=target))
-    assert ece(fit_renewal(inputs, train, 0.1).predict(inputs, test), windows.up[test]) < tolerance
+    assert ece(fit_renewal(inputs, windows.up, train).predict(inputs, test), windows.up[test]) < tolerance
 
 
 @pytest.mark.parametrize("disease", INTERVALS)
 def test_interval_and_noise_are_those_of_the_epidemic(disease: str) -> None:
     interval, noise, *_ = SETTINGS[disease]
-    inputs, _, train, _ = split(epidemics(1, interval, noise)[0], WindowConfig(length=5, start=20))
-    found = fit_renewal(inputs, train, 0.1)
+    inputs, windows, train, _ = split(epidemics(1, interval, noise)[0], WindowConfig(length=5, start=20))
+    found = fit_renewal(inputs, windows.up, train)
     assert found.disease == disease
     assert found.dispersion == pytest.approx(noise, rel=0.15)
 
@@ -156,8 +185,8 @@ def test_the_future_teaches_nothing() -> None:
     counts, _ = epidemics(2, SETTINGS["influenza"][0], 10.0)
     inputs, windows, train, test = split(counts, WindowConfig(length=5))
     counts[:, 36:] = 5
-    changed, *_ = split(counts, WindowConfig(length=5))
-    assert fit_renewal(changed, train, 0.1) == fit_renewal(inputs, train, 0.1)
+    changed, known, *_ = split(counts, WindowConfig(length=5))
+    assert fit_renewal(changed, known.up, train) == fit_renewal(inputs, windows.up, train)
     now = test[windows.origin[test] == 35]
-    model = fit_renewal(inputs, train, 0.1)
+    model = fit_renewal(inputs, windows.up, train)
     assert model.predict(changed, now).tobytes() == model.predict(inputs, now).tobytes()

@@ -19,7 +19,6 @@ Source:
     Society B 274.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +37,11 @@ Influenza: Ferguson et al. (2005), Strategies for containing an emerging influen
 ONE_STEP = np.ones(1)
 """The serial interval of weekly counts."""
 WINDOWS = 1, 2, 3, 4
-"""Weeks of the window in which R is constant, to choose from; whole weeks even out the days of the week."""
+"""Weeks of the window in which R is constant, to choose from; whole weeks even out the days of the week.
+
+Cori et al. take one week. That a window be chosen by how well it predicted: Parag & Donnelly (2020), Using information
+theory to optimise epidemic models for real-time prediction and estimation, PLoS Computational Biology 16(7): e1007990.
+"""
 MOST_FITTED = 5_000
 """Past forecasts that a dispersion is fitted on, at most."""
 _LONGEST = 60  # days of an interval
@@ -46,6 +49,7 @@ _LEFT = 1e-6  # of its probability, cut off at its end
 _DISPERSIONS = 1e-2, 1e5  # least and largest size of the negative binomial noise; the largest is Poisson
 _NODES, _SHARES = np.polynomial.hermite_e.hermegauss(5)
 _SHARES = _SHARES / _SHARES.sum()
+_DAYS = 7
 Column = Float[np.ndarray, "n"]
 Weights = Float[np.ndarray, "lags"]
 
@@ -158,7 +162,11 @@ class Outlook:
 
 
 def look_ahead(
-    recent: Float[np.ndarray, "n dates"], interval: Weights, posterior: Posterior, first: int, last: int
+    recent: Float[np.ndarray, "n dates"],
+    interval: Weights,
+    posterior: Posterior,
+    dates: tuple[int, int],
+    reported: Float[np.ndarray, "n 7"] | None = None,
 ) -> Outlook:
     """The sum of the counts of some dates ahead, if R stays what it is; counts not yet known are their expectation.
 
@@ -166,9 +174,11 @@ def look_ahead(
         recent: counts of the newest dates, the newest last; those before count as 0.
         interval: of the counts' step.
         posterior: of R.
-        first: first date of the sum; 1 is the one after the newest.
-        last: its last date.
+        dates: first and last date of the sum; 1 is the one after the newest.
+        reported: of the first seven dates ahead, and of those after them in turn, the share of the expected count that
+            is reported on that day of the week, 1 on average; None: no such rhythm.
     """
+    first, last = dates
     r, shares = posterior.nodes()
     expected: list[np.ndarray] = []
     for ahead in range(1, last + 1):
@@ -179,52 +189,69 @@ def look_ahead(
             elif lag - ahead < recent.shape[1]:
                 force += weight * recent[:, [ahead - lag - 1]]
         expected.append(r * force)
+    if reported is not None:
+        expected = [part * reported[:, [date % _DAYS]] for date, part in enumerate(expected)]
     summed = np.sum(expected[first - 1 :], axis=0)
     mean = _mean(summed, shares)
     spread = _mean((summed - mean[:, None]) ** 2, shares)
     return Outlook(mean, spread, sum((_mean(part**2, shares) for part in expected[first - 1 :]), np.zeros(len(r))))
 
 
+def weekly_rhythm(
+    cases: Float[np.ndarray, "n 28"], infectiousness: Float[np.ndarray, "n 28"]
+) -> Float[np.ndarray, "n 7"]:
+    """How much of what is expected is reported on each of the next seven days of the week, by the last four weeks.
+
+    The ratio of the day's cases to those expected of a constant R, each with one case added: the posterior mean of a
+    factor whose prior is a gamma distribution of mean 1.
+
+    Source:
+        The effect of the day of the week in EpiNow2: Abbott et al. (2020), Estimating the time-varying reproduction
+        number of SARS-CoV-2 using national and subnational case counts, Wellcome Open Research 5:112.
+    """
+    r = cases.sum(axis=1) / np.maximum(infectiousness.sum(axis=1), 1e-12)
+    by_day, force = (part.reshape(len(part), 4, _DAYS).sum(axis=1) for part in (cases, infectiousness))
+    return (by_day + 1.0) / (r[:, None] * force + 1.0)
+
+
 def _mean(values: Float[np.ndarray, "n nodes"], shares: Float[np.ndarray, "nodes"]) -> Column:
     return np.sum([share * values[:, node] for node, share in enumerate(shares)], axis=0)
 
 
-def best_window(outlooks: Sequence[Outlook], observed: Column, weight: Column) -> tuple[int, float]:
-    """The window, and interval, that predicted past counts best, and the dispersion that did so with it.
+def fit_dispersion(outlook: Outlook, observed: Column, weight: Column) -> tuple[float, float]:
+    """The size of the noise with which past sums are likeliest: a date's count has the variance mean + mean² / size.
 
-    The dispersion is fitted by maximum likelihood to forecasts of the same kind as those that it is for, so it also
-    holds what R changed meanwhile. Of counts that some outlook takes for impossible nothing is learned.
+    Fitted to forecasts of the same kind as those that it is for, it also holds what R changed meanwhile. Sums of which
+    no case was expected teach nothing.
 
     Args:
-        outlooks: by each window, of the same past sums.
+        outlook: on the past sums, each from what was known before it.
         observed: these sums.
         weight: of each.
 
     Returns:
-        Index of the outlook, the first of equals, and the size of the noise of a date's count: its variance is
-        mean + mean² / size.
+        The size, and minus the log likelihood, up to a constant of `observed`.
 
     Source:
-        Parag & Donnelly (2020), Using information theory to optimise epidemic models for real-time prediction and
-        estimation, PLoS Computational Biology 16(7): e1007990; dispersion: Lloyd-Smith (2007), PLoS ONE 2(2): e180.
+        Maximum likelihood: Lloyd-Smith (2007), Maximum likelihood estimation of the negative binomial dispersion
+        parameter for highly overdispersed data, PLoS ONE 2(2): e180.
     """
     from scipy.optimize import minimize_scalar
 
-    possible = np.flatnonzero(np.all([outlook.mean > 0.0 for outlook in outlooks], axis=0) & (weight > 0.0))
-    if len(possible) > MOST_FITTED:
-        possible = possible[np.linspace(0, len(possible) - 1, MOST_FITTED).astype(int)]
-    found = []
-    for outlook in outlooks:
-        part, counts, share = outlook[possible], observed[possible], weight[possible]
-        best: Any = minimize_scalar(
-            lambda log, part=part, counts=counts, share=share: _loss(part, counts, share, float(np.exp(log))),
-            bounds=np.log(_DISPERSIONS),
-            method="bounded",
-            options={"xatol": 1e-2},
-        )
-        found.append((float(best.fun), float(np.exp(best.x))))
-    chosen = min(range(len(found)), key=lambda index: found[index][0])
-    return chosen, found[chosen][1]
+    known = np.flatnonzero((outlook.mean > 0.0) & (weight > 0.0))
+    part = outlook[known]
+    best: Any = minimize_scalar(
+        lambda log: _loss(part, observed[known], weight[known], float(np.exp(log))),
+        bounds=np.log(_DISPERSIONS),
+        method="bounded",
+        options={"xatol": 1e-2},
+    )
+    return float(np.exp(best.x)), float(best.fun)
+
+
+def spread_out(rows: np.ndarray) -> np.ndarray:
+    """Of many rows `MOST_FITTED`, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, MOST_FITTED).astype(int)] if len(rows) > MOST_FITTED else rows
 
 
 def _loss(outlook: Outlook, observed: Column, weight: Column, dispersion: float) -> float:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from twofold.engine.seed import seed_for
 from twofold.trend.features import Inputs
 from twofold.trend.renewal import fit_renewal
+from twofold.trend.windows import laplace_rate
 
 BaselineName = Literal["base_rate", "all_zero", "mean_reversion", "renewal", "logistic", "boosting"]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
@@ -89,7 +90,7 @@ def fit_baseline(
         place = np.searchsorted(edges, change, side="right")
         return Rates(tuple(edges.tolist()), tuple(laplace_rate(label[place == i]) for i in range(len(edges) + 1)), zero)
     if name == "renewal":
-        return fit_renewal(inputs, rows, laplace_rate(label[~active]))
+        return fit_renewal(inputs, up, rows)
     if name == "logistic":
         return fit_classifier(make_logistic(1e-3, 300), inputs, up, rows)
     return fit_classifier(make_boosting(150, 15, max(20, len(rows) // 500), 1.0, seed), inputs, up, rows)
@@ -127,8 +128,3 @@ def make_boosting(rounds: int, leaves: int, min_leaf: int, l2: float, seed: int)
         early_stopping=False,  # pyright: ignore[reportArgumentType]  (its stub knows "auto" only)
         random_state=seed_for(seed, "boosting") % 2**32,
     )
-
-
-def laplace_rate(label: Bool[np.ndarray, " windows"]) -> float:
-    """Share of "up" by Laplace's rule, never 0 or 1, so that every log score is finite."""
-    return float((label.sum() + 1) / (len(label) + 2))

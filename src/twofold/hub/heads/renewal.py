@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from twofold.counts.renewal import ONE_STEP, WINDOWS, Outlook, Posterior, best_window, look_ahead
+from twofold.counts.renewal import ONE_STEP, WINDOWS, Outlook, Posterior, fit_dispersion, look_ahead, spread_out
 from twofold.hub.distribution import LEVELS, Distribution
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES as GROWTH
@@ -50,7 +50,7 @@ class Renewal(QuantileHead):
 
 
 def fit_renewal(examples: Examples, rules: Rules) -> Renewal:
-    """Fits each horizon's window and dispersion on the examples' counts at that horizon.
+    """Fits each horizon's window and dispersion by maximum likelihood on the examples' counts at that horizon.
 
     Those without a case in the newest week give the imported cases: their mean count, by Laplace's rule.
     """
@@ -62,9 +62,14 @@ def fit_renewal(examples: Examples, rules: Rules) -> Renewal:
         weight = np.where(np.isfinite(reached), examples.weight, 0.0)
         observed = np.maximum(np.nan_to_num(reached), 0.0)
         imported = float(((weight * observed)[none].sum() + 1.0) / (weight[none].sum() + 2.0))
-        outlooks = [outlook(known, weeks, weeks_ahead, imported) for weeks in WINDOWS]
-        chosen, dispersion = best_window(outlooks, observed, np.where(none, 0.0, weight))
-        found.append((WINDOWS[chosen], dispersion, imported))
+        rows = spread_out(np.flatnonzero(~none & (weight > 0.0)))
+        fits = []
+        for weeks in WINDOWS:
+            expected = outlook(known[rows], weeks, weeks_ahead, imported)
+            dispersion, loss = fit_dispersion(expected, observed[rows], weight[rows])
+            fits.append((loss, weeks, dispersion))
+        _, chosen, dispersion = min(fits)
+        found.append((chosen, dispersion, imported))
     weeks, *sizes = (np.array(part) for part in zip(*found, strict=True))
     return Renewal(ahead, weeks, *sizes)
 
@@ -74,7 +79,7 @@ def outlook(known: Float[np.ndarray, "n weeks"], weeks: int, ahead: int, importe
     now, before = known[:, 1:][:, -weeks:], known[:, :-1][:, -weeks:]
     both = np.isfinite(now) & (before > 0.0)
     posterior = Posterior.of(*(np.where(both, part, 0.0).sum(axis=1) for part in (now, before)))
-    found, none = look_ahead(known[:, -1:], ONE_STEP, posterior, ahead, ahead), known[:, -1] == 0.0
+    found, none = look_ahead(known[:, -1:], ONE_STEP, posterior, (ahead, ahead)), known[:, -1] == 0.0
     expected = np.where(none, imported, found.mean)
     return Outlook(expected, np.where(none, 0.0, found.spread), np.where(none, expected**2, found.square))
 

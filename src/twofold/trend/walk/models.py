@@ -22,12 +22,12 @@ from twofold.counts.panel import Increments, Panel
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet
 from twofold.engine.recurrent import CELLS
-from twofold.trend.baselines import fit_baseline, fit_classifier, laplace_rate, make_boosting, make_logistic
+from twofold.trend.baselines import fit_baseline, fit_classifier, make_boosting, make_logistic
 from twofold.trend.features import apply_features
 from twofold.trend.fit import Ensemble, Stage, fit_members
 from twofold.trend.walk.config import BacktestConfig
 from twofold.trend.walk.schedule import Refit, Schedule, known_at
-from twofold.trend.windows import Windows, fit_screen, slide
+from twofold.trend.windows import Windows, fit_screen, laplace_rate, slide
 
 FOLDER = "origins"
 MODELS = (*CELLS, "base_rate", "mean_reversion", "renewal", "logistic", "boosting")

@@ -98,7 +98,7 @@ def test_networks_alone_need_no_classifiers(tmp_path: Path) -> None:
             FIRST,
             RULES,
             "elman",
-            "--head must be one of pool, climatology, .*, ar6, quantile_trees, quantile_rnn, got 'elman'",
+            "--head must be one of pool, climatology, .*, ar6, renewal, quantile_trees, quantile_rnn, got 'elman'",
         ),
     ],
 )

@@ -216,7 +216,7 @@ def test_what_is_done_is_not_done_again(parts: Path, season: Season, monkeypatch
     monkeypatch.setattr(backtest, "fit_head", watched)
     found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total))).categories
     assert fitted == ["gru"]
-    assert seen == [(26, 27), (27, 27)]
+    assert seen == [(29, 30), (30, 30)]
     assert gone.read_bytes() == content
     assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
     assert found.equals(season[0].filter(pl.col("model") != POOL))

@@ -22,6 +22,7 @@ from twofold.cli import main
 from twofold.counts.panel import Panel
 from twofold.counts.simulate import simulate
 from twofold.engine.run import claim
+from twofold.trend.baselines import BASELINES
 from twofold.trend.config import TrendConfig
 from twofold.trend.forecast import Forecaster
 from twofold.trend.recipes import RECIPES
@@ -335,7 +336,7 @@ def test_score_on_newer_data_judges_new_windows_only(run: Path, tmp_path: Path, 
     selected = json.loads((run / "scores.json").read_text())["screen"]["selected"]
     assert (found["first"], found["last"]) == ("2020-03-23", "2020-04-11")
     assert found["windows"] == 20 * selected
-    assert set(found["models"]) == {"ensemble", "base_rate", "all_zero", "mean_reversion", "logistic", "boosting"}
+    assert set(found["models"]) == {"ensemble", *BASELINES}
     assert all(block["test"]["log_score"] > 0 for block in found["models"].values())
     same = write(epidemic(), tmp_path / "same.csv")
     assert "no window is new to it" in refused(capsys, "trend", "score", str(run), "--data", str(same))

@@ -134,7 +134,7 @@ def test_the_verdict_sets_the_network_against_the_best_baseline():
 
 def test_reliability_counts_every_window_once():
     result = score_models(WHOLE, CONFIG, PREDICTIONS)
-    assert set(result["reliability"]) == {"ensemble", "network", "logistic", "boosting"}
+    assert set(result["reliability"]) == {"ensemble", "network", "renewal", "logistic", "boosting"}
     for parts in result["reliability"].values():
         assert sum(item["windows"] for item in parts["test"]) == len(WHOLE.split.test)
 

@@ -7,8 +7,10 @@ from pydantic import Field, model_validator
 
 from twofold.engine.config import Config
 
-HeadName = Literal["climatology", "logistic", "trees", "rnn", "lstm", "gru", "ar6", "quantile_trees", "quantile_rnn"]
-QUANTILE_HEADS: tuple[HeadName, ...] = ("ar6", "quantile_trees", "quantile_rnn")
+HeadName = Literal[
+    "climatology", "logistic", "trees", "rnn", "lstm", "gru", "ar6", "renewal", "quantile_trees", "quantile_rnn"
+]
+QUANTILE_HEADS: tuple[HeadName, ...] = ("ar6", "renewal", "quantile_trees", "quantile_rnn")
 """Heads that give the whole distribution of the change."""
 POOL = "pool"
 """Name of the pool among the models."""

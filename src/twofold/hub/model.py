@@ -1,7 +1,8 @@
 """The saved model of a hub: heads and pool, fitted once and used for the forecasts of the following weeks.
 
-Networks, climatology and the autoregression are stored in a safetensors file, whose one metadata key holds everything
-else as JSON; trees and logistic regression in a skops file, trees of quantiles as text. Loading any can run no code.
+Networks, climatology, the autoregression and the renewal model are stored in a safetensors file, whose one metadata key
+holds everything else as JSON; trees and logistic regression in a skops file, trees of quantiles as text. Loading any
+can run no code.
 """
 
 import functools
@@ -35,6 +36,7 @@ from twofold.hub.heads.pmf import Head
 from twofold.hub.heads.quantile_network import READ as QUANTILE_READ
 from twofold.hub.heads.quantile_network import QuantileNetwork, QuantileNetworks
 from twofold.hub.heads.quantile_trees import FITTED, QuantileTrees
+from twofold.hub.heads.renewal import Renewal
 from twofold.hub.heads.trees import Trees
 from twofold.hub.pool import apply_weights
 from twofold.hub.quantiles import pool_distributions
@@ -47,7 +49,11 @@ if TYPE_CHECKING:
 TENSORS, CLASSIFIERS, BOOSTERS, KEY = "model.safetensors", "classifiers.skops", "boosters.json", "model"
 Module = TypeVar("Module", MixtureNetwork, QuantileNetwork)
 _TRUSTED = ("numpy.dtype",)  # the imputer of the logistic regression holds the type of its input
-_ARRAYS: dict[str, type[Climatology | Autoregression]] = {"climatology": Climatology, "ar6": Autoregression}
+_ARRAYS: dict[str, type[Climatology | Autoregression | Renewal]] = {
+    "climatology": Climatology,
+    "ar6": Autoregression,
+    "renewal": Renewal,
+}
 _SCIKIT: dict[str, type[Trees | Logistic]] = {"trees": Trees, "logistic": Logistic}
 
 
@@ -116,7 +122,7 @@ class HubModel:
                 tensors |= {f"{name}.deviation": torch.from_numpy(head.scaling.deviation)}
                 for index, module in enumerate(head.modules):
                     tensors |= {f"{name}.{index}.{key}": value for key, value in module.state_dict().items()}
-            elif isinstance(head, Climatology | Autoregression):
+            elif isinstance(head, Climatology | Autoregression | Renewal):
                 tensors |= {f"{name}.{key}": torch.from_numpy(value) for key, value in vars(head).items()}
             elif isinstance(head, QuantileTrees):
                 boosters |= {

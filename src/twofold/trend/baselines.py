@@ -15,8 +15,10 @@ from threadpoolctl import threadpool_limits
 
 from twofold.engine.seed import seed_for
 from twofold.trend.features import Inputs
+from twofold.trend.renewal import fit_renewal
+from twofold.trend.windows import laplace_rate
 
-BaselineName = Literal["base_rate", "all_zero", "mean_reversion", "logistic", "boosting"]
+BaselineName = Literal["base_rate", "all_zero", "mean_reversion", "renewal", "logistic", "boosting"]
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 BINS = 10
 FEW_WINDOWS = 20_000
@@ -69,8 +71,9 @@ def fit_baseline(
 
     Args:
         name: `base_rate`: one rate. `all_zero`: one rate for windows without a case, one for the others.
-            `mean_reversion`: the others in ten bins of the last change. `logistic`: logistic regression on the
-            networks' inputs, flattened. `boosting`: histogram gradient boosting on the same.
+            `mean_reversion`: the others in ten bins of the last change. `renewal`: from the posterior of the
+            reproduction number, see `trend.renewal`. `logistic`: logistic regression on the networks' inputs,
+            flattened. `boosting`: histogram gradient boosting on the same.
         inputs: all windows.
         up: their labels.
         rows: training windows.
@@ -86,6 +89,8 @@ def fit_baseline(
         edges = np.unique(np.quantile(change, np.arange(1, BINS) / BINS) if len(change) else np.zeros(0))
         place = np.searchsorted(edges, change, side="right")
         return Rates(tuple(edges.tolist()), tuple(laplace_rate(label[place == i]) for i in range(len(edges) + 1)), zero)
+    if name == "renewal":
+        return fit_renewal(inputs, up, rows)
     if name == "logistic":
         return fit_classifier(make_logistic(1e-3, 300), inputs, up, rows)
     return fit_classifier(make_boosting(150, 15, max(20, len(rows) // 500), 1.0, seed), inputs, up, rows)
@@ -123,8 +128,3 @@ def make_boosting(rounds: int, leaves: int, min_leaf: int, l2: float, seed: int)
         early_stopping=False,  # pyright: ignore[reportArgumentType]  (its stub knows "auto" only)
         random_state=seed_for(seed, "boosting") % 2**32,
     )
-
-
-def laplace_rate(label: Bool[np.ndarray, " windows"]) -> float:
-    """Share of "up" by Laplace's rule, never 0 or 1, so that every log score is finite."""
-    return float((label.sum() + 1) / (len(label) + 2))

@@ -70,17 +70,24 @@ class Inputs(Channels):
         origin: index of each window's last increment.
         active: whether each window contains a case.
         change: each window's last Poisson-scaled change, not standardised, whatever the inputs are.
-        length: dates per window.
+        increments: the counts that the windows are of.
+        window: their length and target.
     """
 
     region: Int64[np.ndarray, " windows"]
     origin: Int64[np.ndarray, " windows"]
     active: Bool[np.ndarray, " windows"]
     change: Float[np.ndarray, " windows"]
-    length: int
+    increments: Increments
+    window: WindowConfig
 
     def __len__(self) -> int:
         return len(self.region)
+
+    @property
+    def length(self) -> int:
+        """Dates per window."""
+        return self.window.length
 
     @cached_property
     def _tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -138,7 +145,8 @@ def apply_features(
         origin=origin,
         active=activity(increments.counts, window.length)[region, origin],
         change=poisson_change(increments.counts)[region, origin],
-        length=window.length,
+        increments=increments,
+        window=window,
     )
 
 

@@ -100,7 +100,7 @@ def score_models(prepared: Prepared, config: TrendConfig, predictions: Predictio
         "reliability": {
             name: {part: judge.reliability(part, probability) for part in sets}
             for name, probability in (models | baselines).items()
-            if name in ("ensemble", "network", "logistic", "boosting")
+            if name in ("ensemble", "network", "renewal", "logistic", "boosting")
         },
     }
     part = "test_active" if len(sets["test_active"]) else "test"

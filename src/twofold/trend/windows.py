@@ -57,6 +57,11 @@ def label(counts: Int64[np.ndarray, "regions dates"], target: Target, horizon: i
     return Labels(then > now, then == now, lookback, lookahead)
 
 
+def laplace_rate(label: Bool[np.ndarray, " windows"]) -> float:
+    """Share of "up" by Laplace's rule, never 0 or 1, so that every log score is finite."""
+    return float((label.sum() + 1) / (len(label) + 2))
+
+
 @dataclass(frozen=True)
 class Windows:
     """Windows in the order of regions, then origins; a window is the `length` increments that end at its origin.

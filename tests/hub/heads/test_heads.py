@@ -14,6 +14,7 @@ from twofold.hub.heads.network import Networks
 from twofold.hub.heads.pmf import pmf_of
 from twofold.hub.heads.quantile_network import QuantileNetworks
 from twofold.hub.heads.quantile_trees import QuantileTrees
+from twofold.hub.heads.renewal import Renewal
 from twofold.hub.heads.trees import Trees
 from twofold.hub.season import Known
 
@@ -23,7 +24,7 @@ KNOWN = replay().known(FIRST)
 def test_each_name_is_its_head() -> None:
     kinds = [type(head(name)) for name in ALL_HEADS]
     plain = [Climatology, Logistic, Trees, Networks, Networks, Networks]
-    assert kinds == [*plain, Autoregression, QuantileTrees, QuantileNetworks]
+    assert kinds == [*plain, Autoregression, Renewal, QuantileTrees, QuantileNetworks]
     assert [head(cell).cell for cell in ("rnn", "lstm", "gru")] == ["rnn", "lstm", "gru"]  # pyright: ignore
 
 

@@ -21,6 +21,7 @@ GUESS = {
     name: np.clip(0.3 * LABEL + RANDOM.random(3000) * 0.7, 0, 1)
     for name in ("ensemble", "logistic", "boosting", "mean_reversion", "all_zero")
 }
+GUESS["renewal"] = GUESS["boosting"][::-1]
 BINS = [
     {"low": k / 10, "high": (k + 1) / 10, "mean_probability": k / 10 + 0.05, "share_up": k / 10, "windows": 10 * k}
     for k in range(10)
@@ -31,7 +32,7 @@ RECORDS = [
 ]  # fmt: skip
 PAIRS = [
     {"model": "network", "against": name, "score": "log_score", "difference": -0.01 * k, "low": None, "high": None}
-    for k, name in enumerate(("base_rate", "all_zero", "mean_reversion", "logistic", "boosting"))
+    for k, name in enumerate(("base_rate", "all_zero", "mean_reversion", "renewal", "logistic", "boosting"))
 ]
 GROUPS = [
     {"group": name, "log_score_increase": value, "low": value - 0.01, "high": value + 0.01}

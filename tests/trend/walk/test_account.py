@@ -60,7 +60,7 @@ def test_scores_are_those_of_the_predictions(found: dict[str, Any], table: pl.Da
 
 def test_pairs_compare_networks_and_pool_with_the_others(found: dict[str, Any], table: pl.DataFrame) -> None:
     pairs = {(pair["model"], pair["against"]) for pair in found["comparisons"]}
-    others = ("base_rate", "mean_reversion", "logistic", "boosting")
+    others = ("base_rate", "mean_reversion", "renewal", "logistic", "boosting")
     assert pairs == {(model, other) for model in ("pool", "rnn", "lstm", "gru") for other in others}
     rows = table.filter("active")
     probability = (rows[f"p_{name}"].to_numpy() for name in ("gru", "logistic"))

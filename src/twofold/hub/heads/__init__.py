@@ -20,6 +20,7 @@ from twofold.hub.heads.pmf import Head, pmf_of
 from twofold.hub.heads.quantile import QuantileHead
 from twofold.hub.heads.quantile_network import fit_quantile_networks
 from twofold.hub.heads.quantile_trees import fit_quantile_trees
+from twofold.hub.heads.renewal import fit_renewal
 from twofold.hub.heads.trees import fit_trees
 from twofold.hub.quantiles import distribution_table
 from twofold.hub.rules import Rules
@@ -33,6 +34,7 @@ def fit_head(name: HeadName, examples: Examples, rules: Rules, config: HubConfig
         "logistic": lambda: fit_logistic(examples, rules),
         "trees": lambda: fit_trees(examples, rules, config.trees, config.seed),
         "ar6": lambda: fit_autoregression(examples),
+        "renewal": lambda: fit_renewal(examples, rules),
         "quantile_trees": lambda: fit_quantile_trees(examples, config.quantile_trees, config.seed),
         "quantile_rnn": lambda: fit_quantile_networks(examples, config.quantile_network, config.seed),
     }

@@ -28,7 +28,7 @@ PARTS = {
     "test": (HUES[1], "\\\\\\\\"),
 }
 """Colour and hatching of each part of a split in time, in its order."""
-_SMALL = (4.4, 4.1, (0.62, 0.15, 1.15, 0.3))
+_SMALL = (4.4, 4.3, (0.62, 0.15, 1.35, 0.3))
 _POINTS = 250
 """Points that a curve is thinned to: more would not be visible."""
 _FAST_ENOUGH = 400

@@ -72,7 +72,7 @@ class RunView:
 
     SETS = ("test_active", "test")
     AT_A_GLANCE = ("log_score", "roc_auc")
-    CURVES = ("ensemble", "logistic", "boosting", "mean_reversion", "all_zero")
+    CURVES = ("ensemble", "renewal", "logistic", "boosting", "mean_reversion", "all_zero")
     STEPS = 60
     """Number of dates shown for each region."""
     PICTURES = 12

@@ -66,6 +66,7 @@ _MODELS = {
     "base_rate": "Base rate",
     "all_zero": "All-zero rule",
     "mean_reversion": "Mean reversion",
+    "renewal": "Renewal model",
 }
 _SETS = {
     "test": "all test windows",
@@ -176,6 +177,7 @@ _BASELINES = {
     "base_rate": "the base rate",
     "all_zero": "the all-zero rule",
     "mean_reversion": "the mean-reversion bins",
+    "renewal": "the renewal model",
 }
 
 

@@ -22,15 +22,15 @@ from twofold.counts.panel import Increments, Panel
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet
 from twofold.engine.recurrent import CELLS
-from twofold.trend.baselines import fit_baseline, fit_classifier, laplace_rate, make_boosting, make_logistic
+from twofold.trend.baselines import fit_baseline, fit_classifier, make_boosting, make_logistic
 from twofold.trend.features import apply_features
 from twofold.trend.fit import Ensemble, Stage, fit_members
 from twofold.trend.walk.config import BacktestConfig
 from twofold.trend.walk.schedule import Refit, Schedule, known_at
-from twofold.trend.windows import Windows, fit_screen, slide
+from twofold.trend.windows import Windows, fit_screen, laplace_rate, slide
 
 FOLDER = "origins"
-MODELS = (*CELLS, "base_rate", "mean_reversion", "logistic", "boosting")
+MODELS = (*CELLS, "base_rate", "mean_reversion", "renewal", "logistic", "boosting")
 
 
 def walk_forward(
@@ -134,6 +134,7 @@ def fit_models(data: TrainingData, config: BacktestConfig) -> Ensemble:
     estimators = {
         "base_rate": fit_baseline("base_rate", *training, seed),
         "mean_reversion": fit_baseline("mean_reversion", *training, seed),
+        "renewal": fit_baseline("renewal", *training, seed),
         # Both more regularised than in `trend run`, since there are fewer training windows.
         "logistic": fit_classifier(make_logistic(walk.logistic_c, 1000), *training),
         "boosting": fit_classifier(make_boosting(walk.boosting_rounds, 8, 40, 5.0, seed), *training),

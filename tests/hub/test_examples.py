@@ -16,8 +16,8 @@ from hub.small import START, versions_of
 from twofold.engine.errors import InputError
 from twofold.hub import roots
 from twofold.hub.config import GrowthConfig
-from twofold.hub.examples import Examples, Queries, build_examples, build_queries, categories, cuts, truth
-from twofold.hub.growth import NAMES, describe, season_week
+from twofold.hub.examples import Examples, Panel, Queries, build_examples, build_queries, categories, cuts, truth
+from twofold.hub.growth import NAMES, describe, season_week, season_year
 from twofold.hub.history import fit_scale
 from twofold.hub.rules import WEEK, Rules, read_rules
 from twofold.hub.season import usable
@@ -284,3 +284,29 @@ def test_cuts_lie_between_whole_counts_and_part_the_hubs_categories() -> None:
         for change in (*range(-30, 31), -85, 85, 84, -86):
             index = categories(np.full(7, float(change)), PERSONS, np.full(7, horizon), RULES)
             assert ((change > cuts[:, horizon]).sum(axis=1) == index).all()
+
+
+def test_examples_see_no_more_of_the_past_than_the_queries_of_their_fit() -> None:
+    """Counts of nine weeks serve queries of nine to twelve: long counts of another disease are read as if short."""
+    other = Panel(KNOWN.counts, KNOWN.population, None)
+    found = build_examples(few(9), None, PERSONS, RULES, ALL_YEAR, others=[other])
+    own, grid = len(build_examples(few(9), None, PERSONS, RULES, ALL_YEAR).queries), other.counts
+    rows = [int(np.flatnonzero(persons == PERSONS)[0]) for persons in found.queries.population[own:]]
+    pairs = zip(found.week[own:], found.season[own:], strict=True)
+    weeks = [
+        int(np.flatnonzero((season_week(grid.dates) == week) & (season_year(grid.dates) == season))[0])
+        for week, season in pairs
+    ]
+    assert len(set(weeks)) > 50
+    for index, (row, newest) in enumerate(zip(rows, weeks, strict=True)):
+        begun = slice(max(0, newest + 1 - 9 - newest % ALL_YEAR.refit_weeks), newest + 1)
+        asked = build_queries(grid.part(begun), PERSONS, ALL_YEAR.growth).inputs[row]
+        np.testing.assert_array_equal(found.queries.inputs[own + index], asked)
+
+
+def test_counts_that_began_long_ago_are_read_whole() -> None:
+    other = Panel(KNOWN.counts, KNOWN.population, None)
+    found = build_examples(KNOWN.counts, None, PERSONS, RULES, ALL_YEAR, others=[other])
+    half = len(found.queries) // 2
+    assert found.queries.inputs[:half].tobytes() == found.queries.inputs[half:].tobytes()
+    assert found.weight.tolist() == [1.0] * half + [ALL_YEAR.others_weight] * half

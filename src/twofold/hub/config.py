@@ -133,6 +133,8 @@ class HubConfig(Config):
     """Strength of the prior that pulls the pool's weights towards equal ones, in weeks of data."""
     refit_weeks: int = Field(default=4, ge=1)
     """Reference dates from one refit to the next."""
+    others_weight: float = Field(default=0.2, gt=0.0)
+    """Weight of an example of another disease; one of the hub's own has weight 1."""
     seed: int = Field(default=0, ge=0)
     """Seed of all random numbers."""
     floor: float = Field(default=0.002, ge=0.0, lt=0.2)

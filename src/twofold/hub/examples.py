@@ -5,6 +5,7 @@ rate exceeds a second threshold is large. As a function of the change the catego
 cut points passed, and probabilities of the categories are differences of P(change > cut).
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from twofold.engine.errors import InputError
 from twofold.hub import roots
 from twofold.hub.config import GrowthConfig, HubConfig
-from twofold.hub.growth import NAMES, aggregate_of, describe, season_week, season_year
+from twofold.hub.growth import MEMORY, NAMES, aggregate_of, describe, season_week, season_year
 from twofold.hub.history import History, fit_scale
 from twofold.hub.rules import WEEK, Rules
 from twofold.hub.tables import with_population
@@ -25,7 +26,7 @@ from twofold.hub.vintages import Grid
 
 _DECIMALS = 9
 """Decimals to which a threshold in counts is rounded: one that is whole in decimals is then whole in binary, too."""
-_NEEDED = [NAMES.index(name) for name in ("growth_1", "growth_1_before", "growth_1_earlier", "growth_2")]
+_NEEDED = np.array([NAMES.index(name) for name in ("growth_1", "growth_1_before", "growth_1_earlier", "growth_2")])
 
 
 def cuts(
@@ -164,7 +165,7 @@ class Examples:
 
 def build_queries(grid: Grid, population: Float[np.ndarray, "locations"], config: GrowthConfig) -> Queries:
     """A query for every location in the newest week of a version (its counts after the expected revisions)."""
-    inputs = _inputs(grid, population)
+    inputs = _inputs(grid, population, MEMORY)
     rows = np.arange(len(grid.locations))
     newest = np.full(len(rows), inputs.shape[1] - 1)
     return Queries(_sequences(inputs, rows, newest, config.weeks), grid.values[:, -1], population)
@@ -195,19 +196,24 @@ def build_examples(
 ) -> Examples:
     """All examples in a version of the counts and a history, and in those of other diseases.
 
-    The newest week of each, still to be revised, is left out.
+    The newest week of each, still to be revised, is left out. Where the counts began fewer than `growth.MEMORY` weeks
+    ago, examples see no more of the past than the queries of this fit and of the weeks until the next will see.
 
     Raises:
         InputError: when there is no example.
     """
+    begun = len(counts.dates) + np.arange(config.refit_weeks)
     parts = []
-    for panel in (Panel(counts, population, history), *others):
+    own = Panel(counts, population, history)
+    for panel in (own, *others):
+        weight = 1.0 if panel is own else config.others_weight
         settled, persons = panel.counts.part(slice(-1)), panel.population
-        parts.append(_examples(settled, persons, 1.0, rules, config.growth))
+        parts.append(_examples(Panel(settled, persons, None), weight, begun, rules, config.growth))
         if panel.history is not None and config.history.weight > 0 and len(settled.dates):
             aggregate = aggregate_of(settled.locations, persons)
             scaled = fit_scale(panel.history, settled, aggregate, config.history)
-            parts.append(_examples(scaled, persons, config.history.weight, rules, config.growth))
+            past = Panel(scaled, persons, None)
+            parts.append(_examples(past, weight * config.history.weight, begun, rules, config.growth))
     queries = Queries(
         *(np.concatenate([getattr(part.queries, name) for part in parts]) for name in ("inputs", "base", "population"))
     )
@@ -223,25 +229,46 @@ def build_examples(
 
 
 def _examples(
-    grid: Grid, population: Float[np.ndarray, "locations"], weight: float, rules: Rules, config: GrowthConfig
+    panel: Panel, weight: float, begun: Int[np.ndarray, "fits"], rules: Rules, config: GrowthConfig
 ) -> Examples:
-    inputs, week, width = _inputs(grid, population), season_week(grid.dates), len(grid.dates)
+    """All examples of a panel's counts; `begun` weeks are known of those that a fit, and the weeks after it, serve."""
+    grid, population = panel.counts, panel.population
+    inputs, week, width = _inputs(grid, population, MEMORY), season_week(grid.dates), len(grid.dates)
     change = np.full((*grid.values.shape, len(rules.horizons)), np.nan)
     for index, horizon in enumerate(rules.horizons):
         ahead = min(horizon + 1, width)
         change[:, : width - ahead, index] = grid.values[:, ahead:] - grid.values[:, : width - ahead]
-    usable = np.isfinite(grid.values) & np.isfinite(inputs[:, :, _NEEDED]).all(axis=2) & np.isfinite(change).any(axis=2)
+    needed = _NEEDED[~_unknown(int(begun.min()))[_NEEDED]]
+    usable = np.isfinite(grid.values) & np.isfinite(inputs[:, :, needed]).all(axis=2) & np.isfinite(change).any(axis=2)
     usable &= (week >= config.first_week) & (week <= config.last_week)
     row, column = np.nonzero(usable)
-    queries = Queries(_sequences(inputs, row, column, config.weeks), grid.values[row, column], population[row])
+    sequences = _sequences(inputs, row, column, config.weeks)
+    ago = np.arange(config.weeks)[::-1]
+    known, there = begun[column % len(begun), None] - ago, column[:, None] >= ago
+    for weeks in np.unique(known[known < MEMORY]):
+        late = np.where(_unknown(int(weeks)), np.nan, _inputs(grid, population, max(1, int(weeks))))
+        example, step = np.nonzero((known == weeks) & there)
+        sequences[example, step] = late[row[example], column[example] - ago[step]]
+    queries = Queries(sequences, grid.values[row, column], population[row])
     season = season_year(grid.dates)[column]
     return Examples(queries, change[row, column], np.full(len(row), weight), week[column], season)
 
 
-def _inputs(grid: Grid, population: Float[np.ndarray, "locations"]) -> Float[np.ndarray, "locations weeks inputs"]:
+@functools.cache
+def _unknown(weeks: int) -> Bool[np.ndarray, "inputs"]:
+    """Which inputs can't be computed where the counts begin so many weeks ago."""
+    if weeks < 1:
+        return np.ones(len(NAMES) + len(roots.NAMES), dtype=bool)
+    dates = np.datetime64("2020-01-04") + WEEK.days * np.arange(weeks)
+    return np.isnan(_inputs(Grid(("a", "b", "c"), dates, np.ones((3, weeks))), np.ones(3), MEMORY)[0, -1])
+
+
+def _inputs(
+    grid: Grid, population: Float[np.ndarray, "locations"], memory: int
+) -> Float[np.ndarray, "locations weeks inputs"]:
     aggregate = aggregate_of(grid.locations, population)
     row = None if aggregate is None else grid.locations.index(aggregate)
-    parts = [of(grid.values, grid.dates, population, row) for of in (describe, roots.describe)]
+    parts = [of(grid.values, grid.dates, population, row, memory) for of in (describe, roots.describe)]
     return np.concatenate(parts, axis=2)
 
 

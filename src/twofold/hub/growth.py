@@ -26,7 +26,11 @@ Counts = Float[np.ndarray, "locations weeks"]
 
 
 def describe(
-    values: Counts, dates: np.ndarray, population: Float[np.ndarray, "locations"], aggregate: int | None
+    values: Counts,
+    dates: np.ndarray,
+    population: Float[np.ndarray, "locations"],
+    aggregate: int | None,
+    memory: int = MEMORY,
 ) -> Float[np.ndarray, "locations weeks inputs"]:
     """The features of every location and week.
 
@@ -36,6 +40,7 @@ def describe(
         population: persons.
         aggregate: row of the location that is the sum of the others, if there is one; features of the country and of
             the other locations leave it out.
+        memory: weeks in which peaks are searched.
 
     Returns:
         Features in the order of `NAMES`; NaN where a count that is needed is not known.
@@ -45,11 +50,11 @@ def describe(
     log, per_100k = np.log(values + ADDED), 1e5 / population[:, None]
     before, earlier, earliest = (lagged(log, weeks) for weeks in (1, 2, 3))
     growth_1, growth_2 = log - before, log - earlier
-    below, since = peak(log)
+    below, since = peak(log, memory)
     parts = np.arange(len(values)) != aggregate
     national = _level(values[parts], population[parts])
     national_growth = {weeks: _sum_growth(values[parts], weeks) for weeks in (1, 2, 4)}
-    national_below, national_since = peak(national)
+    national_below, national_since = peak(national, memory)
     found = {
         "level": log + np.log(per_100k),
         "rate": values * per_100k,
@@ -124,9 +129,9 @@ def _sum_growth(values: Counts, weeks: int) -> Float[np.ndarray, "1 weeks"]:
     return np.where(both.any(axis=0), np.log(now + ADDED) - np.log(then + ADDED), np.nan)
 
 
-def peak(level: Float[np.ndarray, "rows weeks"]) -> tuple[np.ndarray, np.ndarray]:
-    """How far each week's level lies below the highest of the last `MEMORY` weeks, and how many weeks ago that was."""
-    recent = np.stack([np.where(np.isnan(past), -np.inf, past) for past in (lagged(level, k) for k in range(MEMORY))])
+def peak(level: Float[np.ndarray, "rows weeks"], memory: int) -> tuple[np.ndarray, np.ndarray]:
+    """How far each week's level lies below the highest of the last `memory` weeks, and how many weeks ago that was."""
+    recent = np.stack([np.where(np.isnan(past), -np.inf, past) for past in (lagged(level, k) for k in range(memory))])
     unknown = np.isnan(level)
     below = np.where(unknown, np.nan, level - np.where(unknown, 0.0, recent.max(axis=0)))
     return below, np.where(unknown, np.nan, recent.argmax(axis=0))

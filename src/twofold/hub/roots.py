@@ -38,6 +38,7 @@ def describe(
     dates: np.ndarray,
     population: Float[np.ndarray, "locations"],
     aggregate: int | None,
+    memory: int = MEMORY,
 ) -> Float[np.ndarray, "locations weeks inputs"]:
     """The inputs of every location and week, in the order of `NAMES`; NaN where a count that is needed is not known.
 
@@ -47,10 +48,11 @@ def describe(
         population: persons.
         aggregate: row of the location that is the sum of the others, if there is one; inputs of the country leave it
             out.
+        memory: weeks in which peaks are searched.
     """
     if values.shape[1] == 0:
         return np.zeros((*values.shape, len(NAMES)))
-    found = _inputs(values, dates, population, aggregate)
+    found = _inputs(values, dates, population, aggregate, memory)
     return np.stack([np.broadcast_to(found[name], values.shape) for name in NAMES], axis=2)
 
 
@@ -59,6 +61,7 @@ def _inputs(
     dates: np.ndarray,
     population: Float[np.ndarray, "locations"],
     aggregate: int | None,
+    memory: int,
 ) -> dict[str, np.ndarray]:
     x = root(values, np.broadcast_to(population[:, None], values.shape))
     found = {"root": x}
@@ -74,7 +77,7 @@ def _inputs(
     log = np.log(values + 1.0)
     found |= {f"growth_{weeks}": log - lagged(log, weeks) for weeks in (1, 2)}
     found["noise"] = 1.0 / np.sqrt(values + 1.0)
-    found["below_peak"], found["weeks_since_peak"] = peak(x)
+    found["below_peak"], found["weeks_since_peak"] = peak(x, memory)
     found["peak"] = x - found["below_peak"]
     parts = np.arange(len(values)) != aggregate
     nation = _country(values[parts], population[parts])
@@ -83,7 +86,7 @@ def _inputs(
     for weeks, degree in _NATIONAL:
         slopes = _polynomial(nation, weeks, degree)[1:]
         found |= {f"national_line_{weeks}_{order}": slope for order, slope in enumerate(slopes, 1)}
-    found["national_below_peak"], found["national_weeks_since_peak"] = peak(nation)
+    found["national_below_peak"], found["national_weeks_since_peak"] = peak(nation, memory)
     found |= {f"mean_change_{weeks}": mean_of_known(found[f"change_{weeks}"][parts]) for weeks in (1, 2)}
     change = found["change_1"][parts]
     found["share_rising"] = mean_of_known(np.where(np.isnan(change), np.nan, change > 0))
@@ -112,5 +115,7 @@ def _country(values: Float[np.ndarray, "locations weeks"], population: Float[np.
     return np.where(persons > 0, root(cases, np.maximum(persons, 1.0)), np.nan)
 
 
-NAMES = tuple(_inputs(np.ones((3, MEMORY)), np.datetime64("2020-01-04") + 7 * np.arange(MEMORY), np.ones(3), None))
+NAMES = tuple(
+    _inputs(np.ones((3, MEMORY)), np.datetime64("2020-01-04") + 7 * np.arange(MEMORY), np.ones(3), None, MEMORY)
+)
 """Names of the inputs, in their order."""

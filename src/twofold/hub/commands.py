@@ -480,7 +480,7 @@ def forecast(argv: list[str]) -> int:
     parse_name(path.name)
     metadata = _metadata(flags, list(model.weights), rules)
     with _written(flags.out):
-        write_submission(path, served, rules, replay.locations)
+        write_submission(path, served.categories, rules, replay.locations, served.quantiles)
         described = write_metadata(flags.out, metadata)
     missing = sorted(set(replay.locations["location"]) - set(served.units["location"]))
     if missing:

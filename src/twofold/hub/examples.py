@@ -213,9 +213,9 @@ def build_examples(
     )
     if not len(queries):
         raise InputError(
-            "there is no training example: a version must hold at least 5 weeks before the newest one and a week "
-            "after them, within the weeks of a season that --growth.first-week and --growth.last-week name; --also with "
-            "the folders of other hubs adds their counts"
+            "there is no training example: a version must hold at least 5 weeks before the newest one and a week after "
+            "them, within the weeks of a season that --growth.first-week and --growth.last-week name; --also adds the "
+            "counts of other hubs"
         )
     return Examples(
         queries,

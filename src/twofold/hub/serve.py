@@ -1,6 +1,7 @@
 """What of our forecasts a hub asks for: its targets, horizons, places and levels in a round."""
 
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
@@ -8,8 +9,36 @@ from twofold.hub.distribution import LEVELS
 from twofold.hub.heads import Forecasts
 from twofold.hub.quantiles import quantile_table
 from twofold.hub.rules import Rules
-from twofold.hub.submission import Served
+from twofold.hub.tables import UNIT
 from twofold.hub.tasks import Asked, Hub, OutputType
+
+
+class Served(NamedTuple):
+    """Forecasts to submit.
+
+    Attributes:
+        categories: reference_date, horizon, location, category, probability; None: not asked, or not given.
+        quantiles: of the counts: reference_date, horizon, location, quantile, value; None as well.
+    """
+
+    categories: pl.DataFrame | None
+    quantiles: pl.DataFrame | None
+
+    @property
+    def tables(self) -> list[pl.DataFrame]:
+        """Those that there are."""
+        return [table for table in self if table is not None]
+
+    @property
+    def units(self) -> pl.DataFrame:
+        """Reference date, horizon and location of each forecast, of whatever target."""
+        return pl.concat([table.select(UNIT) for table in self.tables]).unique()
+
+    def targets(self, rules: Rules) -> list[str]:
+        """Names of the targets."""
+        change = None if rules.rate_change is None else rules.rate_change.target
+        named = zip((change, rules.counts), self, strict=True)
+        return [name for name, table in named if name is not None and table is not None]
 
 
 def serve(found: Forecasts, rules: Rules, asked: dict[str, Asked] | None) -> Served:

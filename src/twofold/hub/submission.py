@@ -20,7 +20,7 @@ from twofold.engine.config import Config
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.files import write_bytes, write_text
 from twofold.hub.rules import WEEK, RateChange, Rules
-from twofold.hub.tables import UNIT, WANTED, Kind, Sheet, parse, read_sheet, sheet_of
+from twofold.hub.tables import WANTED, Kind, Sheet, parse, read_sheet, sheet_of
 from twofold.hub.tasks import as_text
 
 COLUMNS: dict[str, Kind] = {
@@ -327,36 +327,13 @@ class Metadata(Config):
     """Where its code is."""
 
 
-class Served(NamedTuple):
-    """Forecasts to submit.
-
-    Attributes:
-        categories: reference_date, horizon, location, category, probability; None: not asked, or not given.
-        quantiles: of the counts: reference_date, horizon, location, quantile, value; None as well.
-    """
-
-    categories: pl.DataFrame | None
-    quantiles: pl.DataFrame | None
-
-    @property
-    def tables(self) -> list[pl.DataFrame]:
-        """Those that there are."""
-        return [table for table in self if table is not None]
-
-    @property
-    def units(self) -> pl.DataFrame:
-        """Reference date, horizon and location of each forecast, of whatever target."""
-        return pl.concat([table.select(UNIT) for table in self.tables]).unique()
-
-    def targets(self, rules: Rules) -> list[str]:
-        """Names of the targets."""
-        change = None if rules.rate_change is None else rules.rate_change.target
-        named = zip((change, rules.counts), self, strict=True)
-        return [name for name, table in named if name is not None and table is not None]
-
-
-def submission(served: Served, rules: Rules) -> pl.DataFrame:
+def submission(categories: pl.DataFrame | None, rules: Rules, quantiles: pl.DataFrame | None = None) -> pl.DataFrame:
     """Forecasts in the columns of a submission.
+
+    Args:
+        categories: columns reference_date, horizon, location, category, probability; None: none are submitted.
+        rules: of the season.
+        quantiles: of the counts: reference_date, horizon, location, quantile, value; None as well.
 
     Returns:
         Columns of `COLUMNS`, sorted by location and horizon, categories from falling to rising; then the quantiles,
@@ -367,17 +344,17 @@ def submission(served: Served, rules: Rules) -> pl.DataFrame:
     """
     end = pl.col("reference_date") + WEEK * pl.col("horizon")
     parts, change = [], rules.rate_change
-    if served.categories is not None and change is not None:
+    if categories is not None and change is not None:
         order = pl.col("category").replace_strict(list(change.categories), range(len(change.categories)), default=None)
         parts.append(
-            served.categories.sort("reference_date", "location", "horizon", order)
+            categories.sort("reference_date", "location", "horizon", order)
             .with_columns(target=pl.lit(change.target), output_type=pl.lit("pmf"))
             .rename({"category": "output_type_id", "probability": "value"})
         )
-    if served.quantiles is not None:
+    if quantiles is not None:
         level = pl.col("quantile").map_elements(as_text, return_dtype=pl.String)
         parts.append(
-            served.quantiles.sort("reference_date", "location", "horizon", "quantile").with_columns(
+            quantiles.sort("reference_date", "location", "horizon", "quantile").with_columns(
                 target=pl.lit(rules.counts), output_type=pl.lit("quantile"), output_type_id=level
             )
         )
@@ -387,15 +364,21 @@ def submission(served: Served, rules: Rules) -> pl.DataFrame:
     return pl.concat([part.select(*COLUMNS) for part in whole])
 
 
-def write_submission(path: Path, served: Served, rules: Rules, locations: pl.DataFrame) -> None:
-    """Writes a submission of one reference date as `YYYY-MM-DD-team-model.csv` or `.parquet`.
+def write_submission(
+    path: Path,
+    categories: pl.DataFrame | None,
+    rules: Rules,
+    locations: pl.DataFrame,
+    quantiles: pl.DataFrame | None = None,
+) -> None:
+    """Writes a submission of one reference date as `YYYY-MM-DD-team-model.csv` or `.parquet`; see `submission`.
 
-    Its categories are checked; all of it is by `validation.validate`, where the hub's folder is at hand.
+    Its categories are checked here; all of it is by `validation.validate`, where the hub's folder is at hand.
 
     Raises:
         InputError: when the name or the forecasts break a rule of the hub; nothing is written then.
     """
-    name, table = parse_name(path.name), submission(served, rules)
+    name, table = parse_name(path.name), submission(categories, rules, quantiles)
     checked = check_sheet(sheet_of(path.name, table), name, rules, locations) if rules.rate_change else Checked(())
     for problem in checked.problems:
         raise InputError(f"{path.name}: the hub would refuse these forecasts, the first reason: {problem}")

@@ -145,6 +145,7 @@ def _submission(data: bytes, day: date, rules: Rules) -> pl.DataFrame:
     asked = (target == pl.lit(rules.counts)) & (kind == "quantile")
     if rules.rate_change is not None:
         asked = asked | ((target == rules.rate_change.target) & (kind == "pmf"))
+    asked = asked.fill_null(True)  # a row that is cut short is not lost without a word
     rows = lazy.select(list(NEEDED)).filter(asked).with_columns(pl.col("output_type_id").cast(pl.String)).collect()
     typed = {name: parse(rows[name], each) for name, each in NEEDED.items()}
     for name, cells in typed.items():

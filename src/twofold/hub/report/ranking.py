@@ -51,9 +51,9 @@ class Ranking:
         """The default's WIS less each other model's, the one that we lose to most first."""
         return sorted(self.quantile["differences"].items(), key=lambda row: (-row[1]["mean"], row[0]))
 
-    def by(self, column: str) -> dict[str, Row]:
+    def by(self, column: str) -> dict[str | int, Row]:
         """Each horizon, place or date -> relative WIS of `shown` there; None where there is none."""
-        found: dict[str, Row] = {}
+        found: dict[str | int, Row] = {}
         for row in sorted(self.quantile["by"][column], key=lambda row: str(row[column])):
             if row["model"] in self.shown:
                 found.setdefault(row[column], {})[row["model"]] = row["relative_wis"]

@@ -11,9 +11,15 @@ from hub.small_hubs import CHANGE, FIRST, PLACES, ROUNDS, moved, set_versions, t
 from page.reading import check_whole
 from twofold.cli import main
 from twofold.hub.distribution import LEVELS
-from twofold.hub.quantile_scores import sort_out
-from twofold.hub.quantiles import long_quantiles
-from twofold.hub.rules import WEEK
+from twofold.hub.inputs import rules_of, versions_of
+from twofold.hub.quantile_scores import observations, quantile_board, score_quantiles, sort_out
+from twofold.hub.quantiles import long_quantiles, read_peers_quantiles
+from twofold.hub.rules import WEEK, read_rules
+from twofold.hub.season import usable
+from twofold.hub.serve import asked_of
+from twofold.hub.tables import read_locations
+from twofold.hub.tasks import read_hub
+from twofold.hub.vintages import check_codes
 
 Output = pytest.CaptureFixture[str]
 QUICK = ["--heads", "climatology", "ar6", "quantile_trees", "--pooled", "ar6", "quantile_trees", "--jobs", "1"]
@@ -249,3 +255,35 @@ def test_what_can_not_be_learned_from_is_refused(
     line = ["hub", "fit", "--hub", names["covid"], "--out", str(tmp_path / "out"), *(w.format(**names) for w in more)]
     assert main(line) == 2
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+# --- the real hubs ---
+
+
+@pytest.mark.realdata
+def test_the_real_covid_hub_s_season_and_its_ensemble(data_folder: Path) -> None:
+    folder, known = data_folder / "covid-hub", read_rules("covid")
+    published = versions_of(folder / "versions.parquet", known)
+    check_codes(published, read_locations(folder / "locations.csv"))
+    season = known.season("2024-25")
+    used, skipped = usable(published, season.reference_dates(), season)
+    assert (len(used), [skip.reference_date for skip in skipped]) == (35, [date(2025, 1, 25)])  # nothing came out then
+    teams = read_peers_quantiles(folder / "peers_quantiles_2024-25.parquet")
+    whole, _ = sort_out(teams.filter(pl.col("model").is_in([season.baseline, season.ensemble])))
+    scored = score_quantiles(whole, observations(published.latest(), used, season.horizons))
+    board = quantile_board(scored, "CovidHub-baseline")
+    found = {row["model"]: row for row in board.to_dicts()}
+    assert found["CovidHub-ensemble"]["n"] == found["CovidHub-baseline"]["n"] == 7102
+    assert found["CovidHub-ensemble"]["relative_wis"] == pytest.approx(0.692, abs=5e-4)  # truth of July 2025
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["covid", "rsv", "flusight"])
+def test_the_real_hubs_folders_are_told_by_their_targets(data_folder: Path, name: str) -> None:
+    folder = data_folder / (name if name == "flusight" else f"{name}-hub")
+    assert rules_of(str(folder)) == name
+    hub, season = read_hub(folder), read_rules(name).season("2025-26", read_hub(folder).rounds)
+    asked = asked_of(hub, season.reference_dates()[0], season)
+    assert set(asked) == set(season.targets)
+    levels = sorted(map(float, asked[str(season.counts)].ids))
+    assert levels == pytest.approx(LEVELS) and len(asked[str(season.counts)].locations) == 53

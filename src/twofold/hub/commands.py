@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,53 +26,37 @@ from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder
 from twofold.engine.terminal import counting, note, render
 from twofold.hub.config import POOL, HubConfig
-from twofold.hub.rules import KNOWN, WEEK, HubRules, HubTarget, Rules, read_rules
+from twofold.hub.inputs import (
+    DataFlags,
+    LearnFlags,
+    data_of,
+    learned,
+    replay_of,
+    rounds_of,
+    rules_of,
+    versions_of,
+    words_of,
+)
+from twofold.hub.rules import WEEK, Rules, read_rules
 
 if TYPE_CHECKING:
-    import polars as pl
     from rich.console import Console
     from rich.table import Table
 
-    from twofold.hub.history import History
     from twofold.hub.peers import Outputs
-    from twofold.hub.season import Replay, Source
     from twofold.hub.submission import Metadata
     from twofold.hub.tasks import Hub
     from twofold.hub.vintages import Versions
 
 DEFAULT = HubConfig()
 UNNAMED = "to be named"
-VERSIONS_OF_HUB = tuple(f"target-data/time-series.{form}" for form in ("parquet", "csv"))
 BROKEN = 2
 """Exit status where a submission breaks a rule."""
 _SHOWN = 12  # best models of a backtest's table
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DataFlags:
-    """Where a hub's rules and data are."""
-
-    hub: str = "flusight"
-    """A hub's folder or clone (hub-config, target-data, auxiliary-data), a known hub, or a file of its rules (TOML)."""
-    vintages: Path | None = None
-    """Every version of the counts (CSV or Parquet); by default the hub folder's target-data/time-series."""
-    locations: Path | None = None
-    """Locations of the season (abbreviation, location, location_name, population); by default the hub folder's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _LearnFlags(_DataFlags):
-    """What heads learn from beside the hub's own counts."""
-
-    also: tuple[Path, ...] = ()
-    """Folders of other hubs, such as those of COVID-19 and RSV, from whose counts the heads learn as well."""
-    history: Path | None = None
-    """Long history of visits for influenza-like illness, for training (the CDC's ILINet: region, week_start,
-    unweighted_ili): of --hub, or of the folder of --also whose disease it measures."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _SeasonFlags(_LearnFlags):
+class _SeasonFlags(LearnFlags):
     """Options of `backtest` and `fit`."""
 
     jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
@@ -80,7 +64,7 @@ class _SeasonFlags(_LearnFlags):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookFlags(_LearnFlags):
+class LookFlags(LearnFlags):
     """Shows what a hub asks this week: rounds, deadline, targets, the newest version, what is missing, what to run.
 
     The commands that it prints hold the data options that it was given.
@@ -104,14 +88,14 @@ def look(argv: list[str]) -> int:
     hub, known = read_hub(Path(flags.hub)), read_rules(rules_of(flags.hub))
     vintages, locations = data_of(flags)
     now = utc(flags.at) if flags.at else datetime.now(UTC)
-    versions = _versions(vintages, known).until(now)
+    versions = versions_of(vintages, known).until(now)
     places = read_locations(locations)
     found = next_round(hub, versions, places, known, now)
     lines = described(hub, found, versions, known.targets)
     lines += [f"note: {text}" for text in versions.notes]
     if found is not None:
-        _learned(flags, found.rules, places)  # a file that can't be read is reported now
-        lines += ["", "Next:", *(f"  {line}" for line in commands(found.day, *_words(flags)))]
+        learned(flags, found.rules, places)  # a file that can't be read is reported now
+        lines += ["", "Next:", *(f"  {line}" for line in commands(found.day, *words_of(flags)))]
         if not flags.also:
             lines.append(
                 "  (--also DIR ... with other hubs' folders, to look and to fit: their counts are learned from, too)"
@@ -147,9 +131,9 @@ def backtest(argv: list[str]) -> int:
     flags = parse(BacktestFlags, argv, "hub backtest")
 
     known = read_rules(rules_of(flags.hub))
-    rules = known.season(flags.season, _rounds(flags.hub))
+    rules = known.season(flags.season, rounds_of(flags.hub))
     vintages, locations = data_of(flags)
-    replay = _replay(_versions(vintages, known), locations, flags, rules)
+    replay = replay_of(versions_of(vintages, known), locations, flags, rules)
     config, said = flags.config.for_hub(rules)
     peers = _peers(flags, rules)
 
@@ -157,7 +141,7 @@ def backtest(argv: list[str]) -> int:
     from twofold.hub.run import check, execute
 
     check(replay)  # before any folder is made
-    others = (path for folder in flags.also for path in data_of(_DataFlags(hub=str(folder))))
+    others = (path for folder in flags.also for path in data_of(DataFlags(hub=str(folder))))
     paths = vintages, locations, flags.history, flags.peers, flags.peers_quantiles, *others
     files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
     files += [peers.digest] if peers.digest else []
@@ -214,10 +198,10 @@ def fit(argv: list[str]) -> int:
 
     known = read_rules(rules_of(flags.hub))
     vintages, locations = data_of(flags)
-    versions = _versions(vintages, known)
+    versions = versions_of(vintages, known)
     day = _reference_date(flags.reference_date, versions)
-    rules = known.season(flags.season or known.season_of(day), _rounds(flags.hub))
-    replay = _replay(versions, locations, flags, rules)
+    rules = known.season(flags.season or known.season_of(day), rounds_of(flags.hub))
+    replay = replay_of(versions, locations, flags, rules)
     config, said = flags.config.for_hub(rules)
     from rich.console import Console
 
@@ -236,121 +220,6 @@ def fit(argv: list[str]) -> int:
         model.save(flags.out)
     sys.stdout.write(f"{flags.out}: model of {', '.join(model.heads)}, fitted on what was known for {day}\n")
     return 0
-
-
-def data_of(flags: _DataFlags) -> tuple[Path, Path]:
-    """The files of versions and of locations: those given, or those of the hub's folder.
-
-    Raises:
-        InputError: when a file is neither given nor in the hub's folder.
-    """
-    folder = Path(flags.hub) if Path(flags.hub).is_dir() else None
-    found: list[Path] = []
-    for option, given, names in (
-        ("--vintages", flags.vintages, VERSIONS_OF_HUB),
-        ("--locations", flags.locations, ("auxiliary-data/locations.csv",)),
-    ):
-        there = [folder / name for name in names if (folder / name).is_file()] if folder and given is None else []
-        if given is None and not there:
-            where = f"{folder} has no {names[0]}" if folder else "--hub names no hub's folder"
-            raise InputError(f"{option} FILE is needed: {where}")
-        found.append(given or there[0])
-    return found[0], found[1]
-
-
-def rules_of(hub: str) -> str:
-    """The known hub, or the rules file, of `--hub`; a hub's folder is told by its targets.
-
-    Raises:
-        InputError: when no rules are known for the folder's targets.
-    """
-    if not Path(hub).is_dir():
-        return hub
-    from twofold.hub.tasks import read_hub
-
-    targets = read_hub(Path(hub)).targets
-    for name in KNOWN:
-        if set(read_rules(name).targets) & set(targets):
-            return name
-    raise InputError(
-        f"--hub {hub}: no rules are known for its targets ({', '.join(targets)}); known hubs are {', '.join(KNOWN)}, "
-        "and --hub FILE.toml gives rules of your own"
-    )
-
-
-def _versions(path: Path, known: HubRules) -> "Versions":
-    from twofold.hub.vintages import read_versions
-
-    closing = (datetime.combine(date.min, known.deadline_utc) + timedelta(days=1, seconds=-1)).time()
-    return read_versions(path, known.counts, closing)
-
-
-def _rounds(hub: str) -> tuple[date, ...]:
-    """The rounds of a hub's folder; none where `--hub` is no folder."""
-    from twofold.hub.tasks import read_hub
-
-    return read_hub(Path(hub)).rounds if Path(hub).is_dir() else ()
-
-
-def _replay(versions: "Versions", locations: Path, flags: _DataFlags, rules: Rules) -> "Replay":
-    """The season as a fit sees it, or, of options that hold nothing to learn from, as a forecast does."""
-    from twofold.hub.season import Replay
-    from twofold.hub.tables import read_locations
-    from twofold.hub.vintages import check_codes
-
-    places = read_locations(locations)
-    check_codes(versions, places)
-    if not isinstance(flags, _LearnFlags):
-        return Replay(versions, places, rules, None)
-    history, others = _learned(flags, rules, places)
-    return Replay(versions, places, rules, history, others)
-
-
-def _learned(flags: _LearnFlags, rules: Rules, places: "pl.DataFrame") -> tuple["History | None", tuple["Source", ...]]:
-    """The long history of the hub's own disease, and the other hubs' counts; the history may belong to one of those.
-
-    Raises:
-        InputError: when a hub is named twice, or the history measures the disease of none.
-    """
-    from twofold.hub.history import read_history
-    from twofold.hub.season import Source
-    from twofold.hub.tables import read_locations
-    from twofold.hub.vintages import check_codes
-
-    def past(of: HubTarget, where: "pl.DataFrame") -> "History | None":
-        """The history, if this is the first hub whose disease it measures."""
-        if flags.history is None or not of.history or told:
-            return None
-        told.append(of.hub)
-        return read_history(flags.history, where).before(rules.first_reference)
-
-    told: list[str] = []
-    own, names, others = past(rules, places), {rules.hub}, []
-    for folder in flags.also:
-        if not folder.is_dir():
-            raise InputError(f"--also {folder}: is no folder; give the folder of a hub, with hub-config in it")
-        known = read_rules(rules_of(str(folder)))
-        if known.hub in names:
-            raise InputError(f"--also {folder}: is of the hub {known.hub}, which is there already; name each hub once")
-        names.add(known.hub)
-        vintages, locations = data_of(_DataFlags(hub=str(folder)))
-        versions, where = _versions(vintages, known), read_locations(locations)
-        check_codes(versions, where)
-        others.append(Source(versions, where, past(known, where)))
-    if flags.history is not None and not told:
-        raise InputError(
-            f"--history {flags.history}: measures the disease of none of the hubs {', '.join(sorted(names))}; leave it "
-            "out, or name FluSight's folder with --also"
-        )
-    return own, tuple(others)
-
-
-def _words(flags: _LearnFlags) -> tuple[list[str], list[str]]:
-    """The options of the data, and of what a fit learns from, as they were given."""
-    data = {"--hub": flags.hub, "--vintages": flags.vintages, "--locations": flags.locations}
-    words = [word for option, given in data.items() if given is not None for word in (option, str(given))]
-    learn = [] if flags.history is None else ["--history", str(flags.history)]
-    return words, [*learn, *(["--also", *map(str, flags.also)] if flags.also else [])]
 
 
 def _peers(flags: BacktestFlags, rules: Rules) -> "Outputs":
@@ -415,7 +284,7 @@ def _written(folder: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForecastFlags(_DataFlags):
+class ForecastFlags(DataFlags):
     """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model.
 
     The submission holds every target that the head serves: the rate change, and by heads of quantiles the counts, both
@@ -459,11 +328,11 @@ def forecast(argv: list[str]) -> int:
 
     known = read_rules(rules_of(flags.hub))
     vintages, locations = data_of(flags)
-    versions = _versions(vintages, known)
+    versions = versions_of(vintages, known)
     day = _reference_date(flags.reference_date, versions)
     hub = read_hub(Path(flags.hub)) if Path(flags.hub).is_dir() else None
     rules = known.season(flags.season or known.season_of(day), hub.rounds if hub else ())
-    replay = _replay(versions, locations, flags, rules)
+    replay = replay_of(versions, locations, flags, rules)
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -162,8 +162,8 @@ def test_every_target_that_is_asked_and_can_be_served_is_written_and_valid(
     asked = [*([CHANGE] if name == "flu" else []), target(name)]
     assert table["target"].unique(maintain_order=True).to_list() == asked
     sizes = dict(table.group_by("target").len().iter_rows())
-    assert sizes[target(name)] == len(PLACES) * 4 * len(LEVELS)
-    assert f"208 forecasts for {SEEN} of {' and '.join(map(repr, asked))}" in capsys.readouterr().out
+    assert sizes[target(name)] == len(PLACES) * 5 * len(LEVELS)  # with the newest week, horizon -1
+    assert f"260 forecasts for {SEEN} of {' and '.join(map(repr, asked))}" in capsys.readouterr().out
     assert main(["hub", "validate", str(path), "--hub", str(hubs[name])]) == 0
 
 

@@ -340,11 +340,14 @@ def forecast(argv: list[str]) -> int:
         note(console, text)
 
     from twofold.hub.model import HubModel
+    from twofold.hub.newest import newest_week
     from twofold.hub.serve import asked_of, serve
 
     model = HubModel.open(flags.model, flags.head)
-    found = model.forecast(replay.known(day), rules, flags.head)
-    served = serve(found, rules, None if hub is None else asked_of(hub, day, rules))
+    known_now = replay.known(day)
+    found = model.forecast(known_now, rules, flags.head)
+    asked = None if hub is None else asked_of(hub, day, rules)
+    served = serve(found, rules, asked, newest_week(versions, known_now, rules))
     path = flags.out / f"{day}-{flags.team}-{flags.name or flags.head}.{flags.form}"
     parse_name(path.name)
     metadata = _metadata(flags, list(model.weights), rules)

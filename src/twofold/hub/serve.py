@@ -12,6 +12,16 @@ from twofold.hub.rules import Rules
 from twofold.hub.tables import UNIT
 from twofold.hub.tasks import Asked, Hub, OutputType
 
+NO_QUANTILES = pl.DataFrame(
+    schema={
+        "reference_date": pl.Date,
+        "horizon": pl.Int64,
+        "location": pl.String,
+        "quantile": pl.Float64,
+        "value": pl.Float64,
+    }
+)
+
 
 class Served(NamedTuple):
     """Forecasts to submit.
@@ -41,13 +51,14 @@ class Served(NamedTuple):
         return [name for name, table in named if name is not None and table is not None]
 
 
-def serve(found: Forecasts, rules: Rules, asked: dict[str, Asked] | None) -> Served:
+def serve(found: Forecasts, rules: Rules, asked: dict[str, Asked] | None, newest: pl.DataFrame | None = None) -> Served:
     """The forecasts that a hub asks for, of those that there are.
 
     Args:
         found: of all places and the horizons of the rules.
         rules: of the season.
         asked: by target, of those that we know; None: all that the rules name.
+        newest: distributions of the newest week, for a hub that asks for it; see `newest.newest_week`.
     """
     categories, quantiles = None, None
     change = None if rules.rate_change is None else rules.rate_change.target
@@ -58,7 +69,9 @@ def serve(found: Forecasts, rules: Rules, asked: dict[str, Asked] | None) -> Ser
             quantiles = quantile_table(found.distributions, LEVELS)
         else:
             own = asked[rules.counts]
-            quantiles = quantile_table(_part(found.distributions, own), sorted(map(float, own.ids)))
+            parts = [_part(table, own) for table in (newest, found.distributions) if table is not None]
+            levels = sorted(map(float, own.ids))
+            quantiles = pl.concat([quantile_table(part, levels) for part in parts if part.height] or [NO_QUANTILES])
     return Served(*(None if table is None or table.is_empty() else table for table in (categories, quantiles)))
 
 

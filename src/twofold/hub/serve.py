@@ -12,16 +12,6 @@ from twofold.hub.rules import Rules
 from twofold.hub.tables import UNIT
 from twofold.hub.tasks import Asked, Hub, OutputType
 
-NO_QUANTILES = pl.DataFrame(
-    schema={
-        "reference_date": pl.Date,
-        "horizon": pl.Int64,
-        "location": pl.String,
-        "quantile": pl.Float64,
-        "value": pl.Float64,
-    }
-)
-
 
 class Served(NamedTuple):
     """Forecasts to submit.
@@ -71,7 +61,8 @@ def serve(found: Forecasts, rules: Rules, asked: dict[str, Asked] | None, newest
             own = asked[rules.counts]
             parts = [_part(table, own) for table in (newest, found.distributions) if table is not None]
             levels = sorted(map(float, own.ids))
-            quantiles = pl.concat([quantile_table(part, levels) for part in parts if part.height] or [NO_QUANTILES])
+            tables = [quantile_table(part, levels) for part in parts if part.height]
+            quantiles = pl.concat(tables) if tables else None
     return Served(*(None if table is None or table.is_empty() else table for table in (categories, quantiles)))
 
 

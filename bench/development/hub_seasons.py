@@ -36,6 +36,7 @@ MEASURED = *range(2010, 2020), 2022, 2023, 2024
 LEAST = 40
 """Locations whose newest week must be known; in March 2020 the history ends."""
 RULES = read_rules("flusight").season("2025-26")
+CHANGE = RULES.rate_change
 FIRST, LAST = (day - date(2024, 8, 1) for day in (date(2024, 11, 23), date(2025, 5, 31)))
 """Reference dates, counted from 1 August, as in 2024-25."""
 
@@ -75,12 +76,12 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
         moment = Known(day, known, known, population, ())
         for name, head in heads.items():
             found.append(forecast(head, moment, RULES, config).categories.with_columns(model=pl.lit(name)))
-    happened = truth(table_of(grid), locations, days, RULES)
+    happened = truth(table_of(grid), locations, days, CHANGE)
     forecasts = pl.concat(found)
     known_on = pl.col("reference_date") + (pl.col("horizon") + 2) * WEEK  # a version's newest week is not looked at
-    pooled, _ = pool_forward(forecasts, {day: happened.filter(known_on <= day) for day in days}, RULES, config)
+    pooled, _ = pool_forward(forecasts, {day: happened.filter(known_on <= day) for day in days}, CHANGE, config)
     every = pl.concat([forecasts, pooled])
-    board = leaderboard(score_forecasts(every, happened, RULES), happened, RULES)
+    board = leaderboard(score_forecasts(every, happened, CHANGE), happened, CHANGE)
     return board.select("model", "rps", "ece", season=pl.lit(year))
 
 

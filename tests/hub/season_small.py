@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
-from hub.small import changes, forecasts_of
+from hub.small import change_of, changes, forecasts_of
 from twofold.hub.config import HeadName, HubConfig
 from twofold.hub.examples import Examples, Queries, build_examples, build_queries
 from twofold.hub.heads import fit_head
@@ -31,31 +31,38 @@ ALL_HEADS: tuple[HeadName, ...] = get_args(HeadName)
 
 RULES_TOML = f"""\
 hub = "small"
-target = "wk flu hosp rate change"
-categories = ["large_decrease", "decrease", "stable", "increase", "large_increase"]
 horizons = [0, 1, 2, 3]
 unscored_horizons = [-1]
-rate_per = 100_000
-stable_count = 10
 min_locations = 6
 deadline_days = -2
 deadline_utc = 04:00:00
+
+[rate_change]
+target = "wk flu hosp rate change"
+categories = ["large_decrease", "decrease", "stable", "increase", "large_increase"]
+rate_per = 100_000
+stable_count = 10
 baseline = "small-baseline"
 ensemble = "small-ensemble"
 
 [seasons.{SEASON}]
 first_reference = {FIRST}
 last_reference = {LAST}
+
+[seasons.{SEASON}.rate_change]
 stable_below = [0.5, 0.7, 1.0, 1.5]
 large_above = [1.7, 3.0, 4.0, 5.0]
 
 [seasons.2024-25]
 first_reference = 2024-11-23
 last_reference = 2024-11-30
+
+[seasons.2024-25.rate_change]
 stable_below = [0.3, 0.5, 0.7, 1.0]
 large_above = [1.7, 3.0, 4.0, 5.0]
 """
 RULES = HubRules.model_validate(tomllib.loads(RULES_TOML)).season(SEASON)
+CHANGE = change_of(RULES)
 OTHER_CUTS = HubRules.model_validate(tomllib.loads(RULES_TOML)).season("2024-25")
 
 LOCATIONS = pl.DataFrame(
@@ -166,7 +173,7 @@ def peers() -> pl.DataFrame:
     everyone = {"small-baseline": [*DAYS, LATE], "small-ensemble": DAYS, "late-comer": DAYS[-2:]}
     places = LOCATIONS["location"].to_list()
     drawn = [
-        forecasts_of(name, k, places=places, days=days, rules=RULES) for k, (name, days) in enumerate(everyone.items())
+        forecasts_of(name, k, places=places, days=days, rules=CHANGE) for k, (name, days) in enumerate(everyone.items())
     ]
     return pl.concat(drawn)
 

@@ -11,12 +11,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.hub.rules import WEEK, Rules, read_rules
+from twofold.hub.rules import WEEK, RateChange, Rules, read_rules
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts
 from twofold.hub.tables import FORECAST
 from twofold.hub.vintages import Versions
 
 RULES = read_rules("flusight").season("2024-25")
+
+
+def change_of(rules: Rules) -> RateChange:
+    """The part on categories of a hub that has them."""
+    assert rules.rate_change is not None
+    return rules.rate_change
+
+
+CHANGE = change_of(RULES)
 START = date(2024, 11, 30)
 LOCATIONS = pl.DataFrame(
     {
@@ -63,7 +72,7 @@ def forecasts_of(
     places: Sequence[str] = PLACES,
     *,
     days: Sequence[date] = (),
-    rules: Rules = RULES,
+    rules: RateChange = CHANGE,
 ) -> pl.DataFrame:
     """Random forecasts of every horizon, one row per category, for some days or the first weeks."""
     generator = np.random.default_rng(seed)
@@ -80,7 +89,7 @@ def truth_of(seed: int, weeks: int = 1, places: Sequence[str] = PLACES) -> pl.Da
     """A random observed category for every forecast of `forecasts_of`."""
     units = forecasts_of("any", 0, weeks, places).select("reference_date", "horizon", "location").unique()
     table = units.sort("reference_date", "horizon", "location")
-    observed = np.random.default_rng(seed).integers(0, len(RULES.categories), table.height)
+    observed = np.random.default_rng(seed).integers(0, len(CHANGE.categories), table.height)
     return table.with_columns(pl.col("horizon").cast(pl.Int64), observed=pl.Series(observed))
 
 
@@ -118,7 +127,7 @@ def hub_folder(
     _locations(places, names or {}).write_parquet(folder / "locations.parquet")
     _counts(places, -9).write_parquet(folder / "counts.parquet")
     _known(places).write_parquet(folder / "known.parquet")
-    scored = score_forecasts(forecasts, observed, rules)
+    scored = score_forecasts(forecasts, observed, change_of(rules))
     (folder / "scores.json").write_text(json.dumps(_scores(scored, observed, rules)))
     (folder / "config.json").write_text(json.dumps({"hub": rules.hub, "train": {"epochs": 7}}))
     manifest = {"command": ["twofold", "hub", "backtest"], "versions": {"torch": "2"}, "wall_time_s": 1.5}
@@ -161,14 +170,14 @@ def _scores(scored: pl.DataFrame, truth: pl.DataFrame, rules: Rules) -> dict[str
     found = differences(scored, DEFAULT, resamples=50, block_weeks=2, level=0.9, seed=0)
     weights = [{"reference_date": str(day), "weights": {"network": 0.25, "logistic": 0.75}} for day in dates]
     return {
-        "models": _blocks(leaderboard(scored, truth, rules)),
-        "common": _blocks(leaderboard(common(scored, truth), truth, rules)),
+        "models": _blocks(leaderboard(scored, truth, change_of(rules))),
+        "common": _blocks(leaderboard(common(scored, truth), truth, change_of(rules))),
         "default": DEFAULT,
         "ours": OURS,
         "hub": rules.hub,
         "season": rules.season,
-        "baseline": rules.baseline,
-        "ensemble": rules.ensemble,
+        "baseline": change_of(rules).baseline,
+        "ensemble": change_of(rules).ensemble,
         "no_skill": ["us-climate"],
         "dates": [str(day) for day in dates],
         "skipped": [{"reference_date": "2025-02-01", "reason": "no version was <published>"}],

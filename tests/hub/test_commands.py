@@ -191,7 +191,11 @@ BAD: dict[str, tuple[str, Callable[[dict[str, Path], Path], dict[str, Any]], str
         lambda files, tmp: {"locations": _broken(files, tmp, "locations", ",800000", ",0")},
         "column 'population': must be at least 1",
     ),
-    "unknown hub": ("backtest", lambda files, tmp: {"hub": "nowhere"}, "hub must be one of flusight or a rules file"),
+    "unknown hub": (
+        "backtest",
+        lambda files, tmp: {"hub": "nowhere"},
+        "hub must be one of covid, flusight, rsv or a rules file",
+    ),
     "unknown season": ("backtest", lambda files, tmp: {"season": "2022-23"}, "season must be one of"),
     "a season without versions": (
         "backtest",
@@ -459,7 +463,7 @@ def test_a_later_season_uses_the_newest_rules(tmp_path: Path, locations: Path, c
     ("words", "said"),
     [
         (["forecast.csv"], "forecast.csv"),
-        (["2024-11-30-team-model.csv", "--hub", "nowhere"], "hub must be one of flusight"),
+        (["2024-11-30-team-model.csv", "--hub", "nowhere"], "hub must be one of covid, flusight, rsv"),
         (["2024-11-30-team-model.csv", "--season", "2024"], "season"),
         (["2024-11-30-team-model.csv"], "2024-11-30-team-model.csv"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.small import RULES
+from hub.small import CHANGE
 from twofold.hub.distribution import LEVELS, CountForecast, Distribution, pmf_from
 from twofold.hub.examples import Queries
 from twofold.hub.roots import OFFSET, counts_of, root
@@ -29,7 +29,7 @@ def forecast(seed: int, change: Distribution) -> CountForecast:
 
 
 def cuts(found: CountForecast) -> np.ndarray:
-    return Queries(np.zeros((len(found.base), 1, 0)), found.base, found.population).cuts(RULES)
+    return Queries(np.zeros((len(found.base), 1, 0)), found.base, found.population).cuts(CHANGE)
 
 
 def rows(values) -> np.ndarray:

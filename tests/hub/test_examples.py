@@ -9,26 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.season_small import CONFIG, FIRST, LOCATIONS, RULES, examples, final_counts, history, replay
+from hub.season_small import CHANGE, CONFIG, FIRST, LOCATIONS, RULES, examples, final_counts, history, replay
+from hub.small import CHANGE as FLUSIGHT
 from hub.small import LOCATIONS as PLACES
-from hub.small import RULES as FLUSIGHT
-from hub.small import START, versions_of
+from hub.small import RULES as SEASON
+from hub.small import START, change_of, versions_of
 from twofold.engine.errors import InputError
 from twofold.hub import roots
 from twofold.hub.config import GrowthConfig
 from twofold.hub.examples import Examples, Panel, Queries, build_examples, build_queries, categories, cuts, truth
 from twofold.hub.growth import NAMES, describe, season_week, season_year
 from twofold.hub.history import fit_scale
-from twofold.hub.rules import WEEK, Rules, read_rules
+from twofold.hub.rules import WEEK, RateChange, read_rules
 from twofold.hub.season import usable
 from twofold.hub.tables import read_locations
 from twofold.hub.vintages import Grid, read_versions
 
-SEASONS = [read_rules("flusight").season(season) for season in ("2023-24", "2024-25", "2025-26")]
+SEASONS = [change_of(read_rules("flusight").season(season)) for season in ("2023-24", "2024-25", "2025-26")]
 WYOMING = 584_057
 
 
-def exactly(change: Fraction, population: int, horizon: int, season: Rules) -> int:
+def exactly(change: Fraction, population: int, horizon: int, season: RateChange) -> int:
     """The hub's rule in fractions: stable first, then large if strictly above, else by sign."""
     rate = abs(change) * 100_000 / population
     if abs(change) < 10 or rate < Fraction(str(season.stable_below[horizon])):
@@ -37,7 +38,7 @@ def exactly(change: Fraction, population: int, horizon: int, season: Rules) -> i
     return (4 if large else 3) if change > 0 else (0 if large else 1)
 
 
-def one(change: float, population: int, horizon: int, season: Rules = FLUSIGHT) -> int:
+def one(change: float, population: int, horizon: int, season: RateChange = FLUSIGHT) -> int:
     return int(categories(np.array([float(change)]), np.array([population]), np.array([horizon]), season)[0])
 
 
@@ -51,13 +52,13 @@ def one(change: float, population: int, horizon: int, season: Rules = FLUSIGHT) 
     horizon=st.integers(0, 3),
     season=st.sampled_from(SEASONS),
 )
-def test_a_category_is_what_the_rule_says(halves: int, population: int, horizon: int, season: Rules) -> None:
+def test_a_category_is_what_the_rule_says(halves: int, population: int, horizon: int, season: RateChange) -> None:
     assert one(halves / 2, population, horizon, season) == exactly(Fraction(halves, 2), population, horizon, season)
 
 
 @given(st.integers(1, 400), st.integers(0, 3), st.sampled_from(SEASONS), st.sampled_from([-1, 1]), st.booleans())
 def test_a_change_at_a_threshold_is_not_stable_and_not_large(
-    millions: int, horizon: int, season: Rules, sign: int, large: bool
+    millions: int, horizon: int, season: RateChange, sign: int, large: bool
 ) -> None:
     thresholds = season.large_above if large else season.stable_below
     at = Fraction(str(thresholds[horizon])) * millions * 10
@@ -91,7 +92,7 @@ def test_in_a_small_population_a_change_is_stable_or_large() -> None:
 
 @given(st.integers(50_000, 400_000_000), st.integers(0, 3), st.sampled_from(SEASONS))
 def test_cuts_ascend_mirror_each_other_and_may_lie_between_whole_counts(
-    population: int, horizon: int, season: Rules
+    population: int, horizon: int, season: RateChange
 ) -> None:
     found = cuts(np.array([population]), np.array([horizon]), season)[0]
     assert (np.diff(found) >= 0).all() and found[1] < 0 < found[2]
@@ -144,7 +145,7 @@ def test_thresholds_in_counts_are_those_of_the_hubs_table(data_folder: Path, sea
     path = data_folder / "flusight" / f"locations_{season}.csv"
     locations, table = read_locations(path), pl.read_csv(path, schema_overrides={"location": pl.String})
     table = table.sort("location")
-    limits = read_rules("flusight").season(season)
+    limits = change_of(read_rules("flusight").season(season))
     for horizon in limits.horizons:
         found = cuts(locations["population"].to_numpy(), np.full(locations.height, horizon), limits)
         for column, thresholds, floor in ((2, limits.stable_below, 10), (3, limits.large_above, 0)):
@@ -159,7 +160,7 @@ def test_thresholds_in_counts_are_those_of_the_hubs_table(data_folder: Path, sea
 def test_a_whole_season_has_its_truth(data_folder: Path) -> None:
     versions = read_versions(data_folder / "flusight" / "vintages.parquet")
     locations = read_locations(data_folder / "flusight" / "locations_2024-25.csv")
-    used, _ = usable(versions, FLUSIGHT.reference_dates(), FLUSIGHT)
+    used, _ = usable(versions, SEASON.reference_dates(), SEASON)
     found = truth(versions.latest(), locations, used, FLUSIGHT)
     assert found.height == 27 * 53 * 4 == 5724
     assert found["observed"].value_counts().sort("observed")["count"].to_list() == [985, 1243, 1848, 753, 895]
@@ -276,13 +277,13 @@ def test_weeks_before_the_first_are_unknown() -> None:
 
 def test_cuts_lie_between_whole_counts_and_part_the_hubs_categories() -> None:
     queries = Queries(np.zeros((7, 1, len(NAMES))), np.zeros(7), PERSONS)
-    cuts = queries.cuts(RULES)
+    cuts = queries.cuts(CHANGE)
     assert cuts.shape == (7, 4, 4)
     assert (cuts % 1 == 0.5).all()
     assert (np.diff(cuts, axis=2) >= 0).all()
     for horizon in RULES.horizons:
         for change in (*range(-30, 31), -85, 85, 84, -86):
-            index = categories(np.full(7, float(change)), PERSONS, np.full(7, horizon), RULES)
+            index = categories(np.full(7, float(change)), PERSONS, np.full(7, horizon), CHANGE)
             assert ((change > cuts[:, horizon]).sum(axis=1) == index).all()
 
 

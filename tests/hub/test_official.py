@@ -90,7 +90,7 @@ def test_look_shows_the_next_round_from_the_hubs_folder(data_folder, tmp_path, c
 def test_a_folder_whose_targets_nobody_knows_is_refused(tmp_path):
     folder = write_hub(tmp_path / "hub")
     with pytest.raises(InputError, match="no rules are known for its targets"):
-        from twofold.hub.commands import rules_of
+        from twofold.hub.inputs import rules_of
 
         rules_of(str(folder))
 

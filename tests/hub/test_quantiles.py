@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from hub.season_small import FIRST, RULES, head, queries, replay
+from hub.season_small import CHANGE, FIRST, RULES, head, queries, replay
 from hub.small import START
 from twofold.hub.baseline import last_value
 from twofold.hub.distribution import LEVELS, CountForecast, Distribution, pmf_from
@@ -77,10 +77,10 @@ def test_peers_quantiles_become_the_categories_of_the_same_distribution() -> Non
     known = pl.DataFrame(
         {"reference_date": [FIRST] * 7, "location": PLACES, "base": own.base, "population": own.population}
     )
-    derived = derived_categories(complete(listed), known, RULES)
+    derived = derived_categories(complete(listed), known, CHANGE)
     assert derived.columns == ["model", "reference_date", "horizon", "location", "category", "probability"]
     pmf = derived.sort("location", "horizon", maintain_order=True)["probability"].to_numpy().reshape(7, 4, 5)
-    assert pmf == pytest.approx(pmf_from(own.exceed(queries().cuts(RULES))), abs=2e-3)
+    assert pmf == pytest.approx(pmf_from(own.exceed(queries().cuts(CHANGE))), abs=2e-3)
 
 
 def test_a_file_of_quantiles_is_read_with_its_levels_rounded(tmp_path) -> None:

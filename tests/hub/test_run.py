@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from hub.season_small import (
     ALL_HEADS,
+    CHANGE,
     CONFIG,
     DAYS,
     FIRST,
@@ -29,7 +30,7 @@ from hub.season_small import (
     silent,
     versions,
 )
-from hub.small import changes
+from hub.small import change_of, changes
 from twofold.engine.errors import InputError
 from twofold.engine.run import RunFolder, claim
 from twofold.hub import run as backtest
@@ -168,8 +169,8 @@ def test_the_pools_weights_are_fitted_on_what_was_known_of_earlier_dates(season:
     equal = [weight == pytest.approx(dict.fromkeys(CONFIG.pooled, 0.25)) for weight in weights.values()]
     assert equal == [True, True, False, False, False, False, False]
     version = versions().before(DEADLINE).filter(pl.col("target_end_date") <= SEEN - 2 * WEEK)
-    known = truth(version, LOCATIONS, DAYS[:4], RULES)
-    by_hand = fit_weights(table, known, CONFIG.pooled, RULES, CONFIG.pool_prior_weeks)
+    known = truth(version, LOCATIONS, DAYS[:4], CHANGE)
+    by_hand = fit_weights(table, known, CONFIG.pooled, CHANGE, CONFIG.pool_prior_weeks)
     assert weights[SEEN] == pytest.approx(by_hand, abs=1e-9)
     late = table.filter(pl.col("reference_date") == SEEN)
     share = pl.col("model").replace_strict(by_hand, default=0.0)
@@ -193,10 +194,10 @@ def test_the_pool_is_of_distributions_and_nothing_later_changes_a_knot(parts: Pa
     found = count_forecasts(mixed)
     horizon = mixed["horizon"].to_numpy()[:, None, None]
     places = Queries(np.zeros((len(found.base), 1, 0)), found.base, found.population)
-    cuts = np.take_along_axis(places.cuts(RULES), horizon, axis=1)
+    cuts = np.take_along_axis(places.cuts(CHANGE), horizon, axis=1)
     pmf = pmf_from(found.exceed(cuts))[:, 0]
     keys = mixed.select("reference_date", "horizon", "location")
-    names = pl.lit(list(RULES.categories))
+    names = pl.lit(list(CHANGE.categories))
     derived = keys.with_columns(category=names, derived=pl.Series(pmf.tolist())).explode("category", "derived")
     both = pool.join(derived, on=["reference_date", "horizon", "location", "category"])
     assert both.height == pool.height
@@ -280,7 +281,7 @@ def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_pat
     found = replay_heads(real, config, tmp_path, 1, silent).categories
     assert len(list(tmp_path.iterdir())) == 2
     assert found.height == 5 * sum(4 * len(known_at(source, day, places, limits).counts.locations) for day in used)
-    happened = truth(source.latest(), places, used, limits)
+    happened = truth(source.latest(), places, used, change_of(limits))
     scored = found.filter(pl.col("category") == "stable").join(happened, on=["reference_date", "horizon", "location"])
     assert scored.height == 6_142
     assert np.isfinite(found["probability"].to_numpy()).all()
@@ -345,11 +346,11 @@ def test_scores_hold_what_the_page_needs(scores: dict[str, Any]) -> None:
 
 
 def test_tables_are_those_of_the_scores_pages(folder: Path, scores: dict[str, Any]) -> None:
-    happened = truth(versions().latest(), LOCATIONS, DAYS, RULES)
+    happened = truth(versions().latest(), LOCATIONS, DAYS, CHANGE)
     everyone = pl.concat([read(folder, "predictions"), read(folder, "peers")])
-    scored = score_forecasts(everyone, happened, RULES)
+    scored = score_forecasts(everyone, happened, CHANGE)
     for key, part in (("models", scored), ("common", common(scored, happened))):
-        board = leaderboard(part, happened, RULES)
+        board = leaderboard(part, happened, CHANGE)
         assert list(scores[key]) == board["model"].to_list()
         assert list(scores[key].values()) == [dict(row) for row in board.drop("model").iter_rows(named=True)]
     assert set(scores["models"]) == {*OURS, *THEIRS}
@@ -382,7 +383,7 @@ def test_what_was_known_and_what_happened_lie_beside_them(folder: Path) -> None:
         version = versions().before(RULES.deadline(day)).filter(pl.col("target_end_date") >= day - 8 * WEEK)
         own = known.filter(pl.col("reference_date") == day).drop("reference_date")
         assert own.sort("location", "target_end_date").equals(version)
-    assert read(folder, "truth").equals(truth(versions().latest(), LOCATIONS, DAYS, RULES))
+    assert read(folder, "truth").equals(truth(versions().latest(), LOCATIONS, DAYS, CHANGE))
     assert read(folder, "counts").equals(versions().latest())
     assert read(folder, "locations").equals(LOCATIONS)
     assert Rules.model_validate_json((folder / "rules.json").read_text()) == RULES
@@ -467,7 +468,7 @@ PEERS = pl.DataFrame(
 def quantile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a pool of distributions and two peers, one of which lacks a level on a date."""
     config = CONFIG.model_copy(update={"heads": ("ar6", "quantile_rnn"), "pooled": ("ar6", "quantile_rnn")})
-    season = replay(quantile_baseline="small-baseline")
+    season = replay(baseline="small-baseline")
     with claim(tmp_path_factory.mktemp("hub") / "run", config, "data", ["twofold"]) as folder:
         execute(season, peers(), PEERS, config, folder, jobs=1, progress=silent)
     return folder.path

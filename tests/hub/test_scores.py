@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hub.small import RULES, START, forecasts_of, truth_of
+from hub.small import CHANGE, START, change_of, forecasts_of, truth_of
 from twofold.engine.errors import DataError, InputError
 from twofold.hub.examples import truth
 from twofold.hub.rules import WEEK, read_rules
@@ -27,7 +27,7 @@ from twofold.scoring.binary import reliability
 
 WEEKS = 10
 TRUTH = truth_of(7, WEEKS)
-BASE = forecasts_of(RULES.baseline, 0, WEEKS)
+BASE = forecasts_of(CHANGE.baseline, 0, WEEKS)
 WHOLE = forecasts_of("whole", 1, WEEKS)
 NEARLY = forecasts_of("nearly", 2, WEEKS).filter(pl.col("reference_date") > START)  # 9 of 10 weeks
 HALF = forecasts_of("half", 3, WEEKS).filter(pl.col("horizon") < 2)
@@ -38,30 +38,30 @@ def test_one_forecast_by_hand() -> None:
     pmf = pl.Series("probability", [0.1, 0.2, 0.4, 0.2, 0.1])
     one = BASE.filter((pl.col("reference_date") == START) & (pl.col("horizon") == 1) & (pl.col("location") == "US"))
     seen = TRUTH.with_columns(observed=pl.lit(3, pl.Int64))
-    (row,) = score_forecasts(one.with_columns(pmf).sample(fraction=1, shuffle=True, seed=1), seen, RULES).to_dicts()
+    (row,) = score_forecasts(one.with_columns(pmf).sample(fraction=1, shuffle=True, seed=1), seen, CHANGE).to_dicts()
     assert row["rps"] == pytest.approx(0.1**2 + 0.3**2 + 0.7**2 + 0.1**2)
     assert (row["rise"], row["rose"]) == (pytest.approx(0.3), True)
-    assert (row["model"], row["reference_date"], row["horizon"], row["location"]) == (RULES.baseline, START, 1, "US")
+    assert (row["model"], row["reference_date"], row["horizon"], row["location"]) == (CHANGE.baseline, START, 1, "US")
 
 
 def test_what_was_not_observed_is_not_scored() -> None:
-    assert score_forecasts(ALL, TRUTH.filter(pl.col("location") == "US"), RULES)["location"].unique().to_list() == [
+    assert score_forecasts(ALL, TRUTH.filter(pl.col("location") == "US"), CHANGE)["location"].unique().to_list() == [
         "US"
     ]
 
 
 def test_the_leaderboard_counts_coverage_and_ranks_by_relative_skill() -> None:
-    scored = score_forecasts(ALL, TRUTH, RULES)
-    board = leaderboard(scored, TRUTH, RULES)
+    scored = score_forecasts(ALL, TRUTH, CHANGE)
+    board = leaderboard(scored, TRUTH, CHANGE)
     rows = {row["model"]: row for row in board.to_dicts()}
     assert {name: row["coverage"] for name, row in rows.items()} == {
-        RULES.baseline: 1.0,
+        CHANGE.baseline: 1.0,
         "whole": 1.0,
         "nearly": 0.9,
         "half": 0.5,
     }
     assert rows["half"]["n"] == TRUTH.height // 2
-    assert rows[RULES.baseline]["relative_rps"] == 1.0
+    assert rows[CHANGE.baseline]["relative_rps"] == 1.0
     assert board["relative_rps"].is_sorted()
     assert rows["whole"]["rps"] == pytest.approx(scored.filter(pl.col("model") == "whole")["rps"].mean())
     own = scored.filter(pl.col("model") == "whole")
@@ -71,18 +71,18 @@ def test_the_leaderboard_counts_coverage_and_ranks_by_relative_skill() -> None:
 
 
 def test_common_forecasts_are_those_of_all_well_covered_models() -> None:
-    shared = common(score_forecasts(ALL, TRUTH, RULES), TRUTH)
+    shared = common(score_forecasts(ALL, TRUTH, CHANGE), TRUTH)
     sizes = dict(shared.group_by("model").len().iter_rows())
-    assert sizes == dict.fromkeys((RULES.baseline, "whole", "nearly"), TRUTH.height * 9 // 10)
+    assert sizes == dict.fromkeys((CHANGE.baseline, "whole", "nearly"), TRUTH.height * 9 // 10)
     assert shared["reference_date"].min() == START + WEEK
-    everyone = common(score_forecasts(ALL, TRUTH, RULES), TRUTH, coverage=0.5)
-    assert set(everyone["model"]) == {RULES.baseline, "whole", "nearly", "half"}
+    everyone = common(score_forecasts(ALL, TRUTH, CHANGE), TRUTH, coverage=0.5)
+    assert set(everyone["model"]) == {CHANGE.baseline, "whole", "nearly", "half"}
     assert everyone["horizon"].max() == 1
 
 
 @pytest.mark.parametrize(("key", "groups"), [("horizon", 4), ("location", 3), ("reference_date", WEEKS)])
 def test_tables_by_any_key_add_up(key: str, groups: int) -> None:
-    scored = score_forecasts(WHOLE, TRUTH, RULES)
+    scored = score_forecasts(WHOLE, TRUTH, CHANGE)
     table = mean_scores(scored, ("model", key))
     assert table.height == groups
     weighted = (table["rps"] * table["n"]).sum() / table["n"].sum()
@@ -116,7 +116,7 @@ AT_FIRST = rf"forecast of whole for {START}, horizon 0, location 01: "
 )
 def test_a_broken_forecast_is_named(broken: pl.DataFrame, message: str) -> None:
     with pytest.raises(DataError, match=AT_FIRST + message):
-        score_forecasts(broken, TRUTH, RULES)
+        score_forecasts(broken, TRUTH, CHANGE)
 
 
 def test_a_table_of_forecasts_is_read(tmp_path: Path) -> None:
@@ -135,8 +135,9 @@ def test_the_real_teams_scores(data_folder: Path, season: str) -> None:
     folder, limits = data_folder / "flusight", read_rules("flusight").season(season)
     versions, locations = read_versions(folder / "vintages.parquet"), read_locations(folder / f"locations_{season}.csv")
     used, _ = usable(versions, limits.reference_dates(), limits)
-    observed = truth(versions.latest(), locations, used, limits)
-    scored = score_forecasts(read_forecasts(folder / "peers_rate_change.parquet"), observed, limits)
+    change = change_of(limits)
+    observed = truth(versions.latest(), locations, used, change)
+    scored = score_forecasts(read_forecasts(folder / "peers_rate_change.parquet"), observed, change)
     shared = common(scored, observed)
     assert (observed.height, shared.height // shared["model"].n_unique(), shared["model"].n_unique()) == REAL[season]
     if season == "2024-25":
@@ -196,7 +197,7 @@ def random_scores() -> pl.DataFrame:
         ~((pl.col("model") == "model 1") & (pl.col("reference_date") < START + 4 * WEEK))
         & ~((pl.col("model") == "model 2") & (pl.col("location") == "56"))
     )
-    return score_forecasts(partly, truth_of(9, weeks=12), RULES)
+    return score_forecasts(partly, truth_of(9, weeks=12), CHANGE)
 
 
 def test_relative_skill_agrees_with_loops_over_pairs() -> None:

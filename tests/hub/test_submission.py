@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hub.small import LOCATIONS, RULES, forecasts_of
+from hub.small import CHANGE, LOCATIONS, RULES, forecasts_of
 from twofold.engine.errors import DataError, InputError
-from twofold.hub.rules import read_rules, season_of
+from twofold.hub.rules import read_rules
 from twofold.hub.submission import (
     COLUMNS,
     SUM_TOLERANCE,
@@ -241,7 +241,7 @@ def test_what_real_teams_submitted_passes_or_is_shown_to_be_broken(data_folder: 
     peers = read_forecasts(data_folder / "flusight" / "peers_rate_change.parquet")
     forecasts, unscored, broken = 0, 0, Counter()
     for (model, day), rows in peers.group_by("model", "reference_date", maintain_order=True):
-        season, name = season_of(day), f"{day}-{model}.parquet"  # pyright: ignore[reportArgumentType]
+        season, name = read_rules("flusight").season_of(day), f"{day}-{model}.parquet"  # pyright: ignore[reportArgumentType]
         sheet = sheet_of(name, submission(rows, limits[season]))
         checked = check_sheet(sheet, parse_name(name), limits[season], places[season])
         forecasts, unscored = forecasts + checked.forecasts, unscored + checked.unscored
@@ -302,7 +302,7 @@ FORECASTS = forecasts_of("any", 3)
 def test_a_submission_in_the_hubs_columns_and_order() -> None:
     table = submission(FORECASTS.sample(fraction=1, shuffle=True, seed=2), RULES)
     assert table.columns == list(COLUMNS)
-    assert table["output_type_id"][:5].to_list() == list(RULES.categories)
+    assert table["output_type_id"][:5].to_list() == list(CHANGE.categories)
     assert table.row(19) == (
         date(2024, 11, 30),
         "wk flu hosp rate change",

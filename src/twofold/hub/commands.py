@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,49 +26,49 @@ from twofold.engine.job import Job, fill
 from twofold.engine.run import RunFolder
 from twofold.engine.terminal import counting, note, render
 from twofold.hub.config import POOL, HubConfig
-from twofold.hub.rules import KNOWN, WEEK, HubRules, Rules, read_rules, season_of
+from twofold.hub.inputs import (
+    DataFlags,
+    LearnFlags,
+    data_of,
+    learned,
+    replay_of,
+    rounds_of,
+    rules_of,
+    versions_of,
+    words_of,
+)
+from twofold.hub.rules import WEEK, Rules, read_rules
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from twofold.hub.season import Replay
+    from twofold.hub.peers import Outputs
     from twofold.hub.submission import Metadata
+    from twofold.hub.tasks import Hub
     from twofold.hub.vintages import Versions
 
 DEFAULT = HubConfig()
 UNNAMED = "to be named"
-VERSIONS_OF_HUB = tuple(f"target-data/time-series.{form}" for form in ("parquet", "csv"))
 BROKEN = 2
 """Exit status where a submission breaks a rule."""
 _SHOWN = 12  # best models of a backtest's table
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DataFlags:
-    """Where a hub's rules and data are."""
-
-    hub: str = "flusight"
-    """A hub's folder or clone (hub-config, target-data, auxiliary-data), a known hub, or a file of its rules (TOML)."""
-    vintages: Path | None = None
-    """Every version of the counts (CSV or Parquet); by default the hub folder's target-data/time-series."""
-    locations: Path | None = None
-    """Locations of the season (abbreviation, location, location_name, population); by default the hub folder's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _SeasonFlags(_DataFlags):
+class _SeasonFlags(LearnFlags):
     """Options of `backtest` and `fit`."""
 
-    history: Path | None = None
-    """Long history of another measure, for training (the CDC's ILINet: region, week_start, unweighted_ili)."""
     jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
     config: Annotated[HubConfig, tyro.conf.arg(name="")] = DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookFlags(_DataFlags):
-    """Shows what a hub asks this week: rounds, deadline, targets, the newest version, what is missing, what to run."""
+class LookFlags(LearnFlags):
+    """Shows what a hub asks this week: rounds, deadline, targets, the newest version, what is missing, what to run.
+
+    The commands that it prints hold the data options that it was given.
+    """
 
     at: str | None = None
     """Time to look at, such as 2025-11-19T12:00:00-05:00; by default now."""
@@ -88,12 +88,18 @@ def look(argv: list[str]) -> int:
     hub, known = read_hub(Path(flags.hub)), read_rules(rules_of(flags.hub))
     vintages, locations = data_of(flags)
     now = utc(flags.at) if flags.at else datetime.now(UTC)
-    versions = _versions(vintages, known).until(now)
-    found = next_round(hub, versions, read_locations(locations), known, now)
-    lines = described(hub, found, versions, (known.target,))
+    versions = versions_of(vintages, known).until(now)
+    places = read_locations(locations)
+    found = next_round(hub, versions, places, known, now)
+    lines = described(hub, found, versions, known.targets)
     lines += [f"note: {text}" for text in versions.notes]
     if found is not None:
-        lines += ["", "Next:", *(f"  {line}" for line in commands(Path(flags.hub), found))]
+        learned(flags, found.rules, places)  # a file that can't be read is reported now
+        lines += ["", "Next:", *(f"  {line}" for line in commands(found.day, *words_of(flags)))]
+        if not flags.also:
+            lines.append(
+                "  (--also DIR ... with other hubs' folders, to look and to fit: their counts are learned from, too)"
+            )
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -111,7 +117,8 @@ class BacktestFlags(_SeasonFlags):
     season: str
     """Season such as 2024-25."""
     peers: Path | None = None
-    """Forecasts of other models (model, reference_date, horizon, location, category, probability)."""
+    """Forecasts of other models (model, reference_date, horizon, location, category, probability). Without it and
+    --peers-quantiles those of the hub folder's model-output are read."""
     peers_quantiles: Path | None = None
     """Quantiles of other models (model, reference_date, horizon, location, quantile, value)."""
     out: Path | None = None
@@ -124,40 +131,49 @@ def backtest(argv: list[str]) -> int:
     """`twofold hub backtest`."""
     flags = parse(BacktestFlags, argv, "hub backtest")
 
-    from twofold.hub.quantiles import read_peers_quantiles
-    from twofold.hub.tables import read_forecasts
-
     known = read_rules(rules_of(flags.hub))
-    rules = known.season(flags.season)
+    rules = known.season(flags.season, rounds_of(flags.hub))
     vintages, locations = data_of(flags)
-    replay = _replay(_versions(vintages, known), locations, flags.history, rules)
-    peers = None if flags.peers is None else read_forecasts(flags.peers)
-    peers_quantiles = None if flags.peers_quantiles is None else read_peers_quantiles(flags.peers_quantiles)
+    replay = replay_of(versions_of(vintages, known), locations, flags, rules)
+    config, said = flags.config.for_hub(rules)
+    peers = _peers(flags, rules)
 
-    from twofold.hub.report import view
+    from twofold.hub.report import ranking, view
     from twofold.hub.run import check, execute
 
     check(replay)  # before any folder is made
-    paths = vintages, locations, flags.history, flags.peers, flags.peers_quantiles
+    others = (path for folder in flags.also for path in data_of(DataFlags(hub=str(folder))))
+    paths = vintages, locations, flags.history, flags.peers, flags.peers_quantiles, *others
     files = ["" if path is None else hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    files += [peers.digest] if peers.digest else []
     digest = hashlib.sha256(canonical([rules.model_dump(mode="json"), *files]).encode()).hexdigest()
     job = Job(
         what="backtest",
         command=["twofold", "hub", "backtest", *argv],
-        config=flags.config,
+        config=config,
         data_digest=digest,
         name=f"hub/{rules.hub}-{rules.season}",
         out=flags.out,
         overwrite=flags.overwrite,
-        notes=replay.notes,
+        notes=[*replay.notes, *said, *peers.notes],
     )
 
     def compute(folder: RunFolder, console: "Console") -> None:
         with counting(console, "fits") as advance:
             jobs = flags.jobs or os.cpu_count() or 1
-            execute(replay, peers, peers_quantiles, flags.config, folder, jobs=jobs, progress=advance)
+            execute(
+                replay,
+                peers.categories,
+                peers.quantiles,
+                config,
+                folder,
+                unread=peers.unread,
+                notes=[*said, *peers.notes],
+                jobs=jobs,
+                progress=advance,
+            )
 
-    out = fill(job, compute, view.write)
+    out = fill(job, compute, ranking.write if rules.rate_change is None else view.write)
     sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0
@@ -183,86 +199,43 @@ def fit(argv: list[str]) -> int:
 
     known = read_rules(rules_of(flags.hub))
     vintages, locations = data_of(flags)
-    versions = _versions(vintages, known)
+    versions = versions_of(vintages, known)
     day = _reference_date(flags.reference_date, versions)
-    rules = known.season(flags.season or season_of(day))
-    replay = _replay(versions, locations, flags.history, rules)
+    rules = known.season(flags.season or known.season_of(day), rounds_of(flags.hub))
+    replay = replay_of(versions, locations, flags, rules)
+    config, said = flags.config.for_hub(rules)
     from rich.console import Console
 
     console = Console(stderr=True)
-    for text in replay.notes:
+    for text in (*replay.notes, *said):
         note(console, text)
-    weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, flags.config)
+    weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, config)
     if flags.out.exists() and not flags.out.is_dir():
         raise InputError(f"--out {flags.out}: is a file; give a folder")  # before the fit, not after it
 
     from twofold.hub.model import fit_model
 
     with counting(console, "fits") as advance:
-        model = fit_model(replay, day, flags.config, weights, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
+        model = fit_model(replay, day, config, weights, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
     with _written(flags.out):
         model.save(flags.out)
     sys.stdout.write(f"{flags.out}: model of {', '.join(model.heads)}, fitted on what was known for {day}\n")
     return 0
 
 
-def data_of(flags: _DataFlags) -> tuple[Path, Path]:
-    """The files of versions and of locations: those given, or those of the hub's folder.
+def _peers(flags: BacktestFlags, rules: Rules) -> "Outputs":
+    """Other models' forecasts: those of the files given, else those of the hub folder's model-output."""
+    from twofold.hub.peers import Outputs, read_outputs
+    from twofold.hub.quantiles import read_peers_quantiles
+    from twofold.hub.tables import read_forecasts
 
-    Raises:
-        InputError: when a file is neither given nor in the hub's folder.
-    """
-    folder = Path(flags.hub) if Path(flags.hub).is_dir() else None
-    found: list[Path] = []
-    for option, given, names in (
-        ("--vintages", flags.vintages, VERSIONS_OF_HUB),
-        ("--locations", flags.locations, ("auxiliary-data/locations.csv",)),
-    ):
-        there = [folder / name for name in names if (folder / name).is_file()] if folder and given is None else []
-        if given is None and not there:
-            where = f"{folder} has no {names[0]}" if folder else "--hub names no hub's folder"
-            raise InputError(f"{option} FILE is needed: {where}")
-        found.append(given or there[0])
-    return found[0], found[1]
-
-
-def rules_of(hub: str) -> str:
-    """The known hub, or the rules file, of `--hub`; a hub's folder is told by its targets.
-
-    Raises:
-        InputError: when no rules are known for the folder's targets.
-    """
-    if not Path(hub).is_dir():
-        return hub
-    from twofold.hub.tasks import read_hub
-
-    targets = read_hub(Path(hub)).targets
-    for name in KNOWN:
-        if read_rules(name).target in targets:
-            return name
-    raise InputError(
-        f"--hub {hub}: no rules are known for its targets ({', '.join(targets)}); known hubs are {', '.join(KNOWN)}, "
-        "and --hub FILE.toml gives rules of your own"
-    )
-
-
-def _versions(path: Path, known: HubRules) -> "Versions":
-    from twofold.hub.vintages import read_versions
-
-    closing = (datetime.combine(date.min, known.deadline_utc) + timedelta(days=1, seconds=-1)).time()
-    return read_versions(path, known.counts, closing)
-
-
-def _replay(versions: "Versions", locations: Path, history: Path | None, rules: Rules) -> "Replay":
-    from twofold.hub.history import read_history
-    from twofold.hub.season import Replay
-    from twofold.hub.tables import read_locations
-    from twofold.hub.vintages import check_codes
-
-    places = read_locations(locations)
-    check_codes(versions, places)
-    past = None if history is None else read_history(history, places).before(rules.first_reference)
-    return Replay(versions, places, rules, past)
+    if flags.peers is not None and rules.rate_change is None:
+        raise InputError(f"--peers {flags.peers}: {rules.hub} asks for no categories; give --peers-quantiles FILE")
+    outputs = Path(flags.hub) / "model-output"
+    if flags.peers is None and flags.peers_quantiles is None and outputs.is_dir():
+        return read_outputs(outputs, rules.reference_dates(), rules)
+    categories = None if flags.peers is None else read_forecasts(flags.peers)
+    return Outputs(categories, None if flags.peers_quantiles is None else read_peers_quantiles(flags.peers_quantiles))
 
 
 def _reference_date(given: str | None, versions: "Versions") -> date:
@@ -312,7 +285,7 @@ def _written(folder: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForecastFlags(_DataFlags):
+class ForecastFlags(DataFlags):
     """Writes one week's submission to a forecast hub from a saved model, and the metadata of the model.
 
     The submission holds every target that the head serves: the rate change, and by heads of quantiles the counts, both
@@ -352,13 +325,15 @@ def forecast(argv: list[str]) -> int:
         )
 
     from twofold.hub.submission import parse_name, write_metadata, write_submission
+    from twofold.hub.tasks import read_hub
 
     known = read_rules(rules_of(flags.hub))
     vintages, locations = data_of(flags)
-    versions = _versions(vintages, known)
+    versions = versions_of(vintages, known)
     day = _reference_date(flags.reference_date, versions)
-    rules = known.season(flags.season or season_of(day))
-    replay = _replay(versions, locations, None, rules)
+    hub = read_hub(Path(flags.hub)) if Path(flags.hub).is_dir() else None
+    rules = known.season(flags.season or known.season_of(day), hub.rounds if hub else ())
+    replay = replay_of(versions, locations, flags, rules)
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -366,48 +341,47 @@ def forecast(argv: list[str]) -> int:
         note(console, text)
 
     from twofold.hub.model import HubModel
-    from twofold.hub.quantiles import quantile_table
+    from twofold.hub.newest import newest_week
+    from twofold.hub.serve import asked_of, serve
 
     model = HubModel.open(flags.model, flags.head)
-    found = model.forecast(replay.known(day), rules, flags.head)
-    forecasts = found.categories
-    distributions = found.distributions if rules.counts else None
-    quantiles = None if distributions is None else quantile_table(distributions)
+    known_now = replay.known(day)
+    found = model.forecast(known_now, rules, flags.head)
+    asked = None if hub is None else asked_of(hub, day, rules)
+    served = serve(found, rules, asked, newest_week(versions, known_now, rules))
     path = flags.out / f"{day}-{flags.team}-{flags.name or flags.head}.{flags.form}"
     parse_name(path.name)
-    metadata = _metadata(flags, list(model.weights))
+    metadata = _metadata(flags, list(model.weights), rules)
     with _written(flags.out):
-        write_submission(path, forecasts, rules, replay.locations, quantiles)
+        write_submission(path, served.categories, rules, replay.locations, served.quantiles)
         described = write_metadata(flags.out, metadata)
-    missing = sorted(set(replay.locations["location"]) - set(forecasts["location"]))
+    missing = sorted(set(replay.locations["location"]) - set(served.units["location"]))
     if missing:
         note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
-    if Path(flags.hub).is_dir():
-        _refuse_invalid(path, Path(flags.hub))
+    if hub is not None:
+        _refuse_invalid(path, hub)
     if UNNAMED in (flags.contributor, flags.affiliation):
         note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
-    number, targets = forecasts.height // len(rules.categories), [rules.target]
-    targets += [] if quantiles is None else [str(rules.counts)]
-    sys.stdout.write(f"{path}: {number} forecasts for {day} of {' and '.join(map(repr, targets))}\n{described}\n")
+    targets = " and ".join(map(repr, served.targets(rules)))
+    sys.stdout.write(f"{path}: {served.units.height} forecasts for {day} of {targets}\n{described}\n")
     return 0
 
 
-def _refuse_invalid(path: Path, hub: Path) -> None:
+def _refuse_invalid(path: Path, hub: "Hub") -> None:
     """Takes back a submission that the hub would refuse.
 
     Raises:
         InputError: with the first reason.
     """
-    from twofold.hub.tasks import read_hub
     from twofold.hub.validation import validate
 
-    problems = [each for each in validate(path, read_hub(hub)).problems if not each.rule.startswith("metadata")]
+    problems = [each for each in validate(path, hub).problems if not each.rule.startswith("metadata")]
     if problems:
         path.unlink()
         raise InputError(f"{path.name}: the hub would refuse these forecasts, the first reason: {problems[0]}")
 
 
-def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":
+def _metadata(flags: ForecastFlags, pooled: list[str], rules: Rules) -> "Metadata":
     from twofold.hub.submission import Contributor, Metadata
 
     try:
@@ -415,6 +389,7 @@ def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":
     except ValidationError as error:
         raise InputError(f"--{explain(error)}") from error
     heads = ", ".join(pooled) if flags.head == POOL else flags.head
+    categories = "" if rules.rate_change is None else "; P(change > threshold) gives the categories"
     return Metadata(
         team_name=flags.team,
         team_abbr=flags.team,
@@ -425,7 +400,7 @@ def _metadata(flags: ForecastFlags, pooled: list[str]) -> "Metadata":
         license="CC-BY-4.0",
         designated_model=True,
         data_inputs="Weekly counts of the hub's target data, all published versions; a history, if one was given",
-        methods=f"Change of the counts by {heads}; P(change > threshold) gives the categories.",
+        methods=f"Change of the counts by {heads}{categories}.",
         methods_long=(
             "Inputs of all locations: recent growth and level, national and mean growth, weeks since the peak, week of "
             "the season, population; the last weeks' counts are first scaled by the revisions that past versions "
@@ -474,14 +449,18 @@ def validate(argv: list[str]) -> int:
     from twofold.hub.submission import check_file, parse_name
     from twofold.hub.tables import read_locations
 
-    season = flags.season or season_of(parse_name(flags.file.name).reference_date)
-    known = read_rules(flags.hub).season(season)
+    day, hub = parse_name(flags.file.name).reference_date, read_rules(flags.hub)
+    known = hub.season(flags.season or hub.season_of(day))
+    if known.rate_change is None:
+        raise InputError(
+            f"{known.hub} asks for no categories of change: give --hub the hub's folder to check its targets"
+        )
     if known.note:
         sys.stderr.write(f"note: {known.note}\n")
     found = check_file(flags.file, known, read_locations(flags.locations))
     for problem in found.problems:
         sys.stdout.write(f"{flags.file.name}: {problem.rule}: {problem}\n")
-    contents = f"{counted(found.forecasts, 'forecast')} of {known.target!r}"
+    contents = f"{counted(found.forecasts, 'forecast')} of {known.rate_change.target!r}"
     if found.unscored:
         contents += f" ({found.unscored:,} at horizons that are not scored)"
     if found.other_rows:
@@ -525,6 +504,29 @@ def _validate_by_tasks(flags: ValidateFlags) -> int:
 
 
 def _table(scores: dict[str, Any]) -> "Table":
+    """The ranking of a backtest: by categories, or by quantiles where the hub asks for no categories."""
+    return _by_categories(scores) if "models" in scores else _by_quantiles(scores)
+
+
+def _by_quantiles(scores: dict[str, Any]) -> "Table":
+    """Our models, the baseline, the hub's ensemble and the best of the others, by relative WIS: from `scores.json`."""
+    from rich.table import Column, Table
+
+    found, dates = scores["quantile"], len(scores["dates"])
+    named = {*found["ours"], found["baseline"], found["ensemble"]}
+    title = f"{scores['hub']} {scores['season']}: {dates} reference dates; default {found['default']}"
+    columns = "forecasts", "WIS", "relative WIS", "log WIS", "relative log WIS", "50 %", "95 %"
+    table = Table(Column("model", no_wrap=True), *columns, title=title)
+    for index, (name, row) in enumerate(found["models"].items()):
+        if index < _SHOWN or name in named:
+            keys = ("wis", ".1f"), ("relative_wis", ".3f"), ("log_wis", ".3f"), ("relative_log_wis", ".3f")
+            keys += ("coverage_50", ".0%"), ("coverage_95", ".0%")
+            figures = ("-" if row[key] is None else format(row[key], form) for key, form in keys)
+            table.add_row(name, f"{row['n']:,}", *figures)
+    return table
+
+
+def _by_categories(scores: dict[str, Any]) -> "Table":
     """Our models, the baseline, the hub's ensemble and the best of the others, by relative RPS: from `scores.json`."""
     models, shared = scores["models"], scores["common"]
     named = {*scores["ours"], scores["baseline"], scores["ensemble"]}

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from twofold.engine.config import Config
+from twofold.engine.errors import InputError
+from twofold.hub.rules import Rules
 
 HeadName = Literal[
     "climatology", "logistic", "trees", "rnn", "lstm", "gru", "ar6", "renewal", "quantile_trees", "quantile_rnn"
@@ -99,8 +101,14 @@ class QuantileTreesConfig(Config):
     """Rows in a leaf, at least."""
     max_features: float = Field(default=0.7, gt=0.0, le=1.0)
     """Share of the features that each tree may choose from."""
-    calendar: bool = True
-    """Whether the weeks to Christmas are an input: they help for influenza, whose waves keep to winter."""
+    calendar: bool | None = None
+    """Whether the weeks to Christmas are an input: they help for influenza, whose waves keep to winter. Without a word
+    the hub's rules say it, and without rules they are."""
+
+    @property
+    def sees_calendar(self) -> bool:
+        """Whether the weeks to Christmas are an input."""
+        return self.calendar is not False
 
 
 class QuantileNetworkConfig(Config):
@@ -154,3 +162,26 @@ class HubConfig(Config):
         if unfitted:
             raise ValueError(f"pooled must be among heads, which lack {', '.join(unfitted)}")
         return self
+
+    def for_hub(self, rules: Rules) -> tuple["HubConfig", list[str]]:
+        """The settings for a hub, and sentences on what was changed.
+
+        What is left to its rules is decided, and heads that it has no use for are left out.
+
+        Raises:
+            InputError: when the pool has such a head.
+        """
+        calendar = rules.calendar if self.quantile_trees.calendar is None else self.quantile_trees.calendar
+        settled = {"quantile_trees": self.quantile_trees.model_copy(update={"calendar": calendar})}
+        useless = [name for name in self.heads if name not in QUANTILE_HEADS]
+        if rules.rate_change is not None or not useless:
+            return self.model_copy(update=settled), []
+        pooled = [name for name in self.pooled if name in useless]
+        if pooled:
+            raise InputError(
+                f"{rules.hub} asks for quantiles only, and {', '.join(pooled)} give categories; name other heads for "
+                f"--pooled: {', '.join(QUANTILE_HEADS)}"
+            )
+        heads = tuple(name for name in self.heads if name not in useless)
+        note = f"{rules.hub} asks for quantiles only: heads that give categories are not run ({', '.join(useless)})."
+        return self.model_copy(update={**settled, "heads": heads}), [note]

@@ -20,7 +20,7 @@ from twofold.hub import roots
 from twofold.hub.config import GrowthConfig, HubConfig
 from twofold.hub.growth import MEMORY, NAMES, aggregate_of, describe, season_week, season_year
 from twofold.hub.history import History, fit_scale
-from twofold.hub.rules import WEEK, Rules
+from twofold.hub.rules import WEEK, RateChange, Rules
 from twofold.hub.tables import with_population
 from twofold.hub.vintages import Grid
 
@@ -30,7 +30,7 @@ _NEEDED = np.array([NAMES.index(name) for name in ("growth_1", "growth_1_before"
 
 
 def cuts(
-    population: Float[np.ndarray, "n"] | Int[np.ndarray, "n"], horizon: Int[np.ndarray, "n"], rules: Rules
+    population: Float[np.ndarray, "n"] | Int[np.ndarray, "n"], horizon: Int[np.ndarray, "n"], rules: RateChange
 ) -> Float[np.ndarray, "n cuts"]:
     """The cut points of the change in count: a change's category is the number of cuts that it exceeds, strictly.
 
@@ -48,7 +48,7 @@ def cuts(
 
     Example:
         >>> from twofold.hub.rules import read_rules
-        >>> cuts(np.array([10_000_000]), np.array([0]), read_rules("flusight").season("2024-25")).round(3)
+        >>> cuts(np.array([10_000_000]), np.array([0]), read_rules("flusight").season("2024-25").rate_change).round(3)
         array([[-170.,  -30.,   30.,  170.]])
     """
     a = np.maximum(_in_counts(rules.stable_below, population, horizon, rules), rules.stable_count)
@@ -64,7 +64,7 @@ def categories(
     change: Float[np.ndarray, "n"],
     population: Float[np.ndarray, "n"] | Int[np.ndarray, "n"],
     horizon: Int[np.ndarray, "n"],
-    rules: Rules,
+    rules: RateChange,
 ) -> Int[np.ndarray, "n"]:
     """The category of each change in cases since the week before the reference date: an index into `rules.categories`.
 
@@ -79,7 +79,7 @@ def categories(
     return (change[:, None] > cuts(population, horizon, rules)).sum(axis=1)
 
 
-def truth(values: pl.DataFrame, locations: pl.DataFrame, dates: Iterable[date], rules: Rules) -> pl.DataFrame:
+def truth(values: pl.DataFrame, locations: pl.DataFrame, dates: Iterable[date], rules: RateChange) -> pl.DataFrame:
     """The outcome for each reference date, horizon and location, by a version of the counts, usually the newest.
 
     Returns:
@@ -111,7 +111,7 @@ def _in_counts(
     thresholds: tuple[float, ...],
     population: Float[np.ndarray, "n"] | Int[np.ndarray, "n"],
     horizon: Int[np.ndarray, "n"],
-    rules: Rules,
+    rules: RateChange,
 ) -> Float[np.ndarray, "n"]:
     same = horizon[:, None] == np.array(rules.horizons)
     unknown = horizon[~same.any(axis=1)]
@@ -138,7 +138,7 @@ class Queries:
     def __len__(self) -> int:
         return len(self.base)
 
-    def cuts(self, rules: Rules) -> Float[np.ndarray, "n horizons cuts"]:
+    def cuts(self, rules: RateChange) -> Float[np.ndarray, "n horizons cuts"]:
         """The cuts between the categories, in cases, midway between the whole counts that they part."""
         columns = [cuts(self.population, np.full(len(self), horizon), rules) for horizon in rules.horizons]
         return np.floor(np.stack(columns, axis=1)) + 0.5
@@ -219,8 +219,9 @@ def build_examples(
     )
     if not len(queries):
         raise InputError(
-            "there is no training example: a version must hold at least 5 weeks before the newest one and a week "
-            "after them, within the weeks of a season that --growth.first-week and --growth.last-week name"
+            "there is no training example: a version must hold at least 5 weeks before the newest one and a week after "
+            "them, within the weeks of a season that --growth.first-week and --growth.last-week name; --also adds the "
+            "counts of other hubs"
         )
     return Examples(
         queries,

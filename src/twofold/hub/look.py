@@ -1,14 +1,14 @@
 """What a hub asks this week, what is known, and what to do next."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 import polars as pl
 
 from twofold.counts.panel import counted
-from twofold.hub.rules import WEEK, HubRules, Rules, season_of
+from twofold.hub.rules import WEEK, HubRules, Rules
 from twofold.hub.tasks import Hub
 from twofold.hub.vintages import Versions
 
@@ -44,7 +44,9 @@ def next_round(hub: Hub, versions: Versions, locations: pl.DataFrame, known: Hub
     missing = tuple(name for name in locations["location"] if name not in there)
     newest = latest["target_end_date"].max()
     assert isinstance(newest, date)
-    return Next(day, hub.deadline(day), known.season(season_of(day)), versions.times()[-1], newest, missing)
+    return Next(
+        day, hub.deadline(day), known.season(known.season_of(day), hub.rounds), versions.times()[-1], newest, missing
+    )
 
 
 def described(hub: Hub, found: Next | None, versions: Versions, served: tuple[str, ...]) -> list[str]:
@@ -68,9 +70,8 @@ def described(hub: Hub, found: Next | None, versions: Versions, served: tuple[st
     return lines
 
 
-def commands(folder: Path, found: Next) -> list[str]:
-    """The commands of this week: fit once, then forecast."""
-    hub = ["--hub", str(folder)]
-    fit = ["twofold", "hub", "fit", *hub, "--reference-date", str(found.day), "--out", "MODEL"]
-    forecast = ["twofold", "hub", "forecast", *hub, "--model", "MODEL", "--reference-date", str(found.day)]
+def commands(day: date, data: Sequence[str], learn: Sequence[str]) -> list[str]:
+    """The commands of a round: fit once, then forecast; with the options of the data, and of what a fit learns from."""
+    fit = ["twofold", "hub", "fit", *data, *learn, "--reference-date", str(day), "--out", "MODEL"]
+    forecast = ["twofold", "hub", "forecast", *data, "--model", "MODEL", "--reference-date", str(day)]
     return [shlex.join(words) for words in (fit, [*forecast, "--team", "TEAM", "--out", "SUBMISSION"])]

@@ -38,7 +38,7 @@ from twofold.hub.heads.quantile_network import QuantileNetwork, QuantileNetworks
 from twofold.hub.heads.quantile_trees import FITTED, QuantileTrees
 from twofold.hub.heads.renewal import Renewal
 from twofold.hub.heads.trees import Trees
-from twofold.hub.pool import apply_weights
+from twofold.hub.pool import apply_weights, equal_weights
 from twofold.hub.quantiles import pool_distributions
 from twofold.hub.rules import Rules
 from twofold.hub.season import Known, Replay
@@ -205,7 +205,10 @@ def _check_name(model: str, heads: Iterable[str]) -> None:
 
 def _needs(rules: Rules) -> tuple[object, ...]:
     """Rules that a fit depends on."""
-    return rules.horizons, rules.categories, rules.stable_below, rules.large_above, rules.stable_count, rules.rate_per
+    change = rules.rate_change
+    parts = () if change is None else (change.categories, change.stable_below, change.large_above)
+    counted = () if change is None else (change.stable_count, change.rate_per)
+    return rules.horizons, rules.counts, parts, counted
 
 
 def _trees(
@@ -215,7 +218,7 @@ def _trees(
     if name != "quantile_trees":
         return _SCIKIT[name](tuple(parts[f"{name}.{part}"] for part in range(size)))
     bags = (tuple(parts[f"{name}.{bag}.{level}"] for level in range(len(FITTED))) for bag in range(size))
-    return QuantileTrees(horizons, config.quantile_trees.calendar, tuple(bags))
+    return QuantileTrees(horizons, config.quantile_trees.sees_calendar, tuple(bags))
 
 
 def _from_tensors(name: str, tensors: dict[str, torch.Tensor], horizons: int, config: HubConfig) -> Head:
@@ -266,9 +269,10 @@ def fit_model(
     for name, head in as_finished(tasks, jobs):
         heads[name] = head
         progress(len(heads), len(config.heads))
-    equal = {name: 1.0 / len(config.pooled) for name in config.pooled}
     ordered = {name: heads[name] for name in config.heads}
-    return HubModel(config, replay.rules, reference_date, ordered, equal if weights is None else weights)
+    return HubModel(
+        config, replay.rules, reference_date, ordered, equal_weights(config) if weights is None else weights
+    )
 
 
 def _fit_named(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> tuple[HeadName, Head]:

@@ -8,14 +8,19 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from twofold.hub.config import POOL, HubConfig
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange
 from twofold.hub.tables import UNIT
 
 _TOLERANCE = 1e-12
 
 
+def equal_weights(config: HubConfig) -> dict[str, float]:
+    """The same weight for every head of the pool."""
+    return {name: 1.0 / len(config.pooled) for name in config.pooled}
+
+
 def fit_weights(
-    forecasts: pl.DataFrame, truth: pl.DataFrame, heads: tuple[str, ...], rules: Rules, prior_weeks: float
+    forecasts: pl.DataFrame, truth: pl.DataFrame, heads: tuple[str, ...], rules: RateChange, prior_weeks: float
 ) -> dict[str, float]:
     """Weights of the linear pool with the best past score, shrunk towards equal ones.
 
@@ -63,7 +68,7 @@ def apply_weights(forecasts: pl.DataFrame, weights: dict[str, float]) -> pl.Data
 
 
 def _quadratic(
-    forecasts: pl.DataFrame, truth: pl.DataFrame, heads: tuple[str, ...], rules: Rules
+    forecasts: pl.DataFrame, truth: pl.DataFrame, heads: tuple[str, ...], rules: RateChange
 ) -> tuple[Float[np.ndarray, "heads heads"], Float[np.ndarray, "heads"]]:
     """Sums over reference dates of the mean products of the heads' cumulative probabilities, and with the outcome."""
     square, line = np.zeros((len(heads), len(heads))), np.zeros(len(heads))
@@ -81,7 +86,7 @@ def _quadratic(
 
 
 def pool_forward(
-    forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: Rules, config: HubConfig
+    forecasts: pl.DataFrame, known: dict[date, pl.DataFrame], rules: RateChange, config: HubConfig
 ) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
     """The pool for each date, its weights fitted on the outcomes of earlier dates that were known by then.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from twofold.hub.distribution import LEVELS, CountForecast, Distribution, pmf_from
 from twofold.hub.examples import Queries
 from twofold.hub.roots import root
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange, Rules
 from twofold.hub.tables import FORECAST, UNIT, Kind, read_sheet
 
 QUANTILE: dict[str, Kind] = {
@@ -36,7 +36,8 @@ NOTHING = pl.DataFrame(
     }
 )
 """No distributions, in the columns of many."""
-_DECIMALS = 4  # of a level, which a file may hold as 0.15000000000000002
+LEVEL_DECIMALS = 4
+"""Decimals of a level, which a file may hold as 0.15000000000000002."""
 
 
 def read_peers_quantiles(path: Path) -> pl.DataFrame:
@@ -45,7 +46,7 @@ def read_peers_quantiles(path: Path) -> pl.DataFrame:
     Raises:
         DataError: when the file breaks a rule; names file, row and column.
     """
-    return read_sheet(path).typed(QUANTILE).with_columns(pl.col("quantile").round(_DECIMALS))
+    return read_sheet(path).typed(QUANTILE).with_columns(pl.col("quantile").round(LEVEL_DECIMALS))
 
 
 def distribution_table(day: date, locations: Sequence[str], rules: Rules, found: CountForecast) -> pl.DataFrame:
@@ -105,7 +106,7 @@ def long_quantiles(whole: pl.DataFrame) -> pl.DataFrame:
     return listed.explode("quantile", "value").select(list(QUANTILE))
 
 
-def derived_categories(whole: pl.DataFrame, known: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def derived_categories(whole: pl.DataFrame, known: pl.DataFrame, rules: RateChange) -> pl.DataFrame:
     """Probabilities of the categories that quantiles imply.
 
     The count's distribution goes through the quantiles on the scale of fourth roots, with the tails of

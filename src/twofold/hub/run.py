@@ -1,6 +1,6 @@
 """The backtest of a season: forecasts as they could have been made at each deadline, and their scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,8 @@ from twofold.hub.examples import build_examples, truth
 from twofold.hub.heads import fit_head, forecast
 from twofold.hub.history import History
 from twofold.hub.model import as_finished
-from twofold.hub.pool import pool_forward
+from twofold.hub.peers import Unread
+from twofold.hub.pool import equal_weights, pool_forward
 from twofold.hub.quantile_scores import observations, quantile_board, score_quantiles, sort_out
 from twofold.hub.quantiles import (
     NOTHING,
@@ -31,7 +32,7 @@ from twofold.hub.quantiles import (
     pool_distributions,
     quantile_table,
 )
-from twofold.hub.rules import WEEK, Rules
+from twofold.hub.rules import WEEK, RateChange, Rules
 from twofold.hub.scores import common, differences, leaderboard, score_forecasts, without_broken
 from twofold.hub.season import Known, Replay, Skipped
 from twofold.hub.tables import FORECAST, UNIT
@@ -42,6 +43,8 @@ SHOWN_WEEKS = 8
 """Weeks before each reference date whose counts, as they were known, the page shows."""
 PREFIX = "twofold-"
 """Prefix of our models' names."""
+SUBMITTED = " (submitted)"
+"""Ends the name of a peer that has the name of one of the models replayed here: an earlier submission of ours."""
 DERIVED = " (quantiles)"
 """Ends the name of a peer whose categories are derived from its quantiles."""
 _CHOSEN_ON = [f"{year}-{year - 1999}" for year in (*range(2010, 2020), 2022, 2023, 2024)]
@@ -85,8 +88,7 @@ def check(replay: Replay) -> None:
         InputError: when no date can be forecast, or of none the outcome is known.
     """
     dates, _ = replay.dates
-    happened = truth(replay.versions.latest(), replay.locations, dates, replay.rules)
-    if happened.is_empty():
+    if observations(replay.versions.latest(), dates, replay.rules.horizons).is_empty():
         raise InputError(
             f"no outcome of season {replay.rules.season} is known yet: the first is that of the week ending "
             f"{dates[0] + WEEK * min(replay.rules.horizons)}; give newer versions"
@@ -100,39 +102,43 @@ def execute(
     config: HubConfig,
     folder: RunFolder,
     *,
+    unread: Sequence[Unread] = (),
+    notes: Sequence[str] = (),
     jobs: int,
     progress: Progress,
 ) -> None:
     """Replays a season and writes all files that the report reads.
 
-    Forecasts that the folder has already are not made again. `progress` is called with (fits done, fits in all).
+    Forecasts that the folder has already are not made again. `progress` is called with (fits done, fits in all);
+    `unread` are files of peers' forecasts that could not be read, `notes` further sentences for the page.
 
     Raises:
         InputError: when versions and season don't fit each other.
     """
     heads, distributions = replay_heads(replay, config, folder.path / "parts", jobs, progress)
     pool, weights = replay_pool(heads, replay, config)
-    ours = pl.concat([heads, pool]).with_columns((PREFIX + pl.col("model")).alias("model")).select(list(FORECAST))
     dates, skipped = replay.dates
     known = [replay.known(day) for day in dates]
-    latest = replay.versions.latest()
-    theirs, broken = [], []
-    if peers is not None:
-        season = peers.filter(pl.col("reference_date").is_in(dates)).select(list(FORECAST)).cast(ours.schema)
-        sound, broken = without_broken(season, replay.rules)
-        theirs.append(sound)
-    their_quantiles, torn = None, []
+    latest, rules = replay.versions.latest(), replay.rules
+    whole, torn = None, []
     if peers_quantiles is not None:
-        whole, torn = sort_out(peers_quantiles.filter(pl.col("reference_date").is_in(dates)))
-        their_quantiles = long_quantiles(whole)
-        named = derived_categories(whole, _published(known), replay.rules)
-        theirs.append(named.with_columns(pl.col("model") + DERIVED))
-    tables = {"predictions": ours}
-    if theirs:
-        tables["peers"] = pl.concat([part.select(list(FORECAST)).cast(ours.schema) for part in theirs])
-    everyone = pl.concat(list(tables.values()))
-    happened = truth(latest, replay.locations, dates, replay.rules)
-    tables |= {"truth": happened, "counts": latest, "locations": replay.locations}
+        season = _told_apart(peers_quantiles.filter(pl.col("reference_date").is_in(dates)), config)
+        whole, torn = sort_out(season)
+    tables: dict[str, pl.DataFrame] = {}
+    account: dict[str, Any] = {}
+    broken: list[dict[str, str]] = []
+    if rules.rate_change is not None:
+        own = pl.concat([heads, pool]).with_columns((PREFIX + pl.col("model")).alias("model")).select(list(FORECAST))
+        tables = {"predictions": own}
+        season = None if peers is None else _told_apart(peers.filter(pl.col("reference_date").is_in(dates)), config)
+        others, broken = _others(season, whole, known, rules.rate_change)
+        if others is not None:
+            tables["peers"] = others.cast(own.schema)
+        everyone = pl.concat(list(tables.values()))
+        tables["truth"] = truth(latest, replay.locations, dates, rules.rate_change)
+        account = _account(everyone, tables["truth"], rules.rate_change, config)
+        account["derived"] = sorted(name for name in everyone["model"].unique() if name.endswith(DERIVED))
+    tables |= {"counts": latest, "locations": replay.locations}
     shown = [
         table_of(moment.counts.part(slice(-SHOWN_WEEKS, None))).select(
             pl.lit(moment.reference_date).alias("reference_date"), pl.all()
@@ -140,20 +146,47 @@ def execute(
         for moment in known
     ]
     tables["known"] = pl.concat(shown)
-    tables["predictions_quantile"] = _quantiles(distributions, weights, known, replay.rules, config)
-    if their_quantiles is not None:
-        tables["peers_quantile"] = their_quantiles
+    tables["predictions_quantile"] = _quantiles(distributions, weights, known, rules, config)
+    if whole is not None:
+        tables["peers_quantile"] = long_quantiles(whole)
     for name, table in tables.items():
         write_parquet(folder.path / f"{name}.parquet", table)
-    write_text(folder.path / "rules.json", replay.rules.to_json())
-    scores = _account(everyone, happened, replay.rules, config) | _about(replay, skipped, known, broken, config)
+    write_text(folder.path / "rules.json", rules.to_json())
+    scores = account | _about(replay, skipped, known, broken, config)
+    scores["notes"] += list(notes)
     scores["weights"] = [{"reference_date": str(day), "weights": weight} for day, weight in weights]
-    scores["derived"] = sorted(name for name in everyone["model"].unique() if name.endswith(DERIVED))
     scores["truth_as_of"] = f"{replay.versions.times()[-1]:%Y-%m-%dT%H:%M:%SZ}"
+    scores["files_left_out"] = [each._asdict() for each in unread]
     quantiles = [tables[name] for name in ("predictions_quantile", "peers_quantile") if name in tables]
-    scores["quantile"] = _quantile_account(pl.concat(quantiles), latest, dates, replay.rules, config)
+    scores["quantile"] = _quantile_account(pl.concat(quantiles), latest, dates, rules, config)
     scores["quantile"]["left_out"] = torn
     write_json(folder.path / "scores.json", scores)
+
+
+def _ours(config: HubConfig) -> list[str]:
+    """Names of all models that a backtest replays."""
+    return [PREFIX + name for name in (*config.heads, LAST_VALUE, POOL)]
+
+
+def _told_apart(peers: pl.DataFrame, config: HubConfig) -> pl.DataFrame:
+    """Peers' forecasts; a submission under the name of one of the models replayed here gets another name."""
+    name = pl.col("model").cast(pl.String)
+    return peers.with_columns(model=pl.when(name.is_in(_ours(config))).then(name + SUBMITTED).otherwise(name))
+
+
+def _others(
+    peers: pl.DataFrame | None, quantiles: pl.DataFrame | None, known: list[Known], rules: RateChange
+) -> tuple[pl.DataFrame | None, list[dict[str, str]]]:
+    """Peers' categories, given or derived from quantiles (as `quantiles.complete` gives them), and those left out."""
+    tables: list[pl.DataFrame] = []
+    broken: list[dict[str, str]] = []
+    if peers is not None:
+        sound, broken = without_broken(peers.select(list(FORECAST)).cast({"horizon": pl.Int64}), rules)
+        tables.append(sound)
+    if quantiles is not None:
+        derived = derived_categories(quantiles, _published(known), rules)
+        tables.append(derived.with_columns(pl.col("model") + DERIVED))
+    return pl.concat([table.select(list(FORECAST)) for table in tables]) if tables else None, broken
 
 
 def _published(known: list[Known]) -> pl.DataFrame:
@@ -199,7 +232,7 @@ def _quantile_account(
     whole, _ = sort_out(quantiles)
     scored = score_quantiles(whole, observations(latest, dates, rules.horizons))
     own = PREFIX + LAST_VALUE
-    theirs = rules.quantile_baseline
+    theirs = rules.baseline
     baseline = own if theirs is None or theirs not in set(scored["model"]) else theirs
     default = PREFIX + POOL if PREFIX + POOL in set(scored["model"]) else own
     compared = differences(
@@ -207,7 +240,9 @@ def _quantile_account(
     )
     return {
         "baseline": baseline,
+        "ensemble": rules.ensemble,
         "default": default,
+        "ours": [name for name in _ours(config) if name in set(scored["model"])],
         "models": _by_model(quantile_board(scored, baseline)),
         "without_us": _by_model(quantile_board(scored.filter(pl.col("location") != "US"), baseline)),
         "by": {
@@ -287,18 +322,23 @@ def replay_pool(
 ) -> tuple[pl.DataFrame, list[tuple[date, dict[str, float]]]]:
     """The pool of the heads, its weights for each date fitted on the dates before whose outcome was known by then.
 
+    Weights are learned from the score of the categories: where the hub has none, they are equal.
+
     Returns:
         Forecasts in the same columns, model `POOL`, and the weights by reference date.
     """
     dates, _ = replay.dates
+    change = replay.rules.rate_change
+    if change is None:
+        return forecasts.clear(), [(day, equal_weights(config)) for day in dates]
     known = {
-        day: truth(replay.known(day).settled(), replay.locations, [past for past in dates if past < day], replay.rules)
+        day: truth(replay.known(day).settled(), replay.locations, [past for past in dates if past < day], change)
         for day in dates
     }
-    return pool_forward(forecasts, known, replay.rules, config)
+    return pool_forward(forecasts, known, change, config)
 
 
-def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: Rules, config: HubConfig) -> dict[str, Any]:
+def _account(forecasts: pl.DataFrame, happened: pl.DataFrame, rules: RateChange, config: HubConfig) -> dict[str, Any]:
     """All models' scores: on all their own forecasts, on the common ones, and their differences to our default."""
     scored = score_forecasts(forecasts, happened, rules)
     default = PREFIX + POOL
@@ -318,6 +358,9 @@ def _about(
 ) -> dict[str, Any]:
     """The rest of scores.json: what was replayed, what was left out, what was known."""
     rules, notes = replay.rules, replay.notes
+    change = rules.rate_change
+    if change is None and len(config.pooled) > 1:
+        notes.append("The pool's weights are equal: they are learned from categories, and the hub asks for none.")
     if skipped:
         notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
     if broken:
@@ -326,8 +369,7 @@ def _about(
     return {
         "hub": rules.hub,
         "season": rules.season,
-        "baseline": rules.baseline,
-        "ensemble": rules.ensemble,
+        **({} if change is None else {"baseline": change.baseline, "ensemble": change.ensemble}),
         "dates": [str(moment.reference_date) for moment in known],
         "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
         "left_out": broken,

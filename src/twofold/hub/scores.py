@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from twofold.engine.errors import DataError, InputError
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange
 from twofold.hub.tables import UNIT
 from twofold.scoring.binary import ece
 from twofold.scoring.bootstrap import draw_days
@@ -21,7 +21,7 @@ COVERED = 0.9
 """Models with at least this coverage define the common forecasts."""
 
 
-def score_forecasts(forecasts: pl.DataFrame, truth: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def score_forecasts(forecasts: pl.DataFrame, truth: pl.DataFrame, rules: RateChange) -> pl.DataFrame:
     """The scores of every forecast whose outcome was observed.
 
     Returns:
@@ -52,7 +52,7 @@ def score_forecasts(forecasts: pl.DataFrame, truth: pl.DataFrame, rules: Rules) 
     return wide.select("model", *UNIT).with_columns(*scored, pl.Series("rise", rise(pmf)), risen)
 
 
-def without_broken(forecasts: pl.DataFrame, rules: Rules) -> tuple[pl.DataFrame, list[dict[str, str]]]:
+def without_broken(forecasts: pl.DataFrame, rules: RateChange) -> tuple[pl.DataFrame, list[dict[str, str]]]:
     """Peers' forecasts without those that are no distribution over the hub's categories.
 
     One team's broken row must not keep a season from being scored.
@@ -93,7 +93,7 @@ def mean_scores(scored: pl.DataFrame, by: Sequence[str] = ("model",)) -> pl.Data
     return scored.group_by(by).agg(pl.len().alias("n"), *means, pl.col("rose").mean()).sort(by)
 
 
-def leaderboard(scored: pl.DataFrame, truth: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def leaderboard(scored: pl.DataFrame, truth: pl.DataFrame, rules: RateChange) -> pl.DataFrame:
     """Every model's scores on all that it forecast, best relative RPS first; `truth` holds all that could be forecast.
 
     Returns:

@@ -67,6 +67,11 @@ class Source:
     locations: pl.DataFrame
     history: History | None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what the readers left out."""
+        return *self.versions.notes, *(self.history.notes if self.history else ())
+
     def before(self, deadline: datetime) -> Panel | None:
         """The last version before a deadline; None where there was none."""
         persons = dict(zip(self.locations["location"], self.locations["population"], strict=True))
@@ -101,7 +106,8 @@ class Replay:
     def notes(self) -> list[str]:
         """Sentences on what the readers left out, and on whose rules are used."""
         own = [] if self.rules.note is None else [self.rules.note]
-        return [*self.versions.notes, *(self.history.notes if self.history else ()), *own]
+        others = (note for source in self.others for note in source.notes)
+        return list(dict.fromkeys([*self.versions.notes, *(self.history.notes if self.history else ()), *others, *own]))
 
     @cached_property
     def dates(self) -> tuple[list[date], list[Skipped]]:

@@ -19,7 +19,7 @@ from twofold.counts.panel import counted
 from twofold.engine.config import Config
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.files import write_bytes, write_text
-from twofold.hub.rules import WEEK, Rules, season_of
+from twofold.hub.rules import WEEK, RateChange, Rules
 from twofold.hub.tables import WANTED, Kind, Sheet, parse, read_sheet, sheet_of
 from twofold.hub.tasks import as_text
 
@@ -145,7 +145,16 @@ def check_file(path: Path, rules: Rules, locations: pl.DataFrame) -> Checked:
 
 
 def check_sheet(sheet: Sheet, name: FileName | None, rules: Rules, locations: pl.DataFrame) -> Checked:
-    """Checks a submission's table; without a valid file name the reference date is that of the first row."""
+    """Checks a submission's table; without a valid file name the reference date is that of the first row.
+
+    Raises:
+        InputError: when the hub asks for no categories.
+    """
+    change = rules.rate_change
+    if change is None:
+        raise InputError(
+            f"{rules.hub} asks for no categories of change; --hub with the hub's folder checks its targets"
+        )
     found = sheet.frame.columns
     misshapen = [Problem("columns", "is missing; a submission has it", column=c) for c in COLUMNS if c not in found]
     misshapen += [
@@ -164,29 +173,32 @@ def check_sheet(sheet: Sheet, name: FileName | None, rules: Rules, locations: pl
         return Checked(tuple(misshapen))
     raw = sheet.frame.select(pl.col(column).cast(pl.String).alias(f"raw {column}") for column in COLUMNS)
     every = pl.DataFrame(cells).hstack(raw).with_columns(row=pl.Series(list(sheet.numbers), dtype=pl.Int64))
-    strange = _broken(every, "target", "target", _one_of("target", [rules.target, *rules.other_targets]))
-    rows = every.filter(pl.col("target") == rules.target)
-    other_rows = every.filter(pl.col("target").is_in(rules.other_targets)).height
+    others = [name for name in (rules.counts, *rules.other_targets) if name is not None]
+    strange = _broken(every, "target", "target", _one_of("target", [change.target, *others]))
+    rows = every.filter(pl.col("target") == change.target)
+    other_rows = every.filter(pl.col("target").is_in(others)).height
     if rows.is_empty():  # the target is optional: a submission may hold other targets only
         empty = (
-            [] if other_rows else [Problem("empty", f"no row has the target {rules.target!r} or another of the hub")]
+            [] if other_rows else [Problem("empty", f"no row has the target {change.target!r} or another of the hub")]
         )
         return Checked((*strange, *empty), other_rows=other_rows)
     day = name.reference_date if name else next(iter(rows["reference_date"].drop_nulls().to_list()), None)
     in_rows = [
         problem
-        for rule, column, test in _row_tests(day, rules, locations)
+        for rule, column, test in _row_tests(day, rules, change, locations)
         for problem in _broken(rows, rule, column, test)
     ]
     bad = sorted({row for problem in in_rows for row in problem.rows})
     whole = rows.with_columns(bad=pl.col("row").is_in(bad))
     forecasts = rows.select(_FORECAST).unique()
     unscored = forecasts.filter(pl.col("horizon").is_in(rules.unscored_horizons)).height
-    problems = (*strange, *in_rows, *_broken_forecasts(whole, rules))
+    problems = (*strange, *in_rows, *_broken_forecasts(whole, change))
     return Checked(problems, forecasts.height, unscored, other_rows)
 
 
-def _row_tests(named: date | None, rules: Rules, locations: pl.DataFrame) -> list[tuple[str, str, pl.Expr]]:
+def _row_tests(
+    named: date | None, rules: Rules, change: RateChange, locations: pl.DataFrame
+) -> list[tuple[str, str, pl.Expr]]:
     """Rules on single rows: (rule, column, message where it is broken).
 
     One wrong date is reported once, since a target week may fit the row's date or the submission's (None where neither
@@ -195,7 +207,7 @@ def _row_tests(named: date | None, rules: Rules, locations: pl.DataFrame) -> lis
     day, horizon, end = (pl.col(name) for name in ("reference_date", "horizon", "target_end_date"))
     right_day = day.dt.weekday() == rules.first_reference.isoweekday()
     as_named = day == (day if named is None else named)
-    in_season = day.map_elements(season_of, return_dtype=pl.String) == rules.season
+    in_season = day.map_elements(rules.season_of, return_dtype=pl.String) == rules.season
     must = f"must be a {rules.first_reference:%A}; {{}} is a {{}}"
     allowed = sorted((*rules.unscored_horizons, *rules.horizons))
     known = horizon.is_in(allowed)
@@ -216,7 +228,7 @@ def _row_tests(named: date | None, rules: Rules, locations: pl.DataFrame) -> lis
         ("target_end_date", "target_end_date", _readable("target_end_date")),
         ("target_end_date", "target_end_date", _unless(pl.any_horizontal(fits) | ~known, due, horizon, day, end)),
         ("location", "location", _one_of("location", locations["location"].to_list(), shown=False)),
-        ("category", "output_type_id", _one_of("output_type_id", list(rules.categories))),
+        ("category", "output_type_id", _one_of("output_type_id", list(change.categories))),
         ("value", "value", _readable("value")),
         ("value", "value", _unless(pl.col("value").is_between(0.0, 1.0), "must lie in [0, 1], got {}", "value")),
     ]
@@ -246,7 +258,7 @@ def _one_of(column: str, names: list[str], *, shown: bool = True) -> pl.Expr:
     return pl.when(~cell.is_in(names).fill_null(False)).then(pl.format(f"must be one of {known}, got {{}}", got))
 
 
-def _broken_forecasts(rows: pl.DataFrame, rules: Rules) -> list[Problem]:
+def _broken_forecasts(rows: pl.DataFrame, rules: RateChange) -> list[Problem]:
     """Rules on the categories of one location and horizon together; forecasts with a broken row are skipped."""
     grouped = rows.group_by(_FORECAST, maintain_order=True).agg(
         "row", pl.col("output_type_id").alias("got"), pl.col("value").sum().alias("total"), pl.col("bad").any()
@@ -315,47 +327,60 @@ class Metadata(Config):
     """Where its code is."""
 
 
-def submission(forecasts: pl.DataFrame, rules: Rules, quantiles: pl.DataFrame | None = None) -> pl.DataFrame:
+def submission(categories: pl.DataFrame | None, rules: Rules, quantiles: pl.DataFrame | None = None) -> pl.DataFrame:
     """Forecasts in the columns of a submission.
 
     Args:
-        forecasts: columns reference_date, horizon, location, category, probability.
+        categories: columns reference_date, horizon, location, category, probability; None: none are submitted.
         rules: of the season.
-        quantiles: of the counts, where they are submitted, too: reference_date, horizon, location, quantile, value.
+        quantiles: of the counts: reference_date, horizon, location, quantile, value; None as well.
 
     Returns:
         Columns of `COLUMNS`, sorted by location and horizon, categories from falling to rising; then the quantiles,
         levels rising.
+
+    Raises:
+        InputError: when there is nothing to submit.
     """
     end = pl.col("reference_date") + WEEK * pl.col("horizon")
-    order = pl.col("category").replace_strict(list(rules.categories), range(len(rules.categories)), default=None)
-    table = forecasts.sort("reference_date", "location", "horizon", order).with_columns(
-        pl.col("horizon").cast(pl.Int64), target=pl.lit(rules.target), target_end_date=end, output_type=pl.lit("pmf")
-    )
-    changes = table.rename({"category": "output_type_id", "probability": "value"}).select(*COLUMNS)
-    if quantiles is None:
-        return changes
-    level = pl.col("quantile").map_elements(as_text, return_dtype=pl.String)
-    counts = quantiles.sort("reference_date", "location", "horizon", "quantile").with_columns(
-        pl.col("horizon").cast(pl.Int64),
-        target=pl.lit(rules.counts),
-        target_end_date=end,
-        output_type=pl.lit("quantile"),
-        output_type_id=level,
-    )
-    return pl.concat([changes, counts.select(*COLUMNS)])
+    parts, change = [], rules.rate_change
+    if categories is not None and change is not None:
+        order = pl.col("category").replace_strict(list(change.categories), range(len(change.categories)), default=None)
+        parts.append(
+            categories.sort("reference_date", "location", "horizon", order)
+            .with_columns(target=pl.lit(change.target), output_type=pl.lit("pmf"))
+            .rename({"category": "output_type_id", "probability": "value"})
+        )
+    if quantiles is not None:
+        level = pl.col("quantile").map_elements(as_text, return_dtype=pl.String)
+        parts.append(
+            quantiles.sort("reference_date", "location", "horizon", "quantile").with_columns(
+                target=pl.lit(rules.counts), output_type=pl.lit("quantile"), output_type_id=level
+            )
+        )
+    if not parts:
+        raise InputError(f"there is no forecast that {rules.hub} asks for in this round; give another date or head")
+    whole = (part.with_columns(pl.col("horizon").cast(pl.Int64), target_end_date=end) for part in parts)
+    return pl.concat([part.select(*COLUMNS) for part in whole])
 
 
 def write_submission(
-    path: Path, forecasts: pl.DataFrame, rules: Rules, locations: pl.DataFrame, quantiles: pl.DataFrame | None = None
+    path: Path,
+    categories: pl.DataFrame | None,
+    rules: Rules,
+    locations: pl.DataFrame,
+    quantiles: pl.DataFrame | None = None,
 ) -> None:
-    """Writes a valid submission of one reference date as `YYYY-MM-DD-team-model.csv` or `.parquet`.
+    """Writes a submission of one reference date as `YYYY-MM-DD-team-model.csv` or `.parquet`; see `submission`.
+
+    Its categories are checked here; all of it is by `validation.validate`, where the hub's folder is at hand.
 
     Raises:
         InputError: when the name or the forecasts break a rule of the hub; nothing is written then.
     """
-    name, table = parse_name(path.name), submission(forecasts, rules, quantiles)
-    for problem in check_sheet(sheet_of(path.name, table), name, rules, locations).problems:
+    name, table = parse_name(path.name), submission(categories, rules, quantiles)
+    checked = check_sheet(sheet_of(path.name, table), name, rules, locations) if rules.rate_change else Checked(())
+    for problem in checked.problems:
         raise InputError(f"{path.name}: the hub would refuse these forecasts, the first reason: {problem}")
     buffer = io.BytesIO()
     if name.form == "csv":

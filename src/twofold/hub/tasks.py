@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from twofold.engine.errors import DataError
@@ -98,6 +98,15 @@ class Task:
         return self.columns["target"].values if "target" in self.columns else tuple(self.units)
 
 
+class Asked(NamedTuple):
+    """What a hub asks of a target in a round."""
+
+    horizons: tuple[int, ...]
+    locations: tuple[str, ...]
+    ids: tuple[str, ...]
+    """Values of `output_type_id`."""
+
+
 @dataclass(frozen=True)
 class Window:
     """When a round takes submissions: days relative to its date, both included, in the hub's time zone."""
@@ -146,6 +155,17 @@ class Hub:
     def targets(self) -> dict[str, str]:
         """Unit of each target."""
         return {name: unit for task in self.tasks for name, unit in task.units.items()}
+
+    def asked(self, day: date, target: str, kind: OutputType) -> Asked | None:
+        """What the round of a date asks of a target by an output type; None where it asks nothing of the kind."""
+        for task in self.tasks:
+            columns = {name: allowed.values for name, allowed in task.columns.items()}
+            output = task.outputs.get(kind)
+            if output is None or target not in task.targets or str(day) not in columns[self.round_column]:
+                continue
+            ids = () if output.ids is None else output.ids.values
+            return Asked(tuple(map(int, columns.get("horizon", ()))), columns.get("location", ()), ids)
+        return None
 
     def deadline(self, day: date) -> datetime | None:
         """End of the submission window of a round."""

@@ -4,7 +4,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hub.season_small import ALL_HEADS, CONFIG, FIRST, LOCATIONS, RULES, examples, head, learned, queries, replay
+from hub.season_small import (
+    ALL_HEADS,
+    CHANGE,
+    CONFIG,
+    FIRST,
+    LOCATIONS,
+    RULES,
+    examples,
+    head,
+    learned,
+    queries,
+    replay,
+)
 from twofold.hub.config import QUANTILE_HEADS, HubConfig
 from twofold.hub.heads import forecast
 from twofold.hub.heads.autoregression import Autoregression
@@ -37,10 +49,10 @@ def test_forecasts_stand_in_order_with_their_own_probabilities(name) -> None:
         (FIRST, horizon, place, category)
         for place in LOCATIONS["location"]
         for horizon in RULES.horizons
-        for category in RULES.categories
+        for category in CHANGE.categories
     ]
     assert table.drop("probability").rows() == rows
-    pmf = pmf_of(head(name), queries(), RULES, 0.0 if name in QUANTILE_HEADS else CONFIG.floor)
+    pmf = pmf_of(head(name), queries(), CHANGE, 0.0 if name in QUANTILE_HEADS else CONFIG.floor)
     assert table["probability"].to_list() == pmf.ravel().tolist()
 
 

@@ -5,17 +5,17 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from hub.season_small import RULES, examples, queries
+from hub.season_small import CHANGE, examples, queries
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.logistic import Logistic, fit_logistic
 from twofold.hub.heads.pmf import growth_needed
 
-HEAD = fit_logistic(examples(), RULES)
+HEAD = fit_logistic(examples(), CHANGE)
 
 
 def test_answers_are_sums_of_the_categories_above() -> None:
-    question, cuts = queries(), queries().cuts(RULES)
+    question, cuts = queries(), queries().cuts(CHANGE)
     found = HEAD.exceed(question, cuts)
     assert len(HEAD.classifiers) == 4
     for horizon, pipeline in enumerate(HEAD.classifiers):
@@ -30,11 +30,11 @@ def test_answers_are_sums_of_the_categories_above() -> None:
 
 def test_a_category_that_never_happened_has_no_probability() -> None:
     known = examples()
-    never = known.change < known.queries.cuts(RULES)[:, :, 0]
+    never = known.change < known.queries.cuts(CHANGE)[:, :, 0]
     rest = Examples(known.queries, np.where(never, np.nan, known.change), known.weight, known.week, known.season)
-    head = fit_logistic(rest, RULES)
+    head = fit_logistic(rest, CHANGE)
     assert [pipeline.classes_.tolist() for pipeline in head.classifiers] == [[1, 2, 3, 4]] * 4
-    cuts = queries().cuts(RULES)
+    cuts = queries().cuts(CHANGE)
     apart = cuts[:, :, 0] < cuts[:, :, 1]
     assert head.exceed(queries(), cuts)[:, :, 0][apart] == pytest.approx(1.0)
 
@@ -43,9 +43,9 @@ def test_unknown_inputs_are_no_obstacle() -> None:
     question = queries()
     inputs = question.inputs.copy()
     inputs[0, -1, :5] = np.nan
-    found = HEAD.exceed(Queries(inputs, question.base, question.population), question.cuts(RULES))
+    found = HEAD.exceed(Queries(inputs, question.base, question.population), question.cuts(CHANGE))
     assert np.isfinite(found).all()
-    assert found[1:].tolist() == HEAD.exceed(question, question.cuts(RULES))[1:].tolist()
+    assert found[1:].tolist() == HEAD.exceed(question, question.cuts(CHANGE))[1:].tolist()
 
 
 def coefficients(head: Logistic) -> np.ndarray:
@@ -62,10 +62,10 @@ def test_an_example_of_weight_two_counts_as_two() -> None:
 
     # Twice each: mean and deviation of the inputs, which know no weight, stay.
     once, twice = np.concatenate([some, some]), np.concatenate([some, some, some, some])
-    heavy = fit_logistic(fitted(once, np.full(len(once), 2.0)), RULES)
-    many = fit_logistic(fitted(twice, np.ones(len(twice))), RULES)
+    heavy = fit_logistic(fitted(once, np.full(len(once), 2.0)), CHANGE)
+    many = fit_logistic(fitted(twice, np.ones(len(twice))), CHANGE)
     np.testing.assert_allclose(coefficients(heavy), coefficients(many), atol=1e-3)
-    light = fit_logistic(fitted(once, np.ones(len(once))), RULES)
+    light = fit_logistic(fitted(once, np.ones(len(once))), CHANGE)
     assert np.abs(coefficients(heavy) - coefficients(light)).max() > 0.01
 
 
@@ -79,5 +79,5 @@ def test_it_is_fitted_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(LogisticRegression, "fit", watched)
     with threadpool_limits(2):
-        fit_logistic(examples(), RULES)
+        fit_logistic(examples(), CHANGE)
     assert set(threads) == {1}

@@ -6,7 +6,7 @@ import torch
 from scipy.special import softmax
 from scipy.stats import logistic
 
-from hub.season_small import RULES, head, queries
+from hub.season_small import CHANGE, head, queries
 from twofold.engine.recurrent import seeded_weights
 from twofold.hub.config import NetworkConfig
 from twofold.hub.examples import Examples, Queries
@@ -91,7 +91,7 @@ def test_scaling_by_hand() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_calendar_is_not_read_and_everything_else_is(cell) -> None:
-    own, question, cuts = head(cell), queries(), queries().cuts(RULES)
+    own, question, cuts = head(cell), queries(), queries().cuts(CHANGE)
     before = own.exceed(question, cuts)
     ignored = []
     for index, name in enumerate(NAMES):
@@ -105,7 +105,7 @@ def test_the_calendar_is_not_read_and_everything_else_is(cell) -> None:
 def test_the_answer_is_the_mean_of_the_networks() -> None:
     modules = tuple(network(seed=seed, horizons=4).train() for seed in (1, 2))
     scaling = fit_scaling(queries().inputs, READ)
-    cuts = queries().cuts(RULES)
+    cuts = queries().cuts(CHANGE)
     parts = [Networks("gru", scaling, (module,)).exceed(queries(), cuts) for module in modules]
     both = Networks("gru", scaling, modules).exceed(queries(), cuts)
     assert not np.array_equal(*parts)
@@ -130,7 +130,7 @@ def made_up(seed: int = 0) -> Examples:
 
 
 def trained(examples: Examples, config: NetworkConfig = QUICK, seed: int = 0, cell="gru") -> Networks:
-    return fit_networks(examples, RULES, cell, config, seed)
+    return fit_networks(examples, CHANGE, cell, config, seed)
 
 
 def weights(networks: Networks) -> list[bytes]:

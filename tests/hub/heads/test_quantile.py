@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from hub.season_small import CONFIG, RULES, examples, head, queries
+from hub.season_small import CHANGE, CONFIG, RULES, examples, head, queries
 from twofold.hub.config import QUANTILE_HEADS, HeadName
 from twofold.hub.distribution import LEVELS
 from twofold.hub.examples import Examples, Queries
@@ -53,7 +53,7 @@ def test_changes_are_of_fourth_roots() -> None:
 def test_quantiles_and_thresholds_are_of_one_distribution(name: HeadName) -> None:
     own = head(name)
     assert isinstance(own, QuantileHead)
-    cuts = queries().cuts(RULES)
+    cuts = queries().cuts(CHANGE)
     base, persons = (part[:, None, None] for part in (queries().base, queries().population))
     shape = np.zeros_like(cuts)
     change = root(base + cuts, persons + shape) - root(base + shape, persons + shape)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.season_small import RULES, examples, head, queries
+from hub.season_small import CHANGE, examples, head, queries
 from twofold.hub.config import TreesConfig
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
@@ -41,8 +41,8 @@ def few() -> Examples:
 def learned(change: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     known = few()
     weight = known.weight if weight is None else weight
-    head = fit_trees(Examples(known.queries, change, weight, known.week, known.season), RULES, SMALL, 0)
-    return head.exceed(queries(), queries().cuts(RULES))
+    head = fit_trees(Examples(known.queries, change, weight, known.week, known.season), CHANGE, SMALL, 0)
+    return head.exceed(queries(), queries().cuts(CHANGE))
 
 
 def test_horizons_are_distinguished() -> None:
@@ -64,15 +64,15 @@ def test_what_is_not_known_and_what_has_no_weight_teaches_nothing() -> None:
 
 
 def test_the_seed_decides_and_nothing_else() -> None:
-    cuts = queries().cuts(RULES)
-    one, again, other = (fit_trees(few(), RULES, SMALL, seed).exceed(queries(), cuts) for seed in (0, 0, 1))
+    cuts = queries().cuts(CHANGE)
+    one, again, other = (fit_trees(few(), CHANGE, SMALL, seed).exceed(queries(), cuts) for seed in (0, 0, 1))
     assert one.tobytes() == again.tobytes()
     assert (one != other).any()
 
 
 def test_bags_are_averaged_and_differ() -> None:
-    head = fit_trees(few(), RULES, SMALL.model_copy(update={"bags": 2}), 0)
-    cuts = queries().cuts(RULES)
+    head = fit_trees(few(), CHANGE, SMALL.model_copy(update={"bags": 2}), 0)
+    cuts = queries().cuts(CHANGE)
     parts = [Trees((classifier,)).exceed(queries(), cuts) for classifier in head.classifiers]
     assert len(parts) == 2
     assert (parts[0] != parts[1]).any()
@@ -80,7 +80,7 @@ def test_bags_are_averaged_and_differ() -> None:
 
 
 def test_rows_keep_their_places_and_horizons() -> None:
-    cuts = queries().cuts(RULES)
+    cuts = queries().cuts(CHANGE)
     whole = HEAD.exceed(queries(), cuts)
     for row in range(7):
         own = Queries(*(part[[row]] for part in (queries().inputs, queries().base, queries().population)))

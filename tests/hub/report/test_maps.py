@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hub.small import DEFAULT, OURS, PEERS, RULES, START, WEEKS, change, forecasts_of, hub_folder, truth_of
+from hub.small import CHANGE, DEFAULT, OURS, PEERS, RULES, START, WEEKS, change, forecasts_of, hub_folder, truth_of
 from twofold.hub.report import view
 from twofold.hub.report.maps import BLANK, Shade, UsMap, drawable, outlines
 from twofold.hub.report.wording import FALLING, RISING, SKILL, shades
@@ -28,7 +28,7 @@ def _folder(folder: Path) -> Path:
             for horizon in RULES.horizons:
                 given = pmf if (horizon, week) == (1, 0) else [1.0, 0.0, 0.0, 0.0, 0.0]
                 unit = (DEFAULT, START + week * WEEK, horizon, place)
-                rows += [(*unit, name, p) for name, p in zip(RULES.categories, given, strict=True)]
+                rows += [(*unit, name, p) for name, p in zip(CHANGE.categories, given, strict=True)]
     columns = ["model", "reference_date", "horizon", "location", "category", "probability"]
     own = pl.DataFrame(rows, columns, orient="row")
     others = [forecasts_of(name, seed, WEEKS) for seed, name in enumerate([*OURS[1:], *PEERS])]
@@ -57,7 +57,7 @@ def test_a_date_s_maps_show_what_was_given_and_what_happened(tmp_path: Path) -> 
         "Wyoming": ("P(fall) 75\u00a0%", FALLING[4]),
         "US": ("P(fall) 9\u00a0%", FALLING[0]),
     }
-    colours = shades(RULES.categories)
+    colours = shades(CHANGE.categories)
     assert _looks(maps["map-the-peak-happened"].svg()) == {
         "Alabama": ("large increase", colours[4]),
         "Wyoming": ("decrease", colours[1]),

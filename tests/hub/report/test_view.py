@@ -9,7 +9,20 @@ import polars as pl
 import pytest
 from matplotlib.figure import Figure
 
-from hub.small import DEFAULT, OURS, PEERS, PLACES, RULES, START, WEEKS, change, forecasts_of, hub_folder, truth_of
+from hub.small import (
+    CHANGE,
+    DEFAULT,
+    OURS,
+    PEERS,
+    PLACES,
+    RULES,
+    START,
+    WEEKS,
+    change,
+    forecasts_of,
+    hub_folder,
+    truth_of,
+)
 from page.reading import Page, check_whole
 from page.reading import read as read_html
 from twofold.engine.errors import InputError, RunFolderError
@@ -113,14 +126,15 @@ def test_names_cannot_become_markup(tmp_path: Path, write: Callable[[Path], str]
 
 def test_another_hub_brings_its_rules(tmp_path: Path, write: Callable[[Path], str]) -> None:
     categories = ("down", "flat", "up")
-    other = RULES.model_copy(update={"hub": "elsewhere", "categories": categories, "large_above": (), "note": "Moved."})
-    names = dict(zip(RULES.categories, (*categories, None, None), strict=True))
+    three = CHANGE.model_copy(update={"categories": categories, "large_above": ()})
+    other = RULES.model_copy(update={"hub": "elsewhere", "rate_change": three, "note": "Moved."})
+    names = dict(zip(CHANGE.categories, (*categories, None, None), strict=True))
     models = pl.concat([forecasts_of(name, k, WEEKS) for k, name in enumerate([*OURS, *PEERS])])
     kept = models.with_columns(category=pl.col("category").replace_strict(names)).drop_nulls("category")
     total = pl.col("probability").sum().over("model", "reference_date", "horizon", "location")
     truth = truth_of(3, WEEKS).with_columns(observed=pl.col("observed") % 3)
     made = hub_folder(tmp_path, forecasts=kept.with_columns(pl.col("probability") / total), truth=truth, rules=other)
-    with pytest.raises(InputError, match="hub must be one of flusight"):
+    with pytest.raises(InputError, match="hub must be one of covid, flusight, rsv"):
         write(made)
     (made / "rules.json").write_text(other.to_json())
     change(made, notes=["Moved."])  # a run's notes hold that of its rules
@@ -172,9 +186,9 @@ def test_pmf_gives_each_forecast_s_probabilities_in_the_hub_s_order(found: HubVi
     assert rows.height == 4 * WEEKS * len(PLACES)
     np.testing.assert_allclose(found.probabilities(rows).sum(axis=1), 1.0)
     forecasts = found.forecasts.filter(pl.col("model") == DEFAULT, pl.col("location") == "56", pl.col("horizon") == 2)
-    first = forecasts.filter(pl.col("category") == RULES.categories[4]).sort("reference_date")["probability"]
+    first = forecasts.filter(pl.col("category") == CHANGE.categories[4]).sort("reference_date")["probability"]
     own = rows.filter(pl.col("location") == "56", pl.col("horizon") == 2).sort("reference_date")
-    assert own[RULES.categories[4]].to_list() == first.to_list()
+    assert own[CHANGE.categories[4]].to_list() == first.to_list()
 
 
 def test_the_nation_is_recognised_by_its_population(found: HubView, tmp_path: Path) -> None:
@@ -202,7 +216,7 @@ def test_another_horizon_is_shown_where_the_hub_does_not_ask_one_week(tmp_path: 
     made = hub_folder(tmp_path)
     found = view.read(made)
     assert found.horizon == 1
-    other = found.rules.model_copy(update={"horizons": (2, 3)})
+    other = RULES.model_copy(update={"rate_change": found.rules.model_copy(update={"horizons": (2, 3)})})
     (made / "rules.json").write_text(other.to_json())
     assert view.read(made).horizon == 2
 
@@ -378,7 +392,7 @@ def test_losses_are_found_where_they_were_put(tmp_path: Path, write: Callable[[P
             wrong = (place, horizon) == ("56", 2)
             for model in [*OURS, *PEERS]:
                 sure = "large_increase" if model == DEFAULT and wrong else "large_decrease"
-                rows += [(model, START, horizon, place, name, float(name == sure)) for name in RULES.categories]
+                rows += [(model, START, horizon, place, name, float(name == sure)) for name in CHANGE.categories]
     columns = ["model", "reference_date", "horizon", "location", "category", "probability"]
     truth = truth_of(1).with_columns(observed=pl.lit(0, pl.Int64))
     made = hub_folder(tmp_path, forecasts=pl.DataFrame(rows, columns, orient="row"), truth=truth)
@@ -395,7 +409,7 @@ def test_losses_are_found_where_they_were_put(tmp_path: Path, write: Callable[[P
 
 def test_who_never_loses_has_no_table_of_losses(tmp_path: Path, write: Callable[[Path], str]) -> None:
     made = hub_folder(tmp_path, truth=truth_of(5, WEEKS).with_columns(observed=pl.lit(2, pl.Int64)))
-    sure = (pl.col("category") == RULES.categories[2]).cast(pl.Float64)
+    sure = (pl.col("category") == CHANGE.categories[2]).cast(pl.Float64)
     given = pl.when(pl.col("model") == DEFAULT).then(sure).otherwise(pl.col("probability"))
     _edit(made, "predictions", lambda table: table.with_columns(probability=given))
     page = _sections(write(made))["losses"]

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from twofold.engine.errors import InputError
 from twofold.engine.recurrent import Cell
 from twofold.hub.config import HeadName, HubConfig
 from twofold.hub.distribution import CountForecast, pmf_from
@@ -23,16 +24,28 @@ from twofold.hub.heads.quantile_trees import fit_quantile_trees
 from twofold.hub.heads.renewal import fit_renewal
 from twofold.hub.heads.trees import fit_trees
 from twofold.hub.quantiles import distribution_table
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange, Rules
 from twofold.hub.season import Known
+
+NO_CATEGORIES = pl.DataFrame(
+    schema={
+        "reference_date": pl.Date,
+        "horizon": pl.Int64,
+        "location": pl.String,
+        "category": pl.String,
+        "probability": pl.Float64,
+    }
+)
+"""The categories' table of a hub that asks for none."""
 
 
 def fit_head(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> Head:
-    """Fits one head."""
+    """Fits one head.
+
+    Raises:
+        InputError: when it gives categories only, and the hub asks for none.
+    """
     fits: dict[HeadName, Callable[[], Head]] = {
-        "climatology": lambda: fit_climatology(examples),
-        "logistic": lambda: fit_logistic(examples, rules),
-        "trees": lambda: fit_trees(examples, rules, config.trees, config.seed),
         "ar6": lambda: fit_autoregression(examples),
         "renewal": lambda: fit_renewal(examples, rules),
         "quantile_trees": lambda: fit_quantile_trees(examples, config.quantile_trees, config.seed),
@@ -40,14 +53,24 @@ def fit_head(name: HeadName, examples: Examples, rules: Rules, config: HubConfig
     }
     if name in fits:
         return fits[name]()
-    return fit_networks(examples, rules, cast(Cell, name), config.network, config.seed)
+    change = rules.rate_change
+    if change is None:
+        raise InputError(f"the head {name} gives categories of change, and {rules.hub} asks for none; leave it out")
+    fits = {
+        "climatology": lambda: fit_climatology(examples),
+        "logistic": lambda: fit_logistic(examples, change),
+        "trees": lambda: fit_trees(examples, change, config.trees, config.seed),
+    }
+    if name in fits:
+        return fits[name]()
+    return fit_networks(examples, change, cast(Cell, name), config.network, config.seed)
 
 
 class Forecasts(NamedTuple):
     """One head's forecasts for a reference date, of every location whose newest week is known.
 
     Attributes:
-        categories: columns reference_date, horizon, location, category, probability.
+        categories: columns reference_date, horizon, location, category, probability; no rows where the hub has none.
         distributions: as `quantiles.distribution_table`; None where the head gives none.
     """
 
@@ -56,21 +79,32 @@ class Forecasts(NamedTuple):
 
 
 def forecast(head: Head, known: Known, rules: Rules, config: HubConfig) -> Forecasts:
-    """One head's forecasts for a reference date."""
+    """One head's forecasts for a reference date.
+
+    Raises:
+        InputError: when it gives categories only, and the hub has none.
+    """
     queries = build_queries(known.expected, known.population, config.growth)
     there = np.flatnonzero(np.isfinite(queries.base))
     queries = Queries(queries.inputs[there], queries.base[there], queries.population[there])
     locations = [known.expected.locations[row] for row in there]
     day = known.reference_date
+    change = rules.rate_change
     if not isinstance(head, QuantileHead):
-        return Forecasts(category_table(day, locations, rules, pmf_of(head, queries, rules, config.floor)), None)
+        if change is None:
+            raise InputError(f"the model gives categories of change, and {rules.hub} asks for none; take another head")
+        return Forecasts(category_table(day, locations, change, pmf_of(head, queries, change, config.floor)), None)
     found = CountForecast(queries.base, queries.population, head.change(queries))
-    pmf = pmf_from(found.exceed(queries.cuts(rules)))
-    return Forecasts(category_table(day, locations, rules, pmf), distribution_table(day, locations, rules, found))
+    distributions = distribution_table(day, locations, rules, found)
+    if change is None:
+        return Forecasts(NO_CATEGORIES, distributions)
+    return Forecasts(
+        category_table(day, locations, change, pmf_from(found.exceed(queries.cuts(change)))), distributions
+    )
 
 
 def category_table(
-    day: date, locations: list[str], rules: Rules, pmf: Float[np.ndarray, "n horizons categories"]
+    day: date, locations: list[str], rules: RateChange, pmf: Float[np.ndarray, "n horizons categories"]
 ) -> pl.DataFrame:
     """Probabilities as a table: reference_date, horizon, location, category, probability."""
     grid = (

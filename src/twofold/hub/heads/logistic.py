@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange
 
 _PENALTY = 0.05
 _ITERATIONS = 300
@@ -47,7 +47,7 @@ class Logistic:
         return certain_below_zero(queries.base, tau, result)
 
 
-def fit_logistic(examples: Examples, rules: Rules) -> Logistic:
+def fit_logistic(examples: Examples, rules: RateChange) -> Logistic:
     """Fits the classifiers on the examples with the season's cuts."""
     cuts = examples.queries.cuts(rules)
     needed = growth_needed(examples.queries.base, cuts)

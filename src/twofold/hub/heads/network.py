@@ -14,7 +14,7 @@ from twofold.hub.config import NetworkConfig
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange
 
 GROWTH_UNIT = 0.3
 """Typical size of the log growth over a few weeks: the unit of the network's outputs."""
@@ -110,7 +110,7 @@ class Networks:
         return certain_below_zero(queries.base, tau, np.mean(found, axis=0))
 
 
-def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkConfig, seed: int) -> Networks:
+def fit_networks(examples: Examples, rules: RateChange, cell: Cell, config: NetworkConfig, seed: int) -> Networks:
     """Trains a cell's networks, one per seed: the given one, which is the same for every cell, and those after it.
 
     The loss is the cross-entropy of "does the change exceed tau?" over the season's cuts and over cuts stretched at
@@ -138,7 +138,7 @@ def fit_networks(examples: Examples, rules: Rules, cell: Cell, config: NetworkCo
     return Networks(cell, scaling, tuple(modules))
 
 
-def _make_loss(examples: Examples, scaling: Scaling, rules: Rules) -> Loss:
+def _make_loss(examples: Examples, scaling: Scaling, rules: RateChange) -> Loss:
     cuts = torch.from_numpy(examples.queries.cuts(rules))
     sequence = scaling.apply(examples.queries.inputs)
     base, change = torch.from_numpy(examples.queries.base), torch.from_numpy(examples.change)

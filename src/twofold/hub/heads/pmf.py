@@ -12,7 +12,7 @@ from jaxtyping import Float
 from twofold.hub.distribution import pmf_from
 from twofold.hub.examples import Queries
 from twofold.hub.growth import ADDED
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ def certain_below_zero(
     return np.where(base[:, None, None] + tau < 0, 1.0, probability)
 
 
-def pmf_of(head: Head, queries: Queries, rules: Rules, floor: float) -> Float[np.ndarray, "n horizons categories"]:
+def pmf_of(head: Head, queries: Queries, rules: RateChange, floor: float) -> Float[np.ndarray, "n horizons categories"]:
     """Probabilities of the categories, for locations whose bases are known.
 
     Returns:

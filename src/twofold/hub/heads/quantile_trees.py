@@ -59,7 +59,7 @@ def fit_quantile_trees(examples: Examples, config: QuantileTreesConfig, seed: in
     weight, season = np.repeat(examples.weight, horizons), np.repeat(examples.season, horizons)
     usable = np.isfinite(change) & (weight > 0)
     quiet = {"verbosity": -1, "max_bin": _BINS}
-    table = _rows(examples.queries, horizons, config.calendar)[usable]
+    table = _rows(examples.queries, horizons, config.sees_calendar)[usable]
     whole = lightgbm.Dataset(table, change[usable], weight=weight[usable], params=quiet, free_raw_data=False)
     seasons = np.unique(season[usable])
     fixed = {
@@ -81,7 +81,7 @@ def fit_quantile_trees(examples: Examples, config: QuantileTreesConfig, seed: in
         part = whole.subset(np.flatnonzero(np.isin(season[usable], drawn)).tolist())
         each = [{**fixed, "alpha": float(level), "seed": own} for level in FITTED]
         bags.append(tuple(lightgbm.train(params, part, config.iterations) for params in each))
-    return QuantileTrees(horizons, config.calendar, tuple(bags))
+    return QuantileTrees(horizons, config.sees_calendar, tuple(bags))
 
 
 def _rows(queries: Queries, horizons: int, calendar: bool) -> Float[np.ndarray, "rows columns"]:

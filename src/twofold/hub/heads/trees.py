@@ -16,7 +16,7 @@ from twofold.hub.config import TreesConfig
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES
 from twofold.hub.heads.pmf import certain_below_zero, growth_needed
-from twofold.hub.rules import Rules
+from twofold.hub.rules import RateChange
 
 _BETWEEN = 0.5, 1.5  # as multiples of a cut: range of the threshold drawn in addition to the season's cuts
 
@@ -40,7 +40,7 @@ class Trees:
         return certain_below_zero(queries.base, tau, found.reshape(tau.shape))
 
 
-def fit_trees(examples: Examples, rules: Rules, config: TreesConfig, seed: int) -> Trees:
+def fit_trees(examples: Examples, rules: RateChange, config: TreesConfig, seed: int) -> Trees:
     """Fits classifiers on examples, horizons and cuts of the season, and on one drawn threshold each.
 
     They differ in the thresholds drawn and in the features that each split may choose from.
@@ -52,7 +52,7 @@ def fit_trees(examples: Examples, rules: Rules, config: TreesConfig, seed: int) 
     return Trees(tuple(_fit(examples, rules, config, seed_for(seed, "trees", bag)) for bag in range(config.bags)))
 
 
-def _fit(examples: Examples, rules: Rules, config: TreesConfig, seed: int) -> HistGradientBoostingClassifier:
+def _fit(examples: Examples, rules: RateChange, config: TreesConfig, seed: int) -> HistGradientBoostingClassifier:
     rng = np.random.default_rng(seed)
     cuts = examples.queries.cuts(rules)
     drawn = np.take_along_axis(cuts, rng.integers(0, cuts.shape[2], (*cuts.shape[:2], 1)), axis=2)

@@ -65,11 +65,12 @@ def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "
     return figure
 
 
-def forest(rows: Sequence[tuple[str, Record]]) -> Figure:
-    """Differences of mean RPS to each peer with their intervals, the largest on top.
+def forest(rows: Sequence[tuple[str, Record]], score: str = "RPS") -> Figure:
+    """Differences of a mean score to each peer with their intervals, the largest on top.
 
     Args:
         rows: peer and difference (`mean`, below 0: we are better; `low` and `high`, the ends of its interval).
+        score: its name.
     """
     ordered = sorted(rows, key=lambda row: row[1]["mean"])
     figure, axes = canvas(5.4, 0.75 + 0.24 * max(len(ordered), 2), (1.95, 0.15, 0.55, 0.1))
@@ -82,7 +83,7 @@ def forest(rows: Sequence[tuple[str, Record]]) -> Figure:
         filled = PAPER if read == "unclear" else colour
         axes.plot([found["mean"]], [row], marker=mark, markersize=5, color=colour, markerfacecolor=filled)
     axes.set_yticks(range(len(ordered)), [shortened(name) for name, _ in ordered], fontsize=8)
-    axes.set(ylim=(-0.6, len(ordered) - 0.4), xlabel="difference of RPS; left of 0 the default is better")
+    axes.set(ylim=(-0.6, len(ordered) - 0.4), xlabel=f"difference of {score}; left of 0 the default is better")
     axes.xaxis.set_major_locator(MaxNLocator(5))
     return figure
 

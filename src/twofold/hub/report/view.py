@@ -14,10 +14,11 @@ import polars as pl
 from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
+from twofold.engine.errors import RunFolderError
 from twofold.engine.files import required, saver, table, text
 from twofold.hub.report import figures, maps, wording
 from twofold.hub.report.judgements import Phase, Reading, phases, reading
-from twofold.hub.rules import WEEK, Rules, read_rules
+from twofold.hub.rules import WEEK, RateChange, Rules, read_rules
 from twofold.hub.scores import common, mean_scores, score_forecasts
 from twofold.hub.tables import UNIT, read_forecasts
 from twofold.page.album import Album
@@ -54,14 +55,13 @@ def read(folder: Path) -> "HubView":
     """Reads the files that the page shows; without a rules.json the hub must be one that is known by name.
 
     Raises:
-        RunFolderError: when one of the files is missing.
+        RunFolderError: when one of the files is missing, or the hub has no categories.
         InputError: when there are no rules for the hub.
     """
     scores = json.loads(text(folder, "scores.json"))
-    if (folder / "rules.json").is_file():
-        season = Rules.from_json(text(folder, "rules.json"), str(folder / "rules.json"))
-    else:
-        season = read_rules(scores["hub"]).season(scores["season"])
+    season = rules_of(folder, scores).rate_change
+    if season is None:
+        raise RunFolderError(f"{folder}: {scores['hub']} asks for no categories of change; its page is of quantiles")
     tables = [required(folder, "predictions.parquet"), folder / "peers.parquet"]
     forecasts = pl.concat([read_forecasts(path) for path in tables if path.is_file()])
     truth = table(folder, "truth.parquet").with_columns(pl.col("horizon").cast(pl.Int64))
@@ -77,6 +77,13 @@ def read(folder: Path) -> "HubView":
         locations=table(folder, "locations.parquet"),
         scored=score_forecasts(forecasts, truth, season),
     )
+
+
+def rules_of(folder: Path, scores: Row) -> Rules:
+    """The rules of a backtest: of its rules.json, else those of the known hub that it names."""
+    if (folder / "rules.json").is_file():
+        return Rules.from_json(text(folder, "rules.json"), str(folder / "rules.json"))
+    return read_rules(scores["hub"]).season(scores["season"])
 
 
 class Calibration(NamedTuple):
@@ -97,7 +104,7 @@ class HubView:
         scores: scores.json.
         config: config.json.
         manifest: manifest.json.
-        rules: the hub's, in that season.
+        rules: of the hub's categories, in that season.
         forecasts: of all models, ours and others', one row per category.
         truth: outcomes, one row per reference date, horizon and location.
         counts: target_end_date, location, value of the newest version.
@@ -109,7 +116,7 @@ class HubView:
     scores: Row
     config: Row
     manifest: Row
-    rules: Rules
+    rules: RateChange
     forecasts: pl.DataFrame
     truth: pl.DataFrame
     counts: pl.DataFrame

@@ -38,14 +38,14 @@ def test_the_forest_has_the_worst_on_top_and_marks_what_is_clear() -> None:
         ("short", {"mean": -0.1, "low": None, "high": None}),
     ]
     with style():
-        axes = figures.forest(rows).axes[0]
+        axes = figures.forest(rows, "RPS").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["better", "short", "unclear", "worse"]
     marks = {line.get_marker(): line.get_color() for line in axes.lines if line.get_marker() != "None"}
     assert marks == {"s": HUES[0], "o": MUTED, "D": HUES[1]}
     intervals = [
         list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2 and line.get_ydata()[0] != 0
     ]
-    assert [0.1, 0.3] in intervals and "left of 0" in axes.get_xlabel()
+    assert [0.1, 0.3] in intervals and axes.get_xlabel().startswith("difference of RPS; left of 0")
 
 
 def test_reliability_draws_no_point_of_few_forecasts_but_counts_them() -> None:

@@ -99,7 +99,7 @@
       if (given.length) add(svg, "path", { d: `${line([...upper, ...lower])}Z`, class: "band" });
     }
     if (given.length) add(svg, "path", { d: line([...start, ...given.map(([week, fan]) => [week, fan[3]])]), class: "median" });
-    else add(svg, "text", { x: edge + 5, y: height / 2, class: "quiet" }, "no quantiles given");
+    else if (model.fans.length) add(svg, "text", { x: edge + 5, y: height / 2, class: "quiet" }, "no quantiles given");
     if (part("truth").checked) {
       const group = add(svg, "g", { class: "truth" });
       add(group, "path", { d: line(view.truth) });
@@ -111,8 +111,9 @@
       const column = { x: x(week - 0.5), y: top, width: x(week + 0.5) - x(week - 0.5), height: height - top - bottom };
       add(add(svg, "rect", { ...column, class: "touch" }), "title", {}, sentence(week, fan));
     }
-    svg.setAttribute("aria-label", `${model.name}: ${given.map(([week, fan]) => sentence(week, fan)).join("; ")}.`);
-    figure.querySelector("figcaption strong").textContent = model.name;
+    const words = given.map(([week, fan]) => sentence(week, fan)).join("; ") || "counts as known and as counted in the end";
+    svg.setAttribute("aria-label", `${model.name}: ${words}.`);
+    figure.querySelector("figcaption strong").textContent = model.fans.length ? model.name : "Counts a week";
   }
 
   function labelWeek(svg, x, height, week, anchor = "middle", most = 1e9) {
@@ -153,7 +154,7 @@
       const value = counts[weekOf(data.dates[date])];
       cell(svg, at, 0, (value ?? 0) / most, { class: "count" }, `${day}: ${number(value)}`);
     });
-    [data.models[0], data.models[state.other]].forEach((model, index) => {
+    shown().forEach((model, index) => {
       strip(`rise-${index}`, `P(rise), ${model.name}`, (svg, date, at, day) => {
         const p = model.rise.length ? model.rise[state.place][date] : null;
         cell(svg, at, 0, 1, { class: "empty" }, p === null ? `${day}: no forecast` : `${day}: ${p} %`);
@@ -199,6 +200,7 @@
   }
 
   function drawTable(view) {
+    if (!part("table")) return;
     const body = part("table").querySelector("tbody");
     body.replaceChildren();
     data.horizons.forEach((horizon, index) => {
@@ -206,7 +208,7 @@
       const week = view.reference + horizon;
       add(row, "th", { scope: "row" }, long.format(time(data.weeks[week])));
       add(row, "td", { class: "number" }, number(data.counts[state.place][week]));
-      for (const model of [data.models[0], data.models[state.other]]) {
+      for (const model of shown()) {
         const fan = fansOf(model)[index];
         add(row, "td", { class: "number" }, fan ? number(fan[3]) : "–");
         add(row, "td", { class: "number" }, fan ? range(fan, 1) : "–");
@@ -221,8 +223,13 @@
   function say(view) {
     const index = data.horizons.indexOf(data.ahead);
     const week = view.reference + data.ahead;
-    const given = shown().map((model) => [model.name, fansOf(model)[index]]).filter(([, fan]) => fan);
-    const parts = given.map(([name, fan]) => `${name} ${number(fan[3])} (95 %: ${range(fan, 3)})`);
+    const parts = shown().map((model) => {
+      const fan = fansOf(model)[index];
+      if (fan) return `${model.name} ${number(fan[3])} (95 %: ${range(fan, 3)})`;
+      const pmf = model.pmf.length ? model.pmf[state.place][state.date] : 0;
+      const likely = pmf ? pmf.indexOf(Math.max(...pmf)) : -1;
+      return likely < 0 ? "" : `${model.name} ${data.categories[likely].name} ${pmf[likely]} %`;
+    }).filter(Boolean);
     const newest = view.known.length ? number(view.known[view.known.length - 1][1]) : "nothing";
     const counted = part("truth").checked ? ` Counted: ${number(data.counts[state.place][week])}.` : "";
     const forecast = parts.length ? ` For the week to ${short.format(time(data.weeks[week]))}: ${parts.join(", ")}.` : "";
@@ -234,7 +241,8 @@
 
   function draw() {
     const view = scene();
-    shown().concat([null]).slice(0, 2).forEach((model, index) => drawPanel(index, model, view));
+    const drawn = data.models[0].fans.length ? shown() : [data.models[0]];
+    [0, 1].forEach((index) => drawPanel(index, drawn[index], view));
     drawStrips();
     drawMap();
     drawTable(view);

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -60,7 +60,7 @@ class QuantileView(Backtest):
     @property
     def ensemble(self) -> str | None:
         """Name of the hub's ensemble; None where it gave no quantiles."""
-        name = self.scores.get("ensemble")
+        name = self.board.get("ensemble") or self.scores.get("ensemble")  # an older folder names one for both parts
         return name if name in self.board["models"] else None
 
     @cached_property
@@ -194,6 +194,16 @@ class QuantileView(Backtest):
             if own.height:
                 found[name] = (own["observed"].to_numpy()[:, None] <= stacked(own["values"])).mean(axis=0)
         return found
+
+    @property
+    def at_median(self) -> float:
+        """The share of outcomes at or below the default's median."""
+        return float(self.below[self.default][LEVELS.index(0.5)])
+
+    @property
+    def lean(self) -> Literal["low", "high"] | None:
+        """To which side the default's median errs; None where about as many outcomes lie above it as below."""
+        return "low" if self.at_median < 0.4 else "high" if self.at_median > 0.6 else None
 
     def by_place(self, other: str) -> dict[str, Row]:
         """Location -> n, ours, theirs (mean WIS on what both forecast) and their ratio; without those of no WIS."""

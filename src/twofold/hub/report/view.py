@@ -98,7 +98,9 @@ def _categories(folder: Path, shared: Row, locations: pl.DataFrame) -> RateView:
 
 def _quantiles(folder: Path, shared: Row, locations: pl.DataFrame) -> QuantileView:
     own = table(folder, "predictions_quantile.parquet")
-    theirs = [pl.read_parquet(path) for path in [folder / "peers_quantile.parquet"] if path.is_file()]
+    theirs = [
+        pl.read_parquet(path).select(own.columns) for path in [folder / "peers_quantile.parquet"] if path.is_file()
+    ]
     by = shared["scores"]["quantile"]["by"]
     days = {dt.date.fromisoformat(row["reference_date"]) for row in by["reference_date"]}
     return QuantileView(
@@ -106,7 +108,7 @@ def _quantiles(folder: Path, shared: Row, locations: pl.DataFrame) -> QuantileVi
         dates=sorted(days),
         locations=locations.filter(pl.col("location").is_in([row["location"] for row in by["location"]])),
         mine=own["model"].unique().sort().to_list(),
-        table=pl.concat([own, *(part.cast(dict(own.schema)) for part in theirs)]),
+        table=pl.concat([own, *(part.cast(own.schema) for part in theirs)]),
     )
 
 

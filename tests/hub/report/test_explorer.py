@@ -47,16 +47,12 @@ def _model(data: dict[str, Any], name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "seed"), [(POOL, 1), (ENSEMBLE, 3)])
 def test_the_fans_are_the_quantiles_of_the_table(data: dict[str, Any], name: str, seed: int) -> None:
-    """Unpacked as explorer.js does: the median, then gaps outwards, below it and above it."""
     own = quantiles_of(name, seed)
     values = {row[1:5]: row[5] for row in own.iter_rows()}
     fans = _model(data, name)["fans"]
     for place, date, k in np.ndindex(len(PLACES), WEEKS, len(data["horizons"])):
-        median, *gaps = fans[place][date][k]
-        below = median - np.cumsum(gaps[:3])
-        above = median + np.cumsum(gaps[3:])
         unit = DATES[date], data["horizons"][k], data["places"][place]["code"]
-        assert [*below[::-1], median, *above] == [round(values[*unit, level]) for level in FAN]
+        assert fans[place][date][k] == [round(values[*unit, level]) for level in FAN]
 
 
 def test_counts_and_what_was_known_are_the_tables(data: dict[str, Any]) -> None:

@@ -3,10 +3,9 @@
 (() => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg";
-  const BEFORE = 8; // weeks of counts that the page knows as they were at a deadline
-  const BANDS = [[3, "95 %"], [2, "80 %"], [1, "50 %"]]; // steps from the median, from the outside in
   const root = document.getElementById("explorer");
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
+  const before = data.known[0][0].length; // weeks of counts that the page knows as they were at a deadline
   const part = (name) => document.getElementById(`explorer-${name}`);
   const state = { place: data.start.place, date: data.start.date, other: Math.min(1, data.models.length - 1) };
   const whole = new Intl.NumberFormat("en");
@@ -24,20 +23,10 @@
     return parent.appendChild(made);
   }
 
-  // Seven quantiles of a horizon, from the median and the gaps between neighbours; none is below 0.
-  function unpack(packed) {
-    if (!packed) return null;
-    const fan = [0, 0, 0, packed[0], 0, 0, 0];
-    for (let step = 1; step <= 3; step += 1) {
-      fan[3 - step] = fan[4 - step] - packed[step];
-      fan[3 + step] = fan[2 + step] + packed[3 + step];
-    }
-    return fan;
-  }
-
+  // By horizon seven quantiles, the median in the middle; 0 where none was given.
   function fansOf(model) {
     const found = model.fans.length ? model.fans[state.place][state.date] : 0;
-    return data.horizons.map((_, index) => (found ? unpack(found[index]) : null));
+    return found || data.horizons.map(() => 0);
   }
 
   const rose = (place, date) => {
@@ -51,10 +40,10 @@
   // The scene that both panels share: weeks, counts as known then and in the end, and the height of the axis.
   function scene() {
     const reference = weekOf(data.dates[state.date]);
-    const known = data.known[state.place][state.date].map((value, index) => [reference - BEFORE + index, value]);
+    const known = data.known[state.place][state.date].map((value, index) => [reference - before + index, value]);
     const last = reference + Math.max(...data.horizons);
     const counts = data.counts[state.place];
-    const truth = counts.map((value, week) => [week, value]).slice(reference - BEFORE, last + 1);
+    const truth = counts.map((value, week) => [week, value]).slice(reference - before, last + 1);
     const heights = [...known, ...truth].map(([, value]) => value ?? 0);
     const fans = shown().flatMap((model) => fansOf(model)).filter(Boolean);
     const top = Math.max(...heights, ...fans.map((fan) => fan[4]), 1);
@@ -76,9 +65,9 @@
     const svg = figure.querySelector("svg");
     svg.replaceChildren();
     const [width, height, left, right, top, bottom] = [480, 300, 58, 12, 12, 30];
-    const first = view.reference - BEFORE;
+    const first = view.reference - before;
     const x = (week) => left + ((week - first + 0.3) / (view.last - first + 0.6)) * (width - left - right);
-    const y = (value) => height - bottom - (Math.min(value, view.most * 1.04) / (view.most * 1.04)) * (height - top - bottom);
+    const y = (value) => height - bottom - (Math.min(value, view.most * 1.1) / (view.most * 1.1)) * (height - top - bottom);
     const line = (points) => points.map(([week, value], k) => `${k ? "L" : "M"}${x(week).toFixed(1)} ${y(value).toFixed(1)}`).join("");
     for (const tick of ticks(view.most)) {
       add(svg, "line", { x1: left, x2: width - right, y1: y(tick), y2: y(tick), class: "rule" });
@@ -93,7 +82,7 @@
     const fans = fansOf(model);
     const given = data.horizons.map((week, k) => [view.reference + week, fans[k]]).filter(([, fan]) => fan);
     const start = view.known.length ? [view.known[view.known.length - 1]] : [];
-    for (const [step] of BANDS) {
+    for (const step of [3, 2, 1]) { // 95, 80 and 50 %: steps from the median, from the outside in
       const upper = [...start, ...given.map(([week, fan]) => [week, fan[3 + step]])];
       const lower = [...start, ...given.map(([week, fan]) => [week, fan[3 - step]])].reverse();
       if (given.length) add(svg, "path", { d: `${line([...upper, ...lower])}Z`, class: "band" });
@@ -137,14 +126,15 @@
     const svg = row.querySelector("svg");
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${columns} 1`);
-    svg.setAttribute("aria-label", label);
-    data.dates.forEach((day, date) => draw(svg, date, column(date), short.format(time(day))));
+    const said = data.dates.map((day, date) => draw(svg, date, column(date), short.format(time(day))));
+    svg.setAttribute("aria-label", `${label}; ${said[state.date] || "nothing"}`);
     add(svg, "rect", { x: column(state.date), y: 0, width: 1, height: 1, class: "marker" });
   }
 
   function cell(svg, at, low, high, style, words) {
     const made = add(svg, "rect", { x: at + 0.04, y: 1 - high, width: 0.92, height: Math.max(high - low, 0), ...style });
     add(made, "title", {}, words);
+    return words;
   }
 
   function drawStrips() {
@@ -152,32 +142,34 @@
     const most = Math.max(...counts.map((value) => value ?? 0), 1);
     strip("season", "Counts, week to the date", (svg, date, at, day) => {
       const value = counts[weekOf(data.dates[date])];
-      cell(svg, at, 0, (value ?? 0) / most, { class: "count" }, `${day}: ${number(value)}`);
+      return cell(svg, at, 0, (value ?? 0) / most, { class: "count" }, `${day}: ${number(value)}`);
     });
     shown().forEach((model, index) => {
       strip(`rise-${index}`, `P(rise), ${model.name}`, (svg, date, at, day) => {
         const p = model.rise.length ? model.rise[state.place][date] : null;
-        cell(svg, at, 0, 1, { class: "empty" }, p === null ? `${day}: no forecast` : `${day}: ${p} %`);
-        if (p !== null) cell(svg, at, 0, p / 100, { class: `rise-${index}` }, `${day}: ${p} %`);
+        const words = cell(svg, at, 0, 1, { class: "empty" }, p === null ? `${day}: no forecast` : `${day}: ${p} %`);
+        if (p !== null) cell(svg, at, 0, p / 100, { class: `rise-${index}` }, words);
+        return words;
       });
       strip(`pmf-${index}`, `Categories, ${model.name}`, (svg, date, at, day) => {
         const shares = model.pmf.length ? model.pmf[state.place][date] : 0;
         const total = shares ? shares.reduce((sum, share) => sum + share, 0) : 0;
         let low = 0;
-        for (const [k, share] of (shares || []).entries()) {
+        return (shares || []).map((share, k) => {
           const words = `${day}: ${data.categories[k].name} ${share} %`;
-          cell(svg, at, low, low + share / total, { fill: data.categories[k].colour }, words);
           low += share / total;
-        }
+          return cell(svg, at, low - share / total, low, { fill: data.categories[k].colour }, words);
+        }).join(", ");
       });
     });
     strip("rose", "It rose", (svg, date, at, day) => {
       const found = rose(state.place, date);
-      if (found !== null) cell(svg, at, 0, 1, { class: found ? "rose" : "empty" }, `${day}: ${found ? "rose" : "did not rise"}`);
+      return found !== null && cell(svg, at, 0, 1, { class: found ? "rose" : "empty" }, `${day}: ${found ? "rose" : "did not rise"}`);
     });
     strip("was", "What happened", (svg, date, at, day) => {
       const found = data.observed[state.place][date];
-      if (found !== null) cell(svg, at, 0, 1, { fill: data.categories[found].colour }, `${day}: ${data.categories[found].name}`);
+      if (found === null) return "";
+      return cell(svg, at, 0, 1, { fill: data.categories[found].colour }, `${day}: ${data.categories[found].name}`);
     });
   }
 

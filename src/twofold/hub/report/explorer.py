@@ -19,25 +19,26 @@ from twofold.hub.report.rates import RateView
 from twofold.hub.report.wording import SKILL, category, shades
 from twofold.hub.rules import WEEK
 from twofold.hub.run import DERIVED, SHOWN_WEEKS
+from twofold.hub.tables import UNIT
 
 FAN = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """Levels of a fan: the median and the central intervals of 50, 80 and 95 %."""
-_MIDDLE = len(FAN) // 2
 
 
 def data(run: Backtest, quantiles: QuantileView | None, rates: RateView | None) -> Row:
     """All that the explorer needs, small enough for a page: counts and quantiles as whole numbers, shares as percents.
 
-    A fan holds for each horizon the median and the distances from each quantile to the next inner one: three below the
-    median, three above it, from the inside out.
+    A fan holds for each horizon the quantiles of the levels `FAN`.
     """
     main = quantiles or rates
     assert main is not None
     names = quantiles.explored if quantiles else rates.shown if rates else []
     first, last = run.dates[0] - SHOWN_WEEKS * WEEK, run.dates[-1] + max(run.weeks) * WEEK
     weeks = [first + week * WEEK for week in range((last - first) // WEEK + 1)]
-    counts = {(place, day): value for day, place, value in _counted(run.counts)}
-    known = {(place, day, end): value for day, end, place, value in run.known.select(*_KNOWN).iter_rows()}
+    counted = run.counts.select("target_end_date", "location", "value")
+    counts = {(place, day): value for day, place, value in counted.iter_rows()}
+    published = run.known.select("reference_date", "target_end_date", "location", "value")
+    known = {(place, day, end): value for day, end, place, value in published.iter_rows()}
     before = [SHOWN_WEEKS - back for back in range(SHOWN_WEEKS)]
     return {
         "dates": [str(day) for day in run.dates],
@@ -57,13 +58,6 @@ def data(run: Backtest, quantiles: QuantileView | None, rates: RateView | None) 
         "scale": {"ends": list(maps.RATIOS), "colours": list(SKILL), "blank": maps.BLANK},
         "start": {"place": run.places.index(run.nation or run.places[0]), "date": _opening(run)},
     }
-
-
-_KNOWN = "reference_date", "target_end_date", "location", "value"
-
-
-def _counted(counts: pl.DataFrame) -> Any:
-    return counts.select("target_end_date", "location", "value").iter_rows()
 
 
 def _whole(value: float | None) -> int | None:
@@ -110,14 +104,10 @@ def _fans(view: QuantileView, name: str) -> dict[tuple[str, dt.date], list[list[
     if rows.is_empty():
         return {}
     asked = np.flatnonzero(np.isin(LEVELS, FAN))
-    values = np.rint(stacked(rows["values"])[:, asked]).astype(int)
-    below, above = -np.diff(values[:, _MIDDLE::-1], axis=1), np.diff(values[:, _MIDDLE:], axis=1)
-    packed = np.column_stack([values[:, _MIDDLE], below, above]).tolist()
+    values = np.rint(stacked(rows["values"])[:, asked]).astype(int).tolist()
     found: dict[tuple[str, dt.date], list[list[int] | int]] = {}
     where = {week: index for index, week in enumerate(view.weeks)}
-    for (day, week, place), fan in zip(
-        rows.select("reference_date", "horizon", "location").iter_rows(), packed, strict=True
-    ):
+    for (day, week, place), fan in zip(rows.select(UNIT).iter_rows(), values, strict=True):
         found.setdefault((place, day), [0] * len(where))[where[week]] = fan
     return found
 

@@ -24,7 +24,7 @@ FULL = 0.9
 """Share of all forecasts from which on a model has a place in the ranking."""
 TOP = 10
 """Models of the short table, beside ours and the hub's."""
-PEERS = 3
+PEERS = 2
 """Other teams' models, the best of the ranking, that the explorer offers."""
 _MOST, _CELLS = 8, 48_000
 """The explorer holds so many models and forecasts at most: a page that opens at once."""

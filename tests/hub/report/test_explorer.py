@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hub.small import DATES, DEFAULT, OURS, PEERS, PLACES, RULES, START, WEEKS, forecasts_of, hub_folder
+from hub.small import CHANGE, DATES, DEFAULT, OURS, PEERS, PLACES, START, WEEKS, forecasts_of, hub_folder
 from hub.small_quantiles import BASELINE, CURVE, ENSEMBLE, LAST, POOL, add_quantiles, quantiles_of
 from page.reading import read as read_html
 from twofold.hub.distribution import LEVELS
@@ -76,7 +76,7 @@ def test_categories_are_a_model_s_own_or_derived(data: dict[str, Any]) -> None:
         for date, day in enumerate(DATES):
             own = rows.filter(pl.col("reference_date") == day)["probability"].to_numpy()
             assert _model(data, name)["pmf"][1][date] == np.rint(100 * own).astype(int).tolist()
-    assert _model(data, LAST)["pmf"] == [] and len(data["categories"]) == len(RULES.categories)
+    assert _model(data, LAST)["pmf"] == [] and len(data["categories"]) == len(CHANGE.categories)
 
 
 def test_ratios_are_those_of_the_map(data: dict[str, Any], html: str) -> None:

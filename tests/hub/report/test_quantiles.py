@@ -139,6 +139,15 @@ def test_a_relative_rps_from_quantiles_is_marked(tmp_path: Path, write: Callable
     assert cells[row + 6] == numbers.score(rates["Ateam-wave"]["relative_rps"]) + "†"
 
 
+def test_files_that_were_left_out_are_listed(tmp_path: Path, write: Callable[[Path], str]) -> None:
+    made = add_quantiles(hub_folder(tmp_path))
+    change(made, files_left_out=[{"file": "2024-11-30-Dteam.csv", "reason": "no column 'value'"}])
+    section = _section(write(made), "skipped")
+    assert "Files of other teams that were left out: 1" in section.text
+    where = section.cells.index("2024-11-30-Dteam.csv")
+    assert section.cells[where + 1] == "no column 'value'"
+
+
 def test_who_made_few_forecasts_has_no_place(tmp_path: Path) -> None:
     made = add_quantiles(hub_folder(tmp_path))
     path = made / "peers_quantile.parquet"

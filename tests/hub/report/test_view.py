@@ -222,7 +222,7 @@ def test_another_horizon_is_shown_where_the_hub_does_not_ask_one_week(tmp_path: 
     made = hub_folder(tmp_path)
     found = _rates(made)
     assert found.horizon == 1
-    other = RULES.model_copy(update={"rate_change": found.rules.model_copy(update={"horizons": (2, 3)})})
+    other = RULES.model_copy(update={"horizons": (2, 3)})
     (made / "rules.json").write_text(other.to_json())
     assert _rates(made).horizon == 2
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from twofold.hub.report import figures, maps, wording
 from twofold.hub.report.backtest import Backtest, Row, other_team, series
 from twofold.hub.report.judgements import Phase, Reading, phases, reading
-from twofold.hub.rules import WEEK
+from twofold.hub.rules import WEEK, RateChange
 from twofold.hub.scores import common, mean_scores
 from twofold.hub.tables import UNIT
 from twofold.page.album import Album
@@ -46,14 +46,20 @@ class RateView(Backtest):
     scored: pl.DataFrame
 
     @property
+    def change(self) -> RateChange:
+        """The rules of the categories."""
+        assert self.rules.rate_change is not None
+        return self.rules.rate_change
+
+    @property
     def categories(self) -> tuple[str, ...]:
         """Names of the categories from falling to rising."""
-        return self.rules.categories
+        return self.change.categories
 
     @property
     def target(self) -> str:
         """The hub's name for what is forecast."""
-        return self.rules.target
+        return self.change.target
 
     @property
     def default(self) -> str:

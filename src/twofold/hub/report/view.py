@@ -92,7 +92,7 @@ def _categories(folder: Path, shared: Row, locations: pl.DataFrame) -> RateView:
         locations=locations.filter(pl.col("location").is_in(truth["location"].unique().to_list())),
         forecasts=forecasts,
         truth=truth,
-        scored=score_forecasts(forecasts, truth, shared["rules"]),
+        scored=score_forecasts(forecasts, truth, shared["rules"].rate_change),
     )
 
 

@@ -82,7 +82,7 @@ def test_a_hub_of_quantiles_has_a_ranking_of_quantiles_alone(run: Path) -> None:
 
 def test_its_page_and_its_table_show_that_ranking(hubs: dict[str, Path], run: Path, capsys: Output) -> None:
     page = check_whole((run / "report.html").read_text())
-    assert "All models, by relative WIS" in page.text and "twofold-quantile_trees" in page.text
+    assert "The ranking by relative WIS" in page.text and "twofold-quantile_trees" in page.text
     backtest(run, hubs["covid"], "--also", hubs["rsv"], hubs["flu"])
     shown = capsys.readouterr().out
     assert "covid 2024-25: 6 reference dates; default twofold-pool" in shown and "relative" in shown

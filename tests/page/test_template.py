@@ -63,6 +63,15 @@ def test_a_figure_that_was_not_drawn_is_an_error(render) -> None:
         render(text, name="x")
 
 
+def test_a_style_sheet_and_data_stand_in_the_page_as_they_are(render) -> None:
+    own = "{% block style %}{{ source('page/style.css') }}{% endblock %}"
+    data = '{% block script %}<script type="application/json">{{ {"name": name} | tojson }}</script>{% endblock %}'
+    html = render(PAGE + own + data, name="</script>")
+    css = (Path(template.__file__).parent / "style.css").read_text(encoding="utf-8").rstrip("\n")
+    assert html.count(css) == 2  # every page has it once
+    assert '{"name":"\\u003c/script\\u003e"}' in html and html.count("</script>") == 1
+
+
 def test_every_template_is_part_of_the_package() -> None:
     root = Path(template.__file__).parents[1]
     found = {str(path.relative_to(root)) for path in root.rglob("*.j2")}

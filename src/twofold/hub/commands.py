@@ -138,7 +138,7 @@ def backtest(argv: list[str]) -> int:
     config, said = flags.config.for_hub(rules)
     peers = _peers(flags, rules)
 
-    from twofold.hub.report import ranking, view
+    from twofold.hub.report import view
     from twofold.hub.run import check, execute
 
     check(replay)  # before any folder is made
@@ -173,7 +173,7 @@ def backtest(argv: list[str]) -> int:
                 progress=advance,
             )
 
-    out = fill(job, compute, ranking.write if rules.rate_change is None else view.write)
+    out = fill(job, compute, view.write)
     sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
     sys.stdout.write(f"Report: {out / 'report.html'}\n")
     return 0

@@ -44,15 +44,15 @@ def render(template: str, album: Album, **view: Any) -> str:
     """
     environment = _environment()
     page = environment.get_template(template)
-    css = jinja2.PackageLoader("twofold", "").get_source(environment, "page/style.css")[0]
     # Filled by the macro `section`, read by the table of contents.
-    return page.render(album=album, contents=[], light=LIGHT, dark=DARK, css=Markup(css), version=__version__, **view)
+    return page.render(album=album, contents=[], light=LIGHT, dark=DARK, version=__version__, **view)
 
 
 @functools.cache
 def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("twofold", "")
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("twofold", ""),
+        loader=loader,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -62,4 +62,11 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         name: function for name, function in inspect.getmembers(numbers, inspect.isfunction) if not name.startswith("_")
     }
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+
+    def source(path: str) -> Markup:
+        """A style sheet or a script of the package, to stand in the page as it is."""
+        return Markup(loader.get_source(environment, path)[0])
+
+    environment.globals["source"] = source
     return environment

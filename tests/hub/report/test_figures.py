@@ -3,8 +3,10 @@ import datetime as dt
 import numpy as np
 import pytest
 
+from twofold.hub.distribution import LEVELS
 from twofold.hub.report import figures
 from twofold.hub.report.wording import shades
+from twofold.hub.rules import WEEK
 from twofold.page.drawing import HUES, MUTED, style, to_svg
 
 DATES = [dt.date(2024, 11, 30) + dt.timedelta(7 * k) for k in range(6)]
@@ -38,14 +40,14 @@ def test_the_forest_has_the_worst_on_top_and_marks_what_is_clear() -> None:
         ("short", {"mean": -0.1, "low": None, "high": None}),
     ]
     with style():
-        axes = figures.forest(rows).axes[0]
+        axes = figures.forest(rows, "RPS").axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["better", "short", "unclear", "worse"]
     marks = {line.get_marker(): line.get_color() for line in axes.lines if line.get_marker() != "None"}
     assert marks == {"s": HUES[0], "o": MUTED, "D": HUES[1]}
     intervals = [
         list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2 and line.get_ydata()[0] != 0
     ]
-    assert [0.1, 0.3] in intervals and "left of 0" in axes.get_xlabel()
+    assert [0.1, 0.3] in intervals and axes.get_xlabel().startswith("difference of RPS; left of 0")
 
 
 def test_reliability_draws_no_point_of_few_forecasts_but_counts_them() -> None:
@@ -116,3 +118,29 @@ def test_the_key_names_every_category() -> None:
         legend = figures.key(CATEGORIES).axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [name.replace("_", " ") for name in CATEGORIES]
+
+
+def test_a_fan_has_three_bands_and_a_median_through_its_quantiles() -> None:
+    ends = [DATES[2] + WEEK * week for week in range(4)]
+    values = np.add.outer(10.0 * np.arange(4), 100.0 * np.array(LEVELS))
+    fan = figures.Fan(DATES[2], ends, values)
+    with style():
+        axes = figures.season_in_fans((DATES, np.full(len(DATES), 5.0)), [fan], LEVELS, "A place").axes[0]
+    spans = []
+    for band in axes.collections:
+        heights = band.get_paths()[0].vertices[:, 1]
+        spans.append((heights.min(), heights.max()))
+    expected = [(2.5, 127.5), (10.0, 120.0), (25.0, 105.0)]  # of 95, 80 and 50 %: from the first week to the last
+    np.testing.assert_allclose(spans, expected)
+    assert list(axes.lines[0].get_ydata()) == [50.0, 60.0, 70.0, 80.0]
+    assert axes.get_title(loc="left") == "A place" and axes.get_ylim()[1] > 105
+
+
+def test_quantiles_that_hold_what_they_claim_lie_on_the_diagonal() -> None:
+    shares = {"honest": np.array(LEVELS), "narrow": 0.5 + 0.5 * (np.array(LEVELS) - 0.5)}
+    with style():
+        axes = figures.quantile_reliability(LEVELS, shares).axes[0]
+    diagonal, honest, narrow = axes.lines
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == [0, 1]
+    assert list(honest.get_ydata()) == list(honest.get_xdata()) == list(LEVELS)
+    assert narrow.get_ydata()[0] > LEVELS[0] and narrow.get_ydata()[-1] < LEVELS[-1]

@@ -11,6 +11,7 @@ import pytest
 from hub.small import CHANGE, DEFAULT, OURS, PEERS, RULES, START, WEEKS, change, forecasts_of, hub_folder, truth_of
 from twofold.hub.report import view
 from twofold.hub.report.maps import BLANK, Shade, UsMap, drawable, outlines
+from twofold.hub.report.rates import RateView
 from twofold.hub.report.wording import FALLING, RISING, SKILL, shades
 from twofold.hub.rules import WEEK
 
@@ -37,6 +38,12 @@ def _folder(folder: Path) -> Path:
     return hub_folder(folder, forecasts=pl.concat([own, *others]), truth=truth)
 
 
+def _rates(folder: Path) -> RateView:
+    found = view.read(folder).rates
+    assert found is not None
+    return found
+
+
 def _looks(drawn: str) -> dict[str, tuple[str, str]]:
     """Place -> its words and its colour."""
     root = ET.fromstring(drawn)
@@ -45,7 +52,7 @@ def _looks(drawn: str) -> dict[str, tuple[str, str]]:
 
 
 def test_a_date_s_maps_show_what_was_given_and_what_happened(tmp_path: Path) -> None:
-    maps = view.read(_folder(tmp_path)).us_maps
+    maps = _rates(_folder(tmp_path)).us_maps
     assert [name for name in maps if "-peak-" in name] == [f"map-the-peak-{it}" for it in ("rise", "fall", "happened")]
     assert _looks(maps["map-the-peak-rise"].svg()) == {
         "Alabama": ("P(rise) 60\u00a0%", RISING[3]),
@@ -69,7 +76,7 @@ def test_the_skill_map_colours_the_ratio_to_each_comparator(tmp_path: Path) -> N
     made = _folder(tmp_path)
     common = json.loads((made / "scores.json").read_text())["common"]
     change(made, common={"Bteam-wave": common["Bteam-wave"], DEFAULT: common[DEFAULT]})
-    found = view.read(made)
+    found = _rates(made)
     for name, comparator in (("ensemble", "FluSight-ensemble"), ("peer", "Bteam-wave")):
         looks = _looks(found.us_maps[f"map-skill-{name}"].svg())
         for row in found.compare(comparator, ["location"]).iter_rows(named=True):

@@ -1,8 +1,8 @@
-"""Figures of a hub's page: scores by date and horizon, differences, calibration, weights, time series of places."""
+"""Figures of a hub's page: scores by date and horizon, differences, calibration, weights, time series and fans."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,6 +21,20 @@ _HALF = 3.5
 """Days from the middle of a week's bar to its end."""
 FEW = 10
 """Bins of a reliability diagram with fewer forecasts are counted, but no point is drawn: it would be chance."""
+
+
+FANS = 6
+"""Places whose season is drawn in fans."""
+_BANDS = (("95 %", 0.025, 0.16), ("80 %", 0.1, 0.2), ("50 %", 0.25, 0.28))
+"""Central intervals of a fan: words, lower level, opacity, which adds up from the outside in."""
+
+
+class Fan(NamedTuple):
+    """Quantiles given at one reference date: last days of the target weeks, and a row of quantiles for each."""
+
+    reference_date: dt.date
+    ends: list[dt.date]
+    values: Float[np.ndarray, "horizons levels"]
 
 
 def by_date(
@@ -65,7 +79,7 @@ def by_horizon(horizons: Sequence[int], models: Mapping[str, Float[np.ndarray, "
     return figure
 
 
-def forest(rows: Sequence[tuple[str, Record]], score: str = "RPS") -> Figure:
+def forest(rows: Sequence[tuple[str, Record]], score: str) -> Figure:
     """Differences of a mean score to each peer with their intervals, the largest on top.
 
     Args:
@@ -85,6 +99,57 @@ def forest(rows: Sequence[tuple[str, Record]], score: str = "RPS") -> Figure:
     axes.set_yticks(range(len(ordered)), [shortened(name) for name, _ in ordered], fontsize=8)
     axes.set(ylim=(-0.6, len(ordered) - 0.4), xlabel=f"difference of {score}; left of 0 the default is better")
     axes.xaxis.set_major_locator(MaxNLocator(5))
+    return figure
+
+
+def lines_by_date(dates: Sequence[dt.date], models: Mapping[str, Float[np.ndarray, "dates"]], label: str) -> Figure:
+    """One score by reference date, one line per model; NaN where it has none."""
+    figure, axes = canvas(9.2, 3.2, (0.75, 0.15, 0.5, 0.35))
+    for index, (name, values) in enumerate(models.items()):
+        axes.plot(
+            day_numbers(list(dates)), values, marker=MARKS[index], markersize=4, label=shortened(name), **_line(index)
+        )
+    axes.set(ylabel=label, ylim=(0, None), xlabel="reference date")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, handlelength=2.6)
+    _ticks_on_dates(axes, dates, labelled=True)
+    return figure
+
+
+def quantile_reliability(levels: Sequence[float], models: Mapping[str, Float[np.ndarray, "levels"]]) -> Figure:
+    """The share of outcomes at or below each quantile against its level, one line per model, with the diagonal."""
+    figure, axes = canvas(4.6, 4.5, (0.75, 0.15, 0.5, 0.5))
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1)
+    for index, (name, shares) in enumerate(models.items()):
+        axes.plot(levels, shares, marker=MARKS[index], markersize=4, label=shortened(name), **_line(index))
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="level of the quantile", ylabel="share of outcomes at or below it")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.12, 1.0), ncols=2, columnspacing=1.0, handlelength=2.6)
+    return figure
+
+
+def season_in_fans(
+    counted: tuple[Sequence[dt.date], Float[np.ndarray, "weeks"]],
+    fans: Sequence[Fan],
+    levels: Sequence[float],
+    name: str,
+) -> Figure:
+    """A place's counts in the newest version, and the fans of dates so far apart that none covers another."""
+    figure, axes = canvas(4.4, 2.6, (0.72, 0.12, 0.4, 0.28))
+    at = {round(level, 4): index for index, level in enumerate(levels)}
+    values = [counted[1].max(initial=0.0)]
+    for fan in fans:
+        days = day_numbers(fan.ends)
+        for _, level, opacity in _BANDS:
+            low, high = fan.values[:, at[level]], fan.values[:, at[round(1 - level, 4)]]
+            axes.fill_between(days, low, high, facecolor=HUES[0], alpha=opacity, linewidth=0)
+        axes.plot(days, fan.values[:, at[0.5]], color=HUES[0], linewidth=1.4)
+        axes.axvline(day_numbers([fan.reference_date])[0] - _HALF, color=LINE, linewidth=0.8)
+        values.append(fan.values[:, at[0.75]].max())
+    axes.plot(day_numbers(list(counted[0])), counted[1], "o-", color=INK, linewidth=1, markersize=2)
+    axes.set(title=shortened(name, 38), ylim=(0, 1.35 * max(values) or 1))
+    axes.set_ylabel("count a week", fontsize=8)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    _even_ticks(axes, counted[0], labelled=True, ticks=3)
     return figure
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 Reading = Literal["better", "worse", "unclear"]
 Phase = Literal["rise", "peak", "fall"]
+Honesty = Literal["right", "narrow", "wide"]
 
 
 def reading(difference: Mapping[str, Any]) -> Reading:
@@ -21,6 +22,20 @@ def reading(difference: Mapping[str, Any]) -> Reading:
     if low is None or high is None or low <= 0 <= high:
         return "unclear"
     return "better" if high < 0 else "worse"
+
+
+def honesty(coverage_50: float, coverage_95: float) -> Honesty:
+    """Whether central intervals hold about as many outcomes as they claim: 42 to 58 and 90 to 98 %, else which way not.
+
+    The wider interval decides where the two disagree: it is the one that plans are made on.
+
+    Example:
+        >>> honesty(0.47, 0.93), honesty(0.38, 0.93), honesty(0.6, 0.87)
+        ('right', 'narrow', 'narrow')
+    """
+    if coverage_95 < 0.9 or (coverage_50 < 0.42 and coverage_95 <= 0.98):
+        return "narrow"
+    return "wide" if coverage_95 > 0.98 or coverage_50 > 0.58 else "right"
 
 
 def phases(happened: pl.DataFrame, middle: int) -> dict[Phase, dt.date]:

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from twofold.hub.report.wording import FALLING, RISING, SKILL, category, horizon, shades
+from twofold.page.album import Album
 from twofold.page.colours import LIGHT
 from twofold.page.numbers import count, percent, score
 
@@ -23,7 +24,8 @@ _NONE = (BLANK, "no forecast")
 _SHARES = (0.1, 0.3, 0.5, 0.7)
 """Lower ends of all classes of a probability but the first."""
 _SHARE_WORDS = ("below 10 %", "10 to 30 %", "30 to 50 %", "50 to 70 %", "above 70 %")
-_RATIOS = (0.85, 0.95, 1.05, 1.15)
+RATIOS = (0.85, 0.95, 1.05, 1.15)
+"""Lower ends of all classes of a ratio of scores but the first."""
 _RATIO_WORDS = ("below 0.85", "0.85 to 0.95", "0.95 to 1.05", "1.05 to 1.15", "above 1.15")
 _SQUARES = {"11": "DC", "72": "PR", "US": "US"}
 """Places that the map shows as a square: too small for it, outside it, or all of it."""
@@ -89,14 +91,17 @@ class UsMap:
         """An SVG file that fetches nothing."""
         width, height, shapes = outlines()
         size, line = self.text_size, round(1.5 * self.text_size)
-        looks = {code: (each.colour, f"<title>{escape(each.words)}</title>") for code, each in self.shades.items()}
+        looks = {
+            code: (f'fill="{each.colour}" data-place="{code}"', f"<title>{escape(each.words)}</title>")
+            for code, each in self.shades.items()
+        }
         states, squares, legend = "", "", ""
         for code, path in shapes.items():
-            colour, words = looks.get(code, (BLANK, ""))
-            states += f'<path d="{path}" fill="{colour}">{words}</path>'
+            look, words = looks.get(code, (f'fill="{BLANK}"', ""))
+            states += f'<path d="{path}" {look}>{words}</path>'
         for index, code in enumerate(code for code in _SQUARES if code in looks):
-            (colour, words), y = looks[code], _TOP + round(1.35 * _SIDE) * index
-            box = f'<rect x="{_LEFT}" y="{y}" width="{_SIDE}" height="{_SIDE}" fill="{colour}" {_STROKE}>{words}</rect>'
+            (look, words), y = looks[code], _TOP + round(1.35 * _SIDE) * index
+            box = f'<rect x="{_LEFT}" y="{y}" width="{_SIDE}" height="{_SIDE}" {look} {_STROKE}>{words}</rect>'
             anchor = f'<text x="{_LEFT - 8}" y="{y + _SIDE // 2 + size // 3}" text-anchor="end"'
             squares += f'{box}{anchor} font-size="{size}" fill="{LIGHT["ink"]}">{_SQUARES[code]}</text>'
         for index, (colour, words) in enumerate(self.legend):
@@ -132,11 +137,21 @@ def happened(
     return UsMap(f"What happened, reference date {day}", looks, [*zip(colours, words, strict=True), _NONE])
 
 
-def skill(model: str, comparator: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str]) -> UsMap:
-    """A model's RPS over that of a comparator, by place: `rows` has `ratio` and `n`, the number of forecasts."""
+def skill(
+    model: str, comparator: str, rows: Mapping[str, Mapping[str, Any]], name_of: Callable[[str], str], of: str
+) -> UsMap:
+    """A model's score (named `of`) over that of a comparator, by place: `rows` has `ratio` and `n`, the forecasts."""
     looks = {}
     for place, row in rows.items():
         words = f"{name_of(place)}: {score(row['ratio'], 2)} on {count(row['n'])} forecasts"
-        looks[place] = Shade(SKILL[sum(row["ratio"] >= end for end in _RATIOS)], words)
-    title = f"RPS of {model} over that of {comparator}, by place"
+        looks[place] = Shade(SKILL[sum(row["ratio"] >= end for end in RATIOS)], words)
+    title = f"{of} of {model} over that of {comparator}, by place"
     return UsMap(title, looks, [*zip(SKILL, _RATIO_WORDS, strict=True), _NONE], 24)
+
+
+def hang(album: Album, shown: Mapping[str, UsMap]) -> None:
+    """Saves maps by name and puts them into the page's album."""
+    for name, drawn in shown.items():
+        svg = drawn.svg()
+        album.save(f"figures/{name}.svg", svg.encode())
+        album.keep(name, svg)

@@ -1,0 +1,296 @@
+// The explorer of a hub's page: fans of one place and reference date, and strips of all dates; see explorer.py for the
+// data. All is drawn as SVG whose colours are the page's, so that it follows its theme and prints sharp.
+(() => {
+  "use strict";
+  const SVG = "http://www.w3.org/2000/svg";
+  const root = document.getElementById("explorer");
+  const data = JSON.parse(document.getElementById("explorer-data").textContent);
+  const before = data.known[0][0].length; // weeks of counts that the page knows as they were at a deadline
+  const part = (name) => document.getElementById(`explorer-${name}`);
+  const state = { place: data.start.place, date: data.start.date, other: Math.min(1, data.models.length - 1) };
+  const whole = new Intl.NumberFormat("en");
+  const long = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+  const short = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  const time = (iso) => Date.parse(`${iso}T00:00:00Z`);
+  const weekOf = (iso) => Math.round((time(iso) - time(data.weeks[0])) / 6048e5);
+  const number = (value) => (value === null || value === undefined ? "–" : whole.format(value));
+  const range = (fan, step) => `${number(fan[3 - step])} to ${number(fan[3 + step])}`;
+
+  function add(parent, name, attributes = {}, text = "") {
+    const made = document.createElementNS(parent.namespaceURI, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.textContent = text;
+    return parent.appendChild(made);
+  }
+
+  // By horizon seven quantiles, the median in the middle; 0 where none was given.
+  function fansOf(model) {
+    const found = model.fans.length ? model.fans[state.place][state.date] : 0;
+    return found || data.horizons.map(() => 0);
+  }
+
+  const rose = (place, date) => {
+    const end = data.counts[place][weekOf(data.dates[date]) + data.ahead];
+    const known = data.known[place][date].filter((value) => value !== null).pop();
+    return end === null || known === undefined ? null : end > known;
+  };
+
+  const shown = () => (state.other ? [data.models[0], data.models[state.other]] : [data.models[0]]);
+
+  // The scene that both panels share: weeks, counts as known then and in the end, and the height of the axis.
+  function scene() {
+    const reference = weekOf(data.dates[state.date]);
+    const known = data.known[state.place][state.date].map((value, index) => [reference - before + index, value]);
+    const last = reference + Math.max(...data.horizons);
+    const counts = data.counts[state.place];
+    const truth = counts.map((value, week) => [week, value]).slice(reference - before, last + 1);
+    const heights = [...known, ...truth].map(([, value]) => value ?? 0);
+    const fans = shown().flatMap((model) => fansOf(model)).filter(Boolean);
+    const top = Math.max(...heights, ...fans.map((fan) => fan[4]), 1);
+    const most = Math.max(top, Math.min(Math.max(0, ...fans.map((fan) => fan[6])), 2.5 * top));
+    return { reference, last, known: known.filter(([, v]) => v !== null), truth: truth.filter(([, v]) => v !== null), most };
+  }
+
+  function ticks(most) {
+    const rough = most / 4;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = Math.max(1, [1, 2, 5, 10].find((each) => each * power >= rough) * power);
+    return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
+  }
+
+  function drawPanel(index, model, view) {
+    const figure = part(`panel-${index}`);
+    figure.hidden = !model;
+    if (!model) return;
+    const svg = figure.querySelector("svg");
+    svg.replaceChildren();
+    const [width, height, left, right, top, bottom] = [480, 300, 58, 12, 12, 30];
+    const first = view.reference - before;
+    const x = (week) => left + ((week - first + 0.3) / (view.last - first + 0.6)) * (width - left - right);
+    const y = (value) => height - bottom - (Math.min(value, view.most * 1.1) / (view.most * 1.1)) * (height - top - bottom);
+    const line = (points) => points.map(([week, value], k) => `${k ? "L" : "M"}${x(week).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+    for (const tick of ticks(view.most)) {
+      add(svg, "line", { x1: left, x2: width - right, y1: y(tick), y2: y(tick), class: "rule" });
+      add(svg, "text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, number(tick));
+    }
+    for (let week = view.reference; week >= first; week -= 3) labelWeek(svg, x(week), height, week);
+    if (view.last - view.reference > 1) labelWeek(svg, x(view.last), height, view.last, "end", width - 2);
+    const edge = x(view.reference - 0.6);
+    add(svg, "line", { x1: edge, x2: edge, y1: top, y2: height - bottom, class: "deadline" });
+    add(svg, "text", { x: edge - 5, y: top + 9, "text-anchor": "end", class: "quiet" }, "known");
+    add(svg, "text", { x: edge + 5, y: top + 9, class: "quiet" }, "forecast");
+    const fans = fansOf(model);
+    const given = data.horizons.map((week, k) => [view.reference + week, fans[k]]).filter(([, fan]) => fan);
+    const start = view.known.length ? [view.known[view.known.length - 1]] : [];
+    for (const step of [3, 2, 1]) { // 95, 80 and 50 %: steps from the median, from the outside in
+      const upper = [...start, ...given.map(([week, fan]) => [week, fan[3 + step]])];
+      const lower = [...start, ...given.map(([week, fan]) => [week, fan[3 - step]])].reverse();
+      if (given.length) add(svg, "path", { d: `${line([...upper, ...lower])}Z`, class: "band" });
+    }
+    if (given.length) add(svg, "path", { d: line([...start, ...given.map(([week, fan]) => [week, fan[3]])]), class: "median" });
+    else if (model.fans.length) add(svg, "text", { x: edge + 5, y: height / 2, class: "quiet" }, "no quantiles given");
+    if (part("truth").checked) {
+      const group = add(svg, "g", { class: "truth" });
+      add(group, "path", { d: line(view.truth) });
+      for (const [week, value] of view.truth) add(group, "circle", { cx: x(week), cy: y(value), r: 3.4 });
+    }
+    add(svg, "path", { d: line(view.known), class: "known" });
+    for (const [week, value] of view.known) add(svg, "circle", { cx: x(week), cy: y(value), r: 2.6, class: "known" });
+    for (const [week, fan] of given) {
+      const column = { x: x(week - 0.5), y: top, width: x(week + 0.5) - x(week - 0.5), height: height - top - bottom };
+      add(add(svg, "rect", { ...column, class: "touch" }), "title", {}, sentence(week, fan));
+    }
+    const words = given.map(([week, fan]) => sentence(week, fan)).join("; ") || "counts as known and as counted in the end";
+    svg.setAttribute("aria-label", `${model.name}: ${words}.`);
+    figure.querySelector("figcaption strong").textContent = model.fans.length ? model.name : "Counts a week";
+  }
+
+  function labelWeek(svg, x, height, week, anchor = "middle", most = 1e9) {
+    add(svg, "text", { x: Math.min(x, most), y: height - 9, "text-anchor": anchor }, short.format(time(data.weeks[week])));
+  }
+
+  function sentence(week, fan) {
+    const counted = part("truth").checked ? `; counted ${number(data.counts[state.place][week])}` : "";
+    const day = short.format(time(data.weeks[week]));
+    return `week to ${day}: median ${number(fan[3])}, 50 % ${range(fan, 1)}, 95 % ${range(fan, 3)}${counted}`;
+  }
+
+  // A strip is as many units wide as there are weeks from the first date to the last.
+  const column = (date) => weekOf(data.dates[date]) - weekOf(data.dates[0]);
+  const columns = column(data.dates.length - 1) + 1;
+
+  function strip(name, label, draw) {
+    const row = part(name);
+    if (!row) return;
+    row.querySelector(".label").textContent = label;
+    const svg = row.querySelector("svg");
+    svg.replaceChildren();
+    svg.setAttribute("viewBox", `0 0 ${columns} 1`);
+    const said = data.dates.map((day, date) => draw(svg, date, column(date), short.format(time(day))));
+    svg.setAttribute("aria-label", `${label}; ${said[state.date] || "nothing"}`);
+    add(svg, "rect", { x: column(state.date), y: 0, width: 1, height: 1, class: "marker" });
+  }
+
+  function cell(svg, at, low, high, style, words) {
+    const made = add(svg, "rect", { x: at + 0.04, y: 1 - high, width: 0.92, height: Math.max(high - low, 0), ...style });
+    add(made, "title", {}, words);
+    return words;
+  }
+
+  function drawStrips() {
+    const counts = data.counts[state.place];
+    const most = Math.max(...counts.map((value) => value ?? 0), 1);
+    strip("season", "Counts, week to the date", (svg, date, at, day) => {
+      const value = counts[weekOf(data.dates[date])];
+      return cell(svg, at, 0, (value ?? 0) / most, { class: "count" }, `${day}: ${number(value)}`);
+    });
+    shown().forEach((model, index) => {
+      strip(`rise-${index}`, `P(rise), ${model.name}`, (svg, date, at, day) => {
+        const p = model.rise.length ? model.rise[state.place][date] : null;
+        const words = cell(svg, at, 0, 1, { class: "empty" }, p === null ? `${day}: no forecast` : `${day}: ${p} %`);
+        if (p !== null) cell(svg, at, 0, p / 100, { class: `rise-${index}` }, words);
+        return words;
+      });
+      strip(`pmf-${index}`, `Categories, ${model.name}`, (svg, date, at, day) => {
+        const shares = model.pmf.length ? model.pmf[state.place][date] : 0;
+        const total = shares ? shares.reduce((sum, share) => sum + share, 0) : 0;
+        let low = 0;
+        return (shares || []).map((share, k) => {
+          const words = `${day}: ${data.categories[k].name} ${share} %`;
+          low += share / total;
+          return cell(svg, at, low - share / total, low, { fill: data.categories[k].colour }, words);
+        }).join(", ");
+      });
+    });
+    strip("rose", "It rose", (svg, date, at, day) => {
+      const found = rose(state.place, date);
+      return found !== null && cell(svg, at, 0, 1, { class: found ? "rose" : "empty" }, `${day}: ${found ? "rose" : "did not rise"}`);
+    });
+    strip("was", "What happened", (svg, date, at, day) => {
+      const found = data.observed[state.place][date];
+      if (found === null) return "";
+      return cell(svg, at, 0, 1, { fill: data.categories[found].colour }, `${day}: ${data.categories[found].name}`);
+    });
+  }
+
+  function drawMap() {
+    const figure = part("map");
+    if (!figure) return;
+    const ratios = data.models[state.other].ratio;
+    for (const shape of figure.querySelectorAll("[data-place]")) {
+      const place = data.places.findIndex((each) => each.code === shape.dataset.place);
+      if (place < 0) continue;
+      const ratio = ratios[place];
+      const shade = ratio === null ? data.scale.blank : data.scale.colours[data.scale.ends.filter((end) => ratio >= end).length];
+      shape.setAttribute("fill", shade);
+      shape.classList.toggle("picked", place === state.place);
+      if (place === state.place) shape.parentNode.append(shape); // over its neighbours' outlines
+      shape.querySelector("title").textContent = `${data.places[place].name}: ${ratio ?? "no forecast"}`;
+    }
+    const caption = `${data.score} of ${data.models[0].name} over that of ${data.models[state.other].name}, by place.`;
+    figure.querySelector("figcaption").textContent = `${caption} Click on a place to see its fans.`;
+  }
+
+  function drawTable(view) {
+    if (!part("table")) return;
+    const body = part("table").querySelector("tbody");
+    body.replaceChildren();
+    data.horizons.forEach((horizon, index) => {
+      const row = add(body, "tr");
+      const week = view.reference + horizon;
+      add(row, "th", { scope: "row" }, long.format(time(data.weeks[week])));
+      add(row, "td", { class: "number" }, number(data.counts[state.place][week]));
+      for (const model of shown()) {
+        const fan = fansOf(model)[index];
+        add(row, "td", { class: "number" }, fan ? number(fan[3]) : "–");
+        add(row, "td", { class: "number" }, fan ? range(fan, 1) : "–");
+        add(row, "td", { class: "number" }, fan ? range(fan, 3) : "–");
+      }
+    });
+    part("table").querySelectorAll("[data-model]").forEach((head) => {
+      head.textContent = data.models[head.dataset.model === "0" ? 0 : state.other].name;
+    });
+  }
+
+  function say(view) {
+    const index = data.horizons.indexOf(data.ahead);
+    const week = view.reference + data.ahead;
+    const parts = shown().map((model) => {
+      const fan = fansOf(model)[index];
+      if (fan) return `${model.name} ${number(fan[3])} (95 %: ${range(fan, 3)})`;
+      const pmf = model.pmf.length ? model.pmf[state.place][state.date] : 0;
+      const likely = pmf ? pmf.indexOf(Math.max(...pmf)) : -1;
+      return likely < 0 ? "" : `${model.name} ${data.categories[likely].name} ${pmf[likely]} %`;
+    }).filter(Boolean);
+    const newest = view.known.length ? number(view.known[view.known.length - 1][1]) : "nothing";
+    const counted = part("truth").checked ? ` Counted: ${number(data.counts[state.place][week])}.` : "";
+    const forecast = parts.length ? ` For the week to ${short.format(time(data.weeks[week]))}: ${parts.join(", ")}.` : "";
+    const ratio = data.models[state.other].ratio[state.place];
+    const season = ratio === null ? "" : ` Over the season ${data.models[0].name} had ${ratio} times the ${data.score} of ${data.models[state.other].name} here.`;
+    part("status").textContent = `${data.places[state.place].name}, reference date ${long.format(time(data.dates[state.date]))}. `
+      + `Newest count known: ${newest}.${forecast}${counted}${season}`;
+  }
+
+  function draw() {
+    const view = scene();
+    const drawn = data.models[0].fans.length ? shown() : [data.models[0]];
+    [0, 1].forEach((index) => drawPanel(index, drawn[index], view));
+    drawStrips();
+    drawMap();
+    drawTable(view);
+    say(view);
+    part("date").value = state.date;
+    part("date").setAttribute("aria-valuetext", long.format(time(data.dates[state.date])));
+    part("day").textContent = long.format(time(data.dates[state.date]));
+    part("back").disabled = state.date === 0;
+    part("on").disabled = state.date === data.dates.length - 1;
+    part("place").value = data.places[state.place].name;
+    part("other").value = state.other;
+  }
+
+  function go(date) {
+    state.date = Math.min(Math.max(date, 0), data.dates.length - 1);
+    draw();
+  }
+
+  function pick(place) {
+    if (place >= 0) state.place = place;
+    draw();
+  }
+
+  // A name or an abbreviation, else the only name that begins so, else the one shown stays.
+  function find(text) {
+    const asked = text.trim().toLowerCase();
+    const exact = data.places.findIndex((each) => [each.name, each.short, each.code].some((name) => name.toLowerCase() === asked));
+    if (exact >= 0 || !asked) return exact;
+    return data.places.findIndex((each) => each.name.toLowerCase().startsWith(asked));
+  }
+
+  part("back").addEventListener("click", () => go(state.date - 1));
+  part("on").addEventListener("click", () => go(state.date + 1));
+  part("date").addEventListener("input", (event) => go(Number(event.target.value)));
+  part("truth").addEventListener("change", draw);
+  part("other").addEventListener("change", (event) => { state.other = Number(event.target.value); draw(); });
+  part("place").addEventListener("focus", (event) => { event.target.value = ""; }); // else the list holds the one shown only
+  part("place").addEventListener("blur", draw);
+  part("place").addEventListener("change", (event) => pick(find(event.target.value)));
+  root.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step || event.altKey || event.ctrlKey || event.metaKey || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
+    event.preventDefault();
+    go(state.date + step);
+  });
+  root.addEventListener("click", (event) => {
+    const shape = event.target.closest("[data-place]");
+    if (shape) pick(data.places.findIndex((each) => each.code === shape.dataset.place));
+    const svg = event.target.closest(".strip svg");
+    if (!svg) return;
+    const box = svg.getBoundingClientRect();
+    const at = ((event.clientX - box.left) / box.width) * columns - 0.5;
+    const distance = data.dates.map((_, date) => Math.abs(column(date) - at));
+    go(distance.indexOf(Math.min(...distance)));
+  });
+  for (const hidden of root.querySelectorAll(".scripted")) hidden.hidden = false;
+  root.classList.add("live");
+  draw();
+})();

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from hub.small import CHANGE, LOCATIONS, RULES, forecasts_of
 from twofold.engine.errors import DataError, InputError
@@ -22,14 +20,11 @@ from twofold.hub.submission import (
     COLUMNS,
     SUM_TOLERANCE,
     Checked,
-    Contributor,
-    Metadata,
     Problem,
     check_file,
     check_sheet,
     parse_name,
     submission,
-    write_metadata,
     write_submission,
 )
 from twofold.hub.tables import read_forecasts, read_locations, read_sheet, sheet_of
@@ -340,48 +335,6 @@ def test_what_the_hub_would_refuse_is_not_written(
     with pytest.raises(InputError, match=message):
         write_submission(tmp_path / name, forecasts, RULES, LOCATIONS)
     assert not list(tmp_path.iterdir())
-
-
-METADATA: dict[str, Any] = {
-    "team_name": 'The "team": a # and\na line',
-    "team_abbr": "ours",
-    "model_name": "Gated recurrent units",
-    "model_abbr": "gru_1",
-    "model_version": "1.0",
-    "model_contributors": (Contributor(name="Zoë Ng", affiliation="Nowhere", email="zoe@example.org"),),
-    "license": "CC-BY-4.0",
-    "designated_model": False,
-    "data_inputs": "NHSN admissions",
-    "methods": "yes",
-    "methods_long": "no",
-    "ensemble_of_models": True,
-    "ensemble_of_hub_models": False,
-}
-
-
-def test_metadata_are_yaml(tmp_path: Path) -> None:
-    yaml = pytest.importorskip("yaml")
-    path = write_metadata(tmp_path, Metadata(**METADATA))
-    assert path.name == "ours-gru_1.yml"
-    read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert read == METADATA | {
-        "model_contributors": [{"name": "Zoë Ng", "affiliation": "Nowhere", "email": "zoe@example.org"}]
-    }
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"team_abbr": "our-s"},
-        {"model_abbr": "g" * 17},
-        {"methods": "m" * 201},
-        {"license": "MIT"},
-        {"model_contributors": ()},
-    ],
-)
-def test_metadata_that_the_hub_would_refuse(broken: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match=next(iter(broken))):
-        Metadata(**METADATA | broken)
 
 
 def test_quantiles_of_the_counts_stand_behind_the_categories() -> None:

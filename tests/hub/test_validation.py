@@ -185,10 +185,16 @@ def test_in_the_hubs_folder_team_number_and_metadata_are_checked(tmp_path):
     assert rules(path, hub) == {"file_location", "file_n", "metadata_exists"}
     right = folder / "model-output" / "team-model"
     right.mkdir()
-    (folder / "model-metadata" / "team-model.yml").write_text("team_abbr: team\n")
+    described = folder / "model-metadata" / "team-model.yml"
+    described.write_text("team_abbr: team\n")
     report: Report = validate(write(right / NAME, rows("pmf")), hub)
     assert report.problems == []
     assert {"file_location", "file_n", "metadata_exists"} <= set(report.passed)
+    assert "metadata_matches_schema" in report.unchecked
+    (folder / "hub-config" / "model-metadata-schema.json").write_text('{"required": ["team_abbr", "team_name"]}')
+    assert rules(right / NAME, hub) == {"metadata_matches_schema"}
+    described.write_text("team_abbr: team\nteam_name: A team\n")
+    assert rules(right / NAME, hub) == set()
 
 
 def test_a_time_without_a_zone_is_utc():

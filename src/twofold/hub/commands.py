@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from twofold.hub.metadata import Metadata
     from twofold.hub.peers import Outputs
-    from twofold.hub.submission import Metadata
     from twofold.hub.tasks import Hub
     from twofold.hub.vintages import Versions
 
@@ -308,6 +308,8 @@ class ForecastFlags(DataFlags):
     """Where they work, for the metadata."""
     email: str = "to.be@named"
     """Their address, for the metadata."""
+    website_url: str = "https://to.be.named"
+    """Where the model or the team is described, for the metadata."""
     reference_date: str | None = None
     """Reference date, YYYY-MM-DD; by default the first one after the newest week of the counts."""
     form: Literal["csv", "parquet"] = "csv"
@@ -324,7 +326,8 @@ def forecast(argv: list[str]) -> int:
             f"{flags.model}: holds no model (model.safetensors is missing); make one with `twofold hub fit`"
         )
 
-    from twofold.hub.submission import parse_name, write_metadata, write_submission
+    from twofold.hub.metadata import write_metadata
+    from twofold.hub.submission import parse_name, write_submission
     from twofold.hub.tasks import read_hub
 
     known = read_rules(rules_of(flags.hub))
@@ -360,8 +363,9 @@ def forecast(argv: list[str]) -> int:
         note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
     if hub is not None:
         _refuse_invalid(path, hub)
+        _note_metadata(console, described, hub)
     if UNNAMED in (flags.contributor, flags.affiliation):
-        note(console, "the metadata name nobody yet: give --contributor, --affiliation and --email")
+        note(console, "the metadata name nobody yet: give --contributor, --affiliation, --email and --website-url")
     targets = " and ".join(map(repr, served.targets(rules)))
     sys.stdout.write(f"{path}: {served.units.height} forecasts for {day} of {targets}\n{described}\n")
     return 0
@@ -381,35 +385,46 @@ def _refuse_invalid(path: Path, hub: "Hub") -> None:
         raise InputError(f"{path.name}: the hub would refuse these forecasts, the first reason: {problems[0]}")
 
 
-def _metadata(flags: ForecastFlags, pooled: list[str], rules: Rules) -> "Metadata":
-    from twofold.hub.submission import Contributor, Metadata
+def _note_metadata(console: "Console", path: Path, hub: "Hub") -> None:
+    """Says what of the metadata the hub would refuse: the submission itself is not at fault."""
+    from twofold.hub.metadata import SCHEMA, check_metadata
 
-    try:
-        person = Contributor(name=flags.contributor, affiliation=flags.affiliation, email=flags.email)
-    except ValidationError as error:
-        raise InputError(f"--{explain(error)}") from error
+    schema = hub.folder / "hub-config" / SCHEMA
+    for problem in check_metadata(path, schema) if schema.is_file() else ():
+        note(console, f"the hub would refuse the metadata: {problem}")
+
+
+def _metadata(flags: ForecastFlags, pooled: list[str], rules: Rules) -> "Metadata":
+    from twofold.hub.metadata import Contributor, Metadata
+
     heads = ", ".join(pooled) if flags.head == POOL else flags.head
     categories = "" if rules.rate_change is None else "; P(change > threshold) gives the categories"
-    return Metadata(
-        team_name=flags.team,
-        team_abbr=flags.team,
-        model_name=f"twofold {flags.head}",
-        model_abbr=flags.name or flags.head,
-        model_version=__version__,
-        model_contributors=(person,),
-        license="CC-BY-4.0",
-        designated_model=True,
-        data_inputs="Weekly counts of the hub's target data, all published versions; a history, if one was given",
-        methods=f"Change of the counts by {heads}{categories}.",
-        methods_long=(
-            "Inputs of all locations: recent growth and level, national and mean growth, weeks since the peak, week of "
-            "the season, population; the last weeks' counts are first scaled by the revisions that past versions "
-            "showed. Gradient boosting and recurrent networks give quantiles of the change of the rate's fourth root, "
-            "or probabilities for every threshold; the pool is linear, its weights are learned from past weeks."
-        ),
-        ensemble_of_models=flags.head == POOL,
-        ensemble_of_hub_models=False,
-    )
+    try:
+        person = Contributor(name=flags.contributor, affiliation=flags.affiliation, email=flags.email)
+        return Metadata(
+            team_name=flags.team,
+            team_abbr=flags.team,
+            model_name=f"twofold {flags.head}",
+            model_abbr=flags.name or flags.head,
+            model_version=__version__,
+            model_contributors=(person,),
+            license="CC-BY-4.0",
+            designated_model=True,
+            website_url=flags.website_url,
+            data_inputs="Weekly counts of the hub's target data, all published versions; a history, if one was given",
+            methods=f"Change of the counts by {heads}{categories}.",
+            methods_long=(
+                "Inputs of all locations: recent growth and level, national and mean growth, weeks since the peak, "
+                "week of the season, population; the last weeks' counts are first scaled by the revisions that past "
+                "versions showed. Gradient boosting and recurrent networks give quantiles of the change of the rate's "
+                "fourth root, or probabilities for every threshold; the pool is linear, its weights are learned from "
+                "past weeks."
+            ),
+            ensemble_of_models=flags.head == POOL,
+            ensemble_of_hub_models=False,
+        )
+    except ValidationError as error:
+        raise InputError(f"--{explain(error).replace('_', '-', 1)}") from error
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,18 @@ checked. A check reports every broken rule with the rows that break it.
 """
 
 import io
-import json
 import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import polars as pl
 from pydantic import Field
 
 from twofold.counts.panel import counted
-from twofold.engine.config import Config
 from twofold.engine.errors import DataError, InputError
-from twofold.engine.files import write_bytes, write_text
+from twofold.engine.files import write_bytes
 from twofold.hub.rules import WEEK, RateChange, Rules
 from twofold.hub.tables import WANTED, Kind, Sheet, parse, read_sheet, sheet_of
 from twofold.hub.tasks import as_text
@@ -279,54 +277,6 @@ def _broken_forecasts(rows: pl.DataFrame, rules: RateChange) -> list[Problem]:
     return problems
 
 
-class Contributor(Config):
-    """A person behind a model."""
-
-    name: str
-    """Full name."""
-    affiliation: str
-    """Where they work."""
-    email: Annotated[str, Field(pattern="^[^@ ]+@[^@ ]+$")]
-    """Address for questions."""
-
-
-class Metadata(Config):
-    """What a hub requires to be known of a model.
-
-    Source:
-        hub-config/model-metadata-schema.json of the FluSight hub; the fields that it requires, and three more.
-    """
-
-    team_name: str
-    """The team's full name."""
-    team_abbr: Abbreviation
-    """The team in the name of a submission."""
-    model_name: str
-    """The model's full name."""
-    model_abbr: Abbreviation
-    """The model in the name of a submission."""
-    model_version: str
-    """Version of the model."""
-    model_contributors: tuple[Contributor, ...] = Field(min_length=1)
-    """Who made it."""
-    license: Literal["CC0-1.0", "CC-BY-4.0", "CC-BY_SA-4.0", "PPDL", "ODC-by", "ODbL", "OGL-3.0"]
-    """Licence of the forecasts."""
-    designated_model: bool
-    """Whether the hub may put it into its ensemble."""
-    data_inputs: str
-    """Data that the model reads."""
-    methods: str = Field(max_length=200)
-    """The method in 200 characters."""
-    methods_long: str
-    """The method in full: how space and uncertainty are treated."""
-    ensemble_of_models: bool
-    """Whether it pools models of its own."""
-    ensemble_of_hub_models: bool
-    """Whether it pools models of the hub."""
-    repo_url: str | None = None
-    """Where its code is."""
-
-
 def submission(categories: pl.DataFrame | None, rules: Rules, quantiles: pl.DataFrame | None = None) -> pl.DataFrame:
     """Forecasts in the columns of a submission.
 
@@ -388,18 +338,3 @@ def write_submission(
     else:
         table.write_parquet(buffer)
     write_bytes(path, buffer.getvalue())
-
-
-def write_metadata(folder: Path, metadata: Metadata) -> Path:
-    """Writes a model's metadata as `team-model.yml`.
-
-    Every value is written as JSON, which is valid YAML, so that no text needs quoting rules.
-
-    Returns:
-        The file's path.
-    """
-    known = metadata.model_dump(mode="json", exclude_none=True)
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in known.items()]
-    path = folder / f"{metadata.team_abbr}-{metadata.model_abbr}.yml"
-    write_text(path, "".join(lines))
-    return path

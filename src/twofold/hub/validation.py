@@ -17,6 +17,7 @@ from twofold.counts.csv import parse_table, shown
 from twofold.counts.files import PARQUET, read_bytes
 from twofold.counts.panel import counted
 from twofold.engine.errors import DataError, InputError
+from twofold.hub.metadata import CHECK, SCHEMA, check_metadata
 from twofold.hub.submission import Problem, parse_name
 from twofold.hub.tasks import Hub, Output, Task, as_text
 
@@ -112,8 +113,13 @@ def _check_place(report: Report, path: Path, hub: Hub, model: str) -> None:
     else:
         files = [described / f"{model}.{ending}" for ending in ("yml", "yaml")]
         message = f"there is no {files[0].name} in model-metadata"
-        exists = any(each.is_file() for each in files)
-        report.check("metadata_exists", [] if exists else [Problem("metadata_exists", message)])
+        there = [each for each in files if each.is_file()]
+        report.check("metadata_exists", [] if there else [Problem("metadata_exists", message)])
+        schema = hub.folder / "hub-config" / SCHEMA
+        if there and schema.is_file():
+            report.check(CHECK, check_metadata(there[0], schema))
+        elif there:
+            report.unchecked[CHECK] = f"the hub's folder has no hub-config/{SCHEMA}"
 
 
 def _check_window(report: Report, hub: Hub, day: date, now: datetime | None) -> None:

@@ -14,7 +14,7 @@ from twofold.engine.errors import DataError, InputError
 from twofold.hub.rules import RateChange
 from twofold.hub.tables import UNIT
 from twofold.scoring.binary import ece
-from twofold.scoring.bootstrap import draw_days
+from twofold.scoring.bootstrap import draw_days, percentiles
 from twofold.scoring.categories import PAGES, SUM_TOLERANCE, fault_of, rise, rose
 
 COVERED = 0.9
@@ -188,8 +188,7 @@ def differences(
         low = high = None
         if len(sums) >= 2 * block_weeks:
             counts = draw_days(len(sums), resamples=resamples, block_days=block_weeks, seed=seed)
-            drawn = (counts @ sums) / (counts @ sizes)
-            low, high = np.quantile(drawn, [(1.0 - level) / 2, (1.0 + level) / 2]).tolist()
+            low, high = percentiles((counts @ sums) / (counts @ sizes), level) or (None, None)
         rows.append((peer, int(sizes.sum()), len(sums), float(sums.sum() / sizes.sum()), low, high))
     schema = {"peer": pl.String, "n": pl.Int64, "dates": pl.Int64}
     schema |= dict.fromkeys(("difference", "low", "high"), pl.Float64)

@@ -56,6 +56,10 @@ _TABLE = {
     "vae traverse": ("vae.commands:traverse", "an image reconstructed while one latent unit at a time is varied"),
     "vae encode": ("vae.commands:encode", "each image's latent code, as arrays or a table"),
     "vae export": ("vae.commands:export", "the model for other programs: TorchScript or ONNX, with a model card"),
+    "runs list": ("runs.commands:overview", "the run folders below a folder, each with its main score"),
+    "runs show": ("runs.commands:show", "one run folder: command, settings that differ from the recipe, scores"),
+    "runs compare": ("runs.commands:compare", "runs of one kind side by side, with paired differences"),
+    "runs rm": ("runs.commands:remove", "delete run folders"),
 }
 _MOVED = {("trend", "hub"): ("hub",)}
 """Groups of commands under their former words."""

@@ -222,6 +222,25 @@ def test_backtests_of_a_hub_are_compared_forecast_by_forecast(runs: Path, capsys
     [paired] = shown(capsys, "runs", "compare", *map(str, paths))["paired"]
     assert paired["cases"] == models[0]["n"]
     assert paired["differences"]["rps"]["value"] == pytest.approx(models[1]["rps"] - models[0]["rps"])
+    assert paired["differences"]["wis"]["value"] == 0  # the last value, since neither head gives quantiles
+
+
+def test_a_hub_without_categories_is_compared_by_quantiles(tmp_path: Path, capsys: Output) -> None:
+    season = replay(rate_change=None)
+    paths = []
+    for name, weeks in (("a", 1.0), ("b", 3.0)):
+        config = HubConfig.model_validate(HUB.model_dump() | {"heads": ("ar6",), "pooled": ("ar6",)})
+        config = config.model_copy(update={"others_weight": weeks})
+        fill = lambda held, config=config: hub_run.execute(season, None, None, config, held, jobs=1, progress=quiet)  # noqa: E731
+        paths.append(str(done(tmp_path / name, config, fill)))
+    found = shown(capsys, "runs", "compare", *paths)
+    saved = json.loads((Path(paths[0]) / "scores.json").read_text())["quantile"]
+    own = saved["models"][saved["default"]]
+    assert found["runs"][0]["headline"] == {"score": "relative_wis", "value": own["relative_wis"]}
+    [paired] = found["paired"]
+    assert paired["cases"] == own["n"]
+    assert set(paired["differences"]) == {"wis", "log_wis"}
+    assert paired["differences"]["wis"]["value"] == 0  # there is nothing else to learn from
 
 
 def test_what_cannot_be_compared_is_said(runs: Path, tmp_path: Path, capsys: Output) -> None:

@@ -92,7 +92,7 @@ def _study_default(_: Found) -> Config:
 def _study_scores(found: Found) -> dict[str, Score]:
     """Mean test accuracy over the seeds, of each network of the grid."""
     return {
-        f"accuracy: {cell['cell']}, {cell['layers']} layers, length {cell['length']}, from {cell['start']}": {
+        f"accuracy: {cell['cell']}, layers {cell['layers']}, length {cell['length']}, from {cell['start']}": {
             "value": sum(cell["test_accuracy"]) / len(cell["test_accuracy"])
         }
         for cell in found["grid"]
@@ -102,7 +102,7 @@ def _study_scores(found: Found) -> dict[str, Score]:
 def _study_headline(found: Found) -> Headline:
     """Of the original's own setting."""
     [value] = [
-        score["value"] for name, score in _study_scores(found).items() if "gru, 1 layers, length 7, from 0" in name
+        score["value"] for name, score in _study_scores(found).items() if "gru, layers 1, length 7, from 0" in name
     ]
     return {"score": "accuracy, gru", "value": value}
 
@@ -162,18 +162,21 @@ def _hub_default(_: Found) -> Config:
 
 
 def _hub_scores(found: Found) -> dict[str, Score]:
-    """Of the default model: those of categories, and of quantiles where it gives them."""
-    categories = found["models"][found["default"]]
-    spread = found["quantile"]
-    quantiles = spread["models"].get(spread["default"], {})
-    wanted = (
+    """Of the default model: those of categories, where the hub asks for them, and of quantiles."""
+    categories = found["models"][found["default"]] if "models" in found else {}
+    quantiles = found["quantile"]["models"][found["quantile"]["default"]]
+    scores: dict[str, Score] = {}
+    for block, names in (
         (categories, ("rps", "relative_rps", "log_score", "brier_score", "accuracy", "ece")),
-        (
-            quantiles,
-            ("wis", "relative_wis", "coverage_50", "coverage_95"),
-        ),
-    )
-    return {name: {"value": block[name]} for block, names in wanted for name in names if name in block}
+        (quantiles, ("wis", "relative_wis", "log_wis", "coverage_50", "coverage_95")),
+    ):
+        scores |= {name: {"value": block[name]} for name in names if name in block}
+    return scores
+
+
+def _hub_headline(found: Found) -> Headline:
+    name = "rps" if "models" in found else "relative_wis"
+    return {"score": name, "value": _hub_scores(found)[name]["value"]}
 
 
 def _model_scores(found: Found) -> dict[str, Score]:
@@ -214,7 +217,7 @@ KINDS = (
         "hub backtest",
         "heads",
         "scores.json",
-        lambda found: {"score": "rps", "value": found["models"][found["default"]]["rps"]},
+        _hub_headline,
         _hub_scores,
         _hub_default,
         about=("hub", "season"),

@@ -3,12 +3,13 @@
 What is hard for both cancels, so a paired difference tells more than the two scores beside each other.
 """
 
+from collections.abc import Callable
 from typing import TypedDict
 
 from twofold.engine.files import table, text
 from twofold.engine.seed import seed_for
 from twofold.runs.folder import Run
-from twofold.runs.kinds import Score
+from twofold.runs.kinds import Found, Score
 
 MODELS = {"trend run": "ensemble", "trend backtest": "pool"}
 """The model of a trend run, or walk, that its headline is about."""
@@ -95,40 +96,44 @@ def _with_intervals(cases: int, found: dict[str, tuple[float | None, float | Non
 def _hub(run: Run, other: Run) -> Pairing:
     import polars as pl
 
+    from twofold.hub.quantile_scores import observations, score_quantiles, sort_out
     from twofold.hub.rules import Rules
     from twofold.hub.run import BLOCK_WEEKS, LEVEL, RESAMPLES
     from twofold.hub.scores import differences, score_forecasts
 
-    ours, theirs = run.found, other.found
     for name in ("hub", "season"):
-        if ours[name] != theirs[name]:
-            return _no(f"the runs are of {ours[name]} and {theirs[name]}, and no forecast is in both")
+        if run.found[name] != other.found[name]:
+            return _no(f"the runs are of {run.found[name]} and {other.found[name]}, and no forecast is in both")
     # By the newer outcomes: a count that was revised in between must not be scored twice.
     newer = max(run, other, key=lambda one: one.found["truth_as_of"])
     rules = Rules.from_json(text(newer.path, "rules.json"), str(newer.path / "rules.json"))
-    forecasts = [
-        table(one.path, "predictions.parquet").filter(model=one.found["default"]).with_columns(model=pl.lit(name))
-        for one, name in ((run, "run"), (other, "other"))
-    ]
-    scored = score_forecasts(pl.concat(forecasts), table(newer.path, "truth.parquet"), rules)
-    found = [
-        differences(
-            scored,
-            "run",
-            score=score,
-            resamples=RESAMPLES,
-            block_weeks=BLOCK_WEEKS,
-            level=LEVEL,
-            seed=run.config["seed"],
+
+    def forecasts(file: str, default: Callable[[Found], str]) -> pl.DataFrame:
+        """Both runs' own default models, called by the runs' part in the comparison."""
+        pairs = (run, "run"), (other, "other")
+        parts = [(table(one.path, file).filter(model=default(one.found)), name) for one, name in pairs]
+        return pl.concat([part.with_columns(model=pl.lit(name)) for part, name in parts])
+
+    scored: list[tuple[pl.DataFrame, tuple[str, ...]]] = []
+    if rules.rate_change is not None:
+        made = forecasts("predictions.parquet", lambda found: found["default"])
+        scored.append(
+            (score_forecasts(made, table(newer.path, "truth.parquet"), rules.rate_change), ("rps", "log_score"))
         )
-        for score in ("rps", "log_score")
-    ]
-    if found[0].is_empty():
+    whole, _ = sort_out(forecasts("predictions_quantile.parquet", lambda found: found["quantile"]["default"]))
+    observed = observations(table(newer.path, "counts.parquet"), whole["reference_date"], rules.horizons)
+    scored.append((score_quantiles(whole, observed), ("wis", "log_wis")))
+    how = {"resamples": RESAMPLES, "block_weeks": BLOCK_WEEKS, "level": LEVEL, "seed": run.config["seed"]}
+    found = {
+        name: row
+        for part, names in scored
+        for name in names
+        for row in differences(part, "run", score=name, **how).iter_rows(named=True)
+    }
+    if not found:
         return _no("no forecast is in both")
-    rows = {name: each.row(0, named=True) for name, each in zip(("rps", "log_score"), found, strict=True)}
-    return _with_intervals(
-        rows["rps"]["n"], {name: (row["difference"], row["low"], row["high"]) for name, row in rows.items()}
-    )
+    cases = max(row["n"] for row in found.values())
+    return _with_intervals(cases, {name: (row["difference"], row["low"], row["high"]) for name, row in found.items()})
 
 
 def _vae(run: Run, other: Run) -> Pairing:

@@ -182,7 +182,7 @@ def _overview(group: tuple[str, ...]) -> str:
             "",
             "`twofold COMMAND --help` explains a command and all its options; `twofold --version` names the version.",
             "",
-            *_MORE,
+            *(() if group else _MORE),
         ]
     )
 

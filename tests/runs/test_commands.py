@@ -228,11 +228,13 @@ def test_backtests_of_a_hub_are_compared_forecast_by_forecast(runs: Path, capsys
 def test_a_hub_without_categories_is_compared_by_quantiles(tmp_path: Path, capsys: Output) -> None:
     season = replay(rate_change=None)
     paths = []
-    for name, weeks in (("a", 1.0), ("b", 3.0)):
+    for name, weight in (("a", 1.0), ("b", 3.0)):
         config = HubConfig.model_validate(HUB.model_dump() | {"heads": ("ar6",), "pooled": ("ar6",)})
-        config = config.model_copy(update={"others_weight": weeks})
-        fill = lambda held, config=config: hub_run.execute(season, None, None, config, held, jobs=1, progress=quiet)  # noqa: E731
-        paths.append(str(done(tmp_path / name, config, fill)))
+        config = config.model_copy(update={"others_weight": weight})
+        with claim(tmp_path / name, config, "d", []) as held:
+            hub_run.execute(season, None, None, config, held, jobs=1, progress=quiet)
+            held.finish()
+        paths.append(str(tmp_path / name))
     found = shown(capsys, "runs", "compare", *paths)
     saved = json.loads((Path(paths[0]) / "scores.json").read_text())["quantile"]
     own = saved["models"][saved["default"]]

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -47,6 +48,9 @@ def test_the_overview_lists_every_command(arguments: list[str], capsys: pytest.C
     for words, command in cli.COMMANDS.items():
         assert f"twofold {' '.join(words)} " in shown
         assert command.help in shown
+    for status in (0, cli.INTERNAL_ERROR, cli.USER_ERROR, cli.INTERRUPTED, cli.BROKEN_PIPE):
+        assert re.search(rf"[:;] {status} ", " ".join(shown.partition("Exit status")[2].split()))
+    assert all(f"--completion {shell} >" in shown for shell in ("bash", "zsh", "fish"))
 
 
 @pytest.mark.parametrize("arguments", [["trend"], ["trend", "--help"], ["trend", "-h"]], ids=str)

@@ -18,8 +18,9 @@ OPTION = re.compile(r"(?<![\w<(!-])--[a-z*][a-z0-9.*-]*[a-z0-9*]")
 TREND = tuple(words for words in COMMANDS if words[0] == "trend")
 HUB = tuple(words for words in COMMANDS if words[0] == "hub")
 VAE = tuple(words for words in COMMANDS if words[0] == "vae")
-ROOMS = {"counts": TREND, "trend": TREND, "hub": HUB, "vae": VAE}
-EVERYWHERE = {"--help", "--version"}
+RUNS = tuple(words for words in COMMANDS if words[0] == "runs")
+ROOMS = {"runs": RUNS, "counts": TREND, "trend": TREND, "hub": HUB, "vae": VAE}
+EVERYWHERE = {"--help", "--version", "--completion"}
 Options = dict[tuple[str, ...], set[str]]
 
 
@@ -95,7 +96,7 @@ def test_options_named_by_the_readers_are_those_of_every_command_that_reads(opti
     assert wrong == {}
 
 
-@pytest.mark.parametrize("room", ["trend", "hub", "vae", "engine", "page", "scoring", ""])
+@pytest.mark.parametrize("room", ["trend", "hub", "vae", "runs", "engine", "page", "scoring", ""])
 def test_options_named_in_a_room_are_those_of_its_commands(room: str, options: Options) -> None:
     known = set().union(*(options[words] for words in ROOMS.get(room, COMMANDS)))
     wrong = {option: places for option, places in named(room).items() if not fnmatch.filter(known, option)}

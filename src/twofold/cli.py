@@ -8,7 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twofold import __version__
 from twofold.engine.errors import InputError
@@ -31,6 +31,11 @@ class Command(NamedTuple):
         """Imports the command's module and returns its function."""
         module, function = self.target.split(":")
         return getattr(importlib.import_module(f"twofold.{module}"), function)
+
+    def flags(self) -> type[Any]:
+        """The dataclass of its options, `RunFlags` for `run`."""
+        module, function = self.target.split(":")
+        return getattr(importlib.import_module(f"twofold.{module}"), f"{function.title()}Flags")
 
 
 _TABLE = {
@@ -56,6 +61,10 @@ _TABLE = {
     "vae traverse": ("vae.commands:traverse", "an image reconstructed while one latent unit at a time is varied"),
     "vae encode": ("vae.commands:encode", "each image's latent code, as arrays or a table"),
     "vae export": ("vae.commands:export", "the model for other programs: TorchScript or ONNX, with a model card"),
+    "runs list": ("runs.commands:overview", "the run folders below a folder, each with its main score"),
+    "runs show": ("runs.commands:show", "one run folder: command, settings that differ from the recipe, scores"),
+    "runs compare": ("runs.commands:compare", "runs of one kind side by side, with paired differences"),
+    "runs rm": ("runs.commands:remove", "delete run folders"),
 }
 _MOVED = {("trend", "hub"): ("hub",)}
 """Groups of commands under their former words."""
@@ -96,6 +105,8 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         sys.stdout.write(f"twofold {__version__}\n")
         return 0
+    if arguments[:1] == ["--completion"]:
+        return _complete(arguments[1:])
     group = _group_of(arguments)
     rest = arguments[len(group) :]
     if not rest or rest[0] in ("--help", "-h"):
@@ -120,6 +131,17 @@ def _call(command: Command, rest: list[str]) -> int:
         return _fail("error: this is our fault, not yours; please report it with the lines above", INTERNAL_ERROR)
 
 
+def _complete(rest: list[str]) -> int:
+    from twofold.completion import SHELLS, options_of, script
+
+    if len(rest) != 1 or rest[0] not in SHELLS:
+        got = " ".join(rest) or "nothing"
+        return _fail(f"error: --completion takes a shell, {', '.join(SHELLS)}; got {got}", USER_ERROR)
+    known = {words: (command.help, options_of(command.flags())) for words, command in COMMANDS.items()}
+    sys.stdout.write(script(rest[0], known))
+    return 0
+
+
 def _fail(message: str, status: int) -> int:
     sys.stderr.write(f"{message}\n")
     return status
@@ -136,6 +158,18 @@ def _group_of(arguments: list[str]) -> tuple[str, ...]:
     return group
 
 
+_MORE = (
+    "Exit status: 0 done; 1 our fault, with a traceback to report; 2 the input was refused, and the message says what",
+    "to change; 130 interrupted, and the same command goes on; 141 the pipe that took the output was closed.",
+    "",
+    "Completion of commands and options in your shell, once:",
+    "  bash: twofold --completion bash > ~/.twofold.bash; echo '. ~/.twofold.bash' >> ~/.bashrc",
+    "  zsh:  twofold --completion zsh > ~/.twofold.zsh; echo '. ~/.twofold.zsh' >> ~/.zshrc",
+    "  fish: twofold --completion fish > ~/.config/fish/completions/twofold.fish",
+    "",
+)
+
+
 def _overview(group: tuple[str, ...]) -> str:
     rows = {" ".join(words): command.help for words, command in COMMANDS.items() if words[: len(group)] == group}
     width = max(map(len, rows))
@@ -148,6 +182,7 @@ def _overview(group: tuple[str, ...]) -> str:
             "",
             "`twofold COMMAND --help` explains a command and all its options; `twofold --version` names the version.",
             "",
+            *(() if group else _MORE),
         ]
     )
 

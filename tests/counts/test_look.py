@@ -9,7 +9,7 @@ import pytest
 from twofold.cli import main
 from twofold.counts.config import SourceConfig
 from twofold.counts.load import read_table
-from twofold.counts.look import WIDTH, as_json, columns_of, described, look, picture, roles_of
+from twofold.counts.look import WIDTH, about, columns_of, described, look, picture, roles_of
 from twofold.counts.panel import Panel
 from twofold.engine.errors import DataError
 
@@ -68,10 +68,11 @@ def test_the_picture_rises_with_the_counts():
 
 def test_programs_get_the_same_and_the_digest_of_the_panel(cases):
     found = look(cases, SourceConfig())
-    about = json.loads(as_json(found, {"run": ["twofold"]}, {}))
-    assert about["columns"] == roles_of(found) == {"region": ["Ort"], "date": ["Tag"], "count": ["n"]}
-    assert (about["separator"], about["dates"], about["digest"]) == (";", 210, found.panel.digest())
-    assert about["cases"] == int(found.panel.values.sum())
+    told = about(found, {"run": ["twofold"]}, {})
+    assert json.loads(json.dumps(told)) == told  # of JSON's types alone
+    assert told["columns"] == roles_of(found) == {"region": ["Ort"], "date": ["Tag"], "count": ["n"]}
+    assert (told["separator"], told["dates"], told["digest"]) == (";", 210, found.panel.digest())
+    assert told["cases"] == int(found.panel.values.sum())
 
 
 def test_a_wide_table_shows_its_columns_of_dates(tmp_path):

@@ -1,12 +1,14 @@
 """Jobs: each step runs once and in order; finished folders are left alone."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from twofold.engine.config import Config
-from twofold.engine.errors import RunFolderError
+from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.job import Job, fill
+from twofold.engine.terminal import counting
 
 
 class Settings(Config):
@@ -84,3 +86,43 @@ def test_notes_are_printed_before_anything_is_refused(tmp_path: Path, capsys: py
     with pytest.raises(RunFolderError):
         fill(job(tmp_path / "run", notes=["36 dates were mangled", None, ""]), compute_into([]), report_into([]))
     assert capsys.readouterr().err.splitlines() == ["note: 36 dates were mangled"]
+
+
+def test_the_log_tells_how_a_run_began_and_ended(tmp_path: Path) -> None:
+    def interrupted(folder, console) -> None:
+        with counting(console, "fits", folder.tell) as advance:
+            for done in (0, 1, 1, 2):
+                advance(done, 4)
+        raise KeyboardInterrupt
+
+    given = job(tmp_path / "run", notes=["36 dates were mangled", None], said=["1 file was skipped"], device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        fill(given, interrupted, report_into([]))
+    fill(given, compute_into([]), report_into([]))
+    log = tmp_path / "run" / "log.txt"
+    before = log.read_text()
+    begins = ["trial of trial/x, twofold *, cpu", "note: 1 file was skipped", "note: 36 dates were mangled"]
+    told = [re.sub(r"twofold [\d.]+", "twofold *", line.partition(" ")[2]) for line in before.splitlines()]
+    assert told == [
+        *(*begins, "fits: 1 of 4", "fits: 2 of 4", "stopped by KeyboardInterrupt"),
+        *(*begins, "finished"),
+    ]
+    fill(given, compute_into([]), report_into([]))  # finished: nothing to tell
+    assert log.read_text() == before
+    with pytest.raises(ZeroDivisionError):
+        fill(job(tmp_path / "other"), lambda folder, console: 1 // 0, report_into([]))
+    assert (
+        (tmp_path / "other" / "log.txt")
+        .read_text()
+        .splitlines()[-1]
+        .endswith("stopped by ZeroDivisionError: integer division or modulo by zero")
+    )
+
+
+def test_a_tracker_that_is_not_installed_is_named_before_anything_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twofold.engine.track.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'twofold\[mlflow\]'"):
+        fill(job(tmp_path / "run", track="mlflow"), compute_into([]), report_into([]))
+    assert not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 """The run folder: one writer, one config, one data set, and no files of other programs."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -280,6 +281,43 @@ def test_the_log_starts_anew_and_is_sorted(tmp_path: Path) -> None:
     expected = [{"member": f"m{i}", "epoch": epoch} for i in range(4) for epoch in range(20)]
     assert settled == expected
     assert sorted(wild, key=lambda record: (record["member"], record["epoch"])) == expected
+
+
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ")
+
+
+def told(path: Path) -> list[str]:
+    """The lines of a run's log without their times, which all have."""
+    lines = (path / "log.txt").read_text().splitlines()
+    assert all(STAMP.match(line) for line in lines)
+    return [STAMP.sub("", line) for line in lines]
+
+
+def test_the_log_tells_each_record_once_and_goes_on_when_the_run_does(tmp_path: Path) -> None:
+    records = [{"stage": "final", "member": "gru-0", "epoch": epoch, "loss": 1 / 3} for epoch in (1, 2, 3)]
+    for known in (2, 3):  # the second command logs the checkpoint's two records again
+        with claim(tmp_path, Settings(), "d", []) as folder:
+            folder.tell("begins")
+            for record in records[:known]:
+                folder.log(record)
+    assert [json.loads(line)["epoch"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
+    lines = [f"final gru-0, epoch {epoch}, loss 0.333333" for epoch in (1, 2, 3)]
+    assert told(tmp_path) == ["begins", *lines[:2], "begins", lines[2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/home/me/my data/x.csv: 3 names", "x.csv: 3 names"),
+        ("see `/srv/a/b.csv` and /data", "see `b.csv` and data"),
+        (r"C:\Users\Jane Doe\x.csv", "x.csv"),
+        ("runs/a goes on: 2 / 3 nats/image, https://a.b/c", "runs/a goes on: 2 / 3 nats/image, https://a.b/c"),
+        ("two\nlines", "two lines"),
+    ],
+)
+def test_the_log_holds_no_folder_of_an_absolute_path(text: str, expected: str, tmp_path: Path) -> None:
+    RunFolder(tmp_path, {}).tell(text)
+    assert told(tmp_path) == [expected]
 
 
 def test_json_holds_no_nan(tmp_path: Path) -> None:

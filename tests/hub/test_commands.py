@@ -108,6 +108,9 @@ def test_a_finished_backtest_is_shown_and_not_done_again(
     for part in ("small 2023-24: 7 reference dates; default twofold-pool", "small-baseline", "twofold-gru", "1.000"):
         assert part in shown.out
     assert f"Report: {replayed / 'report.html'}" in shown.out
+    assert main([*words("backtest", files, replayed), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["scores"] == json.loads((replayed / "scores.json").read_text())
 
 
 def test_another_config_or_other_data_is_refused(
@@ -450,6 +453,10 @@ def test_a_broken_row_is_named_and_the_status_says_so(submission: Path, location
     assert "output_type" in shown
     assert "row 4" in shown
     assert "found" in shown.splitlines()[-1]
+    assert main(["hub", "validate", str(submission), "--locations", str(locations), "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert not found["valid"]
+    assert {problem["rule"] for problem in found["problems"]} >= {"output_type"}
 
 
 def test_a_later_season_uses_the_newest_rules(tmp_path: Path, locations: Path, capsys: Output) -> None:

@@ -85,6 +85,11 @@ def test_look_shows_the_next_round_from_the_hubs_folder(data_folder, tmp_path, c
     assert "next round: 2025-01-18, taken until Wednesday 2025-01-15 23:59 EST" in out
     assert "the counts end with the week of 2025-01-04" in out
     assert f"twofold hub fit --hub {folder} --reference-date 2025-01-18" in out
+    assert main(["hub", "look", "--hub", str(folder), "--at", "2025-01-14T12:00:00-05:00", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["next"]["reference_date"], found["next"]["newest_week"]) == ("2025-01-18", "2025-01-04")
+    assert found["next"]["deadline"].startswith("2025-01-15T23:59")
+    assert found["commands"][0][:3] == ["twofold", "hub", "fit"]
 
 
 def test_a_folder_whose_targets_nobody_knows_is_refused(tmp_path):

@@ -80,7 +80,7 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(table: Path, run: 
     assert files == {
         *("config.json", "metrics.jsonl", "checkpoint", "model.safetensors", "model.skops", "scores.json"),
         *("predictions.parquet", "panel.parquet", "arrays.npz", "tomorrow.parquet", "figures", "map.svg"),
-        *("report.html", "manifest.json", "DONE"),
+        *("report.html", "manifest.json", "log.txt", "DONE"),
     }
     scores = json.loads((run / "scores.json").read_text())
     assert wording.verdict(scores["verdict"], 0.9) in shown
@@ -271,6 +271,23 @@ def test_predict_prints_the_forecast_of_the_run(run: Path, capsys: Output) -> No
         assert re.search(rf"{name} .*{probability:.3f}", shown["table"])
 
 
+def test_json_is_all_that_is_printed(table: Path, run: Path, capsys: Output) -> None:
+    assert main(["trend", "run", "--data", str(table), "--out", str(run), *FLAGS, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {
+        "folder": str(run),
+        "report": str(run / "report.html"),
+        "scores": json.loads((run / "scores.json").read_text()),
+    }
+    assert "holds this very run, finished" in " ".join(shown.err.split())
+    for command in ("predict", "score"):
+        said = []
+        for option in (["--json"], ["--format", "json"]):
+            assert main(["trend", command, str(run), *option]) == 0
+            said.append(json.loads(capsys.readouterr().out))
+        assert said[0] == said[1]
+
+
 def test_predict_writes_a_file(run: Path, tmp_path: Path, capsys: Output) -> None:
     out = tmp_path / "new" / "tomorrow.csv"
     assert main(["trend", "predict", str(run), "--format", "csv", "--out", str(out)]) == 0
@@ -408,7 +425,7 @@ def test_a_walk_leaves_the_whole_folder_and_is_left_alone_afterwards(
     names = {path.name for path in (tmp_path / "run").iterdir()} - {".lock"}
     assert names == {
         *("config.json", "manifest.json", "origins", "predictions.parquet", "scores.json", "figures", "report.html"),
-        "DONE",
+        *("log.txt", "DONE"),
     }
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.name != ".lock"}
     assert main(walk_words(table, tmp_path / "run")) == 0
@@ -416,6 +433,8 @@ def test_a_walk_leaves_the_whole_folder_and_is_left_alone_afterwards(
     assert again.out == first and "holds this very walk, finished" in " ".join(again.err.split())
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert "Pool" in first and "Logistic regression" in first and str(tmp_path / "run" / "report.html") in first
+    assert main(walk_words(table, tmp_path / "run", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["scores"] == json.loads((tmp_path / "run" / "scores.json").read_text())
 
 
 @pytest.mark.parametrize(("step", "more"), [(7, []), (7, ["--recipe", "default"]), (1, [])])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -83,7 +84,8 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(pictures: Path, ru
     files = {path.name for path in run.iterdir()} - {".lock"}
     assert files == {
         *("config.json", "metrics.jsonl", "checkpoint", "model.safetensors", "scores.json", "arrays.npz"),
-        *("images.parquet", "skipped.json", "figures", "report.html", "manifest.json", "DONE"),
+        *("images.parquet", "test.parquet", "skipped.json", "figures", "report.html", "manifest.json", "log.txt"),
+        "DONE",
     }
     scores = json.loads((run / "scores.json").read_text())
     assert (scores["data"]["images"], scores["data"]["skipped"]) == (60, 1)
@@ -95,18 +97,25 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(pictures: Path, ru
 
 
 def test_no_path_time_or_host_in_config_and_model(pictures: Path, run: Path) -> None:
-    for name in ("config.json", "model.safetensors", "images.parquet", "arrays.npz"):
+    for name in ("config.json", "model.safetensors", "images.parquet", "test.parquet", "arrays.npz"):
         content = (run / name).read_bytes()
         assert str(pictures).encode() not in content
         assert str(run).encode() not in content
     assert "device" not in (run / "config.json").read_text()
+    log = (run / "log.txt").read_text()
+    assert str(run.parent) not in log and str(pictures.parent) not in log and platform.node() not in log
+    assert "1 of discs's files were skipped (broken.png" in log
+    assert [line.split()[1:3] for line in log.splitlines() if "train_loss" in line] == [
+        ["epoch", "1,"],
+        ["epoch", "2,"],
+    ]
     assert json.loads((run / "manifest.json").read_text())["device"] == "cpu"
 
 
 def test_the_same_command_twice_gives_the_same_bytes(pictures: Path, run: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     assert main(["vae", "run", "--images", str(pictures), "--out", str(again), *FLAGS]) == 0
-    for name in ("config.json", "model.safetensors", "arrays.npz", "images.parquet"):
+    for name in ("config.json", "model.safetensors", "arrays.npz", "images.parquet", "test.parquet"):
         assert (again / name).read_bytes() == (run / name).read_bytes(), name
     one, two = (json.loads((folder / "scores.json").read_text()) for folder in (run, again))
     timeless = ("seconds", "images_per_second")
@@ -315,6 +324,16 @@ def test_a_finished_run_goes_on_with_more_epochs(
     assert state(whole) == before
 
 
+def test_json_is_all_that_is_printed(run: Path, pictures: Path, capsys: Output) -> None:
+    scores = json.loads((run / "scores.json").read_text())
+    assert main(["vae", "run", "--images", str(pictures), "--out", str(run), *FLAGS, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"folder": str(run), "report": str(run / "report.html"), "scores": scores}
+    assert "were skipped" in shown.err
+    assert main(["vae", "score", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == scores
+
+
 def test_score_prints_what_the_run_scored(run: Path, capsys: Output) -> None:
     assert main(["vae", "score", str(run), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((run / "scores.json").read_text())
@@ -390,6 +409,8 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
         config["objective"]["beta"] = config["seed"] = None
     assert all(config == configs[folders[0]] for config in configs.values())
     sweep = json.loads((out / "sweep.json").read_text())
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scores"] == sweep
     assert [(run["beta"], run["seed"]) for run in sweep["runs"]] == [
         *((beta, 3) for beta in (0.0, 1.0, 100.0)),
         *((beta, 4) for beta in (0.0, 1.0, 100.0)),

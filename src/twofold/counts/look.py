@@ -1,6 +1,5 @@
 """How a table is read, as a person would check it, without training."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ def described(found: Look) -> list[tuple[str, str]]:
     ]
 
 
-def as_json(found: Look, commands: dict[str, list[str]], problems: dict[str, str]) -> str:
+def about(found: Look, commands: dict[str, list[str]], problems: dict[str, str]) -> dict[str, Any]:
     """The same for programs.
 
     Args:
@@ -136,7 +135,7 @@ def as_json(found: Look, commands: dict[str, list[str]], problems: dict[str, str
         problems: why a command would refuse the panel, by its name.
     """
     panel = found.panel
-    about: dict[str, Any] = {
+    return {
         "file": found.table.name,
         "layout": found.roles.layout,
         "separator": found.table.separator,
@@ -155,4 +154,3 @@ def as_json(found: Look, commands: dict[str, list[str]], problems: dict[str, str
         "problems": problems,
         "digest": panel.digest(),
     }
-    return json.dumps(about, indent=2) + "\n"

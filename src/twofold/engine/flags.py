@@ -5,13 +5,20 @@ import inspect
 import io
 import sys
 from collections.abc import Iterator
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 from pydantic import ValidationError
 
 from twofold.engine.config import Config
 from twofold.engine.errors import InputError
+
+AsJson = Annotated[
+    bool,
+    tyro.conf.FlagCreatePairsOff,
+    tyro.conf.arg(help="Print the result as one JSON document instead, and nothing else on standard output."),
+]
+"""The option `--json` of every command that prints a result; see `terminal.present`."""
 
 
 def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None, hint: str = "") -> Any:

@@ -1,13 +1,17 @@
 """What every command does that fills a run folder: claim it, compute, report, finish."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from twofold import __version__
 from twofold.engine.config import Config, short_digest
 from twofold.engine.run import RunFolder, claim
 from twofold.engine.terminal import note
+from twofold.engine.track import TrackerName, require
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +28,8 @@ class Job:
         out: the folder; None: the default one.
         overwrite: empties the folder first.
         notes: printed before anything is computed; empty ones are left out.
+        said: notes that were printed before, for the run's log.
+        track: the tracker that gets the records of the epochs, too.
         device: for the manifest.
         budget: setting that may be raised on the same folder; see `engine.run.claim`.
     """
@@ -38,6 +44,8 @@ class Job:
     notes: Iterable[str | None] = ()
     device: str = "cpu"
     budget: str | None = None
+    said: Iterable[str] = ()
+    track: TrackerName | None = None
 
 
 def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Callable[[Path], object]) -> Path:
@@ -52,22 +60,45 @@ def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Call
 
     Raises:
         RunFolderError: when the folder can't be claimed; see `engine.run.claim`.
+        InputError: when the tracker isn't installed.
     """
+    require(job.track)
     from rich.console import Console
 
     out = job.out or Path("runs") / f"{job.name}-{short_digest(job.config, job.data_digest)}"
     console = Console(stderr=True)
-    for text in job.notes:
-        if text:
-            note(console, text)
-    how = {"overwrite": job.overwrite, "device": job.device, "budget": job.budget}
+    notes = [text for text in job.notes if text]
+    for text in notes:
+        note(console, text)
+    how = {"overwrite": job.overwrite, "device": job.device, "budget": job.budget, "track": job.track}
     with claim(out, job.config, job.data_digest, job.command, **how) as folder:
         if folder.raised:
             note(console, f"{out} goes on: {folder.raised}")
         if folder.done:
             console.print(f"{out} holds this very {job.what}, finished; --overwrite runs it again")
         else:
-            compute(folder, console)
-            report(out)
-            folder.finish()
+            with _telling(folder, job, [*job.said, *notes, *([folder.raised] if folder.raised else [])]):
+                compute(folder, console)
+                report(out)
+                folder.finish()
     return out
+
+
+@contextlib.contextmanager
+def _telling(folder: RunFolder, job: Job, notes: Iterable[str]) -> Iterator[None]:
+    """Writes into the run's log how it began and how it ended."""
+    folder.tell(f"{job.what} of {job.name}, twofold {__version__}, {job.device}")
+    for text in notes:
+        folder.tell(f"note: {text}")
+    try:
+        yield
+    except BaseException as error:
+        folder.tell(f"stopped by {type(error).__name__}{f': {error}' if str(error) else ''}")
+        raise
+    folder.tell("finished")
+
+
+def outcome(folder: Path, scores: str = "scores.json") -> dict[str, Any]:
+    """What a command that filled a folder prints with --json: the folder, its page, and the file of its scores."""
+    found = json.loads((folder / scores).read_text(encoding="utf-8"))
+    return {"folder": str(folder), "report": str(folder / "report.html"), "scores": found}

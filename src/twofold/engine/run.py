@@ -3,23 +3,29 @@
 import contextlib
 import json
 import platform
+import re
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold.engine.config import Config
 from twofold.engine.errors import RunFolderError
 from twofold.engine.files import ASIDE, write_bytes, write_json, write_text
+from twofold.engine.track import Tracker, TrackerName, open_tracker
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 LOCK = ".lock"
+METRICS, LOG = "metrics.jsonl", "log.txt"
+_FOLDERS = re.compile(r"""(?<![\w.~:/\\-])(?:/|[A-Za-z]:[/\\])(?=\S)(?:[^/\\\n:;,'"`]+[/\\])*""")
+"""The folders of an absolute path."""
 
 
 @dataclass
@@ -30,9 +36,13 @@ class RunFolder:
     manifest: dict[str, Any]
     raised: str = ""
     """The setting that this command raised, such as "train.epochs 2 -> 4"; empty: none."""
+    track: TrackerName | None = None
+    """The tracker that gets the records, too."""
     began: float = field(default_factory=time.perf_counter)
     _log: list[dict[str, Any]] = field(default_factory=list)
     _writing: threading.Lock = field(default_factory=threading.Lock)
+    _before: frozenset[str] = frozenset()
+    _tracker: Tracker | None = None
 
     @property
     def done(self) -> bool:
@@ -40,20 +50,42 @@ class RunFolder:
         return (self.path / "DONE").exists()
 
     def log(self, record: dict[str, Any]) -> None:
-        """Appends a line to `metrics.jsonl`; thread-safe.
+        """Appends a line to `metrics.jsonl`, and tells the tracker; thread-safe.
 
-        The first call starts the file anew: a resumed run logs the records of its checkpoints again.
+        The first call starts the file anew: a resumed run logs the records of its checkpoints again. `log.txt` does not
+        tell them twice.
         """
+        line, path = json.dumps(record), self.path / METRICS
         with self._writing:
-            mode = "a" if self._log else "w"
+            if not self._log:
+                self._before = frozenset(path.read_text().splitlines() if path.exists() else ())
+                self._tracker = open_tracker(self.track, self.path) if self.track else None
+            with path.open("a" if self._log else "w") as file:
+                file.write(line + "\n")
             self._log.append(record)
-            with (self.path / "metrics.jsonl").open(mode) as file:
-                file.write(json.dumps(record) + "\n")
+            if line not in self._before:
+                self._append(_sentence(record))
+            if self._tracker:
+                self._tracker.log(record)
+
+    def tell(self, text: str) -> None:
+        """Appends a line to `log.txt`: the time (UTC) and a text, of whose absolute paths the last part stays."""
+        with self._writing:
+            self._append(_FOLDERS.sub("", text))
+
+    def _append(self, text: str) -> None:
+        with (self.path / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(text.split())}\n")
+
+    def close(self) -> None:
+        """Ends the tracker's run."""
+        if self._tracker:
+            self._tracker.close(self.done)
 
     def settle_log(self, *keys: str) -> None:
         """Sorts `metrics.jsonl` by the values of `keys`, so that its order doesn't depend on threads."""
         ordered = sorted(self._log, key=lambda record: [record[key] for key in keys])
-        write_text(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in ordered))
+        write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in ordered))
 
     def finish(self) -> None:
         """Writes the wall time and then `DONE`."""
@@ -62,10 +94,63 @@ class RunFolder:
         write_bytes(self.path / "DONE", b"")
 
 
+def _sentence(record: dict[str, Any]) -> str:
+    """A record as words: `evaluate gru-0, epoch 3, train_loss 0.5281`."""
+    words = [value for value in record.values() if isinstance(value, str)]
+    figures = (f"{key} {value:.6g}" for key, value in record.items() if isinstance(value, int | float))
+    return ", ".join([*([" ".join(words)] if words else []), *figures])
+
+
 def require_done(path: Path, command: str) -> None:
     """Raises a RunFolderError that names the command when the folder has no `DONE`."""
     if not (path / "DONE").exists():
         raise RunFolderError(f"{path}: holds no finished run; give the folder that `{command}` named")
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run, finished or not."""
+    # Other programs write a manifest.json, too; only that of a run holds a data digest.
+    return "data_digest" in read_json(path / "manifest.json")
+
+
+def check_removable(path: Path) -> None:
+    """Refuses what `remove` must not delete.
+
+    Raises:
+        RunFolderError: when it is a link or no run folder, or when another process writes to it, to a run in it or to
+            the sweep that it is part of.
+    """
+    with _held(path):
+        pass
+
+
+def remove(path: Path) -> None:
+    """Deletes a run folder and all that is in it; links in it go, what they point to stays.
+
+    Raises:
+        RunFolderError: as `check_removable`, and nothing was deleted then; or where a file can't be deleted.
+    """
+    try:
+        with _held(path):
+            _empty(path)
+        shutil.rmtree(path)
+    except OSError as error:
+        raise RunFolderError(f"{path}: can't be deleted whole ({error.strerror}: {error.filename})") from error
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Locks a run folder, the runs in it and those that it lies in."""
+    if path.is_symlink():
+        raise RunFolderError(f"{path}: is a link, which is not followed; give the run folder itself")
+    if not is_run(path):
+        raise RunFolderError(f"{path}: is no run folder (it has no manifest.json of a run); nothing was deleted")
+    inside = [item.parent for item in path.rglob("manifest.json") if is_run(item.parent)]
+    around = [parent for parent in path.absolute().parents if is_run(parent)]
+    with contextlib.ExitStack() as locks:
+        for each in (*around, *inside):
+            locks.callback(_lock(each).release)
+        yield
 
 
 @contextlib.contextmanager
@@ -78,6 +163,7 @@ def claim(
     overwrite: bool = False,
     device: str = "cpu",
     budget: str | None = None,
+    track: TrackerName | None = None,
 ) -> Iterator[RunFolder]:
     """Opens a run folder for writing and locks it until the block ends.
 
@@ -90,6 +176,7 @@ def claim(
         data_digest: digest of the run's data, for the manifest, as `command` and `device` are.
         overwrite: empties a run folder first.
         budget: dotted name of the setting of the config that may be raised, from a number above 0.
+        track: the tracker that gets the records of `RunFolder.log`, too.
 
     Raises:
         RunFolderError: when another process writes there, when the folder holds another config or other data, or
@@ -108,7 +195,11 @@ def claim(
         if not (path / "DONE").exists():
             write_json(path / "manifest.json", manifest)
             write_text(path / "config.json", config.to_json())
-        yield RunFolder(path, manifest, raised)
+        folder = RunFolder(path, manifest, raised, track)
+        try:
+            yield folder
+        finally:
+            folder.close()
     finally:
         lock.release()
 
@@ -133,8 +224,7 @@ def _lock(path: Path) -> "FileLock":
 def _refuse_foreign(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: is a file; --out takes a folder")
-    # Other programs write a manifest.json, too; only that of a run holds a data digest.
-    if path.is_dir() and "data_digest" not in _read_json(path / "manifest.json"):
+    if path.is_dir() and not is_run(path):
         strangers = [item.name for item in path.iterdir() if item.name != LOCK and not item.name.startswith(ASIDE)]
         if strangers:
             raise RunFolderError(
@@ -148,7 +238,7 @@ def _refuse_other(path: Path, config: Config, data_digest: str, budget: str | No
     saved = path / "config.json"
     if not saved.exists():
         return ""
-    old, new = _flat(_read_json(saved)), _flat(json.loads(config.to_json()))
+    old, new = flat(read_json(saved)), flat(json.loads(config.to_json()))
     changed = {
         key: f"{key} {old.get(key)!r} -> {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
     }
@@ -157,7 +247,7 @@ def _refuse_other(path: Path, config: Config, data_digest: str, budget: str | No
             f"{path}: holds a run of another config ({'; '.join([*changed.values()][:5])}); give another --out, "
             "or --overwrite to lose that run" + (f"; only {budget} may be raised" if budget else "")
         )
-    if _read_json(path / "manifest.json")["data_digest"] != data_digest:
+    if read_json(path / "manifest.json")["data_digest"] != data_digest:
         raise RunFolderError(f"{path}: holds a run on other data; give another --out, or --overwrite to lose that run")
     return "".join(changed.values())
 
@@ -166,7 +256,7 @@ def _is_larger(new: object, old: object) -> bool:
     return isinstance(old, int | float) and isinstance(new, int | float) and 0 < old < new
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty when the file is missing or holds no object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -175,11 +265,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings of nested groups by their dotted names."""
+    leaves: dict[str, Any] = {}
     for key, item in value.items():
-        flat |= _flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item}
-    return flat
+        leaves |= flat(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": item}
+    return leaves
 
 
 def _empty(path: Path) -> None:

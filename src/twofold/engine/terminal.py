@@ -1,11 +1,13 @@
 """Output of the commands: notes, progress bars, tables, and text on the terminal or in a file."""
 
 import contextlib
+import json
+import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_text
@@ -21,8 +23,14 @@ def note(console: "Console", text: str) -> None:
 
 
 @contextlib.contextmanager
-def counting(console: "Console", what: str) -> Iterator[Callable[[int, int], None]]:
+def counting(
+    console: "Console", what: str, tell: Callable[[str], None] | None = None
+) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on a terminal; nothing elsewhere.
+
+    Args:
+        what: is counted.
+        tell: takes a line whenever the count has changed.
 
     Yields:
         A function of (items done, items in all).
@@ -31,8 +39,16 @@ def counting(console: "Console", what: str) -> Iterator[Callable[[int, int], Non
 
     columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task, told = bar.add_task(what, total=None), 0
+
+        def advance(done: int, total: int) -> None:
+            nonlocal told
+            bar.update(task, completed=done, total=total)
+            if tell and done != told:
+                told = done
+                tell(f"{what}: {done:,} of {total:,}")
+
+        yield advance
 
 
 def render(table: "Table") -> str:
@@ -58,3 +74,24 @@ def deliver(text: str, out: Path | None) -> None:
         write_text(out, text)
     except OSError as error:
         raise InputError(f"--out {out}: can't be written ({error.strerror})") from error
+
+
+def present(found: Any, told: Callable[[], str], as_json: bool, out: Path | None = None) -> None:
+    """Prints a command's result, or writes it to a file: for people, or as one JSON document for programs.
+
+    Args:
+        found: the result, of JSON's types; a number that is not finite becomes null, a date or a path its text.
+        told: makes the text for people.
+
+    Raises:
+        InputError: as `deliver`.
+    """
+    deliver(json.dumps(_finite(found), indent=2, ensure_ascii=False, default=str) + "\n" if as_json else told(), out)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,10 +22,10 @@ from twofold import __version__
 from twofold.engine.config import canonical, explain
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import required
-from twofold.engine.flags import parse
-from twofold.engine.job import Job, fill
+from twofold.engine.flags import AsJson, parse
+from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder
-from twofold.engine.terminal import counting, note, render
+from twofold.engine.terminal import counting, note, present, render
 from twofold.hub.config import POOL, HubConfig
 from twofold.hub.inputs import (
     DataFlags,
@@ -72,6 +73,7 @@ class LookFlags(LearnFlags):
 
     at: str | None = None
     """Time to look at, such as 2025-11-19T12:00:00-05:00; by default now."""
+    json: AsJson = False
 
 
 def look(argv: list[str]) -> int:
@@ -80,7 +82,7 @@ def look(argv: list[str]) -> int:
     if not Path(flags.hub).is_dir():
         raise InputError(f"--hub {flags.hub}: is no folder; give the folder of a hub, with hub-config/tasks.json in it")
 
-    from twofold.hub.look import commands, described, next_round
+    from twofold.hub.look import about, commands, described, next_round
     from twofold.hub.tables import read_locations
     from twofold.hub.tasks import read_hub
     from twofold.hub.validation import utc
@@ -91,16 +93,22 @@ def look(argv: list[str]) -> int:
     versions = versions_of(vintages, known).until(now)
     places = read_locations(locations)
     found = next_round(hub, versions, places, known, now)
-    lines = described(hub, found, versions, known.targets)
-    lines += [f"note: {text}" for text in versions.notes]
+    following: list[list[str]] = []
     if found is not None:
         learned(flags, found.rules, places)  # a file that can't be read is reported now
-        lines += ["", "Next:", *(f"  {line}" for line in commands(found.day, *words_of(flags)))]
-        if not flags.also:
+        following = commands(found.day, *words_of(flags))
+
+    def told() -> str:
+        lines = described(hub, found, versions, known.targets)
+        lines += [f"note: {text}" for text in versions.notes]
+        lines += ["", "Next:", *(f"  {shlex.join(words)}" for words in following)] if following else []
+        if following and not flags.also:
             lines.append(
                 "  (--also DIR ... with other hubs' folders, to look and to fit: their counts are learned from, too)"
             )
-    sys.stdout.write("\n".join(lines) + "\n")
+        return "\n".join(lines) + "\n"
+
+    present(about(hub, found, versions, known.targets) | {"commands": following}, told, flags.json)
     return 0
 
 
@@ -125,6 +133,7 @@ class BacktestFlags(_SeasonFlags):
     """Run folder; by default runs/hub/HUB-SEASON-DIGEST."""
     overwrite: bool = False
     """Empty the run folder first."""
+    json: AsJson = False
 
 
 def backtest(argv: list[str]) -> int:
@@ -159,7 +168,7 @@ def backtest(argv: list[str]) -> int:
     )
 
     def compute(folder: RunFolder, console: "Console") -> None:
-        with counting(console, "fits") as advance:
+        with counting(console, "fits", folder.tell) as advance:
             jobs = flags.jobs or os.cpu_count() or 1
             execute(
                 replay,
@@ -174,8 +183,8 @@ def backtest(argv: list[str]) -> int:
             )
 
     out = fill(job, compute, view.write)
-    sys.stdout.write(render(_table(json.loads((out / "scores.json").read_text()))))
-    sys.stdout.write(f"Report: {out / 'report.html'}\n")
+    found = outcome(out)
+    present(found, lambda: f"{render(_table(found['scores']))}Report: {found['report']}\n", flags.json)
     return 0
 
 
@@ -446,8 +455,7 @@ class ValidateFlags:
     """Season such as 2024-25, for a hub that is no folder; by default that of the file's name."""
     at: str | None = None
     """Time of submission, such as 2025-02-19T22:30:00-05:00, to check the submission window by."""
-    json: bool = False
-    """Print JSON instead."""
+    json: AsJson = False
 
 
 def validate(argv: list[str]) -> int:
@@ -457,8 +465,8 @@ def validate(argv: list[str]) -> int:
         return _validate_by_tasks(flags)
     if flags.locations is None:
         raise InputError("--locations FILE is needed, or --hub with the folder of the hub")
-    if flags.json or flags.at:
-        raise InputError("--json and --at need --hub with the folder of the hub")
+    if flags.at:
+        raise InputError("--at needs --hub with the folder of the hub")
 
     from twofold.counts.panel import counted
     from twofold.hub.submission import check_file, parse_name
@@ -473,16 +481,29 @@ def validate(argv: list[str]) -> int:
     if known.note:
         sys.stderr.write(f"note: {known.note}\n")
     found = check_file(flags.file, known, read_locations(flags.locations))
-    for problem in found.problems:
-        sys.stdout.write(f"{flags.file.name}: {problem.rule}: {problem}\n")
     contents = f"{counted(found.forecasts, 'forecast')} of {known.rate_change.target!r}"
     if found.unscored:
         contents += f" ({found.unscored:,} at horizons that are not scored)"
     if found.other_rows:
         contents += f"; {counted(found.other_rows, 'row')} of other targets not checked (--hub DIR checks them)"
     verdict = f"{counted(len(found.problems), 'problem')} found" if found.problems else "valid"
-    sys.stdout.write(f"{flags.file.name}: {verdict}; {contents}\n")
-    return BROKEN if found.problems else 0
+    lines = [f"{problem.rule}: {problem}" for problem in found.problems] + [f"{verdict}; {contents}"]
+    about = {
+        "file": flags.file.name,
+        "hub": known.hub,
+        "valid": not found.problems,
+        "forecasts": found.forecasts,
+        "unscored": found.unscored,
+        "unchecked_rows": found.other_rows,
+        "problems": [asdict(problem) for problem in found.problems],
+    }
+    return _verdict(flags, about, lines)
+
+
+def _verdict(flags: ValidateFlags, about: dict[str, Any], lines: list[str]) -> int:
+    """Prints what was found, each line with the file's name before it."""
+    present(about, lambda: "".join(f"{flags.file.name}: {line}\n" for line in lines), flags.json)
+    return 0 if about["valid"] else BROKEN
 
 
 def _validate_by_tasks(flags: ValidateFlags) -> int:
@@ -492,30 +513,25 @@ def _validate_by_tasks(flags: ValidateFlags) -> int:
 
     hub = read_hub(Path(flags.hub))
     report = validate(flags.file, hub, utc(flags.at) if flags.at else None)
-    if flags.json:
-        about = {
-            "file": flags.file.name,
-            "hub": hub.name,
-            "valid": not report.problems,
-            "passed": report.passed,
-            "unchecked": report.unchecked,
-            "targets": report.targets,
-            "problems": [asdict(problem) for problem in report.problems],
-        }
-        sys.stdout.write(json.dumps(about, indent=2) + "\n")
-        return BROKEN if report.problems else 0
-    for problem in report.problems:
-        sys.stdout.write(f"{flags.file.name}: {problem.rule}: {problem}\n")
-    for check, why in report.unchecked.items():
-        sys.stdout.write(f"{flags.file.name}: {check}: not checked, {why}\n")
+    about = {
+        "file": flags.file.name,
+        "hub": hub.name,
+        "valid": not report.problems,
+        "passed": report.passed,
+        "unchecked": report.unchecked,
+        "targets": report.targets,
+        "problems": [asdict(problem) for problem in report.problems],
+    }
+    lines = [f"{problem.rule}: {problem}" for problem in report.problems]
+    lines += [f"{check}: not checked, {why}" for check, why in report.unchecked.items()]
     absent = [target for target in hub.targets if target not in report.targets]
     if report.targets and absent:
-        sys.stdout.write(f"{flags.file.name}: note: no rows of {', '.join(map(repr, absent))}\n")
+        lines.append(f"note: no rows of {', '.join(map(repr, absent))}")
     held = "; ".join(f"{rows:,} rows of {target!r}" for target, rows in sorted(report.targets.items()))
     passed = f"{counted(len(report.passed), 'check')} passed"
     verdict = f"{counted(len(report.problems), 'problem')} found" if report.problems else "valid"
-    sys.stdout.write(f"{flags.file.name}: {verdict}, {passed}{f'; {held}' if held else ''}\n")
-    return BROKEN if report.problems else 0
+    lines.append(f"{verdict}, {passed}{f'; {held}' if held else ''}")
+    return _verdict(flags, about, lines)
 
 
 def _table(scores: dict[str, Any]) -> "Table":

@@ -1,9 +1,9 @@
 """What a hub asks this week, what is known, and what to do next."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -70,8 +70,27 @@ def described(hub: Hub, found: Next | None, versions: Versions, served: tuple[st
     return lines
 
 
-def commands(day: date, data: Sequence[str], learn: Sequence[str]) -> list[str]:
-    """The commands of a round: fit once, then forecast; with the options of the data, and of what a fit learns from."""
+def about(hub: Hub, found: Next | None, versions: Versions, served: tuple[str, ...]) -> dict[str, Any]:
+    """The same for programs; `next` is None after the last round."""
+    return {
+        "hub": hub.name,
+        "rounds": [str(day) for day in hub.rounds],
+        "targets": {target: {"unit": unit, "served": target in served} for target, unit in hub.targets.items()},
+        "versions": len(versions.times()),
+        "published": f"{versions.times()[-1]:%Y-%m-%dT%H:%M:%SZ}",
+        "notes": list(versions.notes),
+        "next": found
+        and {
+            "reference_date": str(found.day),
+            "deadline": found.deadline and found.deadline.isoformat(),
+            "newest_week": str(found.newest),
+            "missing": list(found.missing),
+        },
+    }
+
+
+def commands(day: date, data: Sequence[str], learn: Sequence[str]) -> list[list[str]]:
+    """The words of a round's commands: fit once, then forecast; with options of data and learning."""
     fit = ["twofold", "hub", "fit", *data, *learn, "--reference-date", str(day), "--out", "MODEL"]
     forecast = ["twofold", "hub", "forecast", *data, "--model", "MODEL", "--reference-date", str(day)]
-    return [shlex.join(words) for words in (fit, [*forecast, "--team", "TEAM", "--out", "SUBMISSION"])]
+    return [fit, [*forecast, "--team", "TEAM", "--out", "SUBMISSION"]]

@@ -9,7 +9,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -17,10 +17,11 @@ import tyro
 
 from twofold.counts.config import REPEATED, SourceConfig
 from twofold.engine.errors import DataError, InputError
-from twofold.engine.flags import parse, word_after
-from twofold.engine.job import Job, fill
+from twofold.engine.flags import AsJson, parse, word_after
+from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder, require_done
-from twofold.engine.terminal import counting, deliver, render
+from twofold.engine.terminal import counting, present, render
+from twofold.engine.track import Track
 from twofold.page import numbers
 from twofold.trend.config import ScoreConfig, StudyConfig, TrendConfig
 from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
@@ -28,6 +29,7 @@ from twofold.trend.report import wording
 from twofold.trend.walk.config import BacktestConfig
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
     from rich.table import Table
 
@@ -46,8 +48,7 @@ class LookFlags:
     data: tyro.conf.Positional[Path]
     """Table of counts (CSV, also gzipped or zipped, Excel workbook, or Parquet)."""
     source: SourceConfig = field(default_factory=SourceConfig)
-    json: bool = False
-    """Print JSON instead."""
+    json: AsJson = False
     out: Path | None = None
     """File to write instead of printing."""
 
@@ -57,7 +58,7 @@ def look(argv: list[str]) -> int:
     flags = parse(LookFlags, argv, "trend look")
 
     from twofold.counts.load import load_panel, read_table
-    from twofold.counts.look import as_json, columns_of, described, picture
+    from twofold.counts.look import about, columns_of, described, picture
     from twofold.counts.look import look as look_at
 
     try:
@@ -69,17 +70,18 @@ def look(argv: list[str]) -> int:
         raise
     panel = found.panel if found.proposed == flags.source else load_panel(flags.data, found.proposed)
     commands, problems = _next_commands(flags.data, found.proposed, panel)
-    if flags.json:
-        deliver(as_json(found, commands, problems), flags.out)
-        return 0
-    unicode = flags.out is not None or (sys.stdout.encoding or "").lower().startswith("utf")
-    lines = [f"{label:<10} {text}" for label, text in described(found)]
-    lines += [f"{'total':<10} {picture(found.panel, unicode)}"]
-    lines += [f"note: {text}" for text in found.panel.notes]
-    lines += [f"SUSPICION: {suspicion.text}" for suspicion in found.panel.suspicions]
-    lines += [f"`twofold trend {name}` would refuse it, {problem}" for name, problem in problems.items()]
-    lines += ["", "Next:", *(f"  {shlex.join(words)}" for words in commands.values())] if commands else []
-    deliver("\n".join(lines) + "\n", flags.out)
+
+    def told() -> str:
+        unicode = flags.out is not None or (sys.stdout.encoding or "").lower().startswith("utf")
+        lines = [f"{label:<10} {text}" for label, text in described(found)]
+        lines += [f"{'total':<10} {picture(found.panel, unicode)}"]
+        lines += [f"note: {text}" for text in found.panel.notes]
+        lines += [f"SUSPICION: {suspicion.text}" for suspicion in found.panel.suspicions]
+        lines += [f"`twofold trend {name}` would refuse it, {problem}" for name, problem in problems.items()]
+        lines += ["", "Next:", *(f"  {shlex.join(words)}" for words in commands.values())] if commands else []
+        return "\n".join(lines) + "\n"
+
+    present(about(found, commands, problems), told, flags.json, flags.out)
     return 0
 
 
@@ -149,6 +151,8 @@ class RunFlags:
     """Run folder; by default runs/trend/RECIPE-DIGEST."""
     overwrite: bool = False
     """Empty the run folder first."""
+    track: Track = None
+    json: AsJson = False
 
 
 def run(argv: list[str]) -> int:
@@ -180,19 +184,23 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
     departed = departures(flags.config)
     weekly = _weekly_note(panel, command, "weekly")
     notes = *panel.remarks, *([wording.departures(departed)] if departed else []), weekly
-    out = fill(_job(flags, "run", command, panel, notes), compute, report)
-    scores = json.loads((out / "scores.json").read_text())
+    out = fill(replace(_job(flags, "run", command, panel, notes), track=flags.track), compute, report)
+    found = outcome(out)
+    present(found, lambda: _told(found, flags.config.score, panel.step_days), flags.json)
+    return 0
+
+
+def _told(found: dict[str, Any], config: ScoreConfig, step_days: int) -> str:
+    """A run's scores, and what they amount to."""
+    scores = found["scores"]
     split, windows = scores["split"], scores["windows"]
     title = (
         f"{split['kind']} split: {windows['test']} test windows, origins {split['test_first']} to {split['test_last']}"
     )
     blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
-    sys.stdout.write(render(score_table(title, blocks)))
-    lines = wording.verdict(scores["verdict"], flags.config.score.level), f"Report: {out / 'report.html'}"
-    sys.stdout.write(
-        _too_few(scores["verdict"]["dates"], flags.config.score, panel.step_days) + "\n".join(lines) + "\n"
-    )
-    return 0
+    few = _too_few(scores["verdict"]["dates"], config, step_days)
+    verdict = wording.verdict(scores["verdict"], config.level)
+    return f"{render(score_table(title, blocks))}{few}{verdict}\nReport: {found['report']}\n"
 
 
 @dataclass(frozen=True)
@@ -211,6 +219,7 @@ class StudyFlags:
     """Run folder; by default runs/trend/original-study-DIGEST."""
     overwrite: bool = False
     """Empty the run folder first."""
+    json: AsJson = False
 
 
 def study(argv: list[str]) -> int:
@@ -226,7 +235,7 @@ def study(argv: list[str]) -> int:
     def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.trend.original.run import execute_study
 
-        with counting(console, "settings") as advance:
+        with counting(console, "settings", folder.tell) as advance:
             execute_study(panel, _source(flags.data), flags.config, folder, advance)
 
     def report(folder: Path) -> None:
@@ -235,7 +244,8 @@ def study(argv: list[str]) -> int:
         original.write(folder)
 
     out = fill(_job(flags, "study", ["twofold", "trend", "study", *argv], panel, panel.remarks), compute, report)
-    sys.stdout.write(f"Report: {out / 'report.html'}\n")
+    found = outcome(out, "study.json")
+    present(found, lambda: f"Report: {found['report']}\n", flags.json)
     return 0
 
 
@@ -258,6 +268,7 @@ class BacktestFlags:
     """Run folder; by default runs/trend/RECIPE-DIGEST."""
     overwrite: bool = False
     """Empty the run folder first."""
+    json: AsJson = False
 
 
 def backtest(argv: list[str]) -> int:
@@ -275,7 +286,7 @@ def backtest(argv: list[str]) -> int:
         from twofold.trend.walk.account import save_scores
         from twofold.trend.walk.models import walk_forward
 
-        with counting(console, "refits") as advance:
+        with counting(console, "refits", folder.tell) as advance:
             walk_forward(panel, plan, flags.config, folder.path, advance)
         save_scores(panel, _source(flags.data), plan, flags.config, folder)
 
@@ -287,23 +298,28 @@ def backtest(argv: list[str]) -> int:
     command = ["twofold", "trend", "backtest", *argv]
     notes = *panel.remarks, _weekly_note(panel, command, "walk-next-week")
     out = fill(_job(flags, "walk", command, panel, notes), compute, report)
-    found = json.loads((out / "scores.json").read_text())
-    walked, windows = found["walk"], found["windows"]["active"]
+    found = outcome(out)
+    present(found, lambda: _walked(found, flags.config.score, panel.step_days), flags.json)
+    return 0
+
+
+def _walked(found: dict[str, Any], config: ScoreConfig, step_days: int) -> str:
+    """A backtest's scores, the best model first."""
+    scores = found["scores"]
+    walked, windows = scores["walk"], scores["windows"]["active"]
     title = (
         f"{windows['windows']} active windows, target dates {walked['first_target']} to {walked['last_target']} "
-        f"({len(found['skipped'])} origins skipped)"
+        f"({len(scores['skipped'])} origins skipped)"
     )
     shown = "log_score", "brier_skill", "roc_auc"
     from rich.table import Table
 
     table = Table("model", *(wording.SCORES[score].label for score in shown), title=title)
-    for name, model in sorted(found["models"].items(), key=lambda item: item[1]["active"]["log_score"] or 0.0):
+    for name, model in sorted(scores["models"].items(), key=lambda item: item[1]["active"]["log_score"] or 0.0):
         ends = model["intervals"]["active"]
         cells = (numbers.with_interval(model["active"][score], ends.get(score)) for score in shown)
         table.add_row(wording.model(name), *cells)
-    few = _too_few(windows["days"], flags.config.score, panel.step_days)
-    sys.stdout.write(f"{render(table)}{few}Report: {out / 'report.html'}\n")
-    return 0
+    return f"{render(table)}{_too_few(windows['days'], config, step_days)}Report: {found['report']}\n"
 
 
 def _weekly_note(panel: "Panel", command: list[str], name: str) -> str | None:
@@ -354,6 +370,7 @@ class PredictFlags:
     """Newer data of the same kind; without it, the data of the run."""
     format: Literal["table", "csv", "json"] = "table"
     """How to print."""
+    json: AsJson = False
     out: Path | None = None
     """File to write instead of printing."""
 
@@ -372,21 +389,19 @@ def predict(argv: list[str]) -> int:
     for note in forecast.notes:
         sys.stderr.write(f"warning: {note}\n")
     ranked = forecast.table.sort("probability", descending=True)
-    if flags.format == "csv":
-        text = ranked.write_csv()
-    elif flags.format == "json":
-        text = ranked.write_json() + "\n"
-    else:
-        columns = "region", "P(up)", "in C", "last date", "target date", "last count"
-        from rich.table import Table
-
-        table = Table(*columns, title="Probability of rising")
-        for row in ranked.iter_rows(named=True):
-            cells = row["region"], f"{row['probability']:.3f}", "yes" if row["in_c"] else "no"
-            table.add_row(*cells, str(row["origin"]), str(row["target_date"]), str(row["last_value"]))
-        text = render(table)
-    deliver(text, flags.out)
+    told = ranked.write_csv if flags.format == "csv" else lambda: render(_forecasts(ranked))
+    present(ranked.to_dicts(), told, flags.json or flags.format == "json", flags.out)
     return 0
+
+
+def _forecasts(ranked: "pl.DataFrame") -> "Table":
+    from rich.table import Table
+
+    table = Table(*("region", "P(up)", "in C", "last date", "target date", "last count"), title="Probability of rising")
+    for row in ranked.iter_rows(named=True):
+        cells = row["region"], f"{row['probability']:.3f}", "yes" if row["in_c"] else "no"
+        table.add_row(*cells, str(row["origin"]), str(row["target_date"]), str(row["last_value"]))
+    return table
 
 
 @dataclass(frozen=True)
@@ -403,6 +418,7 @@ class ScoreFlags:
     """Newer data of the same kind; only windows after the run's last date are scored."""
     format: Literal["table", "json"] = "table"
     """How to print."""
+    json: AsJson = False
     out: Path | None = None
     """File to write instead of printing."""
 
@@ -431,8 +447,8 @@ def score(argv: list[str]) -> int:
         )
         blocks, dates = found["models"], found["dates"]
     few = _too_few(dates, forecaster.config.score, forecaster.step_days)
-    text = json.dumps(found, indent=2) + "\n" if flags.format == "json" else render(score_table(title, blocks)) + few
-    deliver(text, flags.out)
+    as_json = flags.json or flags.format == "json"
+    present(found, lambda: render(score_table(title, blocks)) + few, as_json, flags.out)
     return 0
 
 

@@ -30,10 +30,11 @@ from twofold.engine.files import (
     write_json,
     write_parquet,
 )
-from twofold.engine.flags import parse, word_after
-from twofold.engine.job import Job, fill
+from twofold.engine.flags import AsJson, parse, word_after
+from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder, require_done
-from twofold.engine.terminal import counting, deliver, note, render
+from twofold.engine.terminal import counting, note, present, render
+from twofold.engine.track import Track
 from twofold.vae.config import (
     ImageConfig,
     LookConfig,
@@ -107,6 +108,8 @@ class RunFlags(Source):
     """Run folder; by default runs/vae/RECIPE-DIGEST."""
     overwrite: bool = False
     """Empty the run folder first."""
+    track: Track = None
+    json: AsJson = False
 
 
 def run(argv: list[str]) -> int:
@@ -135,12 +138,18 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
         run.write(folder)
 
     out = fill(job, compute, report)
-    scores = json.loads((out / "scores.json").read_text())
+    found = outcome(out)
+    present(found, lambda: _told(found), flags.json)
+    return 0
+
+
+def _told(found: dict[str, Any]) -> str:
+    """A run's scores, beside those of others, and what became of the training."""
+    scores = found["scores"]
     test, data, beta = scores["test"], scores["data"], scores["objective"]["beta"]
     title = f"{test['images']:,} test images of {data['images']:,} ({data['source']}), beta {beta:g}"
     table = score_table(title, {"test": test, "linear model (PCA)": scores["linear"]})
-    sys.stdout.write(f"{render(table)}{render(beside_table(scores))}{_state(scores)}Report: {out / 'report.html'}\n")
-    return 0
+    return f"{render(table)}{render(beside_table(scores))}{_state(scores)}Report: {found['report']}\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +172,8 @@ class SweepFlags(Source):
     """Sweep folder; by default runs/vae/sweep-RECIPE-DIGEST."""
     overwrite: bool = False
     """Empty the sweep folder first."""
+    track: Track = None
+    json: AsJson = False
 
 
 def sweep(argv: list[str]) -> int:
@@ -184,6 +195,7 @@ def sweep(argv: list[str]) -> int:
         with training_bars(console) as track:
             for finished in execute_runs(images, grid, folder, labels=labels, track=track):
                 run.write(finished.path)
+                folder.tell(f"{finished.path.name} is computed")
         summarise(grid, folder.path)
 
     def report(folder: Path) -> None:
@@ -192,8 +204,8 @@ def sweep(argv: list[str]) -> int:
         sweep.write(folder)
 
     out = fill(job, compute, report)
-    table = sweep_table(json.loads((out / "sweep.json").read_text())["runs"])
-    sys.stdout.write(f"{render(table)}Report: {out / 'report.html'}\n")
+    found = outcome(out, "sweep.json")
+    present(found, lambda: f"{render(sweep_table(found['scores']['runs']))}Report: {found['report']}\n", flags.json)
     return 0
 
 
@@ -217,7 +229,7 @@ def _prepare(
 
     if flags.config.train.device == "cuda":
         device()  # a missing GPU is reported before images are decoded
-    images, attributes = read(flags, flags.config.image, flags.config.split)
+    images, attributes, said = read(flags, flags.config.image, flags.config.split)
     labels = Labels(attributes, "avatars") if attributes is not None else _labels(flags.images, flags.labels, images)
     split = split_of(images, flags.config.split)  # raises when there are too few images
 
@@ -237,7 +249,8 @@ def _prepare(
         notes.append(f"{flags.labels}: names that are no image's: {len(labels.unmatched):,} ({some})")
     digest = labels.digest(images.digest) if labels else images.digest
     raisable = budget(config) if isinstance(config, VaeConfig) else None
-    job = Job(what, command, config, digest, name, flags.out, flags.overwrite, notes, device(), raisable)
+    how = {"overwrite": flags.overwrite, "notes": notes, "said": said, "track": flags.track}
+    job = Job(what, command, config, digest, name, flags.out, device=device(), budget=raisable, **how)
     return job, images, labels
 
 
@@ -284,8 +297,7 @@ class LookFlags:
     """Folder for decoded images; by default $TWOFOLD_CACHE, else twofold in the user's cache folder."""
     out: Path = Path("look.png")
     """Picture (.png) of some of the images."""
-    json: bool = False
-    """Print JSON."""
+    json: AsJson = False
 
 
 LOOK_ROWS = 8
@@ -314,7 +326,7 @@ def look(argv: list[str]) -> int:
     with _writing("--out", flags.out):
         write_bytes(flags.out, sheets.grid(images.pixels[shown], COLUMNS, sheets.enlarged(*images.pixels.shape[1:3])))
     found["sheet"] = {"file": str(flags.out), "images": len(shown)}
-    sys.stdout.write(json.dumps(found, indent=2) + "\n" if flags.json else lines(found))
+    present(found, lambda: lines(found), flags.json)
     return 0
 
 
@@ -334,6 +346,7 @@ class ScoreFlags(Reading):
     """TorchScript file of a network that maps images [n, c, h, w] in [0, 1] to features [n, d], to score samples by."""
     format: Literal["table", "json"] = "table"
     """How to print."""
+    json: AsJson = False
     out: Path | None = None
     """File to write instead of printing."""
     per_image: Path | None = None
@@ -363,8 +376,12 @@ def score(argv: list[str]) -> int:
         )
         blocks = {"these images": found["test"]}
     samples = found.get("samples")
-    tables = [score_table(title, blocks), beside_table(found)] + ([samples_table(samples)] if samples else [])
-    deliver(json.dumps(found, indent=2) + "\n" if flags.format == "json" else "".join(map(render, tables)), flags.out)
+
+    def told() -> str:
+        tables = [score_table(title, blocks), beside_table(found)] + ([samples_table(samples)] if samples else [])
+        return "".join(map(render, tables))
+
+    present(found, told, flags.json or flags.format == "json", flags.out)
     return 0
 
 
@@ -750,7 +767,7 @@ def _images_of(run: Path, source: Reading, config: VaeConfig) -> "Images":
         same = not source.key and reads_as(source.images, image.key, split.own)
         image = image.model_copy(update={"key": image.key if same else source.key})
         split = split.model_copy(update={"own": split.own and same})
-    images, _ = read(source, image, split, _READING)
+    images, *_ = read(source, image, split, _READING)
     if source.images is None and images.digest != scores["data"]["digest"]:
         raise InputError(
             f"{run}: was trained on avatars that are drawn differently here (by another version of python_avatars or "
@@ -804,10 +821,10 @@ _READING = "--image.range", "--image.key", "--image.pages"
 
 def read(
     source: Source, config: ImageConfig, split: SplitConfig, options: tuple[str, ...] | None = None
-) -> tuple["Images", "pl.DataFrame | None"]:
+) -> tuple["Images", "pl.DataFrame | None", list[str]]:
     """The images, decoded once and then from the cache, and the avatars' attributes where they are avatars.
 
-    Notes what was skipped, how the images were read, and what looks odd.
+    Prints and returns notes: what was skipped, how the images were read, and what looks odd.
 
     Args:
         options: the command's options on images, where it takes those of a run; None: it has all.
@@ -827,18 +844,20 @@ def read(
         if wrong := [name for name, value in (given | {"split.own": split.own}).items() if value]:
             raise InputError(f"--{wrong[0]}: the avatars are drawn and have none; give --images, too, or leave it out")
         with counting(console, "rendering avatars") as progress:
-            return load_avatars(config, cache=source.cache or default_folder(), progress=progress)
+            return *load_avatars(config, cache=source.cache or default_folder(), progress=progress), []
 
     from twofold.vae.images.remarks import reading_remarks, remarks
 
-    images = _load(source, config, split.own)
+    images, notes = _load(source, config, split.own), []
     if images.skipped:
         some = "; ".join(f"{skip.name}: {skip.reason}" for skip in images.skipped[:3])
         more = f"; and {len(images.skipped) - 3:,} more" if len(images.skipped) > 3 else ""
-        note(console, f"{len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})")
-    for remark in remarks(images, config) if options is None else reading_remarks(images, config):
-        note(console, remark.sentence(options))
-    return images, None
+        notes.append(f"{len(images.skipped):,} of {source.images.name}'s files were skipped ({some}{more})")
+    found = remarks(images, config) if options is None else reading_remarks(images, config)
+    notes += [remark.sentence(options) for remark in found]
+    for said in notes:
+        note(console, said)
+    return images, None, notes
 
 
 def _load(source: Source, config: ImageConfig, own: bool) -> "Images":

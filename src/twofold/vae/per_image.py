@@ -1,6 +1,7 @@
-"""A table of each image's scores and of its nearest training image: sorted, it shows outliers and anomalies."""
+"""Tables of each image's scores; with its nearest training image, and sorted, they show outliers and anomalies."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,9 @@ from twofold.engine.files import table
 from twofold.vae.images.load import Images
 from twofold.vae.neighbours import nearest
 from twofold.vae.score import PerImage
+
+TEST = "test.parquet"
+"""The file of a run folder with the scores of each test image, by which two runs are compared."""
 
 
 def per_image(
@@ -49,15 +53,27 @@ def per_image(
     columns = {
         "name": pl.Series([images.names[row] for row in rows], dtype=pl.String),
         "part": pl.Series([parts[row] for row in rows], dtype=pl.String),
-        "rate_nats": found.rate,
-        "distortion_nats": found.distortion,
-        "negative_elbo_nats": found.negative_elbo,
-        "bits_per_dim": pl.Series([None] * len(rows) if found.bits is None else found.bits, dtype=pl.Float64),
-        "mse": found.mse,
+        **_scores(found),
         "nearest_train": pl.Series(names, dtype=pl.String),
         "nearest_distance": pl.Series(distances).fill_nan(None),
     }
     return pl.DataFrame(columns), missing
+
+
+def test_table(images: Images, rows: Int64[np.ndarray, " rows"], found: PerImage) -> pl.DataFrame:
+    """The content of `TEST`: `hash` and scores of each test image, without its name."""
+    return pl.DataFrame({"hash": [bytes(images.hashes[row]).hex() for row in rows], **_scores(found)})
+
+
+def _scores(found: PerImage) -> dict[str, Any]:
+    bits = pl.Series([None] * len(found.mse) if found.bits is None else found.bits, dtype=pl.Float64)
+    return {
+        "rate_nats": found.rate,
+        "distortion_nats": found.distortion,
+        "negative_elbo_nats": found.negative_elbo,
+        "bits_per_dim": bits,
+        "mse": found.mse,
+    }
 
 
 def _distances(

@@ -34,6 +34,7 @@ from twofold.vae.images.load import Images, Split, duplicates, split_of
 from twofold.vae.labels import Labels
 from twofold.vae.latent import Autoencoder
 from twofold.vae.model import Vae, save_vae
+from twofold.vae.per_image import TEST, test_table
 from twofold.vae.pictures import pictures
 from twofold.vae.recipes import departures, recipe
 from twofold.vae.train import OnEpoch, OnStep, Trained, train, validate
@@ -109,6 +110,7 @@ def execute(
         "duplicate": duplicates(images.hashes),
     }
     write_parquet(path / "images.parquet", pl.DataFrame(table))
+    write_parquet(path / TEST, test_table(images, split.test, found))
     if labels is not None:
         write_parquet(path / "labels.parquet", labels.table)
     write_json(path / "skipped.json", [asdict(skip) for skip in images.skipped])

@@ -45,7 +45,8 @@ def execute_runs(
 
     for each in config.runs():
         path, about = folder.path / "runs" / run_name(each), folder.manifest
-        with claim(path, each, about["data_digest"], about["command"], device=about["device"]) as run:
+        given = about["data_digest"], about["command"]
+        with claim(path, each, *given, device=about["device"], track=folder.track) as run:
             if not run.done:
                 on_epoch, on_step = track(each)
                 execute(images, each, run, labels=labels, on_epoch=on_epoch, on_step=on_step, rivals=rivals)

@@ -1,0 +1,247 @@
+"""The commands over run folders: `list`, `show`, `compare` and `rm`."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.flags import AsJson, parse
+from twofold.engine.terminal import present, render
+from twofold.runs.folder import Run, find, open_run
+from twofold.runs.kinds import Headline, Score
+
+if TYPE_CHECKING:
+    pass
+
+BESIDE = "interval, or standard error"
+
+
+@dataclass(frozen=True)
+class OverviewFlags:
+    """Lists the run folders below a folder: kind, date, whether it is finished, and its main score.
+
+    The runs of a sweep are not listed beside it. Dates are those of files, in UTC. Links are not followed.
+    """
+
+    folder: tyro.conf.Positional[Path] = Path("runs")
+    """Where to look."""
+    json: AsJson = False
+
+
+def overview(argv: list[str]) -> int:
+    """`twofold runs list`."""
+    flags = parse(OverviewFlags, argv, "runs list")
+    if not flags.folder.is_dir():
+        raise InputError(f"{flags.folder}: is no folder; `twofold runs list FOLDER` looks elsewhere")
+    try:
+        found = find(flags.folder)
+    except OSError as error:
+        raise InputError(f"{error.filename}: can't be read ({error.strerror})") from error
+    present([run.summary() for run in found], lambda: _listed(flags.folder, found), flags.json)
+    return 0
+
+
+def _listed(folder: Path, found: list[Run]) -> str:
+    if not found:
+        return f"no run folder below {folder}\n"
+    from rich.table import Column, Table
+
+    table = Table("kind", Column("folder", overflow="fold"), "date (UTC)", "finished", "score")
+    for run in found:
+        kind = run.kind.name if run.kind else "unknown"
+        done = "yes" if run.done else "no"
+        table.add_row(kind, str(run.path), f"{run.date:%Y-%m-%d %H:%M}", done, _headline(run.headline))
+    return render(table)
+
+
+@dataclass(frozen=True)
+class ShowFlags:
+    """Shows a run folder: command, versions, the settings that differ from those of its recipe, and its scores."""
+
+    run: tyro.conf.Positional[Path]
+    """A run folder, finished or not, or a model of `twofold hub fit`."""
+    json: AsJson = False
+
+
+def show(argv: list[str]) -> int:
+    """`twofold runs show`."""
+    flags = parse(ShowFlags, argv, "runs show")
+    run = open_run(flags.run)
+    about = run.summary() | {"manifest": run.manifest, "changed": run.changed, "scores": run.scores}
+    present(about, lambda: _shown(run), flags.json)
+    return 0
+
+
+def _shown(run: Run) -> str:
+    import shlex
+
+    from rich.table import Table
+
+    kind = run.kind.name if run.kind else "unknown kind"
+    lines = [f"{run.path}: {kind}, {'finished' if run.done else 'unfinished'}, {run.date:%Y-%m-%d %H:%M} UTC"]
+    for name, value in run.manifest.items():
+        if name == "command":
+            told = shlex.join(value)
+        elif name == "versions":
+            told = ", ".join(f"{package} {version}" for package, version in value.items())
+        else:
+            told = str(value)
+        lines.append(f"  {name:<12} {told}")
+    changed = Table("setting", "default of its recipe", "here", title="settings that differ")
+    for name, values in run.changed.items():
+        changed.add_row(name, _value(values["default"]), _value(values["value"]))
+    scores = Table("score", "value", BESIDE, title="scores")
+    for name, score in run.scores.items():
+        scores.add_row(name, *_score(score))
+    told = [
+        render(changed) if run.changed else "every setting is that of its recipe\n",
+        render(scores) if run.scores else "no scores yet\n",
+    ]
+    return "\n".join(lines) + "\n" + "".join(told)
+
+
+@dataclass(frozen=True)
+class CompareFlags:
+    """Sets runs of one kind side by side: the settings that differ, the scores, and differences case by case.
+
+    The paired differences are those of each further run to the first one, on the held-out cases of both: windows,
+    images, or forecasts of a hub. Their intervals are those of the runs' own comparisons.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Two run folders or more."""
+    json: AsJson = False
+
+
+def compare(argv: list[str]) -> int:
+    """`twofold runs compare`."""
+    flags = parse(CompareFlags, argv, "runs compare")
+    if len(flags.runs) < 2:
+        raise InputError(f"two run folders or more are needed, got {len(flags.runs)}")
+    runs = [open_run(path) for path in flags.runs]
+    kinds = {run.kind.name if run.kind else "unknown" for run in runs}
+    if len(kinds) > 1 or None in [run.kind for run in runs]:
+        raise RunFolderError(f"runs of one known kind can be compared, got {', '.join(sorted(kinds))}")
+
+    from twofold.runs.paired import pair
+
+    first, *others = runs
+    names = dict.fromkeys(key for run in runs for key in run.settings)
+    settings = {name: [run.settings.get(name) for run in runs] for name in names}
+    about: dict[str, Any] = {
+        "kind": kinds.pop(),
+        "runs": [run.summary() for run in runs],
+        "settings": {name: values for name, values in settings.items() if any(each != values[0] for each in values)},
+        "scores": {
+            name: [run.scores.get(name) for run in runs]
+            for name in dict.fromkeys(key for run in runs for key in run.scores)
+        },
+        "paired": [{"run": str(run.path), "minus": str(first.path), **pair(run, first)} for run in others],
+    }
+    present(about, lambda: _side_by_side(about), flags.json)
+    return 0
+
+
+def _side_by_side(about: dict[str, Any]) -> str:
+    from rich.table import Column, Table
+
+    def heads() -> list[Column]:  # a column belongs to one table
+        return [Column(run["folder"], overflow="fold") for run in about["runs"]]
+
+    told: list[str] = []
+    settings = Table("setting", *heads(), title=f"{about['kind']}: settings that differ")
+    for name, values in about["settings"].items():
+        settings.add_row(name, *map(_value, values))
+    told.append(render(settings) if about["settings"] else f"{about['kind']}: no setting differs\n")
+    scores = Table("score", *heads(), title="scores")
+    for name, values in about["scores"].items():
+        scores.add_row(name, *(" ".join(_score(score)).strip() if score else "-" for score in values))
+    told.append(render(scores))
+    for each in about["paired"]:
+        title = f"{each['run']} minus {each['minus']}"
+        if each["why"]:
+            told.append(f"{title}: not comparable case by case: {each['why']}\n")
+            continue
+        table: Table = Table("score", "difference", BESIDE, title=f"{title}, on {each['cases']:,} cases of both tests")
+        for name, score in each["differences"].items():
+            table.add_row(name, *_score(score, sign="+"))
+        told.append(render(table))
+    return "".join(told)
+
+
+@dataclass(frozen=True)
+class RemoveFlags:
+    """Deletes run folders, after a question.
+
+    Refuses what is no run folder, links, and a run that another process writes to. A model of `twofold hub fit` is no
+    run folder: it may lie among other files.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders."""
+    yes: bool = False
+    """Don't ask."""
+
+
+def remove(argv: list[str]) -> int:
+    """`twofold runs rm`."""
+    flags = parse(RemoveFlags, argv, "runs rm")
+    if not flags.runs:
+        raise InputError("give the run folders to delete")
+
+    from twofold.engine.run import check_removable
+    from twofold.engine.run import remove as delete
+
+    for path in flags.runs:  # all of them before the first is deleted
+        check_removable(path)
+    if not flags.yes and not _agreed(flags.runs):
+        sys.stderr.write("nothing was deleted\n")
+        return 0
+    for path in flags.runs:
+        delete(path)
+        sys.stdout.write(f"{path}: deleted\n")
+    return 0
+
+
+def _agreed(paths: Sequence[Path]) -> bool:
+    """Asks on the terminal.
+
+    Raises:
+        InputError: where there is none.
+    """
+    if not sys.stdin.isatty():
+        raise InputError("nobody can be asked here: give --yes to delete, nothing was deleted")
+    for path in paths:
+        run = open_run(path)
+        kind, done = run.kind.name if run.kind else "run", "finished" if run.done else "unfinished"
+        sys.stderr.write(f"{path}: {kind}, {done}, {run.date:%Y-%m-%d %H:%M} UTC {_headline(run.headline)}\n")
+    sys.stderr.write(f"delete {'it' if len(paths) == 1 else 'them'}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _headline(found: Headline | None) -> str:
+    if found is None:
+        return "-"
+    name, value = found["score"], found["value"]
+    return f"{name.replace('_', ' ')} {value if isinstance(value, str) else _score({'value': value})[0]}"
+
+
+def _score(score: Score, sign: str = "") -> tuple[str, str]:
+    """Its value, and its interval or standard error, all with the same number of decimals."""
+    value, interval, error = score["value"], score.get("interval"), score.get("standard_error")
+    if value is None or isinstance(value, int):
+        return "-" if value is None else f"{value:{sign},}", ""
+    largest = max(map(abs, (value, *(interval or ()))))
+    form = f"{sign},.{1 if largest >= 100 else 4 if largest >= 0.01 or not largest else 7}f"
+    if interval:
+        return f"{value:{form}}", " to ".join(f"{end:{form}}" for end in interval)
+    return f"{value:{form}}", "" if error is None else f"± {error:{form.removeprefix('+')}}"
+
+
+def _value(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else "-" if value is None else str(value)

@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.installed-bench
+DOCS_INSTALLED := $(VENV)/.installed-docs
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
 DATA := $(realpath ../shared/data)
@@ -21,7 +22,7 @@ endif
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench another-torch
+.PHONY: help setup demo test lint types docs bench another-torch
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -43,7 +44,11 @@ lint: $(INSTALLED) ## check style, format and who may import whom
 types: $(INSTALLED) ## check types
 	$(BIN)/pyright
 
-bench: $(BENCH_INSTALLED) ## measure what README.md and docs/ claim, script by script
+docs: $(DOCS_INSTALLED) ## build the documentation into site/; a warning is an error
+	$(BIN)/zensical build --clean --strict
+	@echo "ready: site/index.html"
+
+bench: $(BENCH_INSTALLED) ## measure what docs/measurements.md claims, script by script
 	@for script in $(sort $(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 $(INSTALLED): pyproject.toml constraints.txt $(if $(TORCH_ARGS),another-torch)
@@ -58,4 +63,8 @@ $(INSTALLED): pyproject.toml constraints.txt $(if $(TORCH_ARGS),another-torch)
 
 $(BENCH_INSTALLED): $(INSTALLED)
 	$(INSTALL) -c constraints.txt -e '.[bench]'
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(INSTALL) -c constraints.txt -e '.[docs]'
 	@touch $@

@@ -48,7 +48,7 @@ def run(*words: str | Path) -> float:
 
 
 def show(scores: dict[str, Any]) -> None:
-    """Prints the figures that README.md and docs/log.md quote."""
+    """Prints the figures that docs/measurements.md and docs/log.md quote."""
     quantile = scores["quantile"]
     print(
         f"{scores['hub']} {scores['season']}: {len(scores['dates'])} reference dates, truth of {scores['truth_as_of']}"

@@ -1,12 +1,9 @@
-"""docs/tables.md: its table of layouts, its examples and its options are those of the package."""
+"""docs/tables.md: its table of layouts and its options are those of the package; its examples run in test_docs.py."""
 
 import re
 from datetime import date, timedelta
 from pathlib import Path
 
-import pytest
-
-from twofold.cli import main
 from twofold.counts.config import SourceConfig
 from twofold.counts.layouts import KNOWN, Known
 
@@ -54,16 +51,3 @@ def districts() -> str:
                     f"{name};{date(2023, 1, 1) + timedelta(days=i):%d.%m.%Y};{age};{n // (4 if i == 59 else 1)}"
                 )
     return "\n".join(lines) + "\n"
-
-
-def test_the_example_prints_what_the_page_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("districts.csv").write_text(districts(), encoding="utf-8")
-    examples = re.findall(r"```\n\$ twofold (trend look .*)\n((?:.*\n)*?)```", PAGE)
-    assert len(examples) == 2
-    for command, output in examples:
-        main(command.split())
-        shown = capsys.readouterr()
-        assert shown.err + shown.out == output

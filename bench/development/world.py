@@ -67,7 +67,7 @@ def main(source: Path) -> None:
         if name and extent(first) < SMALLEST_PLACE:
             dots[name] = [round(sum(values) / len(first)) for values in zip(*first, strict=True)]
     found = {
-        "source": "world-atlas 2.0.2 (ISC), countries-50m.json: Natural Earth 4.1.0, public domain; projected, simplified",
+        "source": "world-atlas 2.0.2 (ISC), countries-50m.json: Natural Earth 4.1.0, public domain; simplified",
         "width": WIDTH,
         "height": max(y for shape in places.values() for points in shape for _, y in points) - top,
         "shapes": shapes,

@@ -237,3 +237,13 @@ def listed(names: Sequence[str]) -> str:
         ('a', 'a, b and c')
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def sortable(value: float) -> str:
+    """A number as a script reads it.
+
+    Example:
+        >>> sortable(0.123456), sortable(1234567)
+        ('0.1235', '1234567')
+    """
+    return f"{value:.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

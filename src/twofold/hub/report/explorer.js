@@ -2,26 +2,14 @@
 // data. All is drawn as SVG whose colours are the page's, so that it follows its theme and prints sharp.
 (() => {
   "use strict";
-  const SVG = "http://www.w3.org/2000/svg";
+  const { add, long, number, short, ticks, time } = page;
   const root = document.getElementById("explorer");
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const before = data.known[0][0].length; // weeks of counts that the page knows as they were at a deadline
   const part = (name) => document.getElementById(`explorer-${name}`);
   const state = { place: data.start.place, date: data.start.date, other: Math.min(1, data.models.length - 1) };
-  const whole = new Intl.NumberFormat("en");
-  const long = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-  const short = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-  const time = (iso) => Date.parse(`${iso}T00:00:00Z`);
   const weekOf = (iso) => Math.round((time(iso) - time(data.weeks[0])) / 6048e5);
-  const number = (value) => (value === null || value === undefined ? "–" : whole.format(value));
   const range = (fan, step) => `${number(fan[3 - step])} to ${number(fan[3 + step])}`;
-
-  function add(parent, name, attributes = {}, text = "") {
-    const made = document.createElementNS(parent.namespaceURI, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.textContent = text;
-    return parent.appendChild(made);
-  }
 
   // By horizon seven quantiles, the median in the middle; 0 where none was given.
   function fansOf(model) {
@@ -49,13 +37,6 @@
     const top = Math.max(...heights, ...fans.map((fan) => fan[4]), 1);
     const most = Math.max(top, Math.min(Math.max(0, ...fans.map((fan) => fan[6])), 2.5 * top));
     return { reference, last, known: known.filter(([, v]) => v !== null), truth: truth.filter(([, v]) => v !== null), most };
-  }
-
-  function ticks(most) {
-    const rough = most / 4;
-    const power = 10 ** Math.floor(Math.log10(rough));
-    const step = Math.max(1, [1, 2, 5, 10].find((each) => each * power >= rough) * power);
-    return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
   }
 
   function drawPanel(index, model, view) {

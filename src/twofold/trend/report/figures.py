@@ -93,7 +93,7 @@ def region(
     bottom.axhline(0.5, color=MUTED, linewidth=0.8)
     bottom.plot(targets[went_up], probability[went_up], "^", color=HUES[1], markersize=4.5)
     bottom.plot(targets[~went_up], probability[~went_up], "o", color=HUES[0], markersize=3.8, markerfacecolor="none")
-    bottom.set(ylim=(-0.05, 1.05), ylabel="P(up)")
+    bottom.set(ylim=(-0.05, 1.05), ylabel="P(rise)")
     bottom.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
     for axes in (top, bottom):
         axes.set_xlim(dates[0] - step / 2, dates[-1] + 1.5 * step)
@@ -228,7 +228,7 @@ def reliability(models: Mapping[str, Sequence[Record]], title: str) -> Figure:
     lows, windows = ([each[key] for each in first] for key in ("low", "windows"))
     widths = [each["high"] - each["low"] for each in first]
     below.bar(lows, windows, widths, align="edge", color=HUES[0], edgecolor=PAPER, linewidth=0.5)
-    below.set(xlim=(0, 1), xlabel="probability of up", ylabel="windows")
+    below.set(xlim=(0, 1), xlabel="probability of a rise", ylabel="windows")
     below.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     return figure
 

@@ -1,4 +1,4 @@
-"""World map of the forecast probabilities, and the regions that it can't show."""
+"""World map of the forecast probabilities by pygal, as the original study has it; other pages have `world`."""
 
 import re
 from html import escape
@@ -10,15 +10,7 @@ import polars as pl
 from twofold.page import numbers
 from twofold.page.album import Album
 from twofold.page.colours import LIGHT
-
-_CLASSES = (
-    (0.2, "#2c7bb6", "below 20 %"),
-    (0.4, "#abd9e9", "20 to 40 %"),
-    (0.6, "#ffffbf", "40 to 60 %"),
-    (0.8, "#fdae61", "60 to 80 %"),
-    (1.01, "#d7191c", "80 % or more"),
-)
-"""Upper end, colour and legend of each class: ColorBrewer's RdYlBu, which colour-blind readers can tell apart."""
+from twofold.trend.report.world import CLASSES
 
 _WIDTH, _MAP_HEIGHT, _HEIGHT = 1000, 561, 640
 _AREA = "country map-element"
@@ -57,9 +49,9 @@ def world_map(tomorrow: pl.DataFrame) -> str:
 
     known = _drawable(tomorrow)
     chart = World(js=[], disable_xml_declaration=True, show_legend=False, width=_WIDTH, height=_MAP_HEIGHT, margin=0)
-    uppers = [upper for upper, _, _ in _CLASSES[:-1]]
+    uppers = [upper for upper, _, _ in CLASSES[:-1]]
     class_ = pl.sum_horizontal((pl.col("probability") >= upper).cast(pl.Int32) for upper in uppers)
-    for index in range(len(_CLASSES)):
+    for index in range(len(CLASSES)):
         for in_c in (True, False):
             rows = known.filter(class_ == index, pl.col("in_c") == in_c)
             chart.add(f"{index}", list(zip(rows["iso2"], rows["probability"], strict=True)))
@@ -70,7 +62,7 @@ def world_map(tomorrow: pl.DataFrame) -> str:
     }
     fills = "".join(
         f".world .s{2 * index}{{fill:{colour}}}.world .s{2 * index + 1}{{fill:url(#outside{index})}}"
-        for index, (_, colour, _) in enumerate(_CLASSES)
+        for index, (_, colour, _) in enumerate(CLASSES)
     )
     outlines = "\n".join(_outlines(drawn, titles))
     return (
@@ -78,7 +70,7 @@ def world_map(tomorrow: pl.DataFrame) -> str:
         "<title>Probability that the count rises, by country</title>\n"
         f"<style>.world path{{stroke:{LIGHT['muted']};stroke-width:1.2}}.world g{{fill:{LIGHT['line']}}}{fills}"
         f".map-legend text{{font-family: 'DejaVu Sans', sans-serif;font-size:16px;fill:{LIGHT['ink']}}}</style>\n"
-        f"<defs>{''.join(_hatch(index, colour) for index, (_, colour, _) in enumerate(_CLASSES))}</defs>\n"
+        f"<defs>{''.join(_hatch(index, colour) for index, (_, colour, _) in enumerate(CLASSES))}</defs>\n"
         f'<g class="world" transform="scale({_WIDTH / 2475:.5f})">{outlines}</g>\n'
         f'<g class="map-legend">{_legend()}</g></svg>\n'
     )
@@ -119,7 +111,7 @@ def _hatch(index: int, colour: str) -> str:
 
 
 def _legend() -> str:
-    entries = [(colour, text) for _, colour, text in _CLASSES]
+    entries = [(colour, text) for _, colour, text in CLASSES]
     entries += [("url(#outside2)", "hatched: outside C"), (LIGHT["line"], "no data")]
     parts = []
     for index, (fill, text) in enumerate(entries):

@@ -13,7 +13,8 @@ from twofold.page.album import Album
 from twofold.page.drawing import day_numbers
 from twofold.page.template import write_page
 from twofold.trend.config import ScoreConfig
-from twofold.trend.report import figures, maps, wording
+from twofold.trend.report import explorer, figures, regions, wording, world
+from twofold.trend.report.judgements import Trust, trust
 
 Row = dict[str, Any]
 
@@ -33,7 +34,7 @@ def write(folder: Path) -> Path:
     def draw(album: Album) -> dict[str, Any]:
         _draw(view, album)
         clustered = figures.draw_correlation(album, correlation, tomorrow)
-        return {"clustered": clustered, "absent": maps.draw_world(album, tomorrow)}
+        return {"clustered": clustered, "absent": world.draw_world(album, tomorrow)}
 
     write_page(
         saver(folder),
@@ -43,6 +44,12 @@ def write(folder: Path) -> Path:
         scores=scores,
         config=config,
         unit=view.unit,
+        when=wording.at(str(tomorrow["target_date"].max()), view.unit),
+        explored=view.explored,
+        listed=view.listed,
+        steps=view.recent["date"].n_unique(),
+        outside=not tomorrow["in_c"].all(),
+        trust=view.trust,
         level=wording.level(view.score.level),
         words=wording,
         reading=reading,
@@ -75,8 +82,10 @@ class RunView:
     CURVES = ("ensemble", "renewal", "logistic", "boosting", "mean_reversion", "all_zero")
     STEPS = 60
     """Number of dates shown for each region."""
-    PICTURES = 12
+    PICTURES = 6
     """Number of regions that have a figure."""
+    HANDFUL = 0.02
+    """Up to this share of windows without a case the scores of all and of active windows are nearly the same."""
 
     @property
     def unit(self) -> str:
@@ -186,9 +195,7 @@ class RunView:
     @cached_property
     def recent(self) -> pl.DataFrame:
         """Every region's increments on the latest `STEPS` dates."""
-        known = self.panel.drop_nulls("increment")
-        dates = known["date"].unique().sort().tail(self.STEPS)
-        return known.filter(pl.col("date") >= dates.min()).sort("date", maintain_order=True)
+        return regions.recent(self.panel, self.STEPS)
 
     @cached_property
     def busiest(self) -> list[tuple[str, pl.DataFrame, pl.DataFrame]]:
@@ -202,29 +209,40 @@ class RunView:
             found.append((name, counts, test.filter(pl.col("target_date") >= counts["date"].min())))
         return found
 
-    @property
-    def regions(self) -> list[Row]:
-        """Every region: its row of tomorrow.parquet, its latest new cases, and its test windows (None outside C).
+    @cached_property
+    def explored(self) -> Row | None:
+        """The data of the explorer."""
+        wanted = ("ensemble", self.scores["verdict"]["best_baseline"], "renewal", "network", "base_rate")
+        columns = {name: f"p_{name}" for name in wanted if f"p_{name}" in self.predictions.columns}
+        columns |= {name: f"p_baseline_{name}" for name in wanted if f"p_baseline_{name}" in self.predictions.columns}
+        models = [name for name in dict.fromkeys(wanted) if name in columns and name not in self.same_as_headline]
+        tested = self.tested["test"].select(
+            "region", "target_date", "label", *(pl.col(columns[name]).alias(f"p_{name}") for name in models)
+        )
+        return explorer.data(self.panel, tested, models, self.tomorrow["region"].to_list(), self.tomorrow)
 
-        `points` is a line through the new cases for a picture 20 high and 2 wide per step; its axis holds 0 and 1.
-        """
-        test = self.tested["test"].group_by("region")
-        test = test.agg(windows=pl.len(), up=pl.col("label").mean(), mean=pl.col("p_ensemble").mean())
-        lines = {row["region"]: row for row in self.tomorrow.join(test, on="region", how="left").to_dicts()}
-        for (name,), part in self.recent.group_by("region"):
-            counts = part["increment"].to_numpy()
-            low, high = min(0.0, float(counts.min())), max(1.0, float(counts.max()))
-            heights = 19 - 18 * (counts - low) / (high - low)
-            points = " ".join(f"{2 * step},{height:.1f}" for step, height in enumerate(heights))
-            lines[name] |= {"points": points, "steps": len(counts), "latest": int(counts[-7:].sum())}
-        return [lines[name] for name in self.tomorrow["region"]]
+    @cached_property
+    def listed(self) -> list[Row]:
+        """The rows of the table of regions."""
+        return regions.rows(self.tomorrow, self.recent, self.tested["test"], "p_ensemble")
+
+    @cached_property
+    def trust(self) -> Trust:
+        """How far the headline model may be trusted, by the windows that the verdict is on."""
+        verdict, baselines = self.scores["verdict"], self.scores["baselines"]
+        name, part = verdict["best_baseline"], verdict["set"]
+        wanted = {"model": "ensemble", "against": name, "score": "log_score"}
+        pairs = (pair for pair in self.scores["comparisons"][part] if wanted.items() <= pair.items())
+        best = None if name is None else (name, baselines[name][part]["log_score"])
+        return trust(
+            self.tested[part], "p_ensemble", self.scores[part], best, next(pairs, None), self.claimed(part)
+        )
 
     @property
-    def extremes(self) -> tuple[list[Row], list[Row]]:
-        """The regions of C that are most and least likely to rise; a single region is among the first."""
-        ranked = self.tomorrow.filter("in_c").sort("probability", descending=True, maintain_order=True)
-        half = min(8, len(ranked) // 2)
-        return ranked.head(half or 1).to_dicts(), ranked.tail(half).to_dicts()
+    def shown(self) -> tuple[str, ...]:
+        """The sets that are shown: of two that are nearly the same the one of active windows."""
+        whole, empty = self.counts("test")["windows"], self.counts("all_zero")["windows"]
+        return ("test_active",) if empty < whole and empty <= self.HANDFUL * whole else self.SETS
 
     @property
     def skill(self) -> Literal["undefined", "unsure", "better", "worse", "unclear"]:
@@ -285,7 +303,8 @@ def _draw(view: RunView, album: Album) -> None:
     for score in view.AT_A_GLANCE:
         values = {name: (found[score], ends[score]) for name, (found, ends) in view.rows("test_active").items()}
         album.draw(f"glance-{score.replace('_', '-')}", figures.scores_at_a_glance(values, score))
-    for windows, frame in view.tested.items():
+    for windows in view.shown:
+        frame = view.tested[windows]
         ending, title = windows.replace("_", "-"), wording.windows(windows)
         if pairs := view.compared(windows):
             album.draw(f"comparisons-{ending}", figures.comparisons(pairs, title))

@@ -181,6 +181,16 @@ _BASELINES = {
 }
 
 
+def baseline(name: str) -> str:
+    """A baseline's name within a sentence.
+
+    Example:
+        >>> baseline("renewal"), baseline("logistic")
+        ('the renewal model', 'logistic regression')
+    """
+    return _BASELINES.get(name, model(name).lower())
+
+
 def verdict(found: Mapping[str, Any], level: float) -> str:
     """Says whether the network beats the best baseline in log score, and how surely, for the page and the terminal.
 
@@ -198,7 +208,7 @@ def _claim(found: Mapping[str, Any], level: float) -> str:
     best, difference, low, high = (found[key] for key in ("best_baseline", "difference", "low", "high"))
     if best is None or difference is None:
         return "the network could not be compared with a baseline: there is no window to score."
-    against = f"the best baseline, {_BASELINES.get(best, model(best).lower())}"
+    against = f"the best baseline, {baseline(best)}"
     if difference == 0.0:
         return f"the network does not beat {against}: their log scores are equal."
     sign, side = (-1.0, "better") if difference < 0.0 else (1.0, "worse")

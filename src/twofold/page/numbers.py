@@ -239,7 +239,7 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def sortable(value: float) -> str:
+def sortable(value: float | int) -> str:
     """A number as a script reads it.
 
     Example:

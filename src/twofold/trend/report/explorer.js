@@ -23,7 +23,7 @@
   const step = data.steps.length > 1 ? time(data.steps[1]) - origin : 864e5;
   const slots = (time(target(last)) > time(data.steps.at(-1)) ? time(target(last)) : time(data.steps.at(-1))) / step - origin / step + 1;
 
-  const [width, height, left, right] = [620, 400, 52, 8];
+  const [width, height, left, right] = [620, 400, 60, 8];
   const [top, middle, low, floor] = [14, 214, 262, 372]; // of the counts, then of the probabilities
   const x = (iso, shift = 0.5) => left + (((time(iso) - origin) / step + shift) / slots) * (width - left - right);
   const line = (points) => points.map(([at, y], index) => `${index ? "L" : "M"}${at.toFixed(1)} ${y.toFixed(1)}`).join("");

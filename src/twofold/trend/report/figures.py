@@ -465,7 +465,12 @@ def _bar(figure: Figure, axes: Axes, image) -> None:
 
 
 def effect(
-    networks: Mapping[str, Sequence[tuple[int, Sequence[float]]]], varied: str, label: str, *, zero: bool = False
+    networks: Mapping[str, Sequence[tuple[int, Sequence[float]]]],
+    varied: str,
+    label: str,
+    unit: str = "day",
+    *,
+    zero: bool = False,
 ) -> Figure:
     """A measure by window length or start: a line through the means (open marks), one filled mark per seed.
 
@@ -473,6 +478,7 @@ def effect(
         networks: network's name -> (length or start, one value per seed), ascending.
         varied: `length`, drawn to scale, or `start`, whose few values stand side by side.
         label: of the vertical axis.
+        unit: what a step of the data is called.
         zero: draws a line at 0.
     """
     figure, axes = canvas(4.4, 3.9, (0.78, 0.15, 0.95, 0.3))
@@ -494,11 +500,11 @@ def effect(
             axes.plot([place] * len(values), values, mark, color=hue, markersize=3.5, alpha=0.8, markeredgewidth=0)
     if varied == "length":
         axes.set_xticks(found)
-        axes.set_xlabel("length of the window L, days")
+        axes.set_xlabel(f"length of the window L, {unit}s")
     else:
-        axes.set_xticks(range(len(found)), [f"from day {start}" for start in found])
+        axes.set_xticks(range(len(found)), [f"from {unit} {start}" for start in found])
         axes.set_xlim(-0.4, len(found) - 0.6)
-        axes.set_xlabel("first day that a window may hold")
+        axes.set_xlabel(f"first {unit} that a window may hold")
     if zero:
         axes.axhline(0, color=INK, linewidth=1)
     axes.yaxis.set_major_locator(MaxNLocator(6))

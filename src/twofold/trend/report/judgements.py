@@ -59,9 +59,14 @@ class Trust:
 
 
 def trust(
-    windows: pl.DataFrame, column: str, scores: Mapping[str, Any], best: tuple[str, float] | None,
-    pair: Mapping[str, Any] | None, claimed: bool,
-) -> Trust:  # fmt: skip
+    windows: pl.DataFrame,
+    column: str,
+    scores: Mapping[str, Any],
+    *,
+    best: tuple[str, float] | None,
+    pair: Mapping[str, Any] | None,
+    claimed: bool,
+) -> Trust:
     """Judges a model.
 
     Args:
@@ -73,8 +78,9 @@ def trust(
         claimed: whether the windows have enough dates to claim a difference.
     """
     difference = pair["difference"] if pair else None
-    ends = (pair["low"], pair["high"]) if pair else (None, None)
-    low, high = (None, None) if None in ends else (-ends[1], -ends[0])
+    low = high = None
+    if pair and pair["low"] is not None and pair["high"] is not None:
+        low, high = -pair["high"], -pair["low"]
     claim: Claim = "unclear"
     if best is None or difference is None:
         claim = "none"

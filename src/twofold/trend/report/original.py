@@ -21,16 +21,16 @@ def write(folder: Path) -> Path:
         RunFolderError: when a file is missing.
     """
     study, tomorrow = json.loads(text(folder, "study.json")), table(folder, "tomorrow.parquet")
-    view = OriginalView(study)
+    view, unit = OriginalView(study), wording.unit(study["data"]["step_days"])
 
     def draw(album: Album) -> dict[str, Any]:
         for varied, measure in product(("length", "start"), view.MEASURES):
             if networks := view.effect(varied, measure):
-                drawn = figures.effect(networks, varied, view.MEASURES[measure], zero=measure == "above")
+                drawn = figures.effect(networks, varied, view.MEASURES[measure], unit, zero=measure == "above")
                 album.draw(f"effect-{varied}-{measure.replace('_', '-')}", drawn)
         for curves in view.curves:
             for name, row in curves.items():
-                album.draw(name, figures.learning(row["curves"], setting(row)))
+                album.draw(name, figures.learning(row["curves"], setting(row, unit)))
         clustered = figures.draw_correlation(album, arrays(folder, "arrays.npz")["correlation"], tomorrow)
         return {"clustered": clustered, "absent": maps.draw_world(album, tomorrow)}
 
@@ -40,7 +40,8 @@ def write(folder: Path) -> Path:
         draw,
         view=view,
         study=study,
-        when=wording.at(str(tomorrow["target_date"].max()), "day"),
+        when=wording.at(str(tomorrow["target_date"].max()), unit),
+        unit=unit,
         setting=setting,
         above=above,
         words=wording,
@@ -59,14 +60,14 @@ def network(row: Row) -> str:
     return f"{wording.model(row['cell'])}{layers}"
 
 
-def setting(row: Row) -> str:
-    """A row's network, window length and start, as the original's table writes them.
+def setting(row: Row, unit: str = "day") -> str:
+    """A row's network, window length and start, as the original's table writes them; `unit` is a step of the data.
 
     Example:
         >>> setting({"cell": "gru", "layers": 1, "length": 7, "start": 40})
         'GRU, L = 7, from day 40'
     """
-    start = f", from day {row['start']}" if row["start"] else ""
+    start = f", from {unit} {row['start']}" if row["start"] else ""
     return f"{network(row)}, L = {row['length']}{start}"
 
 
@@ -126,7 +127,7 @@ class OriginalView:
         return next((row for row in rows if (row["length"], row["start"]) == (length, start)), None)
 
     def effect(self, varied: str, measure: str) -> dict[str, list[tuple[int, list[float]]]]:
-        """A measure by `length` (windows from the first day on) or by `start` (windows of 7 days).
+        """A measure by `length` (windows from the first date on) or by `start` (windows of 7 dates).
 
         Returns:
             Network's name -> (length or start, one value per seed), ascending; empty where there is only one start.

@@ -235,7 +235,12 @@ class RunView:
         pairs = (pair for pair in self.scores["comparisons"][part] if wanted.items() <= pair.items())
         best = None if name is None else (name, baselines[name][part]["log_score"])
         return trust(
-            self.tested[part], "p_ensemble", self.scores[part], best, next(pairs, None), self.claimed(part)
+            self.tested[part],
+            "p_ensemble",
+            self.scores[part],
+            best=best,
+            pair=next(pairs, None),
+            claimed=self.claimed(part),
         )
 
     @property

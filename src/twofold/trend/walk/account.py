@@ -42,6 +42,7 @@ def save_scores(panel: Panel, source: str, plan: Schedule, config: BacktestConfi
     frame, origins = _add_pool(frame, plan, config)
     scored = frame.filter("scored").drop("scored", "at", "first_label")
     write_parquet(folder.path / "predictions.parquet", scored)
+    write_parquet(folder.path / "panel.parquet", panel.frame())
     facts = {at: fact for fact, _ in refits for at in fact["origins"]}
     account = {
         "recipe": config.recipe,

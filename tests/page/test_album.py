@@ -8,7 +8,7 @@ from PIL import Image
 
 from page.reading import read
 from page.test_drawing import drawn
-from twofold.page.album import Album, inline_png, inline_svg, size
+from twofold.page.album import HEAVY, Album, inline_png, inline_svg, size
 from twofold.page.colours import LIGHT
 
 EVIL = "\"'><script>&"
@@ -33,6 +33,25 @@ def test_the_bytes_come_back_and_the_words_are_escaped() -> None:
     assert base64.b64decode(content, validate=True) == png()
     assert image["alt"] == EVIL
     assert (image["width"], image["height"], image.get("class")) == ("6", "4", None)
+
+
+def test_a_heavy_picture_is_embedded_lighter_at_the_same_size_and_saved_as_it_is() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    saved: dict[str, bytes] = {}
+    album = Album(saved.__setitem__)
+    album.place("sheet", buffer.getvalue())
+    assert saved == {"figures/sheet.png": buffer.getvalue()}
+    image = shown(album.show("sheet", "x"))
+    kind, content = (image["src"] or "").split(",")
+    assert kind == "data:image/webp;base64"
+    light = base64.b64decode(content, validate=True)
+    assert len(light) <= HEAVY < len(buffer.getvalue())
+    with Image.open(io.BytesIO(light)) as picture:
+        assert picture.size == (400, 300)
+        assert abs(np.asarray(picture.convert("L"), float) - noise.mean(axis=2)).mean() < 64
+    assert (image["width"], image["height"]) == ("400", "300")
 
 
 def test_a_given_width_keeps_the_shape() -> None:

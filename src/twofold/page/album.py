@@ -1,15 +1,17 @@
 """Figures of a report: each is saved in the run folder and embedded in the page.
 
-A drawing is embedded as SVG in the colours of the page, a raster picture as PNG.
+A drawing is embedded as SVG in the colours of the page, a raster picture as PNG, or as WebP where the PNG is heavy.
 """
 
 import base64
+import io
 import re
 import struct
 from collections.abc import Callable
 
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from PIL import Image
 
 from twofold.page.colours import LIGHT
 from twofold.page.drawing import to_png, to_svg
@@ -51,12 +53,16 @@ class Album:
         return name in self._shown
 
 
+HEAVY = 150_000
+"""Bytes above which a picture is embedded compressed, so that a page stays small; the file beside it is exact."""
+_QUALITIES = (90, 75, 60, 45, 30)
+"""Of WebP; the first that makes a picture light enough is taken, else the last."""
 _HEADER = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 """First bytes of a PNG; width and height follow, 4 bytes each, big-endian."""
 
 
 def inline_png(png: bytes, alt: str, width: int | None = None, pixelated: bool = False) -> Markup:
-    """A PNG as an element of a page.
+    """A PNG as an element of a page; one of more than `HEAVY` bytes is compressed.
 
     Args:
         png: content of the file.
@@ -72,8 +78,21 @@ def inline_png(png: bytes, alt: str, width: int | None = None, pixelated: bool =
     # Width and height are both given, so that the page does not jump while it loads.
     shape = f'width="{shown}" height="{max(round(shown * own_height / own_width), 1)}"'
     look = ' class="pixelated"' if pixelated else ""
-    source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    kind, content = ("png", png) if len(png) <= HEAVY else ("webp", _compressed(png))
+    source = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
     return Markup(f'<img src="{source}" alt="{escape(alt)}" {shape}{look}>')
+
+
+def _compressed(png: bytes) -> bytes:
+    content = b""
+    with Image.open(io.BytesIO(png)) as picture:
+        for quality in _QUALITIES:
+            buffer = io.BytesIO()
+            picture.save(buffer, "WEBP", quality=quality, method=4)
+            content = buffer.getvalue()
+            if len(content) <= HEAVY:
+                break
+    return content
 
 
 def size(png: bytes) -> tuple[int, int]:

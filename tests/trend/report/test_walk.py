@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ def page(folder: Path) -> Page:
 
 
 def changed(folder: Path, tmp_path: Path, **changes: Any) -> Page:
-    for name in ("scores.json", "config.json"):
-        (tmp_path / name).write_text((folder / name).read_text())
+    for name in ("scores.json", "config.json", "predictions.parquet"):
+        shutil.copy(folder / name, tmp_path)
     found = json.loads((folder / "scores.json").read_text())
     (tmp_path / "scores.json").write_text(json.dumps(found | changes))
     backtest_report.write(tmp_path)
@@ -53,7 +54,7 @@ def test_the_page_is_whole_and_says_the_same_twice(folder: Path) -> None:
     found = page(folder)
     assert not [cell for cell in found.cells if "None" in cell or "nan" in cell]
     anchors = [named["id"] for tag, named in found.tags if tag == "section"]
-    assert anchors == ["verdict", "models", "comparisons", "origins", "reliability", "known", "meaning"]
+    assert anchors == ["forecast", "verdict", "models", "comparisons", "origins", "reliability", "meaning", "known"]
 
 
 def test_models_stand_in_the_order_of_their_log_score(folder: Path) -> None:

@@ -19,7 +19,7 @@ from twofold.vae.report.sweep import SweepView, smaller, write
 from vae.report.sweep_showing import REVERSED, USUAL, course, exact, grid, scores, sweep_folder
 
 SECTIONS = [
-    "verdict", "table", "learning", "reconstructions", "samples", "interpolations", "plane", "inequality", "claims",
+    "plane", "reconstructions", "samples", "verdict", "table", "interpolations", "claims", "learning", "inequality",
     "images", "repeat",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 const page = (() => {
   "use strict";
   const whole = new Intl.NumberFormat("en");
+  const compact = new Intl.NumberFormat("en", { notation: "compact" });
 
   // Appends an element of the parent's own kind, HTML or SVG.
   function add(parent, name, attributes = {}, text = "") {
@@ -22,6 +23,7 @@ const page = (() => {
   return {
     add,
     ticks,
+    compact: (value) => compact.format(value),
     number: (value) => (value === null || value === undefined ? "–" : whole.format(value)),
     time: (iso) => Date.parse(`${iso}T00:00:00Z`),
     long: new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from page.reading import Page, check_whole
+from page.reading import Page, check_whole, words_of_days
 from trend.report.showing import study_folder
 from twofold.page.numbers import spread
 from twofold.trend.report import original
@@ -110,3 +110,22 @@ def test_the_curves_of_the_originals_own_windows_stand_open(folder: Path) -> Non
     grid = [row for row in study["grid"] if (row["length"], row["start"]) != (7, 0)]
     shown, none = OriginalView(study | {"grid": grid}).curves
     assert list(shown.values()) == list(others.values()) and not none
+
+
+def test_a_weekly_study_speaks_of_days_only_where_the_original_does(folder: Path, tmp_path: Path) -> None:
+    page = _changed(folder, tmp_path, data=_study(folder)["data"] | {"step_days": 7})
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "GRU, L = 7, from week 40" in page.cells and "C was chosen on all weeks" in page.text
+    assert "counts are daily; here each is of a week" in " ".join(page.text.split())
+    words = (
+        "are daily;",
+        "Start, day 40",
+        "The day after is",
+        "last day, not",
+        "C chosen on all days",
+        "From day 40 on",
+    )
+    for quoted in words:
+        assert html.count(quoted) == 1
+        html = html.replace(quoted, "")
+    assert words_of_days(html) == []

@@ -170,6 +170,42 @@ def test_the_curves_of_all_members_are_folded_away(small: Path, shown: Callable[
     assert "The curves of 6 members" in shown().text
 
 
+def test_of_two_sets_that_are_nearly_the_same_one_is_shown(small: Path, shown: Callable[..., Page]) -> None:
+    table = _scores(small)["windows"]["table"]
+    whole = next(line["windows"] for line in table if (line["split"], line["set"]) == ("test", "all"))
+
+    def zero(windows: int) -> dict[str, Any]:
+        key = ("test", "all_zero")
+        return {
+            "table": [line | {"windows": windows} if (line["split"], line["set"]) == key else line for line in table]
+        }
+
+    page = shown(windows=zero(1))
+    assert f"All but 1 of the {whole} test windows are active, so the scores over all are nearly the same" in page.text
+    assert "All scores on all test windows" not in page.text and "All scores on active test windows" in page.text
+    assert "Every test window is active, so both sets are the same." in shown(windows=zero(0)).text
+    page = shown(windows=zero(whole // 2))
+    assert "All scores on all test windows" in page.text and "nearly the same" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.3, -0.1, "Use these probabilities"),
+        (0.1, 0.3, "Don't rely on these probabilities: "),
+        (-0.1, 0.1, "Use these probabilities with care: "),
+        (None, None, "nothing can be claimed: the difference may be chance"),
+    ],
+)
+def test_the_first_sentence_says_what_to_trust_it_for(
+    small: Path, shown: Callable[..., Page], low: float | None, high: float | None, said: str
+) -> None:
+    pairs = _scores(small)["comparisons"]["test_active"]
+    changed = [pair | {"low": low, "high": high} if pair["score"] == "log_score" else pair for pair in pairs]
+    text = " ".join(shown(comparisons={"test_active": changed}).text.split())
+    assert said in text.partition("What these words mean")[0]
+
+
 def test_windows_of_one_label_draw_no_curve(small: Path, shown: Callable[..., Page]) -> None:
     _replace(small, "predictions.parquet", label=pl.lit(False))
     page = shown()

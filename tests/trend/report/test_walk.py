@@ -1,9 +1,11 @@
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from threadpoolctl import threadpool_limits
 
@@ -100,3 +102,26 @@ def test_from_too_few_dates_no_interval_is_promised_and_nothing_is_claimed(folde
 def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"scores\.json is missing"):
         backtest_report.write(tmp_path)
+
+
+def test_the_explorer_holds_the_forecasts_of_the_table(folder: Path) -> None:
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="explorer-data">(.*?)</script>', html, re.S)
+    assert found is not None
+    data, rows = json.loads(found[1]), pl.read_parquet(folder / "predictions.parquet")
+    given = {(row["region"], str(row["target_date"])): row for row in rows.to_dicts()}
+    assert data["ahead"] is None and data["targets"] == sorted({date for _, date in given})
+    assert data["models"][0]["name"] == "Pool"
+    for place, shown in enumerate(data["places"]):
+        for at, target in enumerate(data["targets"]):
+            row = given.get((shown["name"], target))
+            assert data["models"][0]["p"][place][at] == (row and round(100 * row["p_pool"]))
+            assert data["rose"][place][at] == (row and int(row["label"]))
+    assert len(html) < 3_000_000
+
+
+def test_a_folder_without_counts_has_a_page_without_map_and_table(folder: Path, tmp_path: Path) -> None:
+    assert 'id="explorer"' in (folder / "report.html").read_text()
+    assert "How far to trust" in changed(folder, tmp_path).text
+    html = (tmp_path / "report.html").read_text()
+    assert 'id="explorer"' not in html and "<script" not in html

@@ -88,8 +88,8 @@ def _arrays(folder: Path, **changed: np.ndarray) -> None:
 def test_every_section_is_there_and_in_order(folder: Path) -> None:
     sections = [named["id"] for tag, named in check_whole(_html(folder)).tags if tag == "section"]
     assert sections == [
-        "pictures", "glance", "beside", "samples", "interpolations", "latent", "factors", "meaning", "learning", "scores",
-        "images", "network", "repeat",
+        "pictures", "glance", "beside", "samples", "interpolations", "latent", "factors", "meaning", "learning",
+        "scores", "images", "network", "repeat",
     ]  # fmt: skip
     assert len(_html(folder)) < 3_000_000
 
@@ -137,7 +137,7 @@ def test_names_of_files_are_shown_as_they_are(folder: Path, small: Path) -> None
 def test_avatars_are_said_to_be_rendered_and_own_images_are_not(folder: Path, small: Path) -> None:
     page = _page(folder)
     assert "RENDERED AVATARS" in page.text and "not photographed" in page.text
-    at = page.cells.index("glasses")
+    at = page.cells.index("glasses", page.cells.index("Attribute"))
     assert page.cells[at + 1 : at + 3] == ["2", "no 50\u00a0%, yes 50\u00a0%"]
     assert "avatar" not in _written(small).text.lower().replace("image.avatar", "")
 
@@ -189,6 +189,7 @@ def test_a_run_without_a_flaw_has_no_warning(small: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_bernoulli_has_a_dash_and_a_reason(tmp_path: Path) -> None:
     page = _written(run_folder(tmp_path, likelihood="bernoulli", size=16, test=40))
+    assert "Another likelihood (--likelihood.name): the Bernoulli likelihood gives no probability" in page.text
     assert "Bits per dimension–the Bernoulli likelihood gives no probability to grey values" in page.text
     at = page.cells.index("Bits per dimension ↓")
     assert page.cells[at + 1 : at + 4] == ["–"] * 3
@@ -391,6 +392,12 @@ def _information(value: float, **changes: Any) -> dict[str, Any]:
         (_likelihood("multiscale", 4.0, None), "what the pixels cost once the decoded picture is known"),
         (_likelihood("multiscale", 4.0, None), "discretised logistic, pixel by pixel in a fixed order, each given"),
         (_likelihood("gaussian", 0.0), "Beta is 0: nothing drew"),
+        (_likelihood("gaussian", 4.0), "beta divided by that number for the same optimum: 0.00521 for 4 here"),
+        (_likelihood("gaussian", 1.0), "A density may exceed 1, so here the cost may also be below 0."),
+        ({"test": {"used_units": 2}}, "Fewer units: only 2 of 8 are in use"),
+        ({"test": {"used_units": 0}}, "The code is not used: a smaller beta"),
+        (_gap(100.0), "More images: training images cost less"),
+        (_against(webp=0.1), "A likelihood that sees each pixel's neighbours"),
         (_likelihood("gaussian", 0.5), "training weighed the rate less"),
         (_likelihood("gaussian", 100.0), "Beta is 100: training weighed the rate more"),
     ],

@@ -2,7 +2,7 @@
 // table or by name, at one date after the other; see explorer.py for the data. All is drawn as SVG in the page's colours.
 (() => {
   "use strict";
-  const { add, long, number, short, ticks, time } = page;
+  const { add, compact, long, number, short, ticks, time } = page;
   const root = document.getElementById("explorer");
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const part = (name) => document.getElementById(`explorer-${name}`);
@@ -23,7 +23,7 @@
   const step = data.steps.length > 1 ? time(data.steps[1]) - origin : 864e5;
   const slots = (time(target(last)) > time(data.steps.at(-1)) ? time(target(last)) : time(data.steps.at(-1))) / step - origin / step + 1;
 
-  const [width, height, left, right] = [620, 400, 60, 8];
+  const [width, height, left, right] = [620, 400, 52, 8];
   const [top, middle, low, floor] = [14, 214, 262, 372]; // of the counts, then of the probabilities
   const x = (iso, shift = 0.5) => left + (((time(iso) - origin) / step + shift) / slots) * (width - left - right);
   const line = (points) => points.map(([at, y], index) => `${index ? "L" : "M"}${at.toFixed(1)} ${y.toFixed(1)}`).join("");
@@ -34,7 +34,7 @@
     const y = (value) => middle - (Math.max(value, 0) / most) * (middle - top);
     for (const tick of ticks(most)) {
       add(svg, "line", { x1: left, x2: width - right, y1: y(tick), y2: y(tick), class: "rule" });
-      add(svg, "text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, number(tick));
+      add(svg, "text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, compact(tick));
     }
     const bar = (value, index) => {
       const [from, to] = [x(data.steps[index], 0.08), x(data.steps[index], 0.92)].map((each) => each.toFixed(1));

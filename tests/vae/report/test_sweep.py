@@ -68,6 +68,7 @@ def test_the_page_is_whole(folder: Path, original: Path) -> None:
     for made in (folder, original):
         page = _page(made)
         assert [named["id"] for tag, named in page.tags if tag == "section"] == SECTIONS
+        assert (made / "report.html").stat().st_size < 3_000_000
         assert not [word for word in ("None", "nan", "null") if word in page.text.replace("nano", "")]
 
 
@@ -279,6 +280,18 @@ def test_the_verdict_states_the_measured_scores() -> None:
     assert "the test distortion rises from −200.0 to 2,000" in words
     assert "Of 16 units of the code, 9 at beta 0 and 9 at beta 100 are in use. The code has collapsed at no" in words
     assert "Its negative ELBO, scored with beta = 1, is 700.0 nats." in say("verdict", USUAL[:1])
+
+
+def test_a_weight_is_chosen_by_cost_and_by_reconstructions() -> None:
+    words = say("choice", grid((0.0, scores(900.0, -200.0)), (1.0, scores(60.0, -100.0, mse=4e-4))))
+    assert "Beta 1 costs least as a model of the images: −40.00 nats per image, scored with beta = 1." in words
+    assert (
+        "Beta 0 draws closest to them: its reconstructions are off by 2.55 of 255 levels, those of beta 1 by 5.10."
+        in words
+    )
+    both = say("choice", grid((0.0, scores(900.0, -200.0, mse=1e-3)), (1.0, scores(60.0, -100.0))))
+    assert "It draws closest to them, too: its reconstructions are off by 2.55 of 255 levels." in both
+    assert "a sweep over one weight shows no effect" in say("choice", USUAL[:1])
 
 
 def test_the_best_weight_is_named_with_its_lead() -> None:

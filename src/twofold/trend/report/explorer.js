@@ -110,14 +110,16 @@
     if (part("when")) part("when").textContent = long.format(time(target(state.at)));
   }
 
+  // The buttons of all rows share one stop of the tab key: that of the region chosen, or the first that is shown.
   function drawTable() {
+    const open = rows.filter((row) => !row.hidden && placeOf.has(row.dataset.place));
+    const stop = open.find((row) => placeOf.get(row.dataset.place) === state.place) ?? open[0];
     for (const row of rows) {
       const picked = placeOf.get(row.dataset.place) === state.place;
       row.classList.toggle("picked", picked);
       const button = row.querySelector("button");
-      if (!button) continue;
-      button.tabIndex = picked ? 0 : -1;
-      button.setAttribute("aria-pressed", picked);
+      button?.setAttribute("aria-pressed", picked);
+      button?.setAttribute("tabindex", row === stop ? 0 : -1);
     }
   }
 
@@ -177,6 +179,7 @@
     const asked = text.trim().toLowerCase();
     for (const row of rows) row.hidden = !row.children[0].textContent.toLowerCase().includes(asked);
     const shown = rows.filter((row) => !row.hidden).length;
+    drawTable();
     part("found").textContent = asked ? `${number(shown)} of ${number(rows.length)} regions` : "";
   }
 

@@ -25,8 +25,9 @@ def scores(rate: float, distortion: float, **changes: Any) -> dict[str, Any]:
         "rate_nats": rate, "distortion_nats": distortion, "negative_elbo_nats": rate + distortion,
         "iw_negative_elbo_nats": rate + distortion, "iw_bound_nats": rate + distortion - 2, "latent_dim": 16,
         "active_units": 9, "used_units": 9, "reconstruction_variance_share": 0.9, "bits_per_dim": 3.0, "mse": 1e-4,
-        "images": 100, "mi_images": 100, "sigma": 0.1, "mutual_information_nats": 3.0, "mi_rate_nats": rate, "mi_cap_nats": CAP,
-        "mi_at_cap": False, "standard_errors": {"negative_elbo_nats": 3.0, "mutual_information_nats": 0.1},
+        "images": 100, "mi_images": 100, "sigma": 0.1, "mutual_information_nats": 3.0, "mi_rate_nats": rate,
+        "mi_cap_nats": CAP, "mi_at_cap": False,
+        "standard_errors": {"negative_elbo_nats": 3.0, "mutual_information_nats": 0.1},
     }  # fmt: skip
     test |= {key: value for key, value in changes.items() if key in test}
     trained_on = {"negative_elbo_nats": changes.get("trained_on", rate + distortion), "images": 100}

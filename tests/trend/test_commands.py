@@ -425,7 +425,7 @@ def test_a_walk_leaves_the_whole_folder_and_is_left_alone_afterwards(
     names = {path.name for path in (tmp_path / "run").iterdir()} - {".lock"}
     assert names == {
         *("config.json", "manifest.json", "origins", "predictions.parquet", "scores.json", "figures", "report.html"),
-        *("log.txt", "DONE"),
+        *("panel.parquet", "map.svg", "log.txt", "DONE"),
     }
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.name != ".lock"}
     assert main(walk_words(table, tmp_path / "run")) == 0

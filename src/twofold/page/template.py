@@ -7,20 +7,21 @@ of `page/templates/blocks.html.j2`; the functions of `page.numbers` are their fi
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
 
 from twofold import __version__
 from twofold.page import numbers
-from twofold.page.album import Album
 from twofold.page.colours import DARK, LIGHT
-from twofold.page.drawing import style
+
+if TYPE_CHECKING:  # it imports matplotlib, which a page without figures can do without
+    from twofold.page.album import Album
 
 
 def write_page(
-    save: Callable[[str, bytes], None], template: str, draw: Callable[[Album], dict[str, Any] | None], **view: Any
+    save: Callable[[str, bytes], None], template: str, draw: "Callable[[Album], dict[str, Any] | None]", **view: Any
 ) -> None:
     """Draws a page's figures and writes its report.html; the same files give the same bytes.
 
@@ -30,14 +31,17 @@ def write_page(
         draw: draws the figures into the page's album; may return further variables of the template.
         view: variables of the template; any other is an error.
     """
+    from twofold.page.album import Album
+    from twofold.page.drawing import style
+
     album = Album(save)
     with style():
         drawn = draw(album)
     save("report.html", render(template, album, **view, **(drawn or {})).encode())
 
 
-def render(template: str, album: Album, **view: Any) -> str:
-    """A self-contained page as text; the macro `figure` places the album's figures by name.
+def render(template: str, album: "Album | None" = None, **view: Any) -> str:
+    """A page as text; the macro `figure` places the album's figures by name.
 
     Raises:
         jinja2.UndefinedError: when the template uses a variable that the view lacks.

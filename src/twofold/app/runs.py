@@ -1,0 +1,240 @@
+"""The runs below a folder: found by their files, named by their place, read and never written."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from twofold.app.problems import Refused
+from twofold.page import numbers
+
+Kind = Literal["vae run", "vae sweep", "trend run", "trend backtest", "trend study", "hub backtest", "hub fit"]
+DEPTH = 6
+"""Folders between RUNS and a run's own files, at most."""
+FRESH_S = 2.0
+"""A list of runs is read again from the disk when it is older."""
+SHOWN: tuple[Kind, ...] = ()
+"""Kinds that have a page here; the others have their report."""
+_INSIDE = "figures", "checkpoint", "origins"
+
+
+class Headline(BaseModel):
+    """The one score that tells most of a run."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    """What it is, with its unit."""
+    value: float
+    """The score."""
+    lower_is_better: bool
+    """To which side it is better."""
+    text: str
+    """The score as it is written on pages."""
+
+
+class Summary(BaseModel):
+    """A run in the list of runs."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    """Its folder below RUNS, with `~` for `/`."""
+    kind: Kind
+    """The command that made it."""
+    finished: bool
+    """Whether the command came to its end."""
+    when: datetime
+    """When it ended, or began if it is not finished (UTC)."""
+    headline: Headline | None
+    """None where there is no score, or none that can be read."""
+    parent: str | None
+    """The sweep that it is part of."""
+    page: str | None
+    """Address of its page; None where it is not finished."""
+    report: str | None
+    """Address of its report; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder."""
+
+    id: str
+    folder: Path
+    root: Path
+    kind: Kind
+    parent: str | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the command came to its end."""
+        return (self.folder / "DONE").exists()
+
+    def file(self, name: str) -> Path:
+        """One of its files.
+
+        Raises:
+            Refused: when there is none, or when it is a link that leads out of RUNS.
+        """
+        path = (self.folder / name).resolve()
+        if not path.is_relative_to(self.root) or not path.is_file():
+            raise Refused(404, "not_found", f"{self.id} has no {name}.")
+        return path
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The object in one of its JSON files."""
+        try:
+            return dict(json.loads(self.file(name).read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise Refused(409, "unusable_run", f"{self.id}: {name} is not what a run writes ({error}).") from error
+
+    def require(self, *kinds: Kind) -> "Run":
+        """The run itself, if it is finished and of such a kind.
+
+        Raises:
+            Refused: otherwise.
+        """
+        if self.kind not in kinds:
+            raise Refused(409, "unusable_run", f"{self.id} is a {self.kind}; this is for a {' or a '.join(kinds)}.")
+        if not self.finished:
+            raise Refused(409, "unusable_run", f"{self.id} is not finished; give its command again to let it go on.")
+        return self
+
+    def summary(self) -> Summary:
+        """The run in the list of runs."""
+        about = self.folder / ("DONE" if self.finished else "manifest.json")
+        reported = self.finished and (self.folder / "report.html").is_file()
+        report = f"/runs/{self.id}/report" if reported else None
+        return Summary(
+            id=self.id,
+            kind=self.kind,
+            finished=self.finished,
+            when=datetime.fromtimestamp(about.stat().st_mtime, UTC),
+            headline=self._headline() if self.finished else None,
+            parent=self.parent,
+            page=(f"/runs/{self.id}" if self.kind in SHOWN else report) if self.finished else None,
+            report=report,
+        )
+
+    def _headline(self) -> Headline | None:
+        try:
+            return _HEADLINES[self.kind](self.json(_SCORES.get(self.kind, "scores.json")))
+        except (Refused, KeyError, TypeError, ValueError):
+            return None  # of another version: the run is listed all the same
+
+
+class Runs:
+    """All runs below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder.resolve()
+        self._found: dict[str, Run] = {}
+        self._read = -FRESH_S
+
+    def all(self) -> list[Run]:
+        """All runs, by their id."""
+        if time.monotonic() - self._read > FRESH_S:
+            self._found = {run.id: run for run in _find(self.root, self.root)}
+            self._read = time.monotonic()
+        return list(self._found.values())
+
+    def get(self, name: str) -> Run:
+        """The run of an id: one of those that were found, so that no id leads anywhere else.
+
+        Raises:
+            Refused: when there is none.
+        """
+        found = self._found.get(name) or next((run for run in self.all() if run.id == name), None)
+        if found is None:
+            raise Refused(404, "not_found", "There is no such run; see the list of runs.")
+        return found
+
+
+def _find(folder: Path, root: Path, depth: int = 0, parent: str | None = None) -> Iterator[Run]:
+    """Runs in a folder and below; links are not followed, folders that can't be read are passed over."""
+    # A sign that is no separator is escaped, so that two folders never share an id.
+    parts = (part.replace("%", "%25").replace("~", "%7E") for part in folder.relative_to(root).parts)
+    name = "~".join(parts) or "~"
+    kind = _kind(folder)
+    if kind is not None:
+        yield Run(name, folder, root, kind, parent)
+    if depth == DEPTH:
+        return
+    try:
+        below = sorted(item for item in folder.iterdir() if item.is_dir() and not item.is_symlink())
+    except OSError:
+        return
+    for item in below:
+        if not (item.name.startswith(".") or (kind and item.name in _INSIDE)):
+            yield from _find(item, root, depth + 1, name if kind == "vae sweep" else parent)
+
+
+def _kind(folder: Path) -> Kind | None:
+    """What a folder holds, by the settings of its config; None: no run."""
+    try:
+        manifest, config = (json.loads((folder / name).read_bytes()) for name in ("manifest.json", "config.json"))
+        command = " ".join(manifest["command"][1:3])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    by_setting: dict[str, Kind] = {
+        "betas": "vae sweep",
+        "objective": "vae run",
+        "walk": "trend backtest",
+        "lengths": "trend study",
+        "screen": "trend run",
+        "heads": "hub fit" if command == "hub fit" else "hub backtest",
+    }
+    return next((kind for setting, kind in by_setting.items() if setting in config), None)
+
+
+def _vae(scores: dict[str, Any]) -> Headline:
+    test = scores["test"]
+    if test["bits_per_dim"] is None:
+        return _headline("negative ELBO, nats per image", test["negative_elbo_nats"], 1)
+    return _headline("bits per dim", test["bits_per_dim"])
+
+
+def _sweep(sweep: dict[str, Any]) -> Headline:
+    best = min(sweep["runs"], key=lambda run: _vae(run["scores"]).value)
+    found = _vae(best["scores"])
+    return found.model_copy(update={"name": f"{found.name}, the lowest, at beta {best['beta']:g}"})
+
+
+def _trend(scores: dict[str, Any]) -> Headline:
+    return _headline("log score, active test windows", scores["test_active"]["log_score"])
+
+
+def _walk(scores: dict[str, Any]) -> Headline:
+    return _headline("log score, active windows", scores["models"]["pool"]["active"]["log_score"])
+
+
+def _hub(scores: dict[str, Any]) -> Headline:
+    found = scores["quantile"] if "models" not in scores else scores
+    key, name = ("relative_wis", "relative WIS") if "models" not in scores else ("relative_rps", "relative RPS")
+    return _headline(name, found["models"][found["default"]][key])
+
+
+def _headline(name: str, value: float, digits: int = 3) -> Headline:
+    return Headline(name=name, value=value, lower_is_better=True, text=numbers.score(value, digits))
+
+
+def _none(scores: dict[str, Any]) -> None:
+    return None
+
+
+_SCORES = {"vae sweep": "sweep.json"}
+_HEADLINES = {
+    "vae run": _vae,
+    "vae sweep": _sweep,
+    "trend run": _trend,
+    "trend backtest": _walk,
+    "trend study": _none,
+    "hub backtest": _hub,
+    "hub fit": _none,
+}

@@ -1,0 +1,78 @@
+"""The server: pages for people, JSON for programs, and the few files that the pages load."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, FastAPI, Path, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from twofold import __version__
+from twofold.app import problems
+from twofold.app.guard import REPORT_POLICY, Guard
+from twofold.app.problems import ANSWERS
+from twofold.app.runs import Runs, Summary
+from twofold.page.template import render
+
+RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
+
+
+def create(runs: Runs, token: str | None = None) -> Guard:
+    """The whole application.
+
+    Args:
+        runs: that it shows.
+        token: that every request must bring; None: it answers under loopback names only.
+    """
+    app = FastAPI(
+        title="twofold",
+        version=__version__,
+        summary="Runs of twofold, read-only, and the models of vae runs.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(_api(runs))
+    app.include_router(_pages(runs))
+    return Guard(app, token)  # around everything: the answer to an exception passes it, too
+
+
+def _api(runs: Runs) -> APIRouter:
+    router = APIRouter(prefix="/api", responses=ANSWERS, tags=["runs"])
+
+    @router.get("/runs")
+    def list_runs() -> list[Summary]:
+        """All runs, newest first."""
+        return sorted((run.summary() for run in runs.all()), key=lambda each: each.when, reverse=True)
+
+    @router.get("/runs/{run_id}")
+    def one_run(run_id: RunId) -> Summary:
+        """One run."""
+        return runs.get(run_id).summary()
+
+    return router
+
+
+def _pages(runs: Runs) -> APIRouter:
+    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+    @router.get("/")
+    def home() -> str:
+        found = sorted((run.summary() for run in runs.all()), key=lambda each: each.when, reverse=True)
+        parts: dict[str | None, list[Summary]] = {}
+        for each in found:
+            parts.setdefault(each.parent, []).append(each)
+        return render("app/templates/home.html.j2", folder=str(runs.root), found=parts.pop(None, []), parts=parts)
+
+    @router.get("/runs/{run_id}")
+    def page(run_id: RunId) -> Response:
+        return RedirectResponse(f"/runs/{quote(runs.get(run_id).id)}/report")
+
+    @router.get("/runs/{run_id}/report")
+    def report(run_id: RunId) -> Response:
+        run = runs.get(run_id)
+        file = run.require(run.kind).file("report.html")
+        headers = {"Content-Security-Policy": REPORT_POLICY}
+        return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
+
+    return router

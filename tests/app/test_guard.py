@@ -1,0 +1,99 @@
+"""Who may ask, how much, and what an answer allows."""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.folders import Client, put
+from twofold.app.guard import IMAGE_BYTES, JSON_BYTES
+
+TOKEN = "0123456789abcdef"
+
+
+def test_every_answer_forbids_other_sources(tmp_path: Path) -> None:
+    put(tmp_path / "run", "vae run")
+    for address, status in {"/": 200, "/api/runs": 200, "/nothing": 404, "/api/nothing": 404}.items():
+        answer = Client(tmp_path).get(address)
+        assert answer.status_code == status
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert "http" not in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+def test_a_report_runs_as_a_stranger(tmp_path: Path) -> None:
+    put(tmp_path / "run", "vae run")
+    policy = Client(tmp_path).get("/runs/run/report").headers["content-security-policy"]
+    assert policy.startswith("sandbox allow-scripts;") and "allow-same-origin" not in policy
+
+
+def test_an_error_is_a_problem_for_programs_and_a_page_for_people(tmp_path: Path) -> None:
+    problem = Client(tmp_path).get("/api/runs/none")
+    assert (problem.status_code, problem.json()["code"]) == (404, "not_found")
+    assert "<h1>404</h1>" in Client(tmp_path).get("/runs/none").text
+    assert Client(tmp_path).post("/api/runs").json()["code"] == "not_allowed"
+
+
+def test_the_api_describes_itself(tmp_path: Path) -> None:
+    found = Client(tmp_path).get("/api/openapi.json").json()
+    answers = found["paths"]["/api/runs/{run_id}"]["get"]["responses"]
+    assert answers["404"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+    assert "HTTPValidationError" not in found["components"]["schemas"]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8737", "127.0.0.1.evil.example", "", "[::1"])
+def test_another_sites_name_for_this_computer_is_refused(tmp_path: Path, host: str) -> None:
+    answer = Client(tmp_path).get("/api/runs", headers={"Host": host})
+    assert (answer.status_code, answer.json()["code"]) == (403, "unknown_host")
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:8737"])
+def test_loopback_names_are_answered(tmp_path: Path, host: str) -> None:
+    assert Client(tmp_path, host=host).get("/api/runs").status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:9999"])
+def test_pages_of_other_sites_are_refused(tmp_path: Path, origin: str) -> None:
+    answer = Client(tmp_path).get("/api/runs", headers={"Origin": origin})
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
+
+
+def test_our_own_pages_are_answered(tmp_path: Path) -> None:
+    assert Client(tmp_path).get("/api/runs", headers={"Origin": "http://127.0.0.1:8737"}).status_code == 200
+
+
+def _basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"name:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (_basic(TOKEN), 200),
+        ("", 401),
+        ("Bearer ", 401),
+        (f"Bearer {TOKEN[:-1]}", 401),
+        (_basic(""), 401),
+        ("Basic ###", 401),
+        (TOKEN, 401),
+    ],
+)
+def test_a_token_is_asked_for_on_any_host(tmp_path: Path, given: str, status: int) -> None:
+    answer = Client(tmp_path, TOKEN, "runs.example").get("/api/runs", headers={"Authorization": given})
+    assert answer.status_code == status
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+@pytest.mark.parametrize(("address", "most"), [("/api/runs/x/decode", JSON_BYTES), ("/api/runs/x/encode", IMAGE_BYTES)])
+def test_a_large_body_is_refused_announced_or_not(tmp_path: Path, address: str, most: int) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(most // 2**16 + 1):
+            yield bytes(2**16)
+
+    for body in (bytes(most + 1), parts()):
+        answer = Client(tmp_path).post(address, content=body)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert Client(tmp_path).post(address, content=bytes(most)).status_code != 413

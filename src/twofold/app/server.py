@@ -1,5 +1,9 @@
 """The server: pages for people, JSON for programs, and the few files that the pages load."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from importlib import resources
 from typing import Annotated
 from urllib.parse import quote
 
@@ -7,13 +11,20 @@ from fastapi import APIRouter, FastAPI, Path, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from twofold import __version__
-from twofold.app import problems
+from twofold.app import problems, vae
 from twofold.app.guard import REPORT_POLICY, Guard
-from twofold.app.problems import ANSWERS
-from twofold.app.runs import Runs, Summary
+from twofold.app.models import Models
+from twofold.app.problems import ANSWERS, Refused
+from twofold.app.runs import Kind, Run, Runs, Summary
 from twofold.page.template import render
 
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
+
+
+_PAGES: dict[Kind, Callable[[Run], str]] = {"vae run": vae.page}
+_SCRIPTS = {"vae.js"}
+SWEEP_S = 30.0
+"""Seconds between two looks for idle models."""
 
 
 def create(runs: Runs, token: str | None = None) -> Guard:
@@ -23,6 +34,19 @@ def create(runs: Runs, token: str | None = None) -> Guard:
         runs: that it shows.
         token: that every request must bring; None: it answers under loopback names only.
     """
+    models = Models()
+
+    @contextlib.asynccontextmanager
+    async def alive(_: FastAPI) -> AsyncIterator[None]:
+        async def tidy() -> None:
+            while True:
+                await asyncio.sleep(SWEEP_S)
+                models.drop_idle()
+
+        tidying = asyncio.create_task(tidy())
+        yield
+        tidying.cancel()
+
     app = FastAPI(
         title="twofold",
         version=__version__,
@@ -30,9 +54,11 @@ def create(runs: Runs, token: str | None = None) -> Guard:
         openapi_url="/api/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        lifespan=alive,
     )
     problems.install(app)
     app.include_router(_api(runs))
+    app.include_router(vae.api(runs, models))
     app.include_router(_pages(runs))
     return Guard(app, token)  # around everything: the answer to an exception passes it, too
 
@@ -66,7 +92,10 @@ def _pages(runs: Runs) -> APIRouter:
 
     @router.get("/runs/{run_id}")
     def page(run_id: RunId) -> Response:
-        return RedirectResponse(f"/runs/{quote(runs.get(run_id).id)}/report")
+        run = runs.get(run_id)
+        if run.kind not in _PAGES:
+            return RedirectResponse(f"/runs/{quote(run.id)}/report")
+        return HTMLResponse(_PAGES[run.kind](run.require(run.kind)))
 
     @router.get("/runs/{run_id}/report")
     def report(run_id: RunId) -> Response:
@@ -74,5 +103,12 @@ def _pages(runs: Runs) -> APIRouter:
         file = run.require(run.kind).file("report.html")
         headers = {"Content-Security-Policy": REPORT_POLICY}
         return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
+
+    @router.get("/static/{name}")
+    def script(name: str) -> Response:
+        if name not in _SCRIPTS:
+            raise Refused(404, "not_found", "There is no such file.")
+        text = (resources.files("twofold.app") / "static" / name).read_text(encoding="utf-8")
+        return Response(text, media_type="text/javascript; charset=utf-8")
 
     return router

@@ -89,13 +89,14 @@ class Autoencoder:
         batches = self._batches(as_pixels(x, self.config.image))
         return evaluate(self.vae, batches, self.config.score.samples, torch_generator(self.config.seed, "score"))
 
-    def sample(self, number: int, seed: int = 0, temperature: float = 0.0) -> Decoded:
+    def sample(self, number: int, seed: int = 0, temperature: float = 0.0, spread: float = 1.0) -> Decoded:
         """Images of samples of the prior p(z).
 
         Args:
             temperature: of the noise of p(x|z): 0 gives its mean, 1 a draw of it.
+            spread: standard deviation of z; below 1 samples are closer to the mean picture than the prior's.
         """
-        z = torch.randn(number, self.config.model.latent_dim, generator=torch_generator(seed, "prior"))
+        z = spread * torch.randn(number, self.config.model.latent_dim, generator=torch_generator(seed, "prior"))
         if not temperature:
             return self.decode(z.numpy())
         generator = torch_generator(seed, "pixels")

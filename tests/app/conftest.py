@@ -1,0 +1,22 @@
+"""Finished runs of both studies, tiny but made by their own code."""
+
+from pathlib import Path
+
+import pytest
+
+from twofold.engine.run import claim
+from twofold.vae.run import execute
+from vae.small import discs, images_of, silent, tiny
+
+
+@pytest.fixture(scope="session")
+def vae_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one vae run, `discs`."""
+    root = tmp_path_factory.mktemp("vae-runs")
+    images = images_of(discs(40), tmp_path_factory.mktemp("discs"))
+    config = tiny(image={"size": 16, "channels": 3})
+    with claim(root / "discs", config, images.digest, ["twofold", "vae", "run"]) as folder:
+        execute(images, config, folder, labels=None, on_epoch=silent, on_step=silent)
+        (folder.path / "report.html").write_text("<!DOCTYPE html><p>report")
+        folder.finish()
+    return root

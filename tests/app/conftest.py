@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from trend.small import epidemic, quick
 from twofold.engine.run import claim
+from twofold.trend.run import execute as execute_trend
 from twofold.vae.run import execute
 from vae.small import discs, images_of, silent, tiny
 
@@ -17,6 +19,17 @@ def vae_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = tiny(image={"size": 16, "channels": 3})
     with claim(root / "discs", config, images.digest, ["twofold", "vae", "run"]) as folder:
         execute(images, config, folder, labels=None, on_epoch=silent, on_step=silent)
+        (folder.path / "report.html").write_text("<!DOCTYPE html><p>report")
+        folder.finish()
+    return root
+
+
+@pytest.fixture(scope="session")
+def trend_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one trend run, `waves`."""
+    root, panel, config = tmp_path_factory.mktemp("trend-runs"), epidemic(), quick()
+    with claim(root / "waves", config, panel.digest(), ["twofold", "trend", "run"]) as folder:
+        execute_trend(panel, "waves.csv", config, folder, silent)
         (folder.path / "report.html").write_text("<!DOCTYPE html><p>report")
         folder.finish()
     return root

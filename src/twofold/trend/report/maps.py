@@ -64,7 +64,7 @@ def world_map(tomorrow: pl.DataFrame) -> str:
         f".world .s{2 * index}{{fill:{colour}}}.world .s{2 * index + 1}{{fill:url(#outside{index})}}"
         for index, (_, colour, _) in enumerate(CLASSES)
     )
-    outlines = "\n".join(_outlines(drawn, titles))
+    outlines = "\n".join(_outlines(drawn, titles, dict(known.select("iso2", "region").iter_rows())))
     return (
         f'<svg xmlns="{_SVG[1:-1]}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
         "<title>Probability that the count rises, by country</title>\n"
@@ -88,8 +88,11 @@ def _drawable(tomorrow: pl.DataFrame) -> pl.DataFrame:
     return tomorrow.filter(pl.col("iso2").is_in(list(COUNTRIES))).unique("iso2", keep="first", maintain_order=True)
 
 
-def _outlines(drawn: ET.Element, titles: dict[str, str]) -> list[str]:
-    """Each country's shape with the class that pygal gave it; series 2k is class k in C, 2k + 1 outside C."""
+def _outlines(drawn: ET.Element, titles: dict[str, str], names: dict[str, str]) -> list[str]:
+    """Each country's shape with the class that pygal gave it; series 2k is class k in C, 2k + 1 outside C.
+
+    A shape with data names its region, for pages that colour it anew.
+    """
     shapes = []
     for area in drawn.iter(f"{_SVG}g"):
         name = area.get("class", "")
@@ -97,7 +100,9 @@ def _outlines(drawn: ET.Element, titles: dict[str, str]) -> list[str]:
             continue
         paths = "".join(f'<path d="{path.get("d", "")}"></path>' for path in area.iter(f"{_SVG}path"))
         series = re.search(r"serie-(\d+)", name)
-        named = f' class="s{series[1]}"><title>{escape(titles[name.split(" ")[0]])}</title>' if series else ">"
+        named, code = ">", name.split(" ")[0]
+        if series:
+            named = f' class="s{series[1]}" data-region="{escape(names[code])}"><title>{escape(titles[code])}</title>'
         shapes.append(f"<g{named}{paths}</g>")
     return shapes
 

@@ -18,7 +18,7 @@ DEPTH = 6
 """Folders between RUNS and a run's own files, at most."""
 FRESH_S = 2.0
 """A list of runs is read again from the disk when it is older."""
-SHOWN: tuple[Kind, ...] = ("vae run", "trend run")
+SHOWN: tuple[Kind, ...] = ("vae run", "vae sweep", "trend run")
 """Kinds that have a page here; the others have their report."""
 _INSIDE = "figures", "checkpoint", "origins"
 
@@ -156,11 +156,14 @@ class Runs:
         return found
 
 
+def name_of(folder: Path, root: Path) -> str:
+    """The id of a folder; a sign that is no separator is escaped, so that two folders never share an id."""
+    return "~".join(part.replace("%", "%25").replace("~", "%7E") for part in folder.relative_to(root).parts) or "~"
+
+
 def _find(folder: Path, root: Path, depth: int = 0, parent: str | None = None) -> Iterator[Run]:
     """Runs in a folder and below; links are not followed, folders that can't be read are passed over."""
-    # A sign that is no separator is escaped, so that two folders never share an id.
-    parts = (part.replace("%", "%25").replace("~", "%7E") for part in folder.relative_to(root).parts)
-    name = "~".join(parts) or "~"
+    name = name_of(folder, root)
     kind = _kind(folder)
     if kind is not None:
         yield Run(name, folder, root, kind, parent)

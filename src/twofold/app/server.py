@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Path, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from twofold import __version__
-from twofold.app import problems, trend, vae
+from twofold.app import problems, sweep, trend, vae
 from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
@@ -21,8 +21,8 @@ from twofold.page.template import render
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
 
 
-_PAGES: dict[Kind, Callable[[Run], str]] = {"vae run": vae.page, "trend run": trend.page}
-_SCRIPTS = {"vae.js", "trend.js"}
+_PAGES: dict[Kind, Callable[[Run], str]] = {"vae run": vae.page, "vae sweep": sweep.page, "trend run": trend.page}
+_SCRIPTS = {"vae.js", "trend.js", "sweep.js"}
 SWEEP_S = 30.0
 """Seconds between two looks for idle models."""
 

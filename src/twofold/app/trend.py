@@ -62,7 +62,7 @@ class Day(_Answer):
     """All regions on one target date; a missing value: there is no test window of that region."""
 
     date: datetime.date
-    origin: datetime.date | None
+    origin: datetime.date
     """The last date that forecasts saw."""
     probabilities: Shares
     """P(rise) by model, one for each region."""
@@ -95,7 +95,7 @@ class _Tables:
     regions: list[str]
     selected: list[bool]
     dates: list[datetime.date]
-    origins: list[datetime.date | None]
+    origins: list[datetime.date]
     days: list[datetime.date]
     p: "dict[str, np.ndarray]"
     rose: "np.ndarray"
@@ -189,7 +189,7 @@ def _day(held: _Tables, number: int) -> Day:
         origin=origin,
         probabilities={name: _shares(p[number]) for name, p in held.p.items()},
         rose=_outcomes(held.rose[number]),
-        counts=_whole(held.counts[held.days.index(origin)]) if origin in held.days else [None] * len(held.regions),
+        counts=_whole(held.counts[held.days.index(origin)]),
     )
 
 

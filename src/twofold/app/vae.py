@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,9 +28,12 @@ MOST_UNITS, MOST_STEPS, MOST_SAMPLES = 4096, 21, 64
 MOST_PIXELS = 40_000_000
 """Of an image to encode; by its header, before it is decoded."""
 SLIDERS = 10
+ON_SHEET, COLUMNS = 16, 8
+"""Pictures on a sheet, and in each of its rows."""
 REACH = 3.0
 """A slider reaches as many standard deviations to each side: of the prior, or of the codes where they are wider."""
 FORMATS = "PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"
+_KEPT = "real", "reconstruction", "prior", "effect_units", "variance_units"
 _DECODING = threading.Semaphore(2)  # each may hold an image of MOST_PIXELS
 
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
@@ -119,6 +122,11 @@ def api(runs: Runs, models: Models) -> APIRouter:
         with models.use(run) as model:
             return Coded(z=model.encode(pixels[None])[0].tolist())
 
+    @router.get("/sheets/{name}", response_class=Response, responses=PNG)
+    def sheet(run_id: RunId, name: Literal["real", "reconstruction", "prior"]) -> Response:
+        """Test images, their reconstructions, or samples of the prior that the run kept, in rows."""
+        return _png(_in_rows(_arrays(get(run_id))[name][:ON_SHEET]))
+
     @router.post("/decode", response_class=Response, responses=PNG)
     def decode(run_id: RunId, asked: Decode) -> Response:
         """The picture of a code: the mean of p(x|z)."""
@@ -202,7 +210,7 @@ def _read(path: FilePath, _: int) -> "dict[str, np.ndarray]":
     import numpy as np
 
     with np.load(path) as held:
-        return {name: held[name] for name in ("real", "effect_units", "variance_units")}
+        return {name: held[name] for name in _KEPT}
 
 
 def _test_image(run: Run, number: int) -> "np.ndarray":
@@ -272,6 +280,15 @@ def _beside(pictures: "np.ndarray") -> "np.ndarray":
     """Pictures [n, h, w, c] side by side, as one."""
     number, height, width, channels = pictures.shape
     return pictures.transpose(1, 0, 2, 3).reshape(height, number * width, channels)
+
+
+def _in_rows(pictures: "np.ndarray") -> "np.ndarray":
+    """Pictures [n, h, w, c] in rows on white, as one."""
+    import numpy as np
+
+    blank = np.full((-len(pictures) % COLUMNS, *pictures.shape[1:]), 255, np.uint8)
+    rows = np.concatenate([pictures, blank]).reshape(-1, COLUMNS, *pictures.shape[1:])
+    return np.concatenate([_beside(row) for row in rows])
 
 
 def _bytes(pixels: "np.ndarray") -> bytes:

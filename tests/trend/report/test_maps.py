@@ -55,6 +55,7 @@ def test_every_region_is_drawn_or_listed_even_when_two_share_a_code() -> None:
 def test_colour_follows_the_probability_and_hatching_the_set_c(probability: float, series: int, in_c: bool) -> None:
     shape = _shape(world_map(_tomorrow([("Italy", "it", probability, in_c)])), "Italy")
     assert shape.get("class") == f"s{2 * series + (not in_c)}"
+    assert shape.get("data-region") == "Italy"
     assert ("outside C" in (shape.findtext(f"{SVG}title") or "")) is not in_c
 
 

@@ -1,11 +1,12 @@
 """What is found in a folder: kinds, headlines, ids that lead nowhere else."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from app.folders import CONFIGS, Client, put, vae_scores
-from twofold.app.runs import Runs
+from twofold.app.runs import SHOWN, Kind, Runs
 
 
 def test_each_kind_of_run_is_known_by_its_config(tmp_path: Path) -> None:
@@ -110,3 +111,23 @@ def test_nothing_is_written(tmp_path: Path) -> None:
     for address in ("/", "/api/runs", "/api/runs/run", "/runs/run/report"):
         assert asking.get(address).status_code == 200
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_run_that_went_is_left_out(tmp_path: Path) -> None:
+    run, ask = put(tmp_path / "run", "vae run"), Client(tmp_path)
+    assert len(ask.get("/api/runs").json()) == 1
+    shutil.rmtree(run)
+    assert ask.get("/api/runs").json() == []
+    assert ask.get("/api/runs/run").status_code == 404
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_a_page_of_another_version_is_told(tmp_path: Path, kind: Kind, vae_runs: Path, trend_runs: Path) -> None:
+    run = put(tmp_path / "run", kind, {"runs": [{}], "test": {}})
+    for path in ("discs/arrays.npz", "waves/predictions.parquet", "waves/tomorrow.parquet", "waves/panel.parquet"):
+        folder = vae_runs if path.startswith("discs") else trend_runs
+        shutil.copy(folder / path, run)
+    answer = Client(tmp_path).get("/runs/run")
+    assert answer.status_code == 409
+    assert "<h1>409</h1>" in answer.text
+    assert Client(tmp_path).get("/runs/run/report").status_code == 200

@@ -1,5 +1,6 @@
 """The runs below a folder: found by their files, named by their place, read and never written."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -107,15 +108,22 @@ class Run:
         return self
 
     def summary(self) -> Summary:
-        """The run in the list of runs."""
-        about = self.folder / ("DONE" if self.finished else "manifest.json")
+        """The run in the list of runs.
+
+        Raises:
+            Refused: when its folder is gone.
+        """
+        try:
+            when = (self.folder / ("DONE" if self.finished else "manifest.json")).stat().st_mtime
+        except OSError as error:
+            raise Refused(404, "not_found", f"{self.id} is gone.") from error
         reported = self.finished and (self.folder / "report.html").is_file()
         report = f"/runs/{self.id}/report" if reported else None
         return Summary(
             id=self.id,
             kind=self.kind,
             finished=self.finished,
-            when=datetime.fromtimestamp(about.stat().st_mtime, UTC),
+            when=datetime.fromtimestamp(when, UTC),
             headline=self._headline() if self.finished else None,
             parent=self.parent,
             page=(f"/runs/{self.id}" if self.kind in SHOWN else report) if self.finished else None,
@@ -143,6 +151,14 @@ class Runs:
             self._found = {run.id: run for run in _find(self.root, self.root)}
             self._read = time.monotonic()
         return list(self._found.values())
+
+    def summaries(self) -> list[Summary]:
+        """All runs, newest first; those that went since they were found are left out."""
+        found = []
+        for run in self.all():
+            with contextlib.suppress(Refused):
+                found.append(run.summary())
+        return sorted(found, key=lambda each: each.when, reverse=True)
 
     def get(self, name: str) -> Run:
         """The run of an id: one of those that were found, so that no id leads anywhere else.

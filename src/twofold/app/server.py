@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Path, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from jinja2 import UndefinedError
 
 from twofold import __version__
 from twofold.app import problems, sweep, trend, vae
@@ -70,7 +71,7 @@ def _api(runs: Runs) -> APIRouter:
     @router.get("/runs")
     def list_runs() -> list[Summary]:
         """All runs, newest first."""
-        return sorted((run.summary() for run in runs.all()), key=lambda each: each.when, reverse=True)
+        return runs.summaries()
 
     @router.get("/runs/{run_id}")
     def one_run(run_id: RunId) -> Summary:
@@ -85,9 +86,8 @@ def _pages(runs: Runs) -> APIRouter:
 
     @router.get("/")
     def home() -> str:
-        found = sorted((run.summary() for run in runs.all()), key=lambda each: each.when, reverse=True)
         parts: dict[str | None, list[Summary]] = {}
-        for each in found:
+        for each in runs.summaries():
             parts.setdefault(each.parent, []).append(each)
         return render("app/templates/home.html.j2", folder=str(runs.root), found=parts.pop(None, []), parts=parts)
 
@@ -96,7 +96,11 @@ def _pages(runs: Runs) -> APIRouter:
         run = runs.get(run_id)
         if run.kind not in _PAGES:
             return RedirectResponse(f"/runs/{quote(run.id)}/report")
-        return HTMLResponse(_PAGES[run.kind](run.require(run.kind)))
+        try:
+            return HTMLResponse(_PAGES[run.kind](run.require(run.kind)))
+        except (KeyError, TypeError, ValueError, UndefinedError) as error:
+            message = f"{run.id} is of another version ({error!r}); its report can still be read."
+            raise Refused(409, "unusable_run", message) from error
 
     @router.get("/runs/{run_id}/report")
     def report(run_id: RunId) -> Response:
@@ -104,6 +108,10 @@ def _pages(runs: Runs) -> APIRouter:
         file = run.require(run.kind).file("report.html")
         headers = {"Content-Security-Policy": REPORT_POLICY}
         return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
+
+    @router.get("/favicon.ico")
+    def no_icon() -> Response:
+        return Response(status_code=204)
 
     @router.get("/static/{name}")
     def script(name: str) -> Response:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from twofold.app.problems import Refused
 from twofold.app.runs import Run, name_of
 from twofold.page import numbers
 from twofold.page.template import render
@@ -16,10 +15,7 @@ TICKS = 5
 
 def page(run: Run) -> str:
     """The page of a sweep; the run with the lowest negative ELBO is open."""
-    try:
-        points = _points(run)
-    except (KeyError, TypeError) as error:
-        raise Refused(409, "unusable_run", f"{run.id}: sweep.json is not what a sweep writes ({error}).") from error
+    points = _points(run)
     best = min(range(len(points)), key=lambda row: points[row]["elbo"])
     rates, distortions = [each["rate"] for each in points], [each["distortion"] for each in points]
     x, y = _axis([0.0, max(rates)], LEFT, WIDTH - RIGHT, root=True), _axis(distortions, HEIGHT - BOTTOM, TOP)

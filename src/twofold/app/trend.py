@@ -166,19 +166,29 @@ def page(run: Run) -> str:
 def _outlook(run: Run) -> Outlook:
     from twofold.trend.report import wording
 
-    held, scores = _tables(run), run.json("scores.json")
-    blocks: dict[str, Any] = {HEADLINE: scores, **scores["models"]}
-    blocks |= {f"{BASELINE}{name}": block for name, block in scores["baselines"].items()}
+    held = _tables(run)
+    try:
+        score = _log_scores(run.json("scores.json"))
+    except (KeyError, TypeError, AttributeError) as error:
+        message = f"{run.id}: scores.json is not what a trend run writes ({error!r})."
+        raise Refused(409, "unusable_run", message) from error
     models = [
         Model(
             name=name,
             label=wording.model(name),
             baseline=name.startswith(BASELINE),
-            log_score=blocks[name]["test_active"]["log_score"] if name in blocks else None,
+            log_score=score.get(name),
         )
         for name in held.p
     ]
     return Outlook(regions=[held.region(row) for row in range(len(held.regions))], dates=held.dates, models=models)
+
+
+def _log_scores(scores: dict[str, Any]) -> dict[str, float | None]:
+    """By model, on active test windows."""
+    blocks: dict[str, Any] = {HEADLINE: scores, **scores["models"]}
+    blocks |= {f"{BASELINE}{name}": block for name, block in scores["baselines"].items()}
+    return {name: block["test_active"]["log_score"] for name, block in blocks.items()}
 
 
 def _day(held: _Tables, number: int) -> Day:

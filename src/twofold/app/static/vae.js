@@ -120,12 +120,14 @@
   let own = null;
   async function encode(file) {
     if (!file) return;
-    say(`Reading ${file.name} …`);
+    const tell = (text) => { part("own-status").textContent = `${file.name}: ${text}`; };
+    tell("being read …");
     try {
       const headers = { "Content-Type": "application/octet-stream" };
       own = await (await ask("/encode", { method: "POST", headers, body: file })).json();
     } catch (error) {
-      say(`${file.name}: ${error.message}`);
+      part("own-found").hidden = true;
+      tell(error.message);
       return;
     }
     part("own-picture").src = own.picture;
@@ -136,8 +138,8 @@
       part(`own-${name}`).textContent = own[name] === null ? "–" : own[name].toLocaleString("en", format).replace("-", "−");
     }
     part("own-found").hidden = false;
-    say(`${file.name}: ${own.bits_per_dim === null ? "" : `${own.bits_per_dim.toFixed(3)} bits per dim, `}`
-      + `rate ${own.rate_bits.toFixed(0)} bits.`);
+    const cost = own.bits_per_dim === null ? "" : `${own.bits_per_dim.toFixed(3)} bits per dim, `;
+    tell(`${cost}rate ${own.rate_bits.toFixed(0)} bits.`);
   }
   part("file").addEventListener("change", (event) => encode(event.target.files[0]));
   for (const kind of ["dragover", "drop"]) {

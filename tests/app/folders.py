@@ -17,7 +17,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "trend backtest": {"screen": {"days": "train"}, "walk": {"last": 4}},
     "trend study": {"lengths": [7]},
     "hub backtest": {"heads": []},
-    "hub fit": {"heads": []},
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.folders import CONFIGS, Client, put, vae_scores
-from twofold.app.runs import SHOWN, Kind, Runs
+from twofold.app.runs import SHOWN, Runs
 
 
 def test_each_kind_of_run_is_known_by_its_config(tmp_path: Path) -> None:
@@ -20,27 +20,22 @@ def test_the_list_tells_score_state_and_addresses(tmp_path: Path) -> None:
     put(tmp_path / "two", "vae run", vae_scores(None, 12.34))
     put(tmp_path / "three", "vae run", done=False)
     found = {run["id"]: run for run in Client(tmp_path).get("/api/runs").json()}
-    assert found["vae~one"]["headline"] == {
-        "name": "bits per dim",
-        "value": 0.5,
-        "lower_is_better": True,
-        "text": "0.500",
-    }
-    assert found["two"]["headline"]["text"] == "12.3"
+    assert found["vae~one"]["headline"] == {"name": "bits_per_dim", "value": 0.5, "text": "0.5000"}
+    assert found["two"]["headline"]["text"] == "12.34"
     assert (found["three"]["finished"], found["three"]["page"], found["three"]["report"]) == (False, None, None)
     assert found["vae~one"] == Client(tmp_path).get("/api/runs/vae~one").json()
     assert Client(tmp_path).get(found["vae~one"]["report"]).text.endswith("report of one")
 
 
 def test_runs_of_a_sweep_are_its_parts(tmp_path: Path) -> None:
-    runs = [{"beta": beta, "scores": vae_scores(bits)} for beta, bits in ((0.0, 0.9), (4.0, 0.7))]
+    runs = [{"beta": beta, "scores": vae_scores(0.9, nats)} for beta, nats in ((0.0, 9.0), (4.0, 7.0))]
     sweep = put(tmp_path / "sweep", "vae sweep", {"runs": runs})
     put(sweep / "runs" / "beta-0", "vae run", vae_scores(0.9))
     found = {run.id: run.summary() for run in Runs(tmp_path).all()}
     assert found["sweep~runs~beta-0"].parent == "sweep"
     headline = found["sweep"].headline
     assert headline is not None
-    assert (headline.value, headline.name) == (0.7, "bits per dim, the lowest, at beta 4")
+    assert (headline.value, headline.name) == (7.0, "lowest negative_elbo_nats, beta 4")
 
 
 def test_scores_of_another_version_hide_no_run(tmp_path: Path) -> None:
@@ -96,7 +91,7 @@ def test_home_names_runs_as_text(tmp_path: Path) -> None:
     put(tmp_path / "<b>bold", "vae run", vae_scores(0.25))
     page = Client(tmp_path).get("/").text
     assert "&lt;b&gt;bold" in page and "<b>bold" not in page
-    assert "0.250" in page
+    assert "0.2500" in page
     assert "/runs/%3Cb%3Ebold" in page
 
 
@@ -122,7 +117,7 @@ def test_a_run_that_went_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", SHOWN)
-def test_a_page_of_another_version_is_told(tmp_path: Path, kind: Kind, vae_runs: Path, trend_runs: Path) -> None:
+def test_a_page_of_another_version_is_told(tmp_path: Path, kind: str, vae_runs: Path, trend_runs: Path) -> None:
     run = put(tmp_path / "run", kind, {"runs": [{}], "test": {}})
     for path in ("discs/arrays.npz", "waves/predictions.parquet", "waves/tomorrow.parquet", "waves/panel.parquet"):
         folder = vae_runs if path.startswith("discs") else trend_runs

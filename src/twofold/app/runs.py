@@ -7,19 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from twofold.app.problems import Refused
+from twofold.engine.run import is_run, read_json
 from twofold.page import numbers
+from twofold.runs.kinds import KINDS, kind_of
 
-Kind = Literal["vae run", "vae sweep", "trend run", "trend backtest", "trend study", "hub backtest", "hub fit"]
+_KINDS = {kind.name: kind for kind in KINDS}
 DEPTH = 6
 """Folders between RUNS and a run's own files, at most."""
 FRESH_S = 2.0
 """A list of runs is read again from the disk when it is older."""
-SHOWN: tuple[Kind, ...] = ("vae run", "vae sweep", "trend run")
+SHOWN = ("vae run", "vae sweep", "trend run")
 """Kinds that have a page here; the others have their report."""
 _INSIDE = "figures", "checkpoint", "origins"
 
@@ -30,11 +32,9 @@ class Headline(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: str
-    """What it is, with its unit."""
+    """Name of the score, as in the run's file of scores."""
     value: float
     """The score."""
-    lower_is_better: bool
-    """To which side it is better."""
     text: str
     """The score as it is written on pages."""
 
@@ -46,7 +46,7 @@ class Summary(BaseModel):
 
     id: str
     """Its folder below RUNS, with `~` for `/`."""
-    kind: Kind
+    kind: str
     """The command that made it."""
     finished: bool
     """Whether the command came to its end."""
@@ -69,7 +69,7 @@ class Run:
     id: str
     folder: Path
     root: Path
-    kind: Kind
+    kind: str
     parent: str | None
 
     @property
@@ -95,7 +95,7 @@ class Run:
         except (ValueError, TypeError) as error:
             raise Refused(409, "unusable_run", f"{self.id}: {name} is not what a run writes ({error}).") from error
 
-    def require(self, *kinds: Kind) -> "Run":
+    def require(self, *kinds: str) -> "Run":
         """The run itself, if it is finished and of such a kind.
 
         Raises:
@@ -131,10 +131,14 @@ class Run:
         )
 
     def _headline(self) -> Headline | None:
+        kind = _KINDS[self.kind]
         try:
-            return _HEADLINES[self.kind](self.json(_SCORES.get(self.kind, "scores.json")))
-        except (Refused, KeyError, TypeError, ValueError):
+            found = kind.headline(self.json(kind.file))
+        except (Refused, LookupError, TypeError, ValueError):
             return None  # of another version: the run is listed all the same
+        if not isinstance(found["value"], float):
+            return None
+        return Headline(name=found["score"], value=found["value"], text=numbers.significant(found["value"]))
 
 
 class Runs:
@@ -194,66 +198,7 @@ def _find(folder: Path, root: Path, depth: int = 0, parent: str | None = None) -
             yield from _find(item, root, depth + 1, name if kind == "vae sweep" else parent)
 
 
-def _kind(folder: Path) -> Kind | None:
-    """What a folder holds, by the settings of its config; None: no run."""
-    try:
-        manifest, config = (json.loads((folder / name).read_bytes()) for name in ("manifest.json", "config.json"))
-        command = " ".join(manifest["command"][1:3])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    by_setting: dict[str, Kind] = {
-        "betas": "vae sweep",
-        "objective": "vae run",
-        "walk": "trend backtest",
-        "lengths": "trend study",
-        "screen": "trend run",
-        "heads": "hub fit" if command == "hub fit" else "hub backtest",
-    }
-    return next((kind for setting, kind in by_setting.items() if setting in config), None)
-
-
-def _vae(scores: dict[str, Any]) -> Headline:
-    test = scores["test"]
-    if test["bits_per_dim"] is None:
-        return _headline("negative ELBO, nats per image", test["negative_elbo_nats"], 1)
-    return _headline("bits per dim", test["bits_per_dim"])
-
-
-def _sweep(sweep: dict[str, Any]) -> Headline:
-    best = min(sweep["runs"], key=lambda run: _vae(run["scores"]).value)
-    found = _vae(best["scores"])
-    return found.model_copy(update={"name": f"{found.name}, the lowest, at beta {best['beta']:g}"})
-
-
-def _trend(scores: dict[str, Any]) -> Headline:
-    return _headline("log score, active test windows", scores["test_active"]["log_score"])
-
-
-def _walk(scores: dict[str, Any]) -> Headline:
-    return _headline("log score, active windows", scores["models"]["pool"]["active"]["log_score"])
-
-
-def _hub(scores: dict[str, Any]) -> Headline:
-    found = scores["quantile"] if "models" not in scores else scores
-    key, name = ("relative_wis", "relative WIS") if "models" not in scores else ("relative_rps", "relative RPS")
-    return _headline(name, found["models"][found["default"]][key])
-
-
-def _headline(name: str, value: float, digits: int = 3) -> Headline:
-    return Headline(name=name, value=value, lower_is_better=True, text=numbers.score(value, digits))
-
-
-def _none(scores: dict[str, Any]) -> None:
-    return None
-
-
-_SCORES = {"vae sweep": "sweep.json"}
-_HEADLINES = {
-    "vae run": _vae,
-    "vae sweep": _sweep,
-    "trend run": _trend,
-    "trend backtest": _walk,
-    "trend study": _none,
-    "hub backtest": _hub,
-    "hub fit": _none,
-}
+def _kind(folder: Path) -> str | None:
+    """What a folder holds; None: no run, or of a kind that this version does not know."""
+    kind = kind_of(read_json(folder / "config.json")) if is_run(folder) else None
+    return kind.name if kind else None

@@ -16,13 +16,13 @@ from twofold.app import problems, sweep, trend, vae
 from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
-from twofold.app.runs import Kind, Run, Runs, Summary
+from twofold.app.runs import Run, Runs, Summary
 from twofold.page.template import render
 
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
 
 
-_PAGES: dict[Kind, Callable[[Run], str]] = {"vae run": vae.page, "vae sweep": sweep.page, "trend run": trend.page}
+_PAGES: dict[str, Callable[[Run], str]] = {"vae run": vae.page, "vae sweep": sweep.page, "trend run": trend.page}
 _SCRIPTS = {"vae.js", "trend.js", "sweep.js"}
 SWEEP_S = 30.0
 """Seconds between two looks for idle models."""

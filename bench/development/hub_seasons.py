@@ -98,7 +98,8 @@ def forecast_season(year: int, grid: Grid, locations: pl.DataFrame, config: HubC
     if set(config.pooled) <= set(QUANTILE_HEADS):
         mixed = pool_distributions(distributions, weights).select(pl.lit(POOL).alias("model"), pl.all())
         distributions = pl.concat([distributions, mixed])
-    whole, _ = sort_out(quantile_table(distributions))
+    each = [quantile_table(own) for _, own in distributions.group_by("model", maintain_order=True)]
+    whole, _ = sort_out(pl.concat(each))
     scored = score_quantiles(whole, observations(table_of(grid), days, RULES.horizons))
     relative = quantile_board(scored, LAST_VALUE).select("model", "relative_wis", "coverage_95")
     return board.join(relative, on="model", how="left").select(

@@ -53,7 +53,7 @@ def test_the_page_shows_every_test_image_and_the_units_of_most_effect(ask: Clien
     places = [page.index(f'id="unit-{unit}"') for unit in np.argsort(-effect, kind="stable")]
     assert places == sorted(places)
     assert "http://" not in page and "https://" not in page
-    assert ask.get("/static/vae.js").status_code == 200
+    assert ask.get("/static/vae.js").status_code == ask.get("/static/latest.js").status_code == 200
     assert ask.get("/static/app.css").status_code == ask.get("/static/..%2fserver.py").status_code == 404
 
 

@@ -23,7 +23,7 @@ RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in th
 
 
 _PAGES: dict[str, Callable[[Run], str]] = {"vae run": vae.page, "vae sweep": sweep.page, "trend run": trend.page}
-_SCRIPTS = {"vae.js", "trend.js", "sweep.js"}
+_SCRIPTS = {"latest.js", "vae.js", "trend.js", "sweep.js"}
 SWEEP_S = 30.0
 """Seconds between two looks for idle models."""
 

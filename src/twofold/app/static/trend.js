@@ -4,6 +4,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const data = JSON.parse(document.getElementById("data").textContent);
   const part = (name) => document.getElementById(name);
+  const say = (text) => { part("status").textContent = text; };
   const base = `/api/runs/${encodeURIComponent(data.run)}`;
   const state = { date: data.dates.length - 1, region: data.first, model: data.models[0].name, other: data.other };
   const label = Object.fromEntries(data.models.map((model) => [model.name, model.label]));
@@ -32,20 +33,6 @@
       kept.set(address, found);
     }
     return kept.get(address);
-  }
-
-  // Runs a task again and again, one at a time: of all that was asked meanwhile only the newest.
-  function latest(task) {
-    let [busy, again] = [false, false];
-    return async () => {
-      if (busy) { again = true; return; }
-      busy = true;
-      do {
-        again = false;
-        try { await task(); } catch (error) { part("status").textContent = error.message; }
-      } while (again);
-      busy = false;
-    };
   }
 
   function colourMap(day) {
@@ -77,14 +64,14 @@
     part("rows").replaceChildren(...rows);
   }
 
-  const drawDate = latest(async () => {
+  const drawDate = latest(say, async () => {
     const day = await ask(`/trend/${state.date}`);
     colourMap(day);
     fillTable(day);
     const rose = day.rose.filter((value) => value !== null);
-    part("status").textContent = `Target date ${long.format(time(day.date))}, forecast from ${long.format(time(day.origin))}: `
+    say(`Target date ${long.format(time(day.date))}, forecast from ${long.format(time(day.origin))}: `
       + `${rose.filter(Boolean).length} of ${rose.length} regions rose; ${label[state.model]} gave `
-      + `${day.probabilities[state.model].filter((p) => p !== null && p >= 0.5).length} of them 50 % or more.`;
+      + `${day.probabilities[state.model].filter((p) => p !== null && p >= 0.5).length} of them 50 % or more.`);
     part("day").textContent = long.format(time(day.date));
     part("date").value = state.date;
     part("date").setAttribute("aria-valuetext", long.format(time(day.date)));
@@ -129,7 +116,7 @@
     });
   }
 
-  const drawCourse = latest(async () => {
+  const drawCourse = latest(say, async () => {
     const found = await ask(`/regions/${state.region}`);
     const svg = part("course");
     svg.replaceChildren();

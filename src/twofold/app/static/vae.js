@@ -19,20 +19,6 @@
   const post = (address, body) =>
     ask(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-  // Runs a task again and again, one at a time: of all that was asked meanwhile only the newest.
-  function latest(task) {
-    let [busy, again] = [false, false];
-    return async () => {
-      if (busy) { again = true; return; }
-      busy = true;
-      do {
-        again = false;
-        try { await task(); } catch (error) { say(error.message); }
-      } while (again);
-      busy = false;
-    };
-  }
-
   async function show(image, answer) {
     const old = image.src;
     image.src = URL.createObjectURL(await answer.blob());
@@ -45,7 +31,7 @@
     return codes.get(image);
   }
 
-  const decode = latest(async () => show(part("decoded"), await post("/decode", { z: state.z })));
+  const decode = latest(say, async () => show(part("decoded"), await post("/decode", { z: state.z })));
 
   function write(slider, value) {
     slider.parentNode.querySelector("output").textContent = Number(value).toFixed(2).replace("-", "−");
@@ -68,7 +54,7 @@
     setSliders();
   }
 
-  const choose = latest(async () => {
+  const choose = latest(say, async () => {
     const image = state.image;
     for (const button of part("images").querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.image) === image));
@@ -95,7 +81,7 @@
   part("back").addEventListener("click", () => { if (state.code) { state.z = [...state.code]; setSliders(); } });
   part("zero").addEventListener("click", () => { state.z = new Array(data.latent).fill(0); setSliders(); });
 
-  const walk = latest(async () => {
+  const walk = latest(say, async () => {
     const [start, end] = [await codeOf(Number(part("from").value)), await codeOf(Number(part("to").value))];
     await show(part("between-strip"), await post("/interpolate", { start, end, steps: 9, path: part("path").value }));
   });
@@ -103,7 +89,7 @@
 
   const tiles = Array.from({ length: sheetImages }, () => part("sheet").appendChild(document.createElement("canvas")));
   for (const tile of tiles) [tile.width, tile.height] = [data.width, data.height];
-  const draw = latest(async () => {
+  const draw = latest(say, async () => {
     const asked = { number: sheetImages, seed: Number(part("seed").value) };
     for (const name of ["spread", "noise"]) asked[name] = Number(part(name).value);
     const strip = await createImageBitmap(await (await post("/sample", asked)).blob());

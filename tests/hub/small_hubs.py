@@ -26,13 +26,19 @@ def target(disease: str) -> str:
     return f"wk inc {disease} hosp"
 
 
+def shares(disease: str) -> str:
+    """The target of shares of visits to emergency departments."""
+    return f"wk inc {disease} prop ed visits"
+
+
 def write_hub(
     folder: Path, disease: str, *, horizons: list[int] = HORIZONS, levels: Iterable[float] = LEVELS, seed: int = 0
 ) -> Path:
     """Writes the folder of the hub of `covid`, `rsv` or `flu`; the last has a rate change as well."""
     quantile = {"output_type_id": {"required": list(levels)}, "is_required": False, "value": _bounds(0)}
     asked = [_task(target(disease), "quantile", quantile, horizons)]
-    asked.append(_task(f"wk inc {disease} prop ed visits", "quantile", quantile, horizons))
+    share = quantile | {"value": _bounds(0, 1)}
+    asked.append(_task(shares(disease), "quantile", share, horizons))
     if disease == "flu":
         pmf = {"output_type_id": {"required": CATEGORIES}, "is_required": False, "value": _bounds(0, 1)}
         asked.insert(0, _task(CHANGE, "pmf", pmf, horizons))
@@ -56,7 +62,10 @@ def write_hub(
 
 
 def versions(disease: str, seed: int = 0) -> pl.DataFrame:
-    """Versions in the layout of `target-data/time-series`: dates, two targets, the last weeks raised a week later."""
+    """Versions in the layout of `target-data/time-series`: dates, two targets, the last weeks raised a week later.
+
+    A share has four decimals: the counts over 10,000, those of the last place, the country, over 500,000.
+    """
     rng = np.random.default_rng(seed)
     days = [FIRST + week * WEEK for week in range(-PAST, 5)]
     wave = 1.0 + 0.8 * np.sin(np.arange(len(days)) / 5.0 + seed)
@@ -66,10 +75,11 @@ def versions(disease: str, seed: int = 0) -> pl.DataFrame:
     for newest in range(PAST - 1, len(days)):
         published = days[newest] + timedelta(days=4)  # Wednesday, the day of the next round's deadline
         for week in range(0 if newest == PAST - 1 else newest - 1, newest + 1):
-            share = 0.9 if week == newest else 1.0
-            for place, value in zip(PLACES, np.floor(counts[:, week] * share).tolist(), strict=True):
+            reported = 0.9 if week == newest else 1.0
+            for place, value in zip(PLACES, np.floor(counts[:, week] * reported).tolist(), strict=True):
                 rows.append((published, target(disease), days[week], place, value))
-                rows.append((published, f"wk inc {disease} prop ed visits", days[week], place, 0.01))
+                share = round(value / (5e5 if place == "US" else 1e4), 4)
+                rows.append((published, shares(disease), days[week], place, share))
     return pl.DataFrame(rows, ["as_of", "target", "target_end_date", "location", "observation"], orient="row")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from hub.small_hubs import CHANGE, FIRST, PLACES, ROUNDS, moved, set_versions, target, versions, write_hub
+from hub.small_hubs import CHANGE, FIRST, PLACES, ROUNDS, moved, set_versions, shares, target, versions, write_hub
 from page.reading import check_whole
 from twofold.cli import main
 from twofold.hub.distribution import LEVELS
@@ -159,11 +159,12 @@ def test_every_target_that_is_asked_and_can_be_served_is_written_and_valid(
 ) -> None:
     path = submitted(tmp_path, hubs[name])
     table = pl.read_csv(path, infer_schema=False)
-    asked = [*([CHANGE] if name == "flu" else []), target(name)]
+    asked = [*([CHANGE] if name == "flu" else []), target(name), shares(name)]
     assert table["target"].unique(maintain_order=True).to_list() == asked
     sizes = dict(table.group_by("target").len().iter_rows())
-    assert sizes[target(name)] == len(PLACES) * 5 * len(LEVELS)  # with the newest week, horizon -1
-    assert f"260 forecasts for {SEEN} of {' and '.join(map(repr, asked))}" in capsys.readouterr().out
+    assert sizes[target(name)] == sizes[shares(name)] == len(PLACES) * 5 * len(LEVELS)  # with the newest week
+    held = [f"{208 if each == CHANGE else 260} of {each!r}" for each in asked]  # a change has no horizon -1
+    assert f"forecasts for {SEEN}: {', '.join(held)}" in capsys.readouterr().out
     assert main(["hub", "validate", str(path), "--hub", str(hubs[name])]) == 0
 
 
@@ -186,12 +187,70 @@ def test_a_round_that_asks_for_nothing_we_serve_writes_nothing(
     assert not out.exists()
 
 
+# --- shares of visits ---
+
+
+def test_a_season_of_shares_is_replayed_as_visits_per_ten_thousand(hubs: dict[str, Path], tmp_path: Path) -> None:
+    for day in ROUNDS:
+        _submission(hubs["rsv"], "RSVHub-baseline", day, 1e-5, of=shares("rsv"))
+    out = backtest(tmp_path / "run", hubs["rsv"], "--target", "shares", "--also", hubs["covid"])
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["target"] == shares("rsv") and "models" not in scores
+    assert scores["quantile"]["models"]["RSVHub-baseline"]["relative_wis"] == 1.0
+    published = versions("rsv", 1).filter(pl.col("target") == shares("rsv"), pl.col("location") == "05")
+    last = published.sort("as_of").group_by("target_end_date", maintain_order=True).last()
+    counts = read(out, "counts").filter(pl.col("location") == "05")
+    assert counts["value"].to_list() == (last.sort("target_end_date")["observation"] * 10_000).round(6).to_list()
+    assert read(out, "locations")["population"].n_unique() > 2  # the places' own, for the page
+    own = read(out, "predictions_quantile").filter(pl.col("model") == "twofold-pool", pl.col("quantile") == 0.5)
+    season = counts.filter(pl.col("target_end_date") >= FIRST)["value"]
+    assert 0.5 * season.median() < own.filter(pl.col("location") == "05")["value"].median() < 2 * season.median()
+    page = check_whole((out / "report.html").read_text())
+    assert "share of visits to emergency departments" in page.text and "visits per 10,000" in page.text
+
+
+def test_submitted_shares_are_shares(hubs: dict[str, Path], tmp_path: Path) -> None:
+    table = pl.read_csv(submitted(tmp_path, hubs["covid"]), infer_schema=False)
+    values = table.filter(pl.col("target") == shares("covid"), pl.col("output_type_id") == "0.5")["value"].cast(float)
+    newest = versions("covid").filter(pl.col("target") == shares("covid"), pl.col("target_end_date") == SEEN - WEEK)
+    assert values.is_between(0, 1).all()
+    assert values.median() == pytest.approx(newest["observation"].median(), rel=0.3)
+
+
+def test_a_model_without_shares_says_so_and_serves_the_counts(
+    hubs: dict[str, Path], tmp_path: Path, capsys: Output
+) -> None:
+    path = submitted(tmp_path, hubs["covid"], "--targets", "counts")
+    assert not (tmp_path / "model" / "shares").exists()
+    assert pl.read_csv(path, infer_schema=False)["target"].unique().to_list() == [target("covid")]
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"no forecast of '{shares('covid')}'" in said and "`twofold hub fit` makes one" in said
+    line = ["hub", "fit", "--hub", hubs["covid"], "--reference-date", SEEN, "--out", tmp_path / "model", *QUICK]
+    before = (tmp_path / "model" / "model.safetensors").read_bytes()
+    assert main([*map(str, line), "--targets", "shares"]) == 0
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
+    assert (tmp_path / "model" / "shares" / "model.safetensors").is_file()
+
+
+def test_versions_without_shares_are_fitted_and_refused_where_shares_are_asked(tmp_path: Path, capsys: Output) -> None:
+    hub = write_hub(tmp_path / "hub", "covid")
+    set_versions(hub, versions("covid").filter(pl.col("target") == target("covid")))
+    assert pl.read_csv(submitted(tmp_path, hub), infer_schema=False)["target"].unique().to_list() == [target("covid")]
+    capsys.readouterr()
+    line = ["hub", "backtest", "--hub", str(hub), "--season", "2024-25", "--target", "shares"]
+    assert main([*line, "--out", str(tmp_path / "out")]) == 2
+    assert f"holds no versions of '{shares('covid')}'" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
 # --- peers and look ---
 
 
-def _submission(folder: Path, model: str, day: date, scale: float, form: str = "csv") -> Path:
+def _submission(
+    folder: Path, model: str, day: date, scale: float, form: str = "csv", *, of: str = target("covid")
+) -> Path:
     rows = [
-        (day, target("covid"), horizon, day + horizon * WEEK, place, "quantile", str(level), scale * (100 + 50 * level))
+        (day, of, horizon, day + horizon * WEEK, place, "quantile", str(level), scale * (100 + 50 * level))
         for horizon in (0, 1)
         for place in PLACES
         for level in LEVELS
@@ -233,7 +292,7 @@ def test_look_prints_the_whole_command(hubs: dict[str, Path], capsys: Output) ->
     fit = f"twofold hub fit --hub {hubs['covid']} --also {hubs['rsv']} {hubs['flu']} --reference-date {SEEN}"
     assert fit in shown
     assert f"twofold hub forecast --hub {hubs['covid']} --model MODEL --reference-date {SEEN}" in shown
-    assert "wk inc covid prop ed visits: count; quantile; not served" in shown
+    assert "wk inc covid prop ed visits: count; quantile\n" in shown
     assert main([*map(str, line)]) == 0
     assert "--also DIR" in capsys.readouterr().out
 
@@ -282,8 +341,12 @@ def test_the_real_covid_hub_s_season_and_its_ensemble(data_folder: Path) -> None
 def test_the_real_hubs_folders_are_told_by_their_targets(data_folder: Path, name: str) -> None:
     folder = data_folder / (name if name == "flusight" else f"{name}-hub")
     assert rules_of(str(folder)) == name
-    hub, season = read_hub(folder), read_rules(name).season("2025-26", read_hub(folder).rounds)
-    asked = asked_of(hub, season.reference_dates()[0], season)
-    assert set(asked) == set(season.targets)
+    hub = read_hub(folder)
+    season = read_rules(name).season("2025-26", hub.rounds)
+    asked, of_shares = (
+        asked_of(hub, season.reference_dates()[0], each)
+        for each in (season, read_rules(name).for_shares().season("2025-26", hub.rounds))
+    )
+    assert {*asked, *of_shares} == set(season.targets) and list(of_shares) == [season.shares]
     levels = sorted(map(float, asked[str(season.counts)].ids))
     assert levels == pytest.approx(LEVELS) and len(asked[str(season.counts)].locations) == 53

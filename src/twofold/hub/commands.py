@@ -10,10 +10,10 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 from pydantic import ValidationError
@@ -26,11 +26,12 @@ from twofold.engine.flags import AsJson, parse
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder
 from twofold.engine.terminal import counting, note, present, render
-from twofold.hub.config import POOL, HubConfig
+from twofold.hub.config import POOL, QUANTILE_HEADS, HubConfig
 from twofold.hub.inputs import (
     DataFlags,
     LearnFlags,
     data_of,
+    holds_shares,
     learned,
     replay_of,
     rounds_of,
@@ -38,18 +39,22 @@ from twofold.hub.inputs import (
     versions_of,
     words_of,
 )
-from twofold.hub.rules import WEEK, Rules, read_rules
+from twofold.hub.rules import WEEK, HubRules, Rules, read_rules
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
     from rich.table import Table
 
     from twofold.hub.metadata import Metadata
     from twofold.hub.peers import Outputs
+    from twofold.hub.season import Replay
+    from twofold.hub.serve import Served
     from twofold.hub.tasks import Hub
-    from twofold.hub.vintages import Versions
 
 DEFAULT = HubConfig()
+SHARES = "shares"
+"""Folder, in that of a model, of the model of shares."""
 UNNAMED = "to be named"
 BROKEN = 2
 """Exit status where a submission breaks a rule."""
@@ -92,6 +97,7 @@ def look(argv: list[str]) -> int:
     now = utc(flags.at) if flags.at else datetime.now(UTC)
     versions = versions_of(vintages, known).until(now)
     places = read_locations(locations)
+    targets = tuple(name for name in known.targets if name != known.shares or holds_shares(vintages, known))
     found = next_round(hub, versions, places, known, now)
     following: list[list[str]] = []
     if found is not None:
@@ -99,7 +105,7 @@ def look(argv: list[str]) -> int:
         following = commands(found.day, *words_of(flags))
 
     def told() -> str:
-        lines = described(hub, found, versions, known.targets)
+        lines = described(hub, found, versions, targets)
         lines += [f"note: {text}" for text in versions.notes]
         lines += ["", "Next:", *(f"  {shlex.join(words)}" for words in following)] if following else []
         if following and not flags.also:
@@ -108,7 +114,7 @@ def look(argv: list[str]) -> int:
             )
         return "\n".join(lines) + "\n"
 
-    present(about(hub, found, versions, known.targets) | {"commands": following}, told, flags.json)
+    present(about(hub, found, versions, targets) | {"commands": following}, told, flags.json)
     return 0
 
 
@@ -124,6 +130,9 @@ class BacktestFlags(_SeasonFlags):
 
     season: str
     """Season such as 2024-25."""
+    target: Literal["counts", "shares"] = "counts"
+    """Counts and, where the hub has them, categories of their change; or shares of emergency department visits, which
+    the run's files and page hold as visits per 10,000."""
     peers: Path | None = None
     """Forecasts of other models (model, reference_date, horizon, location, category, probability). Without it and
     --peers-quantiles those of the hub folder's model-output are read."""
@@ -141,8 +150,10 @@ def backtest(argv: list[str]) -> int:
     flags = parse(BacktestFlags, argv, "hub backtest")
 
     known = read_rules(rules_of(flags.hub))
-    rules = known.season(flags.season, rounds_of(flags.hub))
     vintages, locations = data_of(flags)
+    if flags.target == "shares":
+        known, flags = _for_shares(known, vintages), replace(flags, history=None)
+    rules = known.season(flags.season, rounds_of(flags.hub))
     replay = replay_of(versions_of(vintages, known), locations, flags, rules)
     config, said = flags.config.for_hub(rules)
     peers = _peers(flags, rules)
@@ -161,7 +172,7 @@ def backtest(argv: list[str]) -> int:
         command=["twofold", "hub", "backtest", *argv],
         config=config,
         data_digest=digest,
-        name=f"hub/{rules.hub}-{rules.season}",
+        name=f"hub/{rules.hub}-{'shares-' if rules.among else ''}{rules.season}",
         out=flags.out,
         overwrite=flags.overwrite,
         notes=[*replay.notes, *said, *peers.notes],
@@ -190,8 +201,13 @@ def backtest(argv: list[str]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class FitFlags(_SeasonFlags):
-    """Fits the heads on what is known for a reference date and saves them for the forecasts of the following weeks."""
+    """Fits the heads on what is known for a reference date and saves them for the forecasts of the following weeks.
 
+    Where the hub's versions hold shares of emergency department visits as well, heads are fitted to them too.
+    """
+
+    targets: Literal["all", "counts", "shares"] = "all"
+    """What to fit; a fit of one target leaves the other's model in the folder as it is."""
     out: Path
     """Folder for the model."""
     reference_date: str | None = None
@@ -207,11 +223,23 @@ def fit(argv: list[str]) -> int:
     flags = parse(FitFlags, argv, "hub fit")
 
     known = read_rules(rules_of(flags.hub))
+    vintages, _ = data_of(flags)
+    day = _reference_date(flags.reference_date, vintages, known)
+    if flags.out.exists() and not flags.out.is_dir():
+        raise InputError(f"--out {flags.out}: is a file; give a folder")  # before the fit, not after it
+    if flags.targets != "shares":
+        _fit(flags, known, day, flags.out)
+    if flags.targets == "shares" or (flags.targets == "all" and holds_shares(vintages, known)):
+        alone = replace(flags, history=None, backtest=None)
+        _fit(alone, _for_shares(known, vintages), day, flags.out / SHARES)
+    return 0
+
+
+def _fit(flags: FitFlags, known: HubRules, day: date, out: Path) -> None:
+    """Fits and saves the model of one target."""
     vintages, locations = data_of(flags)
-    versions = versions_of(vintages, known)
-    day = _reference_date(flags.reference_date, versions)
     rules = known.season(flags.season or known.season_of(day), rounds_of(flags.hub))
-    replay = replay_of(versions, locations, flags, rules)
+    replay = replay_of(versions_of(vintages, known), locations, flags, rules)
     config, said = flags.config.for_hub(rules)
     from rich.console import Console
 
@@ -219,17 +247,28 @@ def fit(argv: list[str]) -> int:
     for text in (*replay.notes, *said):
         note(console, text)
     weights = None if flags.backtest is None else _weights(flags.backtest, day, rules, config)
-    if flags.out.exists() and not flags.out.is_dir():
-        raise InputError(f"--out {flags.out}: is a file; give a folder")  # before the fit, not after it
 
     from twofold.hub.model import fit_model
 
     with counting(console, "fits") as advance:
         model = fit_model(replay, day, config, weights, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
     with _written(flags.out):
-        model.save(flags.out)
-    sys.stdout.write(f"{flags.out}: model of {', '.join(model.heads)}, fitted on what was known for {day}\n")
-    return 0
+        model.save(out)
+    of = "" if rules.among is None else f" of {rules.counts!r}"
+    sys.stdout.write(f"{out}: model{of} of {', '.join(model.heads)}, fitted on what was known for {day}\n")
+
+
+def _for_shares(known: HubRules, vintages: Path) -> HubRules:
+    """The rules of a hub's shares.
+
+    Raises:
+        InputError: when it has none, or its versions don't hold them.
+    """
+    if known.shares is None:
+        raise InputError(f"{known.hub} has no target of shares; leave shares out, or name it in the hub's rules")
+    if not holds_shares(vintages, known):
+        raise InputError(f"{vintages}: holds no versions of {known.shares!r}; give the hub's own file, or counts")
+    return known.for_shares()
 
 
 def _peers(flags: BacktestFlags, rules: Rules) -> "Outputs":
@@ -242,15 +281,20 @@ def _peers(flags: BacktestFlags, rules: Rules) -> "Outputs":
         raise InputError(f"--peers {flags.peers}: {rules.hub} asks for no categories; give --peers-quantiles FILE")
     outputs = Path(flags.hub) / "model-output"
     if flags.peers is None and flags.peers_quantiles is None and outputs.is_dir():
-        return read_outputs(outputs, rules.reference_dates(), rules)
-    categories = None if flags.peers is None else read_forecasts(flags.peers)
-    return Outputs(categories, None if flags.peers_quantiles is None else read_peers_quantiles(flags.peers_quantiles))
+        found = read_outputs(outputs, rules.reference_dates(), rules)
+    else:
+        categories = None if flags.peers is None else read_forecasts(flags.peers)
+        quantiles = None if flags.peers_quantiles is None else read_peers_quantiles(flags.peers_quantiles)
+        found = Outputs(categories, quantiles)
+    if rules.among is None or found.quantiles is None:
+        return found
+    return replace(found, quantiles=found.quantiles.with_columns(value=found.quantiles["value"] * rules.among))
 
 
-def _reference_date(given: str | None, versions: "Versions") -> date:
+def _reference_date(given: str | None, vintages: Path, known: HubRules) -> date:
     """The reference date of a flag, or the first one after the newest week of the counts."""
     if given is None:
-        days = versions.latest()["target_end_date"].to_list()
+        days = versions_of(vintages, known).latest()["target_end_date"].to_list()
         if not days:
             raise InputError("the newest version of --vintages holds no value; give --reference-date")
         return max(days) + WEEK
@@ -336,48 +380,86 @@ def forecast(argv: list[str]) -> int:
         )
 
     from twofold.hub.metadata import write_metadata
+    from twofold.hub.serve import Served
     from twofold.hub.submission import parse_name, write_submission
+    from twofold.hub.tables import UNIT
     from twofold.hub.tasks import read_hub
 
     known = read_rules(rules_of(flags.hub))
-    vintages, locations = data_of(flags)
-    versions = versions_of(vintages, known)
-    day = _reference_date(flags.reference_date, versions)
+    vintages, _ = data_of(flags)
+    day = _reference_date(flags.reference_date, vintages, known)
     hub = read_hub(Path(flags.hub)) if Path(flags.hub).is_dir() else None
-    rules = known.season(flags.season or known.season_of(day), hub.rounds if hub else ())
-    replay = replay_of(versions, locations, flags, rules)
     from rich.console import Console
 
     console = Console(stderr=True)
-    for text in replay.notes:
-        note(console, text)
-
-    from twofold.hub.model import HubModel
-    from twofold.hub.newest import newest_week
-    from twofold.hub.serve import asked_of, serve
-
-    model = HubModel.open(flags.model, flags.head)
-    known_now = replay.known(day)
-    found = model.forecast(known_now, rules, flags.head)
-    asked = None if hub is None else asked_of(hub, day, rules)
-    served = serve(found, rules, asked, newest_week(versions, known_now, rules))
+    week = _Week(flags, day, hub, console)
+    own, replay, pooled = _serve(week, known, flags.model)
+    served, rules = Served(own.categories, own.quantiles | _shares(week, known)), replay.rules
     path = flags.out / f"{day}-{flags.team}-{flags.name or flags.head}.{flags.form}"
     parse_name(path.name)
-    metadata = _metadata(flags, list(model.weights), rules)
+    metadata = _metadata(flags, pooled, rules)
     with _written(flags.out):
         write_submission(path, served.categories, rules, replay.locations, served.quantiles)
         described = write_metadata(flags.out, metadata)
-    missing = sorted(set(replay.locations["location"]) - set(served.units["location"]))
-    if missing:
-        note(console, f"no forecast for {', '.join(missing)}: the week ending {day - WEEK} is not known there")
+    tables = served.by_target(rules)
+    for target, table in tables.items():
+        missing = sorted(set(replay.locations["location"]) - set(table["location"]))
+        if missing:
+            note(console, f"{target}: no forecast for {', '.join(missing)}, whose week to {day - WEEK} is not known")
     if hub is not None:
         _refuse_invalid(path, hub)
         _note_metadata(console, described, hub)
     if UNNAMED in (flags.contributor, flags.affiliation):
         note(console, "the metadata name nobody yet: give --contributor, --affiliation, --email and --website-url")
-    targets = " and ".join(map(repr, served.targets(rules)))
-    sys.stdout.write(f"{path}: {served.units.height} forecasts for {day} of {targets}\n{described}\n")
+    held = ", ".join(f"{table.select(UNIT).n_unique()} of {target!r}" for target, table in tables.items())
+    sys.stdout.write(f"{path}: forecasts for {day}: {held}\n{described}\n")
     return 0
+
+
+class _Week(NamedTuple):
+    """Whose forecasts are made: the options, the reference date, the hub where its folder is at hand."""
+
+    flags: ForecastFlags
+    day: date
+    hub: "Hub | None"
+    console: "Console"
+
+
+def _serve(week: _Week, known: HubRules, folder: Path) -> tuple["Served", "Replay", list[str]]:
+    """What a model forecasts of what the hub asks, the season that it saw, and the heads of its pool."""
+    from twofold.hub.model import HubModel
+    from twofold.hub.newest import newest_week
+    from twofold.hub.serve import asked_of, serve
+
+    flags, day, hub, console = week
+    vintages, locations = data_of(flags)
+    versions = versions_of(vintages, known)
+    rules = known.season(flags.season or known.season_of(day), hub.rounds if hub else ())
+    replay = replay_of(versions, locations, flags, rules)
+    for text in replay.notes:
+        note(console, text)
+    model = HubModel.open(folder, flags.head)
+    known_now = replay.known(day)
+    found = model.forecast(known_now, rules, flags.head)
+    asked = None if hub is None else asked_of(hub, day, rules)
+    return serve(found, rules, asked, newest_week(versions, known_now, rules)), replay, list(model.weights)
+
+
+def _shares(week: _Week, known: HubRules) -> dict[str, "pl.DataFrame"]:
+    """The quantiles of shares, where the hub asks for them; none, and a note why, where model or versions lack them."""
+    if week.hub is None or known.shares is None or week.hub.asked(week.day, known.shares, "quantile") is None:
+        return {}
+    folder, (vintages, _) = week.flags.model / SHARES, data_of(week.flags)
+    if not (folder / "model.safetensors").is_file():
+        why = f"{week.flags.model} holds no model of it; `twofold hub fit` makes one where the versions hold the target"
+    elif not holds_shares(vintages, known):
+        why = f"{vintages} holds no versions of it"
+    elif week.flags.head not in (POOL, *QUANTILE_HEADS):
+        why = f"{week.flags.head} gives categories, and shares are asked in quantiles"
+    else:
+        return _serve(week, known.for_shares(), folder)[0].quantiles
+    note(week.console, f"no forecast of {known.shares!r}: {why}")
+    return {}
 
 
 def _refuse_invalid(path: Path, hub: "Hub") -> None:

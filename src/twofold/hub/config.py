@@ -179,9 +179,9 @@ class HubConfig(Config):
         pooled = [name for name in self.pooled if name in useless]
         if pooled:
             raise InputError(
-                f"{rules.hub} asks for quantiles only, and {', '.join(pooled)} give categories; name other heads for "
-                f"--pooled: {', '.join(QUANTILE_HEADS)}"
+                f"{rules.asks_only}, and {', '.join(pooled)} give categories; name other heads for --pooled: "
+                f"{', '.join(QUANTILE_HEADS)}"
             )
         heads = tuple(name for name in self.heads if name not in useless)
-        note = f"{rules.hub} asks for quantiles only: heads that give categories are not run ({', '.join(useless)})."
+        note = f"{rules.asks_only}: heads that give categories are not run ({', '.join(useless)})."
         return self.model_copy(update={**settled, "heads": heads}), [note]

@@ -85,7 +85,7 @@ def rules_of(hub: str) -> str:
 
 
 def versions_of(path: Path, known: HubRules) -> "Versions":
-    """The versions of a hub's counts; those of a day, in a file without hours, came just before the deadline.
+    """The versions of a hub's counts, or of shares as counts; those of a day came just before the deadline.
 
     Raises:
         DataError: when the file breaks a rule; names file, row and column.
@@ -93,7 +93,15 @@ def versions_of(path: Path, known: HubRules) -> "Versions":
     from twofold.hub.vintages import read_versions
 
     closing = (datetime.combine(date.min, known.deadline_utc) + timedelta(days=1, seconds=-1)).time()
-    return read_versions(path, known.counts, closing)
+    found = read_versions(path, known.counts, closing)
+    return found if known.among is None else found.times_as_many(known.among)
+
+
+def holds_shares(path: Path, known: HubRules) -> bool:
+    """Whether a hub's versions are also of the target of shares."""
+    from twofold.hub.vintages import targets_in
+
+    return known.shares is not None and known.shares in targets_in(path)
 
 
 def rounds_of(hub: str) -> tuple[date, ...]:
@@ -104,7 +112,10 @@ def rounds_of(hub: str) -> tuple[date, ...]:
 
 
 def replay_of(versions: "Versions", locations: Path, flags: DataFlags, rules: Rules) -> "Replay":
-    """The season as a fit sees it, or, of options that hold nothing to learn from, as a forecast does."""
+    """The season as a fit sees it, or, of options that hold nothing to learn from, as a forecast does.
+
+    Shares are learned from the other hubs' shares, where their versions hold them.
+    """
     from twofold.hub.season import Replay
     from twofold.hub.tables import read_locations
     from twofold.hub.vintages import check_codes
@@ -145,9 +156,13 @@ def learned(flags: LearnFlags, rules: Rules, places: "pl.DataFrame") -> tuple["H
             raise InputError(f"--also {folder}: is of the hub {known.hub}, which is there already; name each hub once")
         names.add(known.hub)
         vintages, locations = data_of(DataFlags(hub=str(folder)))
+        if rules.among is not None:
+            if not holds_shares(vintages, known):
+                continue
+            known = known.for_shares()
         versions, where = versions_of(vintages, known), read_locations(locations)
         check_codes(versions, where)
-        others.append(Source(versions, where, past(known, where)))
+        others.append(Source(versions, where, past(known, where), known.among))
     if flags.history is not None and not told:
         raise InputError(
             f"--history {flags.history}: measures the disease of none of the hubs {', '.join(sorted(names))}; leave it "

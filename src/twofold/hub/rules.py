@@ -19,6 +19,8 @@ from twofold.engine.config import Config, explain
 from twofold.engine.errors import DataError, InputError
 
 WEEK = timedelta(days=7)
+SHARE_OF = 10_000
+"""Visits that a share is counted among: hubs publish shares with four decimals, so these counts are whole."""
 _SHIPPED = resources.files("twofold.hub")
 KNOWN = tuple(sorted(file.name[: -len(".toml")] for file in _SHIPPED.iterdir() if file.name.endswith(".toml")))
 """Hubs whose rules come with the package."""
@@ -67,6 +69,11 @@ class HubTarget(Config):
     counts: str | None = None
     """The target of quantiles, and the name that its counts are published under; None: the file of versions holds one
     target only, and no quantiles are submitted."""
+    shares: str | None = None
+    """The target of quantiles of the share of visits to emergency departments, and the name that it is published under;
+    None: none is served."""
+    among: int | None = None
+    """Visits that the counts are counted among; None: they are of the population."""
     other_targets: tuple[str, ...] = ()
     """Other targets that a submission may contain."""
     horizons: tuple[int, ...] = Field(min_length=1)
@@ -131,9 +138,16 @@ class Rules(HubTarget, Season):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of the targets that we forecast."""
+        """Names of the targets that we forecast; that of shares has a model of its own."""
         change = None if self.rate_change is None else self.rate_change.target
-        return tuple(name for name in (change, self.counts) if name is not None)
+        return tuple(name for name in (change, self.counts, self.shares) if name is not None)
+
+    @property
+    def asks_only(self) -> str:
+        """That there are no categories, as the beginning of a sentence."""
+        return (
+            f"{self.hub} asks for quantiles only" if self.among is None else f"{self.counts} is asked in quantiles only"
+        )
 
     def deadline(self, reference_date: date) -> datetime:
         """Time (UTC) before which a version must be published, and a forecast made, for this reference date."""
@@ -159,6 +173,11 @@ class HubRules(HubTarget):
     def targets(self) -> tuple[str, ...]:
         """Names of the targets that we forecast."""
         return self.season(min(self.seasons)).targets
+
+    def for_shares(self) -> "HubRules":
+        """The rules of the target of shares alone, which are counts among `SHARE_OF` visits then."""
+        only = {"counts": self.shares, "shares": None, "among": SHARE_OF, "history": False, "rate_change": None}
+        return self.model_copy(update=only)
 
     def season(self, name: str, rounds: Iterable[date] = ()) -> Rules:
         """The rules of one season.

@@ -360,7 +360,7 @@ def _about(
     rules, notes = replay.rules, replay.notes
     change = rules.rate_change
     if change is None and len(config.pooled) > 1:
-        notes.append("The pool's weights are equal: they are learned from categories, and the hub asks for none.")
+        notes.append(f"The pool's weights are equal: they are learned from categories, and {rules.asks_only}.")
     if skipped:
         notes.append(f"{counted(len(skipped), 'reference date')} can't be forecast: see the list of those skipped.")
     if broken:
@@ -369,11 +369,12 @@ def _about(
     return {
         "hub": rules.hub,
         "season": rules.season,
+        "target": rules.counts,
         **({} if change is None else {"baseline": change.baseline, "ensemble": change.ensemble}),
         "dates": [str(moment.reference_date) for moment in known],
         "skipped": [{"reference_date": str(day), "reason": reason} for day, reason in skipped],
         "left_out": broken,
-        "seen": SEEN.get((rules.hub, rules.season)),
+        "seen": None if rules.among else SEEN.get((rules.hub, rules.season)),
         "notes": notes,
         "fits": [
             {

@@ -61,11 +61,13 @@ class Source:
         versions: of its counts.
         locations: with their population.
         history: of another measure of it, all of it known before the season began; or None.
+        among: visits that its counts are counted among; None: they are of the population.
     """
 
     versions: Versions
     locations: pl.DataFrame
     history: History | None
+    among: int | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ class Source:
 
     def before(self, deadline: datetime) -> Panel | None:
         """The last version before a deadline; None where there was none."""
-        persons = dict(zip(self.locations["location"], self.locations["population"], strict=True))
+        persons = persons_in(self.locations, self.among)
         version = self.versions.before(deadline).filter(pl.col("location").is_in(list(persons)))
         if version.is_empty():
             return None
@@ -143,7 +145,7 @@ def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, 
         InputError: when no version was published before the deadline, or the last one lacks the week before it.
     """
     deadline, week = rules.deadline(reference_date), reference_date - WEEK
-    persons = dict(zip(locations["location"], locations["population"], strict=True))
+    persons = persons_in(locations, rules.among)
     version = versions.before(deadline).filter(
         pl.col("location").is_in(list(persons)) & (pl.col("target_end_date") <= week)
     )
@@ -159,6 +161,16 @@ def known_at(versions: Versions, reference_date: date, locations: pl.DataFrame, 
     aggregate = aggregate_of(counts.locations, population)
     factors = fit_revisions(versions, deadline, () if aggregate is None else (aggregate,))
     return Known(reference_date, counts, apply_revisions(counts, factors), population, tuple(factors.tolist()))
+
+
+def persons_in(locations: pl.DataFrame, among: int | None) -> dict[str, int]:
+    """The population of each location.
+
+    For counts among visits all have the same, so large that a rate per 1,000 visits becomes one per 100,000 persons:
+    both are of one magnitude then. No location is the sum of the others.
+    """
+    persons = [100 * among] * locations.height if among else locations["population"].to_list()
+    return dict(zip(locations["location"], persons, strict=True))
 
 
 def usable(versions: Versions, dates: Iterable[date], rules: Rules) -> tuple[list[date], list[Skipped]]:

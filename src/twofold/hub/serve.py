@@ -9,7 +9,6 @@ from twofold.hub.distribution import LEVELS
 from twofold.hub.heads import Forecasts
 from twofold.hub.quantiles import quantile_table
 from twofold.hub.rules import Rules
-from twofold.hub.tables import UNIT
 from twofold.hub.tasks import Asked, Hub, OutputType
 
 
@@ -18,27 +17,17 @@ class Served(NamedTuple):
 
     Attributes:
         categories: reference_date, horizon, location, category, probability; None: not asked, or not given.
-        quantiles: of the counts: reference_date, horizon, location, quantile, value; None as well.
+        quantiles: by target: reference_date, horizon, location, quantile, value.
     """
 
     categories: pl.DataFrame | None
-    quantiles: pl.DataFrame | None
+    quantiles: dict[str, pl.DataFrame]
 
-    @property
-    def tables(self) -> list[pl.DataFrame]:
-        """Those that there are."""
-        return [table for table in self if table is not None]
-
-    @property
-    def units(self) -> pl.DataFrame:
-        """Reference date, horizon and location of each forecast, of whatever target."""
-        return pl.concat([table.select(UNIT) for table in self.tables]).unique()
-
-    def targets(self, rules: Rules) -> list[str]:
-        """Names of the targets."""
-        change = None if rules.rate_change is None else rules.rate_change.target
-        named = zip((change, rules.counts), self, strict=True)
-        return [name for name, table in named if name is not None and table is not None]
+    def by_target(self, rules: Rules) -> dict[str, pl.DataFrame]:
+        """The forecasts of each target."""
+        if rules.rate_change is None or self.categories is None:
+            return self.quantiles
+        return {rules.rate_change.target: self.categories, **self.quantiles}
 
 
 def serve(found: Forecasts, rules: Rules, asked: dict[str, Asked] | None, newest: pl.DataFrame | None = None) -> Served:
@@ -63,7 +52,12 @@ def serve(found: Forecasts, rules: Rules, asked: dict[str, Asked] | None, newest
             levels = sorted(map(float, own.ids))
             tables = [quantile_table(part, levels) for part in parts if part.height]
             quantiles = pl.concat(tables) if tables else None
-    return Served(*(None if table is None or table.is_empty() else table for table in (categories, quantiles)))
+    if categories is not None and categories.is_empty():
+        categories = None
+    if quantiles is None or quantiles.is_empty() or rules.counts is None:
+        return Served(categories, {})
+    value = pl.col("value") if rules.among is None else (pl.col("value") / rules.among).clip(upper_bound=1.0)
+    return Served(categories, {rules.counts: quantiles.with_columns(value)})
 
 
 def _part(table: pl.DataFrame, asked: Asked) -> pl.DataFrame:

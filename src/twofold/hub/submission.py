@@ -6,6 +6,7 @@ checked. A check reports every broken rule with the rows that break it.
 
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -171,7 +172,7 @@ def check_sheet(sheet: Sheet, name: FileName | None, rules: Rules, locations: pl
         return Checked(tuple(misshapen))
     raw = sheet.frame.select(pl.col(column).cast(pl.String).alias(f"raw {column}") for column in COLUMNS)
     every = pl.DataFrame(cells).hstack(raw).with_columns(row=pl.Series(list(sheet.numbers), dtype=pl.Int64))
-    others = [name for name in (rules.counts, *rules.other_targets) if name is not None]
+    others = [name for name in (rules.counts, rules.shares, *rules.other_targets) if name is not None]
     strange = _broken(every, "target", "target", _one_of("target", [change.target, *others]))
     rows = every.filter(pl.col("target") == change.target)
     other_rows = every.filter(pl.col("target").is_in(others)).height
@@ -277,17 +278,19 @@ def _broken_forecasts(rows: pl.DataFrame, rules: RateChange) -> list[Problem]:
     return problems
 
 
-def submission(categories: pl.DataFrame | None, rules: Rules, quantiles: pl.DataFrame | None = None) -> pl.DataFrame:
+def submission(
+    categories: pl.DataFrame | None, rules: Rules, quantiles: Mapping[str, pl.DataFrame] | None = None
+) -> pl.DataFrame:
     """Forecasts in the columns of a submission.
 
     Args:
         categories: columns reference_date, horizon, location, category, probability; None: none are submitted.
         rules: of the season.
-        quantiles: of the counts: reference_date, horizon, location, quantile, value; None as well.
+        quantiles: by target: reference_date, horizon, location, quantile, value; None: none are submitted.
 
     Returns:
-        Columns of `COLUMNS`, sorted by location and horizon, categories from falling to rising; then the quantiles,
-        levels rising.
+        Columns of `COLUMNS`, sorted by location and horizon, categories from falling to rising; then the quantiles
+        of each target, levels rising.
 
     Raises:
         InputError: when there is nothing to submit.
@@ -301,11 +304,11 @@ def submission(categories: pl.DataFrame | None, rules: Rules, quantiles: pl.Data
             .with_columns(target=pl.lit(change.target), output_type=pl.lit("pmf"))
             .rename({"category": "output_type_id", "probability": "value"})
         )
-    if quantiles is not None:
-        level = pl.col("quantile").map_elements(as_text, return_dtype=pl.String)
+    level = pl.col("quantile").map_elements(as_text, return_dtype=pl.String)
+    for target, table in (quantiles or {}).items():
         parts.append(
-            quantiles.sort("reference_date", "location", "horizon", "quantile").with_columns(
-                target=pl.lit(rules.counts), output_type=pl.lit("quantile"), output_type_id=level
+            table.sort("reference_date", "location", "horizon", "quantile").with_columns(
+                target=pl.lit(target), output_type=pl.lit("quantile"), output_type_id=level
             )
         )
     if not parts:
@@ -319,7 +322,7 @@ def write_submission(
     categories: pl.DataFrame | None,
     rules: Rules,
     locations: pl.DataFrame,
-    quantiles: pl.DataFrame | None = None,
+    quantiles: Mapping[str, pl.DataFrame] | None = None,
 ) -> None:
     """Writes a submission of one reference date as `YYYY-MM-DD-team-model.csv` or `.parquet`; see `submission`.
 

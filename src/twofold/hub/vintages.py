@@ -22,6 +22,7 @@ COLUMNS: dict[str, Kind] = {"as_of": "time", "target_end_date": "date", "locatio
 OFFICIAL = {"observation": "value", "date": "target_end_date"}
 """Columns of a hub's `target-data/time-series`, and what they are called here."""
 _CELL = ["target_end_date", "location"]
+_SHARE_DECIMALS = 6  # of a count among visits: one that is whole in decimals is then whole in binary, too
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Versions:
         if known.is_empty():
             raise InputError(f"no version was published before {deadline:%Y-%m-%d %H:%M %Z}")
         return Versions(known, self.notes)
+
+    def times_as_many(self, among: int) -> "Versions":
+        """Shares as counts among so many visits."""
+        return Versions(self.changes.with_columns((pl.col("value") * among).round(_SHARE_DECIMALS)), self.notes)
 
     def latest(self) -> pl.DataFrame:
         """The newest version; columns as of `as_of`."""
@@ -150,6 +155,14 @@ def _official(sheet: Sheet, target: str | None, closing: time) -> tuple[Sheet, t
                 f"{' of the next day' if later else ''}, just before the hub's deadline."
             )
     return Sheet(sheet.name, frame, numbers), tuple(notes)
+
+
+def targets_in(path: Path) -> tuple[str, ...]:
+    """The targets of a hub's own file of versions; none where it has no such column."""
+    frame = read_sheet(path).frame
+    if "target" not in frame.columns:
+        return ()
+    return tuple(frame["target"].cast(pl.String).unique().drop_nulls().sort())
 
 
 def check_codes(versions: Versions, locations: pl.DataFrame) -> None:

@@ -131,6 +131,7 @@ def season_in_fans(
     fans: Sequence[Fan],
     levels: Sequence[float],
     name: str,
+    unit: str = "count a week",
 ) -> Figure:
     """A place's counts in the newest version, and the fans of dates so far apart that none covers another."""
     figure, axes = canvas(4.4, 2.6, (0.72, 0.12, 0.4, 0.28))
@@ -146,7 +147,7 @@ def season_in_fans(
         values.append(fan.values[:, at[0.75]].max())
     axes.plot(day_numbers(list(counted[0])), counted[1], "o-", color=INK, linewidth=1, markersize=2)
     axes.set(title=shortened(name, 38), ylim=(0, 1.35 * max(values) or 1))
-    axes.set_ylabel("count a week", fontsize=8)
+    axes.set_ylabel(unit, fontsize=8)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     _even_ticks(axes, counted[0], labelled=True, ticks=3)
@@ -276,6 +277,7 @@ def revisions(
     counted: tuple[Sequence[dt.date], Float[np.ndarray, "weeks"]],
     known: Sequence[tuple[Sequence[dt.date], Float[np.ndarray, "known"]]],
     name: str,
+    unit: str = "count a week",
 ) -> Figure:
     """The counts as known at each deadline, one thin line each, and in the newest version (`counted`).
 
@@ -287,7 +289,7 @@ def revisions(
         axes.plot(day_numbers(list(days)), values, color=HUES[1], linewidth=0.7, alpha=0.8)
         label = "as known at a deadline: its last 8 weeks, the newest of them a dot" if index == 0 else None
         axes.plot(day_numbers([days[-1]]), values[-1:], "o", color=HUES[1], markersize=3.5, label=label)
-    axes.set(ylabel="count a week", xlabel="last day of the week", ylim=(0, None))
+    axes.set(ylabel=unit, xlabel="last day of the week", ylim=(0, None))
     axes.set_title(shortened(name, 60), pad=16)
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2)

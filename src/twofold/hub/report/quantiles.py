@@ -12,7 +12,7 @@ from jaxtyping import Float
 from twofold.hub.distribution import LEVELS
 from twofold.hub.quantile_scores import observations, score_quantiles, sort_out
 from twofold.hub.quantiles import stacked
-from twofold.hub.report import figures, maps
+from twofold.hub.report import figures, maps, wording
 from twofold.hub.report.backtest import Backtest, Row, other_team
 from twofold.hub.report.judgements import Honesty, Reading, honesty, reading
 from twofold.hub.rules import WEEK
@@ -279,6 +279,7 @@ def draw(view: QuantileView, album: Album) -> None:
     album.draw("wis-by-horizon", drawn)
     album.draw("quantile-reliability", figures.quantile_reliability(LEVELS, view.below))
     for index, location in enumerate(view.places[: figures.FANS], start=1):
-        drawn = figures.season_in_fans(view.counted(location), view.fans(location), LEVELS, view.name_of(location))
+        name, unit = view.name_of(location), wording.unit(view.rules.among)
+        drawn = figures.season_in_fans(view.counted(location), view.fans(location), LEVELS, name, unit)
         album.draw(f"fans-{index}", drawn)
     maps.hang(album, view.skill_maps)

@@ -151,7 +151,9 @@ def _draw(view: HubView, album: Album) -> None:
     run = view.run
     counted, known = run.counted(run.places[0]), run.known_at(run.places[0])
     if known and counted[0]:
-        album.draw("revisions", figures.revisions(counted, known, run.name_of(run.places[0])))
+        album.draw(
+            "revisions", figures.revisions(counted, known, run.name_of(run.places[0]), wording.unit(run.rules.among))
+        )
     if view.quantiles:
         quantiles.draw(view.quantiles, album)
     if view.rates:

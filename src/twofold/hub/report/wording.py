@@ -74,6 +74,16 @@ def category(name: str) -> str:
     return name.replace("_", " ")
 
 
+def unit(among: int | None) -> str:
+    """What a week's figure counts, for an axis: cases, or visits among so many.
+
+    Example:
+        >>> unit(10_000)
+        'visits per 10,000'
+    """
+    return "count a week" if among is None else f"visits per {among:,}"
+
+
 def horizon(weeks: int) -> str:
     """How far ahead a forecast looks.
 

@@ -142,7 +142,10 @@ def test_a_broken_file_is_refused_with_file_and_key(write, old: str, new: str, m
 def test_the_hubs_of_quantiles_have_no_categories_and_their_own_dates() -> None:
     covid, rsv = (read_rules(name).season("2024-25") for name in ("covid", "rsv"))
     assert (covid.rate_change, rsv.rate_change) == (None, None)
-    assert (covid.targets, rsv.targets) == (("wk inc covid hosp",), ("wk inc rsv hosp",))
+    assert covid.targets == ("wk inc covid hosp", "wk inc covid prop ed visits")
+    shares = read_rules("flusight").for_shares().season("2024-25")
+    assert shares.targets == ("wk inc flu prop ed visits",) and shares.among == 10_000 and not shares.history
+    assert shares.deadline(date(2024, 12, 28)) == at("2024-12-27 04:00")
     assert (covid.baseline, covid.ensemble) == ("CovidHub-baseline", "CovidHub-ensemble")
     assert (rsv.baseline, rsv.ensemble) == ("RSVHub-baseline", "RSVHub-ensemble")
     assert (len(covid.reference_dates()), covid.reference_dates()[0]) == (36, date(2024, 11, 23))

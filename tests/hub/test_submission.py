@@ -338,14 +338,15 @@ def test_what_the_hub_would_refuse_is_not_written(
 
 
 def test_quantiles_of_the_counts_stand_behind_the_categories() -> None:
-    rules = RULES.model_copy(update={"counts": "wk inc flu hosp"})
     forecasts = forecasts_of("m", 0).drop("model")
     units = forecasts.select("reference_date", "horizon", "location").unique()
     quantiles = units.join(pl.DataFrame({"quantile": [0.025, 0.5, 0.975], "value": [1.0, 2.5, 7.0]}), how="cross")
-    table = submission(forecasts, rules, quantiles)
+    table = submission(forecasts, RULES, {"wk inc flu hosp": quantiles, "wk inc flu prop ed visits": quantiles})
+    assert table["target"].unique(maintain_order=True)[1:].to_list() == ["wk inc flu hosp", "wk inc flu prop ed visits"]
+    table = table.filter(pl.col("target") != "wk inc flu prop ed visits")
     assert table.columns == list(COLUMNS)
     changes, counts = table.filter(pl.col("output_type") == "pmf"), table.filter(pl.col("output_type") == "quantile")
-    assert changes.equals(submission(forecasts, rules))
+    assert changes.equals(submission(forecasts, RULES))
     assert counts.height == 3 * units.height
     assert counts["target"].unique().to_list() == ["wk inc flu hosp"]
     assert counts["output_type_id"][:3].to_list() == ["0.025", "0.5", "0.975"]

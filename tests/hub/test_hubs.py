@@ -4,6 +4,7 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -203,8 +204,8 @@ def test_a_season_of_shares_is_replayed_as_visits_per_ten_thousand(hubs: dict[st
     assert counts["value"].to_list() == (last.sort("target_end_date")["observation"] * 10_000).round(6).to_list()
     assert read(out, "locations")["population"].n_unique() > 2  # the places' own, for the page
     own = read(out, "predictions_quantile").filter(pl.col("model") == "twofold-pool", pl.col("quantile") == 0.5)
-    season = counts.filter(pl.col("target_end_date") >= FIRST)["value"]
-    assert 0.5 * season.median() < own.filter(pl.col("location") == "05")["value"].median() < 2 * season.median()
+    season = np.median(counts.filter(pl.col("target_end_date") >= FIRST)["value"].to_numpy())
+    assert 0.5 < np.median(own.filter(pl.col("location") == "05")["value"].to_numpy()) / season < 2
     page = check_whole((out / "report.html").read_text())
     assert "share of visits to emergency departments" in page.text and "visits per 10,000" in page.text
 
@@ -214,7 +215,7 @@ def test_submitted_shares_are_shares(hubs: dict[str, Path], tmp_path: Path) -> N
     values = table.filter(pl.col("target") == shares("covid"), pl.col("output_type_id") == "0.5")["value"].cast(float)
     newest = versions("covid").filter(pl.col("target") == shares("covid"), pl.col("target_end_date") == SEEN - WEEK)
     assert values.is_between(0, 1).all()
-    assert values.median() == pytest.approx(newest["observation"].median(), rel=0.3)
+    assert np.median(values.to_numpy()) == pytest.approx(np.median(newest["observation"].to_numpy()), rel=0.3)
 
 
 def test_a_model_without_shares_says_so_and_serves_the_counts(

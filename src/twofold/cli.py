@@ -67,6 +67,8 @@ _TABLE = {
     "runs compare": ("runs.commands:compare", "runs of one kind side by side, with paired differences"),
     "runs rm": ("runs.commands:remove", "delete run folders"),
 }
+LAUNCHED = "TORCHELASTIC_RUN_ID"
+"""Set in the environment of what `torchrun` starts."""
 _MOVED = {("trend", "hub"): ("hub",)}
 """Groups of commands under their former words."""
 COMMANDS = {tuple(words.split()): Command(*row) for words, row in _TABLE.items()}
@@ -117,6 +119,8 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _call(command: Command, rest: list[str]) -> int:
+    if LAUNCHED in os.environ and command is not COMMANDS["vae", "run"]:
+        return _fail("error: torchrun is for `twofold vae run` alone; start this command without it", USER_ERROR)
     try:
         return command.load()(rest)
     except InputError as error:

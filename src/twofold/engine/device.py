@@ -5,12 +5,13 @@ from typing import Literal
 import torch
 
 from twofold.engine.errors import InputError
+from twofold.engine.ranks import local_rank
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def pick_device(name: DeviceName) -> torch.device:
-    """The device of that name; `auto` takes a GPU where there is one.
+    """The device of that name; `auto` takes a GPU where there is one, of several that of this process.
 
     Raises:
         InputError: when a GPU is required and none can be used.
@@ -18,7 +19,7 @@ def pick_device(name: DeviceName) -> torch.device:
     usable = torch.cuda.is_available()
     if name == "cuda" and not usable:
         raise InputError("--device cuda: no GPU can be used by this build of torch; take --device auto or cpu")
-    return torch.device("cuda" if usable and name != "cpu" else "cpu")
+    return torch.device("cuda", local_rank()) if usable and name != "cpu" else torch.device("cpu")
 
 
 def describe_device(device: torch.device) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from twofold.engine.errors import NonFiniteLossError
+from twofold.engine.ranks import ALONE, Ranks
 from twofold.engine.seed import torch_generator
 
 Record = dict[str, Any]
@@ -89,7 +90,7 @@ class Unfinished:
     Attributes:
         sizes: rows of each finished step.
         means: the loss's values in each of these steps, by name.
-        noise: state of the epoch's generator.
+        noise: state of the epoch's generator; not used where several processes train, whose noise goes by the step.
     """
 
     sizes: list[int]
@@ -158,6 +159,7 @@ def fit(
     monitor: Callable[[nn.Module], Record] | None = None,
     *,
     pause: Callable[[TrainState], bool] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Record]:
     """Trains epoch by epoch, from the given state on.
 
@@ -171,6 +173,8 @@ def fit(
             the best epoch and on early stopping.
         pause: called after every step; once it returns True the iteration ends, and `fit` on the same state continues
             with the next step, with the same results as without the pause.
+        ranks: the processes that train together, each with its own `state`; `loss` is then of `Ranks.together`, and
+            monitor and pause are asked in the first process alone. The noise is seeded by step and process.
 
     Yields:
         The epoch's record: `epoch`, `train_loss`, the loss's other means as `train_NAME`, the monitor's values,
@@ -183,17 +187,18 @@ def fit(
         began = time.perf_counter()
         earlier_s = state.unfinished.seconds if state.unfinished else 0.0
         epoch = state.epoch + 1
-        means = _train_epoch(state, plan, epoch, batches=batches(epoch), loss=loss, pause=pause)
+        means = _train_epoch(state, plan, epoch, batches=batches(epoch), loss=loss, pause=pause, ranks=ranks)
         if state.unfinished:
             state.unfinished.seconds = earlier_s + time.perf_counter() - began
             return
         record = {"epoch": epoch, **means}
-        if monitor is not None:
+        if monitor is not None and ranks.first:
             state.measured.eval()
             with torch.no_grad():
                 record |= monitor(state.measured)
         seconds = earlier_s + time.perf_counter() - began
         record |= {"learning_rate": plan.rate(epoch, state.step - 1), "seconds": seconds}
+        record = ranks.tell(record)
         state.history.append(record)
         value = record.get("validation_loss")
         if value is not None and value < state.best_loss:
@@ -210,34 +215,39 @@ def _train_epoch(
     batches: Iterable[Tensor],
     loss: Loss,
     pause: Callable[[TrainState], bool] | None,
+    ranks: Ranks,
 ) -> Record:
     """The epoch's means; empty if it was paused, which `state.unfinished` then holds."""
     generator = torch_generator(plan.seed, "noise", epoch)
     parameters = list(state.module.parameters())
     sizes: list[int] = []
+    earlier: dict[str, Tensor] = {}
     steps: list[dict[str, Tensor]] = []
     if state.unfinished:
-        sizes, means = list(state.unfinished.sizes), state.unfinished.means
-        steps = [dict(zip(means, values, strict=True)) for values in zip(*means.values(), strict=True)]
+        sizes, earlier = list(state.unfinished.sizes), state.unfinished.means
         generator.set_state(state.unfinished.noise)
         state.unfinished = None
     state.module.train()
     for batch in itertools.islice(batches, len(sizes), None):
         for group in state.optimiser.param_groups:
             group["lr"] = plan.rate(epoch, state.step) * group.get("share", 1.0)
-        value, extra = loss(state.module, Step(batch, generator, plan.progress(epoch, state.step)))
+        if ranks.world > 1:  # so that a resumed process, which has the first one's state, goes on as it would have
+            generator = torch_generator(plan.seed, f"noise of process {ranks.rank}", state.step)
+        weight = ranks.weight(batch)
+        value, extra = loss(state.module, Step(ranks.part(batch), generator, plan.progress(epoch, state.step)))
         state.optimiser.zero_grad()
-        value.backward()
+        (value * weight if weight != 1.0 else value).backward()
         nn.utils.clip_grad_norm_(parameters, plan.clip_norm)
         state.optimiser.step()
         state.step += 1
         _average(state, plan)
         sizes.append(len(batch))
-        steps.append({"loss": value.detach(), **extra})
-        if pause is not None and pause(state):
-            state.unfinished = Unfinished(sizes, _in_columns(steps, epoch), generator.get_state(), 0.0)
+        means = {"loss": value.detach(), **extra}
+        steps.append(means if weight == 1.0 else {name: mean * weight for name, mean in means.items()})
+        if pause is not None and ranks.agree(ranks.first and pause(state)):
+            state.unfinished = Unfinished(sizes, _in_columns(earlier, steps, epoch, ranks), generator.get_state(), 0.0)
             return {}
-    columns = _in_columns(steps, epoch)
+    columns = _in_columns(earlier, steps, epoch, ranks)
     weights = torch.tensor(sizes, dtype=torch.float64)
     means = {name: (column.double() * weights).sum() / weights.sum() for name, column in columns.items()}
     return {f"train_{name}": float(mean) for name, mean in means.items()}
@@ -262,18 +272,23 @@ def _average(state: TrainState, plan: Plan) -> None:
             old[name].copy_(new[name])
 
 
-def _in_columns(steps: list[dict[str, Tensor]], epoch: int) -> dict[str, Tensor]:
-    """Each mean of all steps as one tensor; raises NonFiniteLossError.
+def _in_columns(
+    earlier: dict[str, Tensor], steps: list[dict[str, Tensor]], epoch: int, ranks: Ranks
+) -> dict[str, Tensor]:
+    """Each mean of all steps, of those before a pause and those since, as one tensor; raises NonFiniteLossError.
 
     Checked once per epoch and not per step, so that an accelerator need not wait; a broken state is never yielded.
     """
-    columns = {name: torch.stack([step[name] for step in steps]).cpu() for name in steps[0]}
+    columns = dict(earlier)
+    for name in steps[0] if steps else ():
+        since = ranks.mean(torch.stack([step[name] for step in steps])).cpu()
+        columns[name] = torch.cat([earlier[name], since]) if earlier else since
     broken = torch.nonzero(~torch.isfinite(columns["loss"]))
     if len(broken):
         step = int(broken[0]) + 1
         raise NonFiniteLossError(
-            f"the loss became {columns['loss'][step - 1].item()} at epoch {epoch}, step {step} of {len(steps)}; "
-            "a lower learning rate or clip norm may help"
+            f"the loss became {columns['loss'][step - 1].item()} at epoch {epoch}, step {step} of "
+            f"{len(columns['loss'])}; a lower learning rate or clip norm may help"
         )
     return columns
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from twofold.engine.ranks import Ranks
     from twofold.vae.images.load import Images
     from twofold.vae.labels import Labels
     from twofold.vae.latent import Autoencoder
@@ -120,17 +121,26 @@ def run(argv: list[str]) -> int:
 
 
 def run_with(flags: RunFlags, command: list[str]) -> int:
-    """One run, from images to a report."""
-    job, images, labels = _prepare(flags, flags.config, "run", command)
-    config = job.config
+    """One run, from images to a report; of several processes that `torchrun` started, the first writes it."""
+    from twofold.engine.ranks import join
+
+    ranks = join()
+    job, images, labels = ranks.in_turn(lambda: _prepare(flags, flags.config, "run", command))
+    config, followed = job.config, False
     assert isinstance(config, VaeConfig)
+    if not ranks.first:
+        return _assist(images, config, ranks)
+    if ranks.world > 1:
+        job = replace(job, device=f"{job.device}, {ranks.world} processes")
 
     def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.vae.run import execute
 
+        nonlocal followed
+        followed = bool(ranks.tell(str(folder.path.resolve())))
         with training_bars(console) as track:
             on_epoch, on_step = track(config)
-            execute(images, config, folder, labels=labels, on_epoch=on_epoch, on_step=on_step)
+            execute(images, config, folder, labels=labels, on_epoch=on_epoch, on_step=on_step, ranks=ranks)
 
     def report(folder: Path) -> None:
         from twofold.vae.report import run
@@ -138,8 +148,20 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
         run.write(folder)
 
     out = fill(job, compute, report)
+    if not followed:
+        ranks.tell("")
     found = outcome(out)
     present(found, lambda: _told(found), flags.json)
+    return 0
+
+
+def _assist(images: "Images", config: VaeConfig, ranks: "Ranks") -> int:
+    """What the other processes do: they train along, unless the folder holds the run, and say nothing."""
+    from twofold.vae.run import assist
+
+    folder = ranks.tell("")
+    if folder:
+        assist(images, config, Path(folder), ranks)
     return 0
 
 

@@ -1,8 +1,10 @@
 """One run: trains, scores and saves the model, the scores and the report's arrays into a run folder."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,6 +14,7 @@ from twofold.engine.device import describe_device, pick_device
 from twofold.engine.errors import InputError, NonFiniteLossError
 from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.loop import Record
+from twofold.engine.ranks import ALONE, Ranks
 from twofold.engine.run import RunFolder
 from twofold.engine.seed import seed_for
 from twofold.vae.account import (
@@ -39,6 +42,8 @@ from twofold.vae.pictures import pictures
 from twofold.vae.recipes import departures, recipe
 from twofold.vae.train import OnEpoch, OnStep, Trained, train, validate
 
+CHECKPOINT = "checkpoint"
+"""Folder, in that of the run, of the training's state."""
 COSTS = ("negative_elbo_nats", "bits_per_dim")
 """Scores that have to be finite."""
 
@@ -52,6 +57,7 @@ def execute(
     on_epoch: OnEpoch,
     on_step: OnStep,
     rivals: Callable[[Images, Split, VaeConfig], Rivals] = score_rivals,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Trains, scores and saves; everything the report reads is in the folder afterwards.
 
@@ -61,6 +67,7 @@ def execute(
         on_epoch: called with every epoch's record.
         on_step: called after every step.
         rivals: scores the test images without the network.
+        ranks: the processes that train together, of which this is the first; the others call `assist`.
 
     Raises:
         InputError: when there are too few images to hold some out, or the training diverges until its loss or its
@@ -74,7 +81,9 @@ def execute(
     path, device = folder.path, pick_device(config.train.device)
     split = split_of(images, config.split)
     try:
-        trained = train(images, split, config, device, checkpoints=path / "checkpoint", on_epoch=log, on_step=on_step)
+        trained = train(
+            images, split, config, device, checkpoints=path / CHECKPOINT, on_epoch=log, on_step=on_step, ranks=ranks
+        )
     except NonFiniteLossError as error:
         raise _diverged(config, str(error).partition(";")[0]) from error
     except OverflowError as error:  # of the exponential of a weight
@@ -134,6 +143,21 @@ def execute(
         "samples": score_samples(model, images, split.test, split.train),
     }
     write_json(path / "scores.json", scores)
+
+
+def assist(images: Images, config: VaeConfig, path: Path, ranks: Ranks) -> None:
+    """Trains along with the first process, which runs `execute` on the run folder `path`; writes nothing."""
+    with contextlib.suppress(NonFiniteLossError, OverflowError):  # the first one reports it
+        train(
+            images,
+            split_of(images, config.split),
+            config,
+            pick_device(config.train.device),
+            checkpoints=path / CHECKPOINT,
+            on_epoch=lambda _: None,
+            on_step=lambda *_: None,
+            ranks=ranks,
+        )
 
 
 def _untrained_loss(images: Images, split: Split, trained: Trained, device: torch.device) -> float:

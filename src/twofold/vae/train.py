@@ -22,6 +22,7 @@ from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.device import computes_bf16
 from twofold.engine.files import write_json
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
+from twofold.engine.ranks import ALONE, Ranks
 from twofold.engine.seed import torch_generator
 from twofold.vae.config import VaeConfig, with_epochs
 from twofold.vae.images.load import Images, Split
@@ -97,6 +98,7 @@ def train(
     checkpoints: Path,
     on_epoch: OnEpoch,
     on_step: OnStep,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Trains a network until its budget or its patience ends.
 
@@ -108,12 +110,14 @@ def train(
         checkpoints: folder of the state file.
         on_epoch: called with every epoch's record, those of an earlier process first.
         on_step: called after every step.
+        ranks: the processes that train together, with the same arguments; all read `checkpoints`, the first writes.
 
     Raises:
         NonFiniteLossError: when the loss is no longer finite.
         KeyboardInterrupt: passed on once the state is saved.
     """
-    began = begin(images, split, with_epochs(config, len(split.train)), device, checkpoints)
+    config = with_epochs(config, len(split.train))
+    began = ranks.in_turn(lambda: begin(images, split, config, device, checkpoints))
     vae, config, settings = began.vae, began.config, config.train
     optimiser = torch.optim.AdamW(
         _groups(vae), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -122,14 +126,15 @@ def train(
     path = checkpoints / "state.safetensors"
     start = None
     if began.choice:  # a start in closed form may be better than all that training makes of it
-        start = validate(vae.eval(), images, split.validation, config, 0.0)
+        start = ranks.tell(validate(vae.eval(), images, split.validation, config, 0.0))
         state.best, state.best_loss = copy.deepcopy(vae.state_dict()), start["validation_loss"]
     load_state(state, path)
+    ranks.agree(True)  # before one of them replaces the file
     for record in state.history:
         on_epoch(record)
     plan, in_an_epoch, batches = _plan(split.train, began)
-    precision = pick_precision(config, device, checkpoints)
-    loss = make_loss(images, began, split.train, device, precision)
+    precision = ranks.in_turn(lambda: pick_precision(config, device, checkpoints))
+    loss = ranks.together(vae, make_loss(images, began, split.train, device, precision))
 
     def monitor(module: nn.Module) -> Record:
         assert isinstance(module, Vae)
@@ -137,7 +142,7 @@ def train(
         seen = {"images": min(whole * len(split.train) + rest * settings.batch_size, (whole + 1) * len(split.train))}
         return seen | validate(module, images, split.validation, config, plan.progress(state.epoch + 1, state.step))
 
-    with _interruptible() as interrupted:
+    with _interruptible(patient=ranks.world > 1) as interrupted:
         saved, cost = time.monotonic(), 0.0
 
         def pause(state: TrainState) -> bool:
@@ -148,14 +153,14 @@ def train(
             return due or interrupted.is_set() or state.step == plan.steps
 
         while not state.finished(plan):
-            for record in fit(state, plan, batches, loss, monitor, pause=pause):
+            for record in fit(state, plan, batches, loss, monitor, pause=pause, ranks=ranks):
                 on_epoch(record)
             before = time.monotonic()
-            if state.unfinished or state.step != plan.steps:
+            if ranks.first and (state.unfinished or state.step != plan.steps):
                 save_state(state, path)
             saved = time.monotonic()
             cost = saved - before
-            if interrupted.is_set():
+            if ranks.agree(interrupted.is_set()):
                 raise KeyboardInterrupt
     best_epoch = state.use_best()
     vae = state.measured
@@ -338,15 +343,19 @@ def linear_nats(vae: Vae, images: Images, rows: Int64[np.ndarray, " validation"]
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """The first Ctrl-C waits for the end of a step, when the state can be saved; a second one doesn't."""
+def _interruptible(*, patient: bool) -> Iterator[threading.Event]:
+    """The first Ctrl-C waits for the end of a step, when the state can be saved; a second one doesn't.
+
+    Patient ones do, too: `torchrun` passes on the Ctrl-C that its processes have got from the terminal.
+    """
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
 
     def note(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if not patient:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         interrupted.set()
 
     before = signal.signal(signal.SIGINT, note)

@@ -223,6 +223,8 @@ def _parses(words: list[str]) -> bool:
             with pytest.raises(ParsedError):
                 main(rest)
             return True
+        case ["torchrun", *rest]:
+            return _parses(rest[rest.index("-m") + 1 :])
         case ["make", target, *_]:
             return re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) is not None
         case ["python", script, *rest]:

@@ -133,7 +133,7 @@ def train(
     for record in state.history:
         on_epoch(record)
     plan, in_an_epoch, batches = _plan(split.train, began)
-    precision = ranks.in_turn(lambda: pick_precision(config, device, checkpoints))
+    precision: Precision = ranks.in_turn(lambda: pick_precision(config, device, checkpoints))
     loss = ranks.together(vae, make_loss(images, began, split.train, device, precision))
 
     def monitor(module: nn.Module) -> Record:

@@ -218,13 +218,13 @@ def _not_run() -> Iterator[Block]:
 
 def _parses(words: list[str]) -> bool:
     """Whether a command and its options exist."""
+    if words[0] == "torchrun":
+        words = words[words.index("-m") + 1 :]
     match words:
         case ["twofold", *rest]:
             with pytest.raises(ParsedError):
                 main(rest)
             return True
-        case ["torchrun", *rest]:
-            return _parses(rest[rest.index("-m") + 1 :])
         case ["make", target, *_]:
             return re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) is not None
         case ["python", script, *rest]:

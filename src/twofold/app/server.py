@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
+from pathlib import Path as FilePath
 from typing import Annotated
 from urllib.parse import quote
 
@@ -28,12 +29,13 @@ SWEEP_S = 30.0
 """Seconds between two looks for idle models."""
 
 
-def create(runs: Runs, token: str | None = None) -> Guard:
+def create(runs: Runs, token: str | None = None, cache: FilePath | None = None) -> Guard:
     """The whole application.
 
     Args:
         runs: that it shows.
         token: that every request must bring; None: it answers under loopback names only.
+        cache: of decoded images; None: the user's.
     """
     models = Models()
 
@@ -59,7 +61,7 @@ def create(runs: Runs, token: str | None = None) -> Guard:
     )
     problems.install(app)
     app.include_router(_api(runs))
-    app.include_router(vae.api(runs, models))
+    app.include_router(vae.api(runs, models, cache))
     app.include_router(trend.api(runs))
     app.include_router(_pages(runs))
     return Guard(app, token)  # around everything: the answer to an exception passes it, too

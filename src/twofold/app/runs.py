@@ -21,7 +21,7 @@ DEPTH = 6
 """Folders between RUNS and a run's own files, at most."""
 FRESH_S = 2.0
 """A list of runs is read again from the disk when it is older."""
-SHOWN = ("vae run", "vae sweep", "trend run")
+SHOWN = ("vae run", "vae sweep", "trend run", "hub backtest")
 """Kinds that have a page here; the others have their report."""
 _INSIDE = "figures", "checkpoint", "origins"
 

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from jinja2 import UndefinedError
 
 from twofold import __version__
-from twofold.app import problems, sweep, trend, vae
+from twofold.app import hub, problems, sweep, trend, vae
 from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
@@ -23,8 +23,18 @@ from twofold.page.template import render
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
 
 
-_PAGES: dict[str, Callable[[Run], str]] = {"vae run": vae.page, "vae sweep": sweep.page, "trend run": trend.page}
-_SCRIPTS = {"latest.js", "vae.js", "trend.js", "sweep.js"}
+_PAGES: dict[str, Callable[[Run], str]] = {
+    "vae run": vae.page,
+    "vae sweep": sweep.page,
+    "trend run": trend.page,
+    "hub backtest": hub.page,
+}
+_SCRIPTS = {
+    **{name: f"app/static/{name}" for name in ("latest.js", "vae.js", "trend.js", "sweep.js", "hub.js")},
+    "svg.js": "page/svg.js",
+    "explorer.js": "hub/report/explorer.js",
+}
+"""Name of a script -> its path within the package."""
 SWEEP_S = 30.0
 """Seconds between two looks for idle models."""
 
@@ -63,6 +73,7 @@ def create(runs: Runs, token: str | None = None, cache: FilePath | None = None) 
     app.include_router(_api(runs))
     app.include_router(vae.api(runs, models, cache))
     app.include_router(trend.api(runs))
+    app.include_router(hub.api(runs))
     app.include_router(_pages(runs))
     return Guard(app, token)  # around everything: the answer to an exception passes it, too
 
@@ -119,7 +130,7 @@ def _pages(runs: Runs) -> APIRouter:
     def script(name: str) -> Response:
         if name not in _SCRIPTS:
             raise Refused(404, "not_found", "There is no such file.")
-        text = (resources.files("twofold.app") / "static" / name).read_text(encoding="utf-8")
+        text = (resources.files("twofold") / _SCRIPTS[name]).read_text(encoding="utf-8")
         return Response(text, media_type="text/javascript; charset=utf-8")
 
     return router

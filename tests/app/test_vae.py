@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from app.folders import Client, put
-from twofold.app.guard import IMAGE_BYTES
+from twofold.app.guard import FILE_BYTES
 from twofold.vae import load
 from twofold.vae.images.load import Images
 from twofold.vae.latent import Autoencoder, to_pixels
@@ -184,7 +184,7 @@ def test_training_images_that_the_cache_lost_are_told(vae_runs: Path, tmp_path: 
 def test_what_is_no_image_has_no_nearest(vae_runs: Path, vae_cache: Path) -> None:
     ask = Client(vae_runs, cache=vae_cache)
     assert ask.post("/api/runs/discs/nearest", content=b"no image", headers=BINARY).status_code == 422
-    large = ask.post("/api/runs/discs/nearest", content=b"0" * (IMAGE_BYTES + 1), headers=BINARY)
+    large = ask.post("/api/runs/discs/nearest", content=b"0" * (FILE_BYTES + 1), headers=BINARY)
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 

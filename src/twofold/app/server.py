@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from jinja2 import UndefinedError
 
 from twofold import __version__
-from twofold.app import hub, problems, sweep, trend, vae
+from twofold.app import hub, problems, sweep, table, trend, vae
 from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
@@ -30,7 +30,7 @@ _PAGES: dict[str, Callable[[Run], str]] = {
     "hub backtest": hub.page,
 }
 _SCRIPTS = {
-    **{name: f"app/static/{name}" for name in ("latest.js", "vae.js", "trend.js", "sweep.js", "hub.js")},
+    **{name: f"app/static/{name}" for name in ("latest.js", "vae.js", "trend.js", "sweep.js", "hub.js", "table.js")},
     "svg.js": "page/svg.js",
     "explorer.js": "hub/report/explorer.js",
 }
@@ -74,6 +74,7 @@ def create(runs: Runs, token: str | None = None, cache: FilePath | None = None) 
     app.include_router(vae.api(runs, models, cache))
     app.include_router(trend.api(runs))
     app.include_router(hub.api(runs))
+    app.include_router(table.api(runs))
     app.include_router(_pages(runs))
     return Guard(app, token)  # around everything: the answer to an exception passes it, too
 
@@ -103,6 +104,10 @@ def _pages(runs: Runs) -> APIRouter:
         for each in runs.summaries():
             parts.setdefault(each.parent, []).append(each)
         return render("app/templates/home.html.j2", folder=str(runs.root), found=parts.pop(None, []), parts=parts)
+
+    @router.get("/look")
+    def look() -> str:
+        return table.page()
 
     @router.get("/runs/{run_id}")
     def page(run_id: RunId) -> Response:

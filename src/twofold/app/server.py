@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import Annotated
@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from jinja2 import UndefinedError
 
 from twofold import __version__
-from twofold.app import hub, problems, sweep, table, trend, vae
+from twofold.app import compare, hub, problems, sweep, table, trend, vae
 from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
@@ -29,8 +29,9 @@ _PAGES: dict[str, Callable[[Run], str]] = {
     "trend run": trend.page,
     "hub backtest": hub.page,
 }
+_OWN = "compare", "course", "home", "hub", "latest", "sweep", "table", "trend", "vae"
 _SCRIPTS = {
-    **{name: f"app/static/{name}" for name in ("latest.js", "vae.js", "trend.js", "sweep.js", "hub.js", "table.js")},
+    **{f"{name}.js": f"app/static/{name}.js" for name in _OWN},
     "svg.js": "page/svg.js",
     "explorer.js": "hub/report/explorer.js",
 }
@@ -75,6 +76,7 @@ def create(runs: Runs, token: str | None = None, cache: FilePath | None = None) 
     app.include_router(trend.api(runs))
     app.include_router(hub.api(runs))
     app.include_router(table.api(runs))
+    app.include_router(compare.api(runs))
     app.include_router(_pages(runs))
     return Guard(app, token)  # around everything: the answer to an exception passes it, too
 
@@ -95,6 +97,16 @@ def _api(runs: Runs) -> APIRouter:
     return router
 
 
+@contextlib.contextmanager
+def _version(names: str) -> Iterator[None]:
+    """Refuses a run whose files lack what its page shows."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, UndefinedError) as error:
+        message = f"{names} is of another version ({error!r}); its report can still be read."
+        raise Refused(409, "unusable_run", message) from error
+
+
 def _pages(runs: Runs) -> APIRouter:
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -109,16 +121,18 @@ def _pages(runs: Runs) -> APIRouter:
     def look() -> str:
         return table.page()
 
+    @router.get("/compare")
+    def side_by_side(a: compare.RunId, b: compare.RunId) -> str:
+        with _version(f"{a} or {b}"):
+            return compare.page(runs, a, b)
+
     @router.get("/runs/{run_id}")
     def page(run_id: RunId) -> Response:
         run = runs.get(run_id)
         if run.kind not in _PAGES:
             return RedirectResponse(f"/runs/{quote(run.id)}/report")
-        try:
+        with _version(run.id):
             return HTMLResponse(_PAGES[run.kind](run.require(run.kind)))
-        except (KeyError, TypeError, ValueError, UndefinedError) as error:
-            message = f"{run.id} is of another version ({error!r}); its report can still be read."
-            raise Refused(409, "unusable_run", message) from error
 
     @router.get("/runs/{run_id}/report")
     def report(run_id: RunId) -> Response:

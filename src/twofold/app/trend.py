@@ -114,9 +114,9 @@ def api(runs: Runs) -> APIRouter:
         return runs.get(run_id).require("trend run")
 
     @router.get("/trend")
-    def outlook(run_id: RunId) -> Outlook:
+    def whole(run_id: RunId) -> Outlook:
         """Regions, dates and models."""
-        return _outlook(get(run_id))
+        return outlook(get(run_id))
 
     @router.get("/trend/{number}")
     def day(run_id: RunId, number: int) -> Day:
@@ -142,13 +142,12 @@ def api(runs: Runs) -> APIRouter:
 
 def page(run: Run) -> str:
     """The page of a trend run, as of its last target date."""
-    held, found = _tables(run), _outlook(run)
+    held, found = _tables(run), outlook(run)
     last = len(held.dates) - 1
     day = _day(held, last)
     best = min((model for model in found.models if model.baseline), key=lambda model: model.log_score or 0.0)
     order = sorted(range(len(held.regions)), key=lambda row: -(day.probabilities[HEADLINE][row] or -1.0))
     data = {"run": run.id, **found.model_dump(mode="json"), "other": best.name, "first": order[0]}
-    drawn = _map(path := run.file("tomorrow.parquet"), path.stat().st_mtime_ns)
     scores = run.json("scores.json")
     return render(
         "app/templates/trend.html.j2",
@@ -158,12 +157,19 @@ def page(run: Run) -> str:
         day=day,
         other=best,
         order=order,
-        drawn=drawn,
+        drawn=world(run),
         scores=scores,
     )
 
 
-def _outlook(run: Run) -> Outlook:
+def world(run: Run) -> "Markup | None":
+    """The world map, to be coloured by the page's script; None where no region is a country."""
+    path = run.file("tomorrow.parquet")
+    return _map(path, path.stat().st_mtime_ns)
+
+
+def outlook(run: Run) -> Outlook:
+    """Regions, dates and models of a run."""
     from twofold.trend.report import wording
 
     held = _tables(run)
@@ -272,7 +278,6 @@ def _read(predictions: FilePath, tomorrow: FilePath, panel: FilePath, _: int) ->
 
 @functools.lru_cache(maxsize=4)
 def _map(tomorrow: FilePath, _: int) -> "Markup | None":
-    """The world map, to be coloured by the page's script; None where no region is a country."""
     import polars as pl
 
     from twofold.page.album import inline_svg

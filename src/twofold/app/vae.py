@@ -226,7 +226,6 @@ def page(run: Run) -> str:
     held, scores = _arrays(run), run.json("scores.json")
     effect, variance = held["effect_units"], held["variance_units"]
     shown = np.argsort(-effect, kind="stable")[:SLIDERS]
-    _, height, width, channels = held["real"].shape
     units = [
         {
             "unit": int(unit),
@@ -239,12 +238,15 @@ def page(run: Run) -> str:
         "run": run.id,
         "units": units,
         "latent": len(effect),
-        "images": len(held["real"]),
-        "width": width,
-        "height": height,
-        "bits": math.prod((height, width, channels)),
+        **sizes(run),
     }
     return render("app/templates/vae.html.j2", run=run.summary(), data=data, scores=scores, test=scores["test"])
+
+
+def sizes(run: Run) -> dict[str, int]:
+    """How many test images a run shows; their width, height and number of values."""
+    images, height, width, channels = _arrays(run)["real"].shape
+    return {"images": images, "width": width, "height": height, "dims": height * width * channels}
 
 
 def _arrays(run: Run) -> "dict[str, np.ndarray]":

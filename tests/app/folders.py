@@ -26,7 +26,7 @@ def put(folder: Path, kind: str, scores: dict[str, Any] | None = None, *, done: 
     (folder / "manifest.json").write_text(json.dumps({"command": ["twofold", *kind.split()], "data_digest": "0"}))
     (folder / "config.json").write_text(json.dumps(CONFIGS[kind]))
     if scores is not None:
-        name = "sweep.json" if kind == "vae sweep" else "scores.json"
+        name = {"vae sweep": "sweep.json", "trend study": "study.json"}.get(kind, "scores.json")
         (folder / name).write_text(json.dumps(scores))
     if done:
         (folder / "report.html").write_text(f"<!DOCTYPE html><p>report of {folder.name}")

@@ -20,7 +20,7 @@ RunId = Annotated[str, Query(max_length=1000, description="The run's id, as in t
 
 
 _MORE: dict[str, Callable[[Run], dict[str, Any]]] = {
-    "trend run": lambda run: trend.outlook(run).model_dump(mode="json"),
+    **dict.fromkeys(trend.HEADLINE, lambda run: trend.outlook(run).model_dump(mode="json")),
     "vae run": vae.sizes,
 }
 """What the script needs of a run, by its kind."""
@@ -74,17 +74,9 @@ def page(runs: Runs, a: str, b: str) -> str:
 
     pair = _finished(runs, a), _finished(runs, b)
     found = _comparison(*pair)
-    data: dict[str, Any] = {"kind": found.kind, "a": {"run": a}, "b": {"run": b}}
-    drawn = None
-    if found.kind == "trend run":
-        outlooks = [trend.outlook(run) for run in pair]
-        data |= {
-            key: {"run": run.id, **of.model_dump(mode="json")}
-            for key, run, of in zip("ab", pair, outlooks, strict=True)
-        }
-        drawn = trend.world(pair[0])
-    elif found.kind == "vae run":
-        data |= {key: {"run": run.id, **vae.sizes(run)} for key, run in zip("ab", pair, strict=True)}
+    more = _MORE.get(found.kind, lambda _: {})
+    data = {"kind": found.kind} | {key: {"run": run.id} | more(run) for key, run in zip("ab", pair, strict=True)}
+    drawn = trend.world(pair[0]) if found.kind in trend.HEADLINE else None
     return render("app/templates/compare.html.j2", found=found, data=data, drawn=drawn, written=_writer(written))
 
 

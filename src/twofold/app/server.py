@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Path, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import UndefinedError
 
 from twofold import __version__
-from twofold.app import compare, hub, problems, sweep, table, trend, vae
+from twofold.app import compare, hub, problems, study, sweep, table, trend, vae
 from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
@@ -27,6 +26,8 @@ _PAGES: dict[str, Callable[[Run], str]] = {
     "vae run": vae.page,
     "vae sweep": sweep.page,
     "trend run": trend.page,
+    "trend backtest": trend.page,
+    "trend study": study.page,
     "hub backtest": hub.page,
 }
 _OWN = "compare", "course", "home", "hub", "latest", "sweep", "table", "trend", "vae"
@@ -127,12 +128,10 @@ def _pages(runs: Runs) -> APIRouter:
             return compare.page(runs, a, b)
 
     @router.get("/runs/{run_id}")
-    def page(run_id: RunId) -> Response:
+    def page(run_id: RunId) -> str:
         run = runs.get(run_id)
-        if run.kind not in _PAGES:
-            return RedirectResponse(f"/runs/{quote(run.id)}/report")
         with _version(run.id):
-            return HTMLResponse(_PAGES[run.kind](run.require(run.kind)))
+            return _PAGES[run.kind](run.require(run.kind))
 
     @router.get("/runs/{run_id}/report")
     def report(run_id: RunId) -> Response:

@@ -152,6 +152,6 @@
     show();
   }
 
-  if (data.kind === "trend run") trends();
+  if (data.kind.startsWith("trend ") && data.a.dates) trends();
   if (data.kind === "vae run") images();
 })();

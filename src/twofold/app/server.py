@@ -65,7 +65,7 @@ def create(runs: Runs, token: str | None = None, cache: FilePath | None = None) 
     app = FastAPI(
         title="twofold",
         version=__version__,
-        summary="Runs of twofold, read-only, and the models of vae runs.",
+        summary="Runs of twofold, read-only, and their models.",
         openapi_url="/api/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,

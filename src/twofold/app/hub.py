@@ -156,6 +156,7 @@ def page(run: Run) -> str:
         quantiles=view.quantiles,
         rates=view.rates,
         scores=view.run.scores,
+        rules=view.run.rules,
         places=_by_place(view),
         words=wording,
     )

@@ -36,7 +36,7 @@
     for (const model of models) add(part("model"), "option", { value: model }, label[model]);
     part("date").max = dates.length - 1;
     const maps = keys.map((key) => part(`map-${key}`)).filter(Boolean);
-    if (maps.length) maps[1].prepend(maps[0].querySelector("svg").cloneNode(true));
+    if (maps.length) maps[1].querySelector("div").append(maps[0].querySelector("svg").cloneNode(true));
 
     const drawDate = latest(say, async () => {
       const days = await both((key) => `/trend/${data[key].dates.indexOf(dates[state.date])}`);

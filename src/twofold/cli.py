@@ -40,7 +40,7 @@ class Command(NamedTuple):
 
 _TABLE = {
     "demo": ("demo:demo", "run both studies, on a simulated epidemic and on rendered avatars"),
-    "app": ("app.commands:app", "the runs of a folder in the browser, with the models of vae runs at work"),
+    "app": ("app.commands:app", "the runs of a folder in the browser, with their models at work"),
     "trend look": ("trend.commands:look", "how a table of counts is read: layout, dates, suspicions, what to run next"),
     "trend run": ("trend.commands:run", "train on counts by region: calibrated probabilities, scores and a report"),
     "trend backtest": ("trend.commands:backtest", "walk-forward evaluation: refit and score date by date"),

@@ -2,20 +2,35 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trend.small import epidemic, quick
 from twofold.engine.run import claim
 from twofold.trend.run import execute as execute_trend
+from twofold.vae.images.load import Images
 from twofold.vae.run import execute
 from vae.small import discs, images_of, silent, tiny
 
 
 @pytest.fixture(scope="session")
-def vae_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def vae_images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+    """The images of `vae_runs`; their cache is `vae_cache`."""
+    return images_of(discs(40), tmp_path_factory.mktemp("discs"))
+
+
+@pytest.fixture(scope="session")
+def vae_cache(vae_images: Images) -> Path:
+    """The cache of `vae_images`."""
+    pixels = vae_images.pixels
+    assert isinstance(pixels, np.memmap) and pixels.filename is not None
+    return Path(pixels.filename).parents[2]
+
+
+@pytest.fixture(scope="session")
+def vae_runs(tmp_path_factory: pytest.TempPathFactory, vae_images: Images) -> Path:
     """A folder with one vae run, `discs`."""
-    root = tmp_path_factory.mktemp("vae-runs")
-    images = images_of(discs(40), tmp_path_factory.mktemp("discs"))
+    root, images = tmp_path_factory.mktemp("vae-runs"), vae_images
     config = tiny(image={"size": 16, "channels": 3})
     with claim(root / "discs", config, images.digest, ["twofold", "vae", "run"]) as folder:
         execute(images, config, folder, labels=None, on_epoch=silent, on_step=silent)

@@ -26,7 +26,7 @@ def put(folder: Path, kind: str, scores: dict[str, Any] | None = None, *, done: 
     (folder / "manifest.json").write_text(json.dumps({"command": ["twofold", *kind.split()], "data_digest": "0"}))
     (folder / "config.json").write_text(json.dumps(CONFIGS[kind]))
     if scores is not None:
-        name = "sweep.json" if kind == "vae sweep" else "scores.json"
+        name = {"vae sweep": "sweep.json", "trend study": "study.json"}.get(kind, "scores.json")
         (folder / name).write_text(json.dumps(scores))
     if done:
         (folder / "report.html").write_text(f"<!DOCTYPE html><p>report of {folder.name}")
@@ -41,8 +41,10 @@ def vae_scores(bits: float | None, nats: float = 10.0) -> dict[str, Any]:
 class Client:
     """Asks a server without a port; each request has its own event loop."""
 
-    def __init__(self, folder: Path, token: str | None = None, host: str = "127.0.0.1:8737") -> None:
-        self.app, self.base_url = create(Runs(folder), token), f"http://{host}"
+    def __init__(
+        self, folder: Path, token: str | None = None, host: str = "127.0.0.1:8737", cache: Path | None = None
+    ) -> None:
+        self.app, self.base_url = create(Runs(folder), token, cache), f"http://{host}"
 
     def get(self, address: str, **more: Any) -> httpx.Response:
         return self.ask("GET", address, **more)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.folders import Client, put
-from twofold.app.guard import IMAGE_BYTES, JSON_BYTES
+from twofold.app.guard import FILE_BYTES, JSON_BYTES
 
 TOKEN = "0123456789abcdef"
 
@@ -87,7 +87,7 @@ def test_a_token_is_asked_for_on_any_host(tmp_path: Path, given: str, status: in
     assert ("www-authenticate" in answer.headers) == (status == 401)
 
 
-@pytest.mark.parametrize(("address", "most"), [("/api/runs/x/decode", JSON_BYTES), ("/api/runs/x/encode", IMAGE_BYTES)])
+@pytest.mark.parametrize(("address", "most"), [("/api/runs/x/decode", JSON_BYTES), ("/api/runs/x/encode", FILE_BYTES)])
 def test_a_large_body_is_refused_announced_or_not(tmp_path: Path, address: str, most: int) -> None:
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(most // 2**16 + 1):

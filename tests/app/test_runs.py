@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.folders import CONFIGS, Client, put, vae_scores
-from twofold.app.runs import SHOWN, Runs
+from twofold.app.runs import Runs
 
 
 def test_each_kind_of_run_is_known_by_its_config(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_run_that_went_is_left_out(tmp_path: Path) -> None:
     assert ask.get("/api/runs/run").status_code == 404
 
 
-@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize("kind", CONFIGS)
 def test_a_page_of_another_version_is_told(tmp_path: Path, kind: str, vae_runs: Path, trend_runs: Path) -> None:
     run = put(tmp_path / "run", kind, {"runs": [{}], "test": {}})
     for path in ("discs/arrays.npz", "waves/predictions.parquet", "waves/tomorrow.parquet", "waves/panel.parquet"):

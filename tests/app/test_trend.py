@@ -1,11 +1,14 @@
 """A trend run over the API: the numbers of its tables, by date and by region."""
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from app.folders import Client, put
+from trend.small import epidemic
+from trend.walk.small import quick_walk, walked
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,44 @@ def test_tables_of_another_version_are_told(tmp_path: Path) -> None:
         (run / f"{name}.parquet").write_bytes(b"nothing")
     answer = Client(tmp_path).get("/api/runs/odd/trend")
     assert (answer.status_code, answer.json()["code"]) == (409, "unusable_run")
+
+
+@pytest.fixture(scope="module")
+def walked_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one backtest, `walk`."""
+    root = tmp_path_factory.mktemp("walked-runs")
+    walked(epidemic(), quick_walk(), root / "walk")
+    (root / "walk" / "report.html").write_text("<!DOCTYPE html><p>report")
+    (root / "walk" / "DONE").touch()
+    return root
+
+
+def test_a_backtest_is_shown_as_a_run_is(walked_runs: Path) -> None:
+    ask = Client(walked_runs)
+    made = pl.read_parquet(walked_runs / "walk" / "predictions.parquet")
+    scores = json.loads((walked_runs / "walk" / "scores.json").read_text())["models"]
+    outlook = ask.get("/api/runs/walk/trend").json()
+    assert outlook["dates"] == sorted({str(date) for date in made["target_date"]})
+    assert outlook["models"][0]["name"] == "pool"
+    assert {model["name"] for model in outlook["models"]} == set(scores)
+    for model in outlook["models"]:
+        assert model["log_score"] == scores[model["name"]]["active"]["log_score"]
+    names = [region["name"] for region in outlook["regions"]]
+    for number, date in enumerate(outlook["dates"]):
+        day = ask.get(f"/api/runs/walk/trend/{number}").json()
+        for row in made.filter(pl.col("target_date").cast(pl.String) == date).iter_rows(named=True):
+            place = names.index(row["region"])
+            assert (day["origin"], day["rose"][place]) == (str(row["origin"]), row["label"])
+            assert day["probabilities"]["pool"][place] == pytest.approx(row["p_pool"], abs=1e-4)
+    page = ask.get("/runs/walk").text
+    assert "baseline" in page and 'id="table-file"' not in page  # a backtest keeps no model
+
+
+def test_models_stand_beside_baselines(ask: Client, trend_runs: Path) -> None:
+    scores = json.loads((trend_runs / "waves" / "scores.json").read_text())
+    models = {model["name"]: model for model in ask.get("/api/runs/waves/trend").json()["models"]}
+    for name, block in scores["baselines"].items():
+        assert models[f"baseline_{name}"]["baseline"]
+        for score in ("log_score", "brier_skill", "roc_auc"):
+            assert models[f"baseline_{name}"][score] == block["test_active"][score]
+    assert not models["ensemble"]["baseline"] and models["ensemble"]["roc_auc"] == scores["test_active"]["roc_auc"]

@@ -8,13 +8,18 @@ from typing import Any
 
 import httpx
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
 from app.folders import Client, put
+from twofold.app.guard import FILE_BYTES
 from twofold.vae import load
+from twofold.vae.images.load import Images
 from twofold.vae.latent import Autoencoder, to_pixels
 from vae.small import discs
+
+BINARY = {"Content-Type": "application/octet-stream"}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +47,7 @@ def _file(pixels: np.ndarray, kind: str = "PNG", **more: Any) -> bytes:
 
 
 def _encode(ask: Client, content: bytes) -> httpx.Response:
-    return ask.post("/api/runs/discs/encode", content=content, headers={"Content-Type": "application/octet-stream"})
+    return ask.post("/api/runs/discs/encode", content=content, headers=BINARY)
 
 
 def test_the_page_shows_every_test_image_and_the_units_of_most_effect(ask: Client, vae_runs: Path) -> None:
@@ -148,6 +153,39 @@ def test_an_own_image_costs_what_the_run_would_say(ask: Client, model: Autoencod
     assert found["bits_per_dim"] == pytest.approx(score.bits[0], rel=1e-5)
     assert found["rate_bits"] + found["distortion_bits"] == pytest.approx(found["bits_per_dim"] * picture.size)
     assert found["rms_error"] == pytest.approx(255 * math.sqrt(score.mse[0]), rel=1e-5)
+
+
+def test_an_own_images_nearest_are_training_images(
+    vae_runs: Path, vae_images: Images, vae_cache: Path, model: Autoencoder
+) -> None:
+    table = pl.read_parquet(vae_runs / "discs" / "images.parquet")
+    pixels = {name: vae_images.pixels[row] for row, name in enumerate(vae_images.names)}
+    trained = table.filter(split="train")["name"].to_list()
+    query = pixels[trained[3]]
+    ask = Client(vae_runs, cache=vae_cache)
+    found = ask.post("/api/runs/discs/nearest", content=_file(query), headers=BINARY).json()
+    apart = {name: float(np.sqrt(np.mean((pixels[name] / 255 - query / 255) ** 2))) for name in trained}
+    assert [each["name"] for each in found["images"]] == sorted(apart, key=apart.__getitem__)[:6]
+    assert found["images"][0]["distance"] == 0
+    for each in found["images"]:
+        assert each["distance"] == pytest.approx(apart[each["name"]], rel=1e-5)
+        np.testing.assert_array_equal(_of(each["picture"]), pixels[each["name"]])
+    with np.load(vae_runs / "discs" / "arrays.npz") as held:
+        assert found["typical"] == pytest.approx(np.median(held["test_distance"]))
+
+
+def test_training_images_that_the_cache_lost_are_told(vae_runs: Path, tmp_path: Path) -> None:
+    picture = _file(discs(1, seed=9)[0])
+    answer = Client(vae_runs, cache=tmp_path).post("/api/runs/discs/nearest", content=picture, headers=BINARY)
+    assert (answer.status_code, answer.json()["code"]) == (409, "unusable_run")
+    assert str(tmp_path) in answer.json()["message"]
+
+
+def test_what_is_no_image_has_no_nearest(vae_runs: Path, vae_cache: Path) -> None:
+    ask = Client(vae_runs, cache=vae_cache)
+    assert ask.post("/api/runs/discs/nearest", content=b"no image", headers=BINARY).status_code == 422
+    large = ask.post("/api/runs/discs/nearest", content=b"0" * (FILE_BYTES + 1), headers=BINARY)
+    assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 
 def test_an_own_image_is_turned_as_its_exif_says(ask: Client) -> None:

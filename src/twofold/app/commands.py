@@ -34,6 +34,9 @@ class AppFlags:
     """Port to listen at; 0: any that is free."""
     token_file: Path | None = None
     """File whose one line is the token that every request must bring: as the password (any name), or as a bearer."""
+    cache: Path | None = None
+    """Folder of decoded images, where a vae run's training images are found; by default $TWOFOLD_CACHE, else twofold in
+    the user's cache folder."""
     open: Literal["yes", "no"] = "yes"
     """Open the browser."""
 
@@ -65,7 +68,7 @@ def app(argv: list[str]) -> int:
         import webbrowser
 
         webbrowser.open(address)  # the port already listens, so the browser waits for the first answer
-    settings = uvicorn.Config(create(Runs(flags.runs), token), log_level="warning", server_header=False)
+    settings = uvicorn.Config(create(Runs(flags.runs), token, flags.cache), log_level="warning", server_header=False)
     with listening, contextlib.suppress(KeyboardInterrupt):  # that is how it is ended
         uvicorn.Server(settings).run(sockets=[listening])
     return 0

@@ -11,8 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twofold.app.problems import Code, Problem, answer
 
-JSON_BYTES, IMAGE_BYTES = 256 * 2**10, 20 * 2**20
-"""Largest body of a request: of JSON, and of an image to encode."""
+JSON_BYTES, FILE_BYTES = 256 * 2**10, 20 * 2**20
+"""Largest body of a request: of JSON, and of an image or a table."""
+FILES = "/encode", "/nearest", "/look", "/forecast"
+"""Ends of the paths that take an image or a table."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -57,7 +59,7 @@ class Guard:
         refusal = self._refusal(headers, path)
         body = b""
         if refusal is None:
-            most = IMAGE_BYTES if path.endswith("/encode") else JSON_BYTES
+            most = FILE_BYTES if path.endswith(FILES) else JSON_BYTES
             read = await _body(headers, receive, most)
             if read is None:
                 refusal = _refuse(

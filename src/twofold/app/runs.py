@@ -21,8 +21,6 @@ DEPTH = 6
 """Folders between RUNS and a run's own files, at most."""
 FRESH_S = 2.0
 """A list of runs is read again from the disk when it is older."""
-SHOWN = ("vae run", "vae sweep", "trend run")
-"""Kinds that have a page here; the others have their report."""
 _INSIDE = "figures", "checkpoint", "origins"
 
 
@@ -126,7 +124,7 @@ class Run:
             when=datetime.fromtimestamp(when, UTC),
             headline=self._headline() if self.finished else None,
             parent=self.parent,
-            page=(f"/runs/{self.id}" if self.kind in SHOWN else report) if self.finished else None,
+            page=f"/runs/{self.id}" if self.finished else None,
             report=report,
         )
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import resources
+from pathlib import Path as FilePath
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Path, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import UndefinedError
 
 from twofold import __version__
-from twofold.app import problems, sweep, trend, vae
+from twofold.app import compare, hub, problems, study, sweep, table, trend, vae
 from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
@@ -22,18 +22,32 @@ from twofold.page.template import render
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
 
 
-_PAGES: dict[str, Callable[[Run], str]] = {"vae run": vae.page, "vae sweep": sweep.page, "trend run": trend.page}
-_SCRIPTS = {"latest.js", "vae.js", "trend.js", "sweep.js"}
+_PAGES: dict[str, Callable[[Run], str]] = {
+    "vae run": vae.page,
+    "vae sweep": sweep.page,
+    "trend run": trend.page,
+    "trend backtest": trend.page,
+    "trend study": study.page,
+    "hub backtest": hub.page,
+}
+_OWN = "compare", "course", "home", "hub", "latest", "sweep", "table", "trend", "vae"
+_SCRIPTS = {
+    **{f"{name}.js": f"app/static/{name}.js" for name in _OWN},
+    "svg.js": "page/svg.js",
+    "explorer.js": "hub/report/explorer.js",
+}
+"""Name of a script -> its path within the package."""
 SWEEP_S = 30.0
 """Seconds between two looks for idle models."""
 
 
-def create(runs: Runs, token: str | None = None) -> Guard:
+def create(runs: Runs, token: str | None = None, cache: FilePath | None = None) -> Guard:
     """The whole application.
 
     Args:
         runs: that it shows.
         token: that every request must bring; None: it answers under loopback names only.
+        cache: of decoded images; None: the user's.
     """
     models = Models()
 
@@ -51,7 +65,7 @@ def create(runs: Runs, token: str | None = None) -> Guard:
     app = FastAPI(
         title="twofold",
         version=__version__,
-        summary="Runs of twofold, read-only, and the models of vae runs.",
+        summary="Runs of twofold, read-only, and their models.",
         openapi_url="/api/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
@@ -59,8 +73,11 @@ def create(runs: Runs, token: str | None = None) -> Guard:
     )
     problems.install(app)
     app.include_router(_api(runs))
-    app.include_router(vae.api(runs, models))
+    app.include_router(vae.api(runs, models, cache))
     app.include_router(trend.api(runs))
+    app.include_router(hub.api(runs))
+    app.include_router(table.api(runs))
+    app.include_router(compare.api(runs))
     app.include_router(_pages(runs))
     return Guard(app, token)  # around everything: the answer to an exception passes it, too
 
@@ -81,6 +98,16 @@ def _api(runs: Runs) -> APIRouter:
     return router
 
 
+@contextlib.contextmanager
+def _version(names: str) -> Iterator[None]:
+    """Refuses a run whose files lack what its page shows."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, UndefinedError) as error:
+        message = f"{names} is of another version ({error!r}); its report can still be read."
+        raise Refused(409, "unusable_run", message) from error
+
+
 def _pages(runs: Runs) -> APIRouter:
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -91,16 +118,20 @@ def _pages(runs: Runs) -> APIRouter:
             parts.setdefault(each.parent, []).append(each)
         return render("app/templates/home.html.j2", folder=str(runs.root), found=parts.pop(None, []), parts=parts)
 
+    @router.get("/look")
+    def look() -> str:
+        return table.page()
+
+    @router.get("/compare")
+    def side_by_side(a: compare.RunId, b: compare.RunId) -> str:
+        with _version(f"{a} or {b}"):
+            return compare.page(runs, a, b)
+
     @router.get("/runs/{run_id}")
-    def page(run_id: RunId) -> Response:
+    def page(run_id: RunId) -> str:
         run = runs.get(run_id)
-        if run.kind not in _PAGES:
-            return RedirectResponse(f"/runs/{quote(run.id)}/report")
-        try:
-            return HTMLResponse(_PAGES[run.kind](run.require(run.kind)))
-        except (KeyError, TypeError, ValueError, UndefinedError) as error:
-            message = f"{run.id} is of another version ({error!r}); its report can still be read."
-            raise Refused(409, "unusable_run", message) from error
+        with _version(run.id):
+            return _PAGES[run.kind](run.require(run.kind))
 
     @router.get("/runs/{run_id}/report")
     def report(run_id: RunId) -> Response:
@@ -117,7 +148,7 @@ def _pages(runs: Runs) -> APIRouter:
     def script(name: str) -> Response:
         if name not in _SCRIPTS:
             raise Refused(404, "not_found", "There is no such file.")
-        text = (resources.files("twofold.app") / "static" / name).read_text(encoding="utf-8")
+        text = (resources.files("twofold") / _SCRIPTS[name]).read_text(encoding="utf-8")
         return Response(text, media_type="text/javascript; charset=utf-8")
 
     return router

@@ -1,4 +1,4 @@
-"""The page of a trend run, and its part of the API: P(rise) by region and date beside baselines and what happened."""
+"""The page of a trend run or backtest, and its part of the API: P(rise) by region and date, and what happened."""
 
 import datetime
 import functools
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     import polars as pl
     from markupsafe import Markup
 
-HEADLINE = "ensemble"
+HEADLINE = {"trend run": "ensemble", "trend backtest": "pool"}
+"""Kind of run -> its headline model."""
 BASELINE = "baseline_"
+PLAIN = "base_rate", "mean_reversion", "renewal", "logistic", "boosting"
+"""Models of a backtest that are no networks, and so its baselines."""
+SCORES = "log_score", "brier_skill", "roc_auc"
 DIGITS = 4
 
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
@@ -36,7 +40,7 @@ class Region(_Answer):
 
     name: str
     in_c: bool
-    """Whether the model is for it: in C, the regions that passed the screen."""
+    """Whether the model is for it: in C, the regions that passed the screen. A backtest holds such regions only."""
 
 
 class Model(_Answer):
@@ -47,7 +51,11 @@ class Model(_Answer):
     """Its name in words."""
     baseline: bool
     log_score: float | None
-    """Mean on active test windows, in nats; lower is better."""
+    """On active test windows, as the other scores: mean, in nats; lower is better."""
+    brier_skill: float | None
+    """0: no better than the base rate; 1: perfect."""
+    roc_auc: float | None
+    """0.5: chance; 1: perfect."""
 
 
 class Outlook(_Answer):
@@ -111,12 +119,12 @@ def api(runs: Runs) -> APIRouter:
     router = APIRouter(prefix="/api/runs/{run_id}", responses=ANSWERS, tags=["trend"])
 
     def get(run_id: str) -> Run:
-        return runs.get(run_id).require("trend run")
+        return runs.get(run_id).require(*HEADLINE)
 
     @router.get("/trend")
-    def outlook(run_id: RunId) -> Outlook:
+    def whole(run_id: RunId) -> Outlook:
         """Regions, dates and models."""
-        return _outlook(get(run_id))
+        return outlook(get(run_id))
 
     @router.get("/trend/{number}")
     def day(run_id: RunId, number: int) -> Day:
@@ -141,54 +149,64 @@ def api(runs: Runs) -> APIRouter:
 
 
 def page(run: Run) -> str:
-    """The page of a trend run, as of its last target date."""
-    held, found = _tables(run), _outlook(run)
-    last = len(held.dates) - 1
+    """The page of a trend run or backtest, as of its last target date."""
+    held, found = _tables(run), outlook(run)
+    last, headline = len(held.dates) - 1, HEADLINE[run.kind]
     day = _day(held, last)
-    best = min((model for model in found.models if model.baseline), key=lambda model: model.log_score or 0.0)
-    order = sorted(range(len(held.regions)), key=lambda row: -(day.probabilities[HEADLINE][row] or -1.0))
+    ranked = sorted(found.models, key=lambda model: (model.log_score is None, model.log_score))
+    best = next(model for model in ranked if model.baseline)
+    order = sorted(range(len(held.regions)), key=lambda row: -(day.probabilities[headline][row] or -1.0))
     data = {"run": run.id, **found.model_dump(mode="json"), "other": best.name, "first": order[0]}
-    drawn = _map(path := run.file("tomorrow.parquet"), path.stat().st_mtime_ns)
     scores = run.json("scores.json")
     return render(
         "app/templates/trend.html.j2",
         run=run.summary(),
         data=data,
         found=found,
+        ranked=ranked,
         day=day,
         other=best,
         order=order,
-        drawn=drawn,
+        drawn=world(run),
         scores=scores,
     )
 
 
-def _outlook(run: Run) -> Outlook:
+def world(run: Run) -> "Markup | None":
+    """The world map, to be coloured by the page's script; None where no region is a country."""
+    held = _tables(run)
+    return _map(tuple(held.regions), tuple(held.selected))
+
+
+def outlook(run: Run) -> Outlook:
+    """Regions, dates and models of a run."""
     from twofold.trend.report import wording
 
     held = _tables(run)
     try:
-        score = _log_scores(run.json("scores.json"))
+        blocks = _blocks(run.json("scores.json"), run.kind)
+        models = [
+            Model(
+                name=name,
+                label=wording.model(name),
+                baseline=name.startswith(BASELINE) or name in PLAIN,
+                **{score: blocks[name][score] for score in SCORES},
+            )
+            for name in held.p
+        ]
     except (KeyError, TypeError, AttributeError) as error:
         message = f"{run.id}: scores.json is not what a trend run writes ({error!r})."
         raise Refused(409, "unusable_run", message) from error
-    models = [
-        Model(
-            name=name,
-            label=wording.model(name),
-            baseline=name.startswith(BASELINE),
-            log_score=score.get(name),
-        )
-        for name in held.p
-    ]
     return Outlook(regions=[held.region(row) for row in range(len(held.regions))], dates=held.dates, models=models)
 
 
-def _log_scores(scores: dict[str, Any]) -> dict[str, float | None]:
-    """By model, on active test windows."""
-    blocks: dict[str, Any] = {HEADLINE: scores, **scores["models"]}
+def _blocks(scores: dict[str, Any], kind: str) -> dict[str, dict[str, float | None]]:
+    """Each model's scores on active test windows."""
+    if kind == "trend backtest":
+        return {name: block["active"] for name, block in scores["models"].items()}
+    blocks: dict[str, Any] = {HEADLINE[kind]: scores, **scores["models"]}
     blocks |= {f"{BASELINE}{name}": block for name, block in scores["baselines"].items()}
-    return {name: block["test_active"]["log_score"] for name, block in blocks.items()}
+    return {name: block["test_active"] for name, block in blocks.items()}
 
 
 def _day(held: _Tables, number: int) -> Day:
@@ -223,9 +241,11 @@ def _whole(values: "np.ndarray") -> list[int | None]:
 def _tables(run: Run) -> _Tables:
     import polars as pl
 
-    paths = [run.file(f"{name}.parquet") for name in ("predictions", "tomorrow", "panel")]
+    # A backtest has no forecast of the date after the last; whether a region is in C changes with the origin.
+    tomorrow = run.file("tomorrow.parquet") if run.kind == "trend run" else None
+    predictions, panel = run.file("predictions.parquet"), run.file("panel.parquet")
     try:
-        return _read(*paths, paths[0].stat().st_mtime_ns)
+        return _read(predictions, tomorrow, panel, HEADLINE[run.kind], predictions.stat().st_mtime_ns)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise Refused(
             409, "unusable_run", f"{run.id}: its tables are not what a trend run writes ({error})."
@@ -233,24 +253,26 @@ def _tables(run: Run) -> _Tables:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(predictions: FilePath, tomorrow: FilePath, panel: FilePath, _: int) -> _Tables:
+def _read(predictions: FilePath, tomorrow: FilePath | None, panel: FilePath, headline: str, _: int) -> _Tables:
     import numpy as np
     import polars as pl
 
-    test = pl.read_parquet(predictions).filter(split="test")
-    known, counted = pl.read_parquet(tomorrow), pl.read_parquet(panel)
+    test, counted = pl.read_parquet(predictions), pl.read_parquet(panel)
+    if "split" in test.columns:
+        test = test.filter(split="test")
     regions, dates = sorted(test["region"].unique()), sorted(test["target_date"].unique())
     row = {region: number for number, region in enumerate(regions)}
     column = {date: number for number, date in enumerate(dates)}
     at = [column[date] for date in test["target_date"]], [row[region] for region in test["region"]]
     names = [name.removeprefix("p_") for name in test.columns if name.startswith("p_")]
+    names.sort(key=lambda name: name != headline)
 
     def placed(series: "pl.Series") -> np.ndarray:
         held = np.full((len(dates), len(regions)), np.nan)
         held[at] = series.cast(pl.Float64).to_numpy()
         return held
 
-    selected = dict(known.select("region", "in_c").iter_rows())
+    selected = dict(pl.read_parquet(tomorrow).select("region", "in_c").iter_rows()) if tomorrow else {}
     origins = dict(test.group_by("target_date").agg(pl.col("origin").max()).iter_rows())
     days = sorted(counted["date"].unique())
     place = {date: number for number, date in enumerate(days)}
@@ -260,7 +282,7 @@ def _read(predictions: FilePath, tomorrow: FilePath, panel: FilePath, _: int) ->
     counts[where] = of["increment"].cast(pl.Float64).to_numpy()
     return _Tables(
         regions,
-        [selected.get(region, False) for region in regions],
+        [selected.get(region, tomorrow is None) for region in regions],
         dates,
         [origins[date] for date in dates],
         days,
@@ -271,14 +293,15 @@ def _read(predictions: FilePath, tomorrow: FilePath, panel: FilePath, _: int) ->
 
 
 @functools.lru_cache(maxsize=4)
-def _map(tomorrow: FilePath, _: int) -> "Markup | None":
-    """The world map, to be coloured by the page's script; None where no region is a country."""
+def _map(regions: tuple[str, ...], in_c: tuple[bool, ...]) -> "Markup | None":
     import polars as pl
 
+    from twofold.counts.places import iso2
     from twofold.page.album import inline_svg
     from twofold.trend.report.maps import undrawable, world_map
 
-    table = pl.read_parquet(tomorrow)
+    codes = pl.Series([iso2(region) for region in regions], dtype=pl.String)
+    table = pl.DataFrame({"region": regions, "iso2": codes, "probability": 0.5, "in_c": in_c})
     if len(undrawable(table)) == len(table):
         return None
     return inline_svg(world_map(table), "map", "World map of the probability that the count rises")

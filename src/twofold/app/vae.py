@@ -1,8 +1,9 @@
-"""The page of a vae run, and its model's part of the API: codes to pictures and back."""
+"""The page of a vae run, and its model's part of the API: codes to pictures and back, an image's nearest neighbours."""
 
 import base64
 import functools
 import io
+import json
 import math
 import threading
 import warnings
@@ -22,6 +23,8 @@ from twofold.vae.config import PathName
 if TYPE_CHECKING:
     import numpy as np
 
+    from twofold.vae.images.load import Images
+
 FARTHEST = 1e6
 """Largest absolute value of a unit: far beyond any code, far below where float32 overflows in a network."""
 MOST_UNITS, MOST_STEPS, MOST_SAMPLES = 4096, 21, 64
@@ -33,7 +36,9 @@ ON_SHEET, COLUMNS = 16, 8
 REACH = 3.0
 """A slider reaches as many standard deviations to each side: of the prior, or of the codes where they are wider."""
 FORMATS = "PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"
-_KEPT = "real", "reconstruction", "prior", "effect_units", "variance_units"
+NEAREST = 6
+"""Training images that are shown beside an own one."""
+_KEPT = "real", "reconstruction", "prior", "effect_units", "variance_units", "test_distance"
 _DECODING = threading.Semaphore(2)  # each may hold an image of MOST_PIXELS
 
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
@@ -102,8 +107,36 @@ class Encoded(BaseModel):
     """The picture decoded from the code, likewise."""
 
 
-def api(runs: Runs, models: Models) -> APIRouter:
-    """The part of the API that works with models."""
+class Neighbour(BaseModel):
+    """A training image that is close to an image."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    distance: float
+    """Root of the mean squared difference of their pixels in [0, 1]: 0 for the same image."""
+    picture: str
+    """The training image: a data address of a PNG."""
+
+
+class Nearest(BaseModel):
+    """The training images that are closest to an image, the closest first."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    images: list[Neighbour]
+    typical: float
+    """Median over the run's test images of the distance to the closest training image."""
+
+
+def api(runs: Runs, models: Models, cache: FilePath | None) -> APIRouter:
+    """The part of the API that works with models.
+
+    Args:
+        runs: that it shows.
+        models: that are open.
+        cache: of decoded images, where training images are looked for; None: the user's.
+    """
     router = APIRouter(prefix="/api/runs/{run_id}", responses=ANSWERS, tags=["vae"])
 
     def get(run_id: str) -> Run:
@@ -159,6 +192,23 @@ def api(runs: Runs, models: Models) -> APIRouter:
         with models.use(run) as model:
             return _encoded(model, pixels)
 
+    @router.post("/nearest")
+    def nearest(run_id: RunId, content: Annotated[bytes, Body(media_type="application/octet-stream")]) -> Nearest:
+        """The training images that are closest to an image of one's own, read as in `encode`."""
+        from twofold.vae.neighbours import closest
+
+        run = get(run_id)
+        images, train = _training(run, cache)
+        pixels = _decoded(content, images.config)
+        rows, distances = closest(pixels, images.pixels, train, NEAREST)
+        return Nearest(
+            images=[
+                Neighbour(name=images.names[row], distance=distance, picture=_address(images.pixels[row]))
+                for row, distance in zip(rows.tolist(), distances.tolist(), strict=True)
+            ],
+            typical=_median(_arrays(run)["test_distance"]),
+        )
+
     def _answer(run_id: str, make: Callable[[Any], Any]) -> Response:
         from twofold.vae.latent import to_pixels
 
@@ -176,7 +226,6 @@ def page(run: Run) -> str:
     held, scores = _arrays(run), run.json("scores.json")
     effect, variance = held["effect_units"], held["variance_units"]
     shown = np.argsort(-effect, kind="stable")[:SLIDERS]
-    _, height, width, channels = held["real"].shape
     units = [
         {
             "unit": int(unit),
@@ -189,12 +238,15 @@ def page(run: Run) -> str:
         "run": run.id,
         "units": units,
         "latent": len(effect),
-        "images": len(held["real"]),
-        "width": width,
-        "height": height,
-        "bits": math.prod((height, width, channels)),
+        **sizes(run),
     }
     return render("app/templates/vae.html.j2", run=run.summary(), data=data, scores=scores, test=scores["test"])
+
+
+def sizes(run: Run) -> dict[str, int]:
+    """How many test images a run shows; their width, height and number of values."""
+    images, height, width, channels = _arrays(run)["real"].shape
+    return {"images": images, "width": width, "height": height, "dims": height * width * channels}
 
 
 def _arrays(run: Run) -> "dict[str, np.ndarray]":
@@ -211,6 +263,45 @@ def _read(path: FilePath, _: int) -> "dict[str, np.ndarray]":
 
     with np.load(path) as held:
         return {name: held[name] for name in _KEPT}
+
+
+def _training(run: Run, given: FilePath | None) -> "tuple[Images, np.ndarray]":
+    """A run's images, and the rows of those that it was trained on.
+
+    Raises:
+        Refused: when the cache doesn't hold them: a run doesn't, either.
+    """
+    from twofold.vae.images.cache import default_folder
+
+    table, cache = run.file("images.parquet"), given or default_folder()
+    try:
+        return _read_training(run.folder, cache, table.stat().st_mtime_ns)
+    except LookupError as error:
+        message = (
+            f"The training images of {run.id} are not in {cache}, and a run does not hold them. Its command, given "
+            "again, reads them there and trains nothing; --cache names another folder."
+        )
+        raise Refused(409, "unusable_run", message) from error
+
+
+@functools.lru_cache(maxsize=4)
+def _read_training(folder: FilePath, cache: FilePath, _: int) -> "tuple[Images, np.ndarray]":
+    from twofold.vae.account import trained_on
+    from twofold.vae.config import VaeConfig
+    from twofold.vae.images.load import cached_images
+
+    config = VaeConfig.from_json((folder / "config.json").read_text(encoding="utf-8"), "config.json")
+    data = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["data"]
+    images = cached_images(cache, data["digest"], data["source"], config.image)
+    if images is None:
+        raise LookupError
+    return images, trained_on(folder, images)
+
+
+def _median(values: "np.ndarray") -> float:
+    import numpy as np
+
+    return float(np.median(values))
 
 
 def _test_image(run: Run, number: int) -> "np.ndarray":

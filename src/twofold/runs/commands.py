@@ -4,18 +4,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
-from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.errors import InputError
 from twofold.engine.flags import AsJson, parse
 from twofold.engine.terminal import present, render
 from twofold.runs.folder import Run, find, open_run
-from twofold.runs.kinds import Headline, Score
+from twofold.runs.kinds import Headline, written
 
 if TYPE_CHECKING:
-    pass
+    from twofold.runs.paired import Beside
 
 BESIDE = "interval, or standard error"
 
@@ -96,7 +96,7 @@ def _shown(run: Run) -> str:
         changed.add_row(name, _value(values["default"]), _value(values["value"]))
     scores = Table("score", "value", BESIDE, title="scores")
     for name, score in run.scores.items():
-        scores.add_row(name, *_score(score))
+        scores.add_row(name, *written(score))
     told = [
         render(changed) if run.changed else "every setting is that of its recipe\n",
         render(scores) if run.scores else "no scores yet\n",
@@ -122,31 +122,15 @@ def compare(argv: list[str]) -> int:
     flags = parse(CompareFlags, argv, "runs compare")
     if len(flags.runs) < 2:
         raise InputError(f"two run folders or more are needed, got {len(flags.runs)}")
-    runs = [open_run(path) for path in flags.runs]
-    kinds = {run.kind.name if run.kind else "unknown" for run in runs}
-    if len(kinds) > 1 or None in [run.kind for run in runs]:
-        raise RunFolderError(f"runs of one known kind can be compared, got {', '.join(sorted(kinds))}")
 
-    from twofold.runs.paired import pair
+    from twofold.runs.paired import side_by_side
 
-    first, *others = runs
-    names = dict.fromkeys(key for run in runs for key in run.settings)
-    settings = {name: [run.settings.get(name) for run in runs] for name in names}
-    about: dict[str, Any] = {
-        "kind": kinds.pop(),
-        "runs": [run.summary() for run in runs],
-        "settings": {name: values for name, values in settings.items() if any(each != values[0] for each in values)},
-        "scores": {
-            name: [run.scores.get(name) for run in runs]
-            for name in dict.fromkeys(key for run in runs for key in run.scores)
-        },
-        "paired": [{"run": str(run.path), "minus": str(first.path), **pair(run, first)} for run in others],
-    }
+    about = side_by_side([open_run(path) for path in flags.runs])
     present(about, lambda: _side_by_side(about), flags.json)
     return 0
 
 
-def _side_by_side(about: dict[str, Any]) -> str:
+def _side_by_side(about: "Beside") -> str:
     from rich.table import Column, Table
 
     def heads() -> list[Column]:  # a column belongs to one table
@@ -159,7 +143,7 @@ def _side_by_side(about: dict[str, Any]) -> str:
     told.append(render(settings) if about["settings"] else f"{about['kind']}: no setting differs\n")
     scores = Table("score", *heads(), title="scores")
     for name, values in about["scores"].items():
-        scores.add_row(name, *(" ".join(_score(score)).strip() if score else "-" for score in values))
+        scores.add_row(name, *(" ".join(written(score)).strip() if score else "-" for score in values))
     told.append(render(scores))
     for each in about["paired"]:
         title = f"{each['run']} minus {each['minus']}"
@@ -168,7 +152,7 @@ def _side_by_side(about: dict[str, Any]) -> str:
             continue
         table: Table = Table("score", "difference", BESIDE, title=f"{title}, on {each['cases']:,} cases of both tests")
         for name, score in each["differences"].items():
-            table.add_row(name, *_score(score, sign="+"))
+            table.add_row(name, *written(score, sign="+"))
         told.append(render(table))
     return "".join(told)
 
@@ -228,19 +212,7 @@ def _headline(found: Headline | None) -> str:
     if found is None:
         return "-"
     name, value = found["score"], found["value"]
-    return f"{name.replace('_', ' ')} {value if isinstance(value, str) else _score({'value': value})[0]}"
-
-
-def _score(score: Score, sign: str = "") -> tuple[str, str]:
-    """Its value, and its interval or standard error, all with the same number of decimals."""
-    value, interval, error = score["value"], score.get("interval"), score.get("standard_error")
-    if value is None or isinstance(value, int):
-        return "-" if value is None else f"{value:{sign},}", ""
-    largest = max(map(abs, (value, *(interval or ()))))
-    form = f"{sign},.{1 if largest >= 100 else 4 if largest >= 0.01 or not largest else 7}f"
-    if interval:
-        return f"{value:{form}}", " to ".join(f"{end:{form}}" for end in interval)
-    return f"{value:{form}}", "" if error is None else f"± {error:{form.removeprefix('+')}}"
+    return f"{name.replace('_', ' ')} {value if isinstance(value, str) else written({'value': value})[0]}"
 
 
 def _value(value: object) -> str:

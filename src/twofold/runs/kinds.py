@@ -18,6 +18,18 @@ class Score(TypedDict):
     standard_error: NotRequired[float | None]
 
 
+def written(score: Score, sign: str = "") -> tuple[str, str]:
+    """Its value, and its interval or standard error, all with the same number of decimals."""
+    value, interval, error = score["value"], score.get("interval"), score.get("standard_error")
+    if value is None or isinstance(value, int):
+        return "-" if value is None else f"{value:{sign},}", ""
+    largest = max(map(abs, (value, *(interval or ()))))
+    form = f"{sign},.{1 if largest >= 100 else 4 if largest >= 0.01 or not largest else 7}f"
+    if interval:
+        return f"{value:{form}}", " to ".join(f"{end:{form}}" for end in interval)
+    return f"{value:{form}}", "" if error is None else f"± {error:{form.removeprefix('+')}}"
+
+
 class Headline(TypedDict):
     """The one figure by which a run is listed."""
 

@@ -3,9 +3,10 @@
 What is hard for both cancels, so a paired difference tells more than the two scores beside each other.
 """
 
-from collections.abc import Callable
-from typing import TypedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
+from twofold.engine.errors import RunFolderError
 from twofold.engine.files import table, text
 from twofold.engine.seed import seed_for
 from twofold.runs.folder import Run
@@ -21,6 +22,44 @@ class Pairing(TypedDict):
     cases: int
     differences: dict[str, Score]
     why: str
+
+
+class Beside(TypedDict):
+    """Runs of one kind side by side."""
+
+    kind: str
+    runs: list[dict[str, Any]]
+    """What a list tells of each."""
+    settings: dict[str, list[Any]]
+    """The settings that differ: a value for each run."""
+    scores: dict[str, list[Score | None]]
+    """A score for each run; None where it has none of the name."""
+    paired: list[dict[str, Any]]
+    """For each run but the first `run` and `minus` (their folders), and the differences to the first."""
+
+
+def side_by_side(runs: Sequence[Run]) -> Beside:
+    """What differs between runs of one kind.
+
+    Raises:
+        RunFolderError: when they are of several kinds or an unknown one, or a file of predictions is missing.
+    """
+    kinds = {run.kind.name if run.kind else "unknown" for run in runs}
+    if len(kinds) > 1 or None in [run.kind for run in runs]:
+        raise RunFolderError(f"runs of one known kind can be compared, got {', '.join(sorted(kinds))}")
+    first, *others = runs
+    names = dict.fromkeys(key for run in runs for key in run.settings)
+    settings = {name: [run.settings.get(name) for run in runs] for name in names}
+    return {
+        "kind": kinds.pop(),
+        "runs": [run.summary() for run in runs],
+        "settings": {name: values for name, values in settings.items() if any(each != values[0] for each in values)},
+        "scores": {
+            name: [run.scores.get(name) for run in runs]
+            for name in dict.fromkeys(key for run in runs for key in run.scores)
+        },
+        "paired": [{"run": str(run.path), "minus": str(first.path), **pair(run, first)} for run in others],
+    }
 
 
 def pair(run: Run, other: Run) -> Pairing:

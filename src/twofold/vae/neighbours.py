@@ -1,7 +1,7 @@
 """The nearest of the known images to each of some others, such as training images to samples."""
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 
 AT_ONCE = 1024
 """Most images on each side that are compared at a time."""
@@ -45,6 +45,31 @@ def nearest(
             best[closer], found[part][closer] = value[closer], block[closest[closer]]
         distance[part] = np.sqrt(np.maximum(best, 0) / some.shape[1])
     return found, distance
+
+
+def closest(
+    query: UInt8[np.ndarray, "h w c"],
+    pixels: UInt8[np.ndarray, "m h w c"],
+    rows: Int64[np.ndarray, " known"],
+    number: int,
+) -> tuple[Int64[np.ndarray, " found"], Float64[np.ndarray, " found"]]:
+    """The `number` of `pixels[rows]` that are closest to one image, the closest first: their rows and distances.
+
+    Distances are those of `nearest`, formed from differences: exactly 0 for the same image.
+
+    Example:
+        >>> images = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1)
+        >>> closest(images[0], images, np.array([0, 1, 2]), 2)
+        (array([0, 1]), array([0. , 0.2]))
+    """
+    at_once = max(1, min(AT_ONCE, _VALUES // query.size))
+    squared = np.empty(len(rows))
+    for first in range(0, len(rows), at_once):
+        part = slice(first, first + at_once)
+        gaps = (pixels[rows[part]] - query.astype(np.float32)).reshape(-1, query.size)
+        squared[part] = np.einsum("ij,ij->i", gaps, gaps)
+    order = np.argsort(squared, kind="stable")[:number]
+    return rows[order], np.sqrt(squared[order] / query.size) / 255
 
 
 def _flat(pixels: UInt8[np.ndarray, "n h w c"]) -> Float32[np.ndarray, "n values"]:

@@ -26,6 +26,7 @@ from twofold.vae.images.items import Skipped
 from twofold.vae.images.load import (
     Images,
     Split,
+    cached_images,
     copies_of_test,
     duplicates,
     load_images,
@@ -301,6 +302,20 @@ def harm_pixels(final: Path) -> None:
 
 def harm_about(final: Path) -> None:
     (final / "images.json").write_text("{")
+
+
+def test_images_are_found_by_their_digest_alone(tmp_path):
+    folder, cache = folder_of(tmp_path / "set"), tmp_path / "cache"
+    other, _ = load(folder_of(tmp_path / "other", PIXELS[:9]), cache)
+    images, _ = load(folder, cache)
+    found = cached_images(cache, images.digest, "set", SMALL)
+    assert found is not None
+    np.testing.assert_array_equal(found.pixels, images.pixels)
+    assert (found.names, found.source, len(other.names)) == (images.names, "set", 9)
+    for about in cache.glob("entries/*/images.json"):
+        about.write_text("{")  # such an entry is passed over
+    assert cached_images(cache, images.digest, "set", SMALL) is None
+    assert cached_images(tmp_path / "none", images.digest, "set", SMALL) is None
 
 
 @pytest.mark.parametrize("harm", [harm_pixels, harm_about])

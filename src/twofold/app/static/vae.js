@@ -81,11 +81,41 @@
   part("back").addEventListener("click", () => { if (state.code) { state.z = [...state.code]; setSliders(); } });
   part("zero").addEventListener("click", () => { state.z = new Array(data.latent).fill(0); setSliders(); });
 
+  const ends = [...part("ends").querySelectorAll("button")];
+  const roles = { from: "the start", to: "the end" };
+  let next = "from"; // the end that a click chooses
+
   const walk = latest(say, async () => {
-    const [start, end] = [await codeOf(Number(part("from").value)), await codeOf(Number(part("to").value))];
+    const chosen = Object.fromEntries(Object.keys(roles).map((name) => [name, Number(part(name).value)]));
+    ends.forEach((button, image) => {
+      const held = Object.keys(roles).filter((name) => chosen[name] === image);
+      button.setAttribute("aria-pressed", String(held.length > 0));
+      button.dataset.role = held[0] ?? "";
+      button.setAttribute("aria-label", [`Test image ${image + 1}`, ...held.map((name) => roles[name])].join(", "));
+    });
+    const [start, end] = [await codeOf(chosen.from), await codeOf(chosen.to)];
     await show(part("between-strip"), await post("/interpolate", { start, end, steps: 9, path: part("path").value }));
   });
   part("way").addEventListener("change", walk);
+  function chooseEnd(name, image) {
+    part(name).value = image;
+    next = name === "from" ? "to" : "from";
+  }
+  ends.forEach((button, image) => {
+    button.addEventListener("click", () => { chooseEnd(next, image); walk(); });
+    button.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/x-test-image", String(image)));
+    button.addEventListener("dragover", (event) => {
+      if (event.dataTransfer.types.includes("text/x-test-image")) event.preventDefault();
+    });
+    button.addEventListener("drop", (event) => {
+      const start = event.dataTransfer.getData("text/x-test-image");
+      if (start === "") return;
+      event.preventDefault();
+      chooseEnd("from", Number(start));
+      chooseEnd("to", image);
+      walk();
+    });
+  });
 
   const tiles = Array.from({ length: sheetImages }, () => part("sheet").appendChild(document.createElement("canvas")));
   for (const tile of tiles) [tile.width, tile.height] = [data.width, data.height];
@@ -103,16 +133,18 @@
   part("draw").addEventListener("submit", (event) => { event.preventDefault(); draw(); });
   part("next").addEventListener("click", () => { part("seed").value = Number(part("seed").value) + 1; draw(); });
 
-  let own = null;
-  async function encode(file) {
-    if (!file) return;
-    const tell = (text) => { part("own-status").textContent = `${file.name}: ${text}`; };
+  const sent = (file) => ({ method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file });
+  let [file, own] = [null, null];
+  const tellOwn = (text) => { part("own-status").textContent = text; };
+  const tellNear = (text) => { part("near-status").textContent = text; };
+
+  const encode = latest(tellOwn, async () => {
+    const tell = (text) => tellOwn(`${file.name}: ${text}`);
+    part("own-found").hidden = true;
     tell("being read …");
     try {
-      const headers = { "Content-Type": "application/octet-stream" };
-      own = await (await ask("/encode", { method: "POST", headers, body: file })).json();
+      own = await (await ask("/encode", sent(file))).json();
     } catch (error) {
-      part("own-found").hidden = true;
       tell(error.message);
       return;
     }
@@ -126,12 +158,35 @@
     part("own-found").hidden = false;
     const cost = own.bits_per_dim === null ? "" : `${own.bits_per_dim.toFixed(3)} bits per dim, `;
     tell(`${cost}rate ${own.rate_bits.toFixed(0)} bits.`);
+    findNearest();
+  });
+
+  const findNearest = latest(tellNear, async () => {
+    part("near").replaceChildren();
+    tellNear("being looked for …");
+    const found = await (await ask("/nearest", sent(file))).json();
+    tellNear("Distance: root mean square difference of pixels, 0 to 1; 0 is the same image. "
+      + `In the median a test image's closest one has ${found.typical.toFixed(3)}.`);
+    part("near").replaceChildren(...found.images.map(({ name, distance, picture }) => {
+      const figure = document.createElement("figure");
+      const image = figure.appendChild(document.createElement("img"));
+      [image.src, image.alt, image.width, image.height] = [picture, `Training image ${name}`, data.width, data.height];
+      if (data.width < 256) image.className = "pixelated";
+      figure.appendChild(document.createElement("figcaption")).textContent = `${name}: ${distance.toFixed(3)}`;
+      return figure;
+    }));
+  });
+
+  function take(given) {
+    if (!given) return;
+    file = given;
+    encode();
   }
-  part("file").addEventListener("change", (event) => encode(event.target.files[0]));
+  part("file").addEventListener("change", (event) => take(event.target.files[0]));
   for (const kind of ["dragover", "drop"]) {
     part("drop").addEventListener(kind, (event) => {
       event.preventDefault();
-      if (kind === "drop") encode(event.dataTransfer.files[0]);
+      if (kind === "drop") take(event.dataTransfer.files[0]);
     });
   }
   part("own-move").addEventListener("click", () => {

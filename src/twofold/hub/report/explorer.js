@@ -1,39 +1,49 @@
 // The explorer of a hub's page: fans of one place and reference date, and strips of all dates; see explorer.py for the
 // data. All is drawn as SVG whose colours are the page's, so that it follows its theme and prints sharp.
-(() => {
+// `given` finds what is shown of a place (by its number) beside another model, or promises it; without it the data
+// holds all.
+page.explore = (data, given) => {
   "use strict";
   const { add, long, number, short, ticks, time } = page;
   const root = document.getElementById("explorer");
-  const data = JSON.parse(document.getElementById("explorer-data").textContent);
-  const before = data.known[0][0].length; // weeks of counts that the page knows as they were at a deadline
+  const { before } = data; // weeks of counts that are known as they were at a deadline
   const part = (name) => document.getElementById(`explorer-${name}`);
   const state = { place: data.start.place, date: data.start.date, other: Math.min(1, data.models.length - 1) };
+  const find = given ?? embedded;
+  let here; // what was found for the state
   const weekOf = (iso) => Math.round((time(iso) - time(data.weeks[0])) / 6048e5);
+
+  function embedded(place, other) {
+    const of = (grid) => grid[place] ?? [];
+    const models = [...new Set([0, other])].map((index) => data.models[index]);
+    return {
+      counts: of(data.counts), known: of(data.known), observed: of(data.observed),
+      models: models.map(({ name, ratio, fans, rise, pmf }) => ({ name, ratio, fans: of(fans), rise: of(rise), pmf: of(pmf) })),
+    };
+  }
+
   const range = (fan, step) => `${number(fan[3 - step])} to ${number(fan[3 + step])}`;
 
   // By horizon seven quantiles, the median in the middle; 0 where none was given.
   function fansOf(model) {
-    const found = model.fans.length ? model.fans[state.place][state.date] : 0;
+    const found = model.fans.length ? model.fans[state.date] : 0;
     return found || data.horizons.map(() => 0);
   }
 
-  const rose = (place, date) => {
-    const end = data.counts[place][weekOf(data.dates[date]) + data.ahead];
-    const known = data.known[place][date].filter((value) => value !== null).pop();
+  const rose = (date) => {
+    const end = here.counts[weekOf(data.dates[date]) + data.ahead];
+    const known = here.known[date].filter((value) => value !== null).pop();
     return end === null || known === undefined ? null : end > known;
   };
-
-  const shown = () => (state.other ? [data.models[0], data.models[state.other]] : [data.models[0]]);
 
   // The scene that both panels share: weeks, counts as known then and in the end, and the height of the axis.
   function scene() {
     const reference = weekOf(data.dates[state.date]);
-    const known = data.known[state.place][state.date].map((value, index) => [reference - before + index, value]);
+    const known = here.known[state.date].map((value, index) => [reference - before + index, value]);
     const last = reference + Math.max(...data.horizons);
-    const counts = data.counts[state.place];
-    const truth = counts.map((value, week) => [week, value]).slice(reference - before, last + 1);
+    const truth = here.counts.map((value, week) => [week, value]).slice(reference - before, last + 1);
     const heights = [...known, ...truth].map(([, value]) => value ?? 0);
-    const fans = shown().flatMap((model) => fansOf(model)).filter(Boolean);
+    const fans = here.models.flatMap((model) => fansOf(model)).filter(Boolean);
     const top = Math.max(...heights, ...fans.map((fan) => fan[4]), 1);
     const most = Math.max(top, Math.min(Math.max(0, ...fans.map((fan) => fan[6])), 2.5 * top));
     return { reference, last, known: known.filter(([, v]) => v !== null), truth: truth.filter(([, v]) => v !== null), most };
@@ -91,7 +101,7 @@
   }
 
   function sentence(week, fan) {
-    const counted = part("truth").checked ? `; counted ${number(data.counts[state.place][week])}` : "";
+    const counted = part("truth").checked ? `; counted ${number(here.counts[week])}` : "";
     const day = short.format(time(data.weeks[week]));
     return `week to ${day}: median ${number(fan[3])}, 50 % ${range(fan, 1)}, 95 % ${range(fan, 3)}${counted}`;
   }
@@ -119,21 +129,21 @@
   }
 
   function drawStrips() {
-    const counts = data.counts[state.place];
+    const { counts } = here;
     const most = Math.max(...counts.map((value) => value ?? 0), 1);
     strip("season", "Counts, week to the date", (svg, date, at, day) => {
       const value = counts[weekOf(data.dates[date])];
       return cell(svg, at, 0, (value ?? 0) / most, { class: "count" }, `${day}: ${number(value)}`);
     });
-    shown().forEach((model, index) => {
+    here.models.forEach((model, index) => {
       strip(`rise-${index}`, `P(rise), ${model.name}`, (svg, date, at, day) => {
-        const p = model.rise.length ? model.rise[state.place][date] : null;
+        const p = model.rise.length ? model.rise[date] : null;
         const words = cell(svg, at, 0, 1, { class: "empty" }, p === null ? `${day}: no forecast` : `${day}: ${p} %`);
         if (p !== null) cell(svg, at, 0, p / 100, { class: `rise-${index}` }, words);
         return words;
       });
       strip(`pmf-${index}`, `Categories, ${model.name}`, (svg, date, at, day) => {
-        const shares = model.pmf.length ? model.pmf[state.place][date] : 0;
+        const shares = model.pmf.length ? model.pmf[date] : 0;
         const total = shares ? shares.reduce((sum, share) => sum + share, 0) : 0;
         let low = 0;
         return (shares || []).map((share, k) => {
@@ -144,11 +154,11 @@
       });
     });
     strip("rose", "It rose", (svg, date, at, day) => {
-      const found = rose(state.place, date);
+      const found = rose(date);
       return found !== null && cell(svg, at, 0, 1, { class: found ? "rose" : "empty" }, `${day}: ${found ? "rose" : "did not rise"}`);
     });
     strip("was", "What happened", (svg, date, at, day) => {
-      const found = data.observed[state.place][date];
+      const found = here.observed[date];
       if (found === null) return "";
       return cell(svg, at, 0, 1, { fill: data.categories[found].colour }, `${day}: ${data.categories[found].name}`);
     });
@@ -157,7 +167,7 @@
   function drawMap() {
     const figure = part("map");
     if (!figure) return;
-    const ratios = data.models[state.other].ratio;
+    const ratios = here.models[here.models.length - 1].ratio;
     for (const shape of figure.querySelectorAll("[data-place]")) {
       const place = data.places.findIndex((each) => each.code === shape.dataset.place);
       if (place < 0) continue;
@@ -180,8 +190,8 @@
       const row = add(body, "tr");
       const week = view.reference + horizon;
       add(row, "th", { scope: "row" }, long.format(time(data.weeks[week])));
-      add(row, "td", { class: "number" }, number(data.counts[state.place][week]));
-      for (const model of shown()) {
+      add(row, "td", { class: "number" }, number(here.counts[week]));
+      for (const model of here.models) {
         const fan = fansOf(model)[index];
         add(row, "td", { class: "number" }, fan ? number(fan[3]) : "–");
         add(row, "td", { class: "number" }, fan ? range(fan, 1) : "–");
@@ -196,25 +206,26 @@
   function say(view) {
     const index = data.horizons.indexOf(data.ahead);
     const week = view.reference + data.ahead;
-    const parts = shown().map((model) => {
+    const parts = here.models.map((model) => {
       const fan = fansOf(model)[index];
       if (fan) return `${model.name} ${number(fan[3])} (95 %: ${range(fan, 3)})`;
-      const pmf = model.pmf.length ? model.pmf[state.place][state.date] : 0;
+      const pmf = model.pmf.length ? model.pmf[state.date] : 0;
       const likely = pmf ? pmf.indexOf(Math.max(...pmf)) : -1;
       return likely < 0 ? "" : `${model.name} ${data.categories[likely].name} ${pmf[likely]} %`;
     }).filter(Boolean);
     const newest = view.known.length ? number(view.known[view.known.length - 1][1]) : "nothing";
-    const counted = part("truth").checked ? ` Counted: ${number(data.counts[state.place][week])}.` : "";
+    const counted = part("truth").checked ? ` Counted: ${number(here.counts[week])}.` : "";
     const forecast = parts.length ? ` For the week to ${short.format(time(data.weeks[week]))}: ${parts.join(", ")}.` : "";
-    const ratio = data.models[state.other].ratio[state.place];
+    const ratio = here.models[here.models.length - 1].ratio[state.place];
     const season = ratio === null ? "" : ` Over the season ${data.models[0].name} had ${ratio} times the ${data.score} of ${data.models[state.other].name} here.`;
     part("status").textContent = `${data.places[state.place].name}, reference date ${long.format(time(data.dates[state.date]))}. `
       + `Newest count known: ${newest}.${forecast}${counted}${season}`;
   }
 
   function draw() {
+    if (!here) return;
     const view = scene();
-    const drawn = data.models[0].fans.length ? shown() : [data.models[0]];
+    const drawn = here.models[0].fans.length ? here.models : [here.models[0]];
     [0, 1].forEach((index) => drawPanel(index, drawn[index], view));
     drawStrips();
     drawMap();
@@ -234,13 +245,25 @@
     draw();
   }
 
-  function pick(place) {
-    if (place >= 0) state.place = place;
-    draw();
+  // Shows a place and a model once they are there; of several that were asked for only the newest.
+  let turn = 0;
+  async function show(place, other) {
+    turn += 1;
+    const mine = turn;
+    try {
+      const found = await find(place, other);
+      if (mine !== turn) return;
+      [state.place, state.other, here] = [place, other, found];
+      draw();
+    } catch (error) {
+      part("status").textContent = error.message;
+    }
   }
 
+  const pick = (place) => show(place >= 0 ? place : state.place, state.other);
+
   // A name or an abbreviation, else the only name that begins so, else the one shown stays.
-  function find(text) {
+  function named(text) {
     const asked = text.trim().toLowerCase();
     const exact = data.places.findIndex((each) => [each.name, each.short, each.code].some((name) => name.toLowerCase() === asked));
     if (exact >= 0 || !asked) return exact;
@@ -251,10 +274,10 @@
   part("on").addEventListener("click", () => go(state.date + 1));
   part("date").addEventListener("input", (event) => go(Number(event.target.value)));
   part("truth").addEventListener("change", draw);
-  part("other").addEventListener("change", (event) => { state.other = Number(event.target.value); draw(); });
+  part("other").addEventListener("change", (event) => show(state.place, Number(event.target.value)));
   part("place").addEventListener("focus", (event) => { event.target.value = ""; }); // else the list holds the one shown only
   part("place").addEventListener("blur", draw);
-  part("place").addEventListener("change", (event) => pick(find(event.target.value)));
+  part("place").addEventListener("change", (event) => pick(named(event.target.value)));
   root.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step || event.altKey || event.ctrlKey || event.metaKey || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
@@ -273,5 +296,6 @@
   });
   for (const hidden of root.querySelectorAll(".scripted")) hidden.hidden = false;
   root.classList.add("live");
-  draw();
-})();
+  show(state.place, state.other);
+  return { pick };
+};

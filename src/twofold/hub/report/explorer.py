@@ -1,10 +1,11 @@
-"""The data that the page's explorer draws from, embedded as JSON: counts, fans, probabilities of a rise and categories.
+"""The data that the page's explorer draws from: counts, fans, probabilities of a rise and categories.
 
+A report embeds it whole (`data`); the local app sends its `outline`, and then places as they are asked for (`here`).
 Lists are by place and reference date in the order of `places` and `dates`; 0 stands for what was not forecast.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,39 +26,62 @@ FAN = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """Levels of a fan: the median and the central intervals of 50, 80 and 95 %."""
 
 
-def data(run: Backtest, quantiles: QuantileView | None, rates: RateView | None) -> Row:
+def data(run: Backtest, quantiles: QuantileView | None, rates: RateView | None, names: Sequence[str]) -> Row:
     """All that the explorer needs, small enough for a page: counts and quantiles as whole numbers, shares as percents.
 
-    A fan holds for each horizon the quantiles of the levels `FAN`.
+    A fan holds for each horizon the quantiles of the levels `FAN`. The first of the names is the default model.
     """
-    main = quantiles or rates
-    assert main is not None
-    names = quantiles.explored if quantiles else rates.shown if rates else []
-    first, last = run.dates[0] - SHOWN_WEEKS * WEEK, run.dates[-1] + max(run.weeks) * WEEK
-    weeks = [first + week * WEEK for week in range((last - first) // WEEK + 1)]
+    weeks = _weeks(run)
     counted = run.counts.select("target_end_date", "location", "value")
     counts = {(place, day): value for day, place, value in counted.iter_rows()}
     published = run.known.select("reference_date", "target_end_date", "location", "value")
     known = {(place, day, end): value for day, end, place, value in published.iter_rows()}
     before = [SHOWN_WEEKS - back for back in range(SHOWN_WEEKS)]
-    return {
-        "dates": [str(day) for day in run.dates],
-        "weeks": [str(day) for day in weeks],
-        "horizons": run.weeks,
-        "ahead": run.horizon,
-        "places": [{"code": place, "name": run.name_of(place), "short": _short(run, place)} for place in run.places],
+    return outline(run, quantiles, rates, names) | {
         "counts": [[_whole(counts.get((place, day))) for day in weeks] for place in run.places],
         "known": [
             [[_whole(known.get((place, day, day - back * WEEK))) for back in before] for day in run.dates]
             for place in run.places
         ],
-        "categories": _categories(rates),
         "observed": _observed(run, rates),
-        "models": [_model(name, main.default, run, quantiles, rates) for name in names],
+        "models": [_model(name, names[0], run, quantiles, rates) for name in names],
+    }
+
+
+def outline(run: Backtest, quantiles: QuantileView | None, rates: RateView | None, names: Sequence[str]) -> Row:
+    """The part of `data` that is about no single place; the models have names only."""
+    return {
+        "dates": [str(day) for day in run.dates],
+        "weeks": [str(day) for day in _weeks(run)],
+        "before": SHOWN_WEEKS,
+        "horizons": run.weeks,
+        "ahead": run.horizon,
+        "places": [{"code": place, "name": run.name_of(place), "short": _short(run, place)} for place in run.places],
+        "categories": _categories(rates),
+        "models": [{"name": name} for name in names],
         "score": "WIS" if quantiles else "RPS",
         "scale": {"ends": list(maps.RATIOS), "colours": list(SKILL), "blank": maps.BLANK},
         "start": {"place": run.places.index(run.nation or run.places[0]), "date": _opening(run)},
     }
+
+
+def here(found: Row, place: int) -> Row:
+    """One place of `data`, as the script takes it: its lists by date; a model's `ratio` stays by place."""
+
+    def of(grid: list[Any]) -> list[Any]:
+        return grid[place] if grid else []
+
+    models = [
+        {"name": each["name"], "ratio": each["ratio"]} | {part: of(each[part]) for part in ("fans", "rise", "pmf")}
+        for each in found["models"]
+    ]
+    return {name: of(found[name]) for name in ("counts", "known", "observed")} | {"models": models}
+
+
+def _weeks(run: Backtest) -> list[dt.date]:
+    """All weeks that are shown."""
+    first, last = run.dates[0] - SHOWN_WEEKS * WEEK, run.dates[-1] + max(run.weeks) * WEEK
+    return [first + week * WEEK for week in range((last - first) // WEEK + 1)]
 
 
 def _whole(value: float | None) -> int | None:

@@ -37,10 +37,12 @@ class QuantileView(Backtest):
     Attributes:
         mine: names of our models.
         table: quantiles of all models, ours and others', one row per level.
+        chosen: the models whose quantiles were read; None: all.
     """
 
     mine: list[str]
     table: pl.DataFrame
+    chosen: Sequence[str] | None = None
 
     @property
     def board(self) -> Row:
@@ -119,6 +121,8 @@ class QuantileView(Backtest):
     @cached_property
     def explored(self) -> list[str]:
         """Models whose fans the page holds: the default, those it is compared with, the best others, ours."""
+        if self.chosen is not None:
+            return list(self.chosen)
         others = [name for name, _ in self.ranked if name not in self.mine]
         ours = [name for name, _ in self._ordered if name in self.mine]
         cells = len(self.places) * len(self.dates) * len(self.rules.horizons)

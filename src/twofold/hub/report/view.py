@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -36,6 +37,8 @@ def write(folder: Path) -> Path:
         "hub/report/hub.html.j2",
         partial(_draw, view),
         view=view,
+        explored=view.explorer,
+        first=view.first,
         run=view.run,
         quantiles=view.quantiles,
         rates=view.rates,
@@ -50,8 +53,12 @@ def write(folder: Path) -> Path:
     return folder / "report.html"
 
 
-def read(folder: Path) -> "HubView":
+def read(folder: Path, models: Sequence[str] | None = None) -> "HubView":
     """Reads the files that the page shows; without a rules.json the hub must be one that is known by name.
+
+    Args:
+        folder: of the run.
+        models: whose forecasts are read; None: of all. Scores that the run saved are always those of all.
 
     Raises:
         RunFolderError: when one of the files is missing, or nothing was scored.
@@ -71,8 +78,8 @@ def read(folder: Path) -> "HubView":
         "counts": table(folder, "counts.parquet"),
         "known": table(folder, "known.parquet"),
     }
-    categories = _categories(folder, shared, locations) if scores.get("models") else None
-    counted = _quantiles(folder, shared, locations) if scores.get("quantile", {}).get("models") else None
+    categories = _categories(folder, shared, locations, models) if scores.get("models") else None
+    counted = _quantiles(folder, shared, locations, models) if scores.get("quantile", {}).get("models") else None
     parts = [part for part in (counted, categories) if part is not None]
     if not parts:
         raise RunFolderError(f"{folder / 'scores.json'}: holds the scores of no model; run the backtest again")
@@ -82,9 +89,11 @@ def read(folder: Path) -> "HubView":
     return HubView(run, counted, categories)
 
 
-def _categories(folder: Path, shared: Row, locations: pl.DataFrame) -> RateView:
+def _categories(folder: Path, shared: Row, locations: pl.DataFrame, models: Sequence[str] | None) -> RateView:
     tables = [required(folder, "predictions.parquet"), folder / "peers.parquet"]
     forecasts = pl.concat([read_forecasts(path) for path in tables if path.is_file()])
+    if models is not None:
+        forecasts = forecasts.filter(pl.col("model").is_in([*models, *(name + DERIVED for name in models)]))
     truth = table(folder, "truth.parquet").with_columns(pl.col("horizon").cast(pl.Int64))
     return RateView(
         **shared,
@@ -96,10 +105,13 @@ def _categories(folder: Path, shared: Row, locations: pl.DataFrame) -> RateView:
     )
 
 
-def _quantiles(folder: Path, shared: Row, locations: pl.DataFrame) -> QuantileView:
+def _quantiles(folder: Path, shared: Row, locations: pl.DataFrame, models: Sequence[str] | None) -> QuantileView:
     own = table(folder, "predictions_quantile.parquet")
+    wanted = pl.lit(True) if models is None else pl.col("model").is_in(list(models))
     theirs = [
-        pl.read_parquet(path).select(own.columns) for path in [folder / "peers_quantile.parquet"] if path.is_file()
+        pl.scan_parquet(path).filter(wanted).select(own.columns).collect()
+        for path in [folder / "peers_quantile.parquet"]
+        if path.is_file()
     ]
     by = shared["scores"]["quantile"]["by"]
     days = {dt.date.fromisoformat(row["reference_date"]) for row in by["reference_date"]}
@@ -108,7 +120,8 @@ def _quantiles(folder: Path, shared: Row, locations: pl.DataFrame) -> QuantileVi
         dates=sorted(days),
         locations=locations.filter(pl.col("location").is_in([row["location"] for row in by["location"]])),
         mine=own["model"].unique().sort().to_list(),
-        table=pl.concat([own, *(part.cast(own.schema) for part in theirs)]),
+        table=pl.concat([own.filter(wanted), *(part.cast(own.schema) for part in theirs)]),
+        chosen=models,
     )
 
 
@@ -128,8 +141,17 @@ class HubView:
 
     @cached_property
     def explorer(self) -> Row:
-        """The data of the explorer."""
-        return explorer.data(self.run, self.quantiles, self.rates)
+        """The data of the explorer, for the models that fit a page."""
+        names = self.quantiles.explored if self.quantiles else self.rates.shown if self.rates else []
+        return explorer.data(self.run, self.quantiles, self.rates, names)
+
+    @property
+    def first(self) -> tuple[str, str | None]:
+        """The explorer's map before another model is chosen: its name in the album, and the model compared with."""
+        part = self.quantiles or self.rates
+        assert part is not None
+        word = "ensemble" if part.ensemble or self.rates is part else "baseline"
+        return f"map-{'wis' if self.quantiles else 'skill'}-{word}", part.ensemble or part.baseline
 
     @property
     def default(self) -> str:

@@ -260,6 +260,24 @@ def read_images(folder: Path, source: str, config: ImageConfig, choice: Choice |
     )
 
 
+def cached_images(cache: Path, digest: str, source: str, config: ImageConfig) -> Images | None:
+    """The decoded images of a digest, such as those of a finished run; None where the cache holds them no more.
+
+    Args:
+        cache: folder of decoded images.
+        digest: of `Images`.
+        source: name of their origin.
+        config: how they were read.
+    """
+    for about in sorted(cache.glob("entries/*/images.json")):
+        try:
+            if json.loads(about.read_text(encoding="utf-8"))["digest"] == digest:
+                return read_images(about.parent, source, config)
+        except (OSError, ValueError, LookupError, TypeError):  # removed meanwhile, or of another version
+            continue
+    return None
+
+
 @dataclass(frozen=True)
 class Split:
     """Rows of the training, validation and test images: ascending, disjoint, together all."""

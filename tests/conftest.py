@@ -26,16 +26,17 @@ def data_folder() -> Path:
     return Path(folder)
 
 
-class DataRequired:
-    """Fails the session when a test on real data was skipped or none ran; on where TWOFOLD_DATA_REQUIRED is set."""
+class Required:
+    """Fails the session when a test with a mark was skipped or none ran; on where its variable is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
         self.ran: set[str] = set()
         self.skipped: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Reports of all workers pass here, in the process that decides the exit status."""
-        if "realdata" in report.keywords:
+        if self.mark in report.keywords:
             if report.skipped:
                 self.skipped.add(report.nodeid)
             elif report.when == "call":
@@ -46,13 +47,18 @@ class DataRequired:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.write_line(f"real data required: {len(self.ran)} tests ran, {len(self.skipped)} were skipped")
+        told = f"{self.mark} required"
+        terminalreporter.write_line(f"{told}: {len(self.ran)} tests ran, {len(self.skipped)} were skipped")
         for name in sorted(self.skipped):
-            terminalreporter.write_line(f"ERROR real data required, but skipped: {name}", red=True)
+            terminalreporter.write_line(f"ERROR {told}, but skipped: {name}", red=True)
         if not self.ran:
-            terminalreporter.write_line("ERROR real data required, but no test marked realdata ran", red=True)
+            terminalreporter.write_line(f"ERROR {told}, but no test with this mark ran", red=True)
+
+
+REQUIRED = {"TWOFOLD_DATA_REQUIRED": "realdata", "TWOFOLD_BROWSER_REQUIRED": "browser"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if os.environ.get("TWOFOLD_DATA_REQUIRED") and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(DataRequired())
+    for variable, mark in REQUIRED.items():
+        if os.environ.get(variable) and not hasattr(config, "workerinput"):
+            config.pluginmanager.register(Required(mark))

@@ -45,7 +45,9 @@
       add(line, "td", {}, outcome(day.rose[row]));
       return line;
     });
+    const held = part("rows").contains(document.activeElement) ? document.activeElement.dataset.row : null;
     part("rows").replaceChildren(...rows);
+    if (held !== null) part("rows").querySelector(`[data-row="${held}"]`).focus({ preventScroll: true }); // who tabs stays there
   }
 
   const drawDate = latest(say, async () => {

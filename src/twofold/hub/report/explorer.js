@@ -118,6 +118,7 @@ page.explore = (data, given) => {
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${columns} 1`);
     const said = data.dates.map((day, date) => draw(svg, date, column(date), short.format(time(day))));
+    row.hidden = !svg.children.length; // a model that gave none
     svg.setAttribute("aria-label", `${label}; ${said[state.date] || "nothing"}`);
     add(svg, "rect", { x: column(state.date), y: 0, width: 1, height: 1, class: "marker" });
   }

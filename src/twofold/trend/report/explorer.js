@@ -23,7 +23,7 @@
   const step = data.steps.length > 1 ? time(data.steps[1]) - origin : 864e5;
   const slots = (time(target(last)) > time(data.steps.at(-1)) ? time(target(last)) : time(data.steps.at(-1))) / step - origin / step + 1;
 
-  const [width, height, left, right] = [620, 400, 52, 8];
+  const [width, height, left, right] = [620, 400, 68, 8]; // as wide as a label at a phone's size of letters
   const [top, middle, low, floor] = [14, 214, 262, 372]; // of the counts, then of the probabilities
   const x = (iso, shift = 0.5) => left + (((time(iso) - origin) / step + shift) / slots) * (width - left - right);
   const line = (points) => points.map(([at, y], index) => `${index ? "L" : "M"}${at.toFixed(1)} ${y.toFixed(1)}`).join("");
@@ -74,7 +74,7 @@
     drawChances(svg, place);
     const every = Math.max(1, Math.ceil(slots / 5));
     for (let index = data.steps.length - 1; index >= 0; index -= every) {
-      const here = Math.min(Math.max(x(data.steps[index]), left + 18), width - 24);
+      const here = Math.min(Math.max(x(data.steps[index]), left), width - 36);
       add(svg, "text", { x: here, y: height - 8, "text-anchor": "middle" }, short.format(time(data.steps[index])));
     }
     svg.setAttribute("aria-label", `${data.places[place].name}: counts, and probabilities of a rise. ${words(place)}`);

@@ -271,9 +271,7 @@ def comparisons(pairs: Sequence[Record], title: str) -> Figure:
             against = against[:1].lower() + against[1:]
         rows.append(f"{wording.model(pair['model'])}\nagainst {against}")
     values = [(pair["difference"], pair["low"], pair["high"]) for pair in reversed(pairs)]
-    figure = _forest(rows, values, "difference of log score, nats", 1.75, step=0.36)
-    figure.axes[0].set_title(title)
-    return figure
+    return _forest(rows, values, "difference of log score, nats", 1.75, title=title, step=0.36)
 
 
 def scores_at_a_glance(rows: Mapping[str, tuple[float | None, Sequence[float | None] | None]], score: str) -> Figure:
@@ -286,15 +284,14 @@ def scores_at_a_glance(rows: Mapping[str, tuple[float | None, Sequence[float | N
     words = wording.SCORES[score]
     known = [(name, value, ends or (None, None)) for name, (value, ends) in rows.items() if value is not None]
     known.sort(key=lambda row: row[1], reverse=not words.higher)
-    figure = _forest(
+    return _forest(
         [wording.model(name) for name, _, _ in known],
         [(value, ends[0], ends[1]) for _, value, ends in known],
         f"{words.label}, {'higher' if words.higher else 'lower'} is better",
         1.75,
+        title="active test windows",
         hollow=[name.startswith("baseline_") for name, _, _ in known],
     )
-    figure.axes[0].set_title("active test windows")
-    return figure
 
 
 def _forest(
@@ -303,6 +300,7 @@ def _forest(
     x: str,
     left: float,
     *,
+    title: str = "",
     step: float = 0.26,
     hollow: Sequence[bool] | None = None,
 ) -> Figure:
@@ -319,6 +317,7 @@ def _forest(
         axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set(ylim=(-0.6, len(names) - 0.4), xlabel=x)
+    axes.set_title(title, y=1 + 0.06 / (height - 0.85))  # as far above a tall figure as above a small one
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.grid(axis="y", color=LINE, linewidth=0.3)
     return figure

@@ -1,0 +1,74 @@
+"""Takes the pictures of pages in docs/gallery, in Chromium: `python bench/development/gallery.py COVID AVATARS`.
+
+COVID is the folder of a `twofold trend run` on the COVID-19 table of JHU CSSE (`--data covid_19.csv`), AVATARS that of
+a `twofold vae run --train.images 2000`; both lie in one folder, over which `twofold app` is started.
+"""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
+HEAVY = 250_000  # bytes; what is larger has 256 colours
+
+
+def save(name: str, png: bytes) -> None:
+    path, picture = GALLERY / f"{name}.png", Image.open(io.BytesIO(png)).convert("RGB")
+    picture.save(path, optimize=True)
+    if path.stat().st_size > HEAVY:
+        picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def opened(browser: Browser, address: str, width: int = 1200, height: int = 1400, scheme: str = "light") -> Page:
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def reports(browser: Browser, covid: Path, avatars: Path) -> None:
+    page = opened(browser, (covid / "report.html").as_uri(), height=1310)
+    save("report-top", page.screenshot())
+    for width, name, scheme in ((1200, "trend-explorer", "light"), (400, "trend-phone", "dark")):
+        page = opened(browser, (covid / "report.html").as_uri(), width, 870, scheme)
+        page.locator("#explorer-place").fill("Italy")
+        page.locator("#explorer-place").press("Enter")
+        page.locator("#explorer .beside").evaluate("(part) => window.scrollTo(0, part.offsetTop)")
+        save(name, page.screenshot())
+    save("vae-report-top", opened(browser, (avatars / "report.html").as_uri(), height=1220).screenshot())
+
+
+def app(browser: Browser, covid: Path, avatars: Path) -> None:
+    command = [sys.executable, "-m", "twofold", "app", str(covid.parent), "--port", "0", "--open", "no"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[-4]
+        page = opened(browser, f"{address}runs/{covid.name}", height=1330)
+        page.locator("#earlier").click()
+        page.wait_for_load_state("networkidle")
+        save("app-trend", page.screenshot())
+        page = opened(browser, f"{address}runs/{avatars.name}", height=1250)
+        page.get_by_role("button", name="Test image 3", exact=True).click()
+        page.locator(".sliders input").first.press("End")
+        page.wait_for_timeout(1000)
+        save("app-vae", page.screenshot())
+        server.terminate()
+
+
+def main(covid: Path, avatars: Path) -> None:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        reports(browser, covid, avatars)
+        app(browser, covid, avatars)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(*(Path(each).resolve() for each in sys.argv[1:]))

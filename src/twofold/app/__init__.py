@@ -1,7 +1,7 @@
 """`twofold app`: the runs of a folder in the browser, read-only, and the models of vae runs at work.
 
 In order: `problems` (typed errors), `guard` (who may ask, and how much), `runs` (what lies in the folder), `models`
-(open models), `vae`, `trend` and `sweep` (the pages of one run each, and their part of the API), `server`, `commands`.
-Only `cli` imports it. FastAPI and uvicorn are an extra, `twofold[app]`; torch, polars and matplotlib are imported when
-a page first needs them.
+(open models), `vae`, `trend` and `sweep` (the pages of one run each, and their part of the API), `server`,
+`connections` (how long a client may take to ask), `commands`. Only `cli` imports it. FastAPI and uvicorn are an extra,
+`twofold[app]`; torch, polars and matplotlib are imported when a page first needs them.
 """

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
 from typing import Annotated
@@ -89,7 +90,8 @@ def _pages(runs: Runs) -> APIRouter:
         parts: dict[str | None, list[Summary]] = {}
         for each in runs.summaries():
             parts.setdefault(each.parent, []).append(each)
-        return render("app/templates/home.html.j2", folder=str(runs.root), found=parts.pop(None, []), parts=parts)
+        folder = os.fsencode(runs.root).decode("utf-8", "replace")
+        return render("app/templates/home.html.j2", folder=folder, found=parts.pop(None, []), parts=parts)
 
     @router.get("/runs/{run_id}")
     def page(run_id: RunId) -> Response:

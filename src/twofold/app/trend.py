@@ -1,8 +1,10 @@
 """The page of a trend run, and its part of the API: P(rise) by region and date beside baselines and what happened."""
 
+import contextlib
 import datetime
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any
@@ -148,7 +150,8 @@ def page(run: Run) -> str:
     best = min((model for model in found.models if model.baseline), key=lambda model: model.log_score or 0.0)
     order = sorted(range(len(held.regions)), key=lambda row: -(day.probabilities[HEADLINE][row] or -1.0))
     data = {"run": run.id, **found.model_dump(mode="json"), "other": best.name, "first": order[0]}
-    drawn = _map(path := run.file("tomorrow.parquet"), path.stat().st_mtime_ns)
+    with _reading(run):
+        drawn = _map(path := run.file("tomorrow.parquet"), path.stat().st_mtime_ns)
     scores = run.json("scores.json")
     return render(
         "app/templates/trend.html.j2",
@@ -220,16 +223,22 @@ def _whole(values: "np.ndarray") -> list[int | None]:
     return [None if math.isnan(value) else int(value) for value in values.tolist()]
 
 
-def _tables(run: Run) -> _Tables:
+@contextlib.contextmanager
+def _reading(run: Run) -> Iterator[None]:
     import polars as pl
 
-    paths = [run.file(f"{name}.parquet") for name in ("predictions", "tomorrow", "panel")]
     try:
-        return _read(*paths, paths[0].stat().st_mtime_ns)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise Refused(
             409, "unusable_run", f"{run.id}: its tables are not what a trend run writes ({error})."
         ) from error
+
+
+def _tables(run: Run) -> _Tables:
+    paths = [run.file(f"{name}.parquet") for name in ("predictions", "tomorrow", "panel")]
+    with _reading(run):
+        return _read(*paths, paths[0].stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4)

@@ -15,6 +15,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+IDS = (
+    "..%2f..%2fetc%2fpasswd",
+    "%2e%2e%2f%2e%2e",
+    "%252e%252e%252f",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "..\\..\\etc",
+    "discs%00",
+    "%00",
+    "discs%0d%0aSet-Cookie:a=b",
+    "%ff%fe",
+    "~..~..~etc",
+    "a" * 900,
+    "a" * 20_000,
+    "%F0%9F%98%80",
+    "discs;x=1",
+    "{run_id}",
+)
+"""Of runs, as they stand in an address: none leads anywhere."""
 SIDE = 24
 
 

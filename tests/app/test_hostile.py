@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app import payloads
+from app import cases, payloads
 from app.folders import Client, put, vae_scores
 from twofold.app.problems import Problem
 
@@ -26,25 +26,6 @@ FILES: dict[str, Callable[[], bytes]] = {
     **payloads.archives(UNPACKED),
     **payloads.tables(10**4),
 }
-IDS = (
-    "..%2f..%2fetc%2fpasswd",
-    "%2e%2e%2f%2e%2e",
-    "%252e%252e%252f",
-    "/etc/passwd",
-    "%2fetc%2fpasswd",
-    "..\\..\\etc",
-    "discs%00",
-    "%00",
-    "discs%0d%0aSet-Cookie:a=b",
-    "%ff%fe",
-    "~..~..~etc",
-    "a" * 900,
-    "a" * 20_000,
-    "%F0%9F%98%80",
-    "discs;x=1",
-    "{run_id}",
-)
-"""As they stand in an address."""
 
 
 @pytest.fixture(scope="module")
@@ -79,17 +60,11 @@ def _held(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
-def _uploads(paths: dict[str, Any]) -> list[str]:
-    """Addresses that take files."""
-    bodies = {path: methods.get("post", {}).get("requestBody", {"content": {}}) for path, methods in paths.items()}
-    return [path for path, body in bodies.items() if "application/octet-stream" in body["content"]]
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_any_file_is_taken_or_refused_and_nothing_is_kept(
     ask: Client, paths: dict[str, Any], every_run: Path, temporary: Path, name: str
 ) -> None:
-    before, content, uploads = _held(every_run), FILES[name](), _uploads(paths)
+    before, content, uploads = _held(every_run), FILES[name](), cases.uploads(paths)
     assert "/api/runs/{run_id}/encode" in uploads
     for path in uploads:
         for run in ("discs", "waves"):
@@ -102,7 +77,7 @@ def test_any_file_is_taken_or_refused_and_nothing_is_kept(
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("name", payloads.IDS)
 def test_any_id_is_refused(ask: Client, paths: dict[str, Any], name: str) -> None:
     pages = ["/runs/{run_id}", "/runs/{run_id}/report", "/static/{run_id}", "/{run_id}"]
     for path in [*pages, *(path for path in paths if "{run_id}" in path)]:

@@ -192,7 +192,7 @@ async def slow(server: Server, tally: Tally) -> None:
             writer.write(b"a")
             await asyncio.wait([reading], timeout=1.0)
         writer.close()
-        return time.perf_counter() - begun, reading.result() if reading.exception() is None else b""
+        return time.perf_counter() - begun, b"" if reading.exception() else reading.result()
 
     async def honest() -> float:
         begun = time.perf_counter()
@@ -208,8 +208,8 @@ async def slow(server: Server, tally: Tally) -> None:
     meanwhile = await honest()
     found = await asyncio.gather(*tasks)
     for seconds, answer in found[30:]:
-        tally.note("a slow body", int(answer[9:12]), answer)
-        assert seconds < 90
+        tally.note("a slow body", int(answer[9:12] or 0), answer)
+        assert seconds < 100
     heads, bodies = (max(seconds for seconds, _ in part) for part in (found[:30], found[30:]))
     print(f"slow heads closed after {heads:.0f} s at most, slow bodies refused after {bodies:.0f}")
     print(f"a request beside both took {1000 * meanwhile:.0f} ms")

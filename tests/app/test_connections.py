@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from app.folders import put
-from twofold.app import connections
+from twofold.app import connections, guard
 from twofold.app.connections import Connection
 from twofold.app.runs import Runs
 from twofold.app.server import create
@@ -91,6 +91,21 @@ def test_a_slow_answer_is_awaited() -> None:
         async with _connected(app) as (reader, writer):
             writer.write(ASK + b"\r\n")
             assert (await asyncio.wait_for(reader.read(), 10)).endswith(b"ok")
+
+    asyncio.run(play())
+
+
+def test_a_slow_body_is_answered_and_then_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_S", HEAD_S)
+
+    async def play() -> None:
+        async with _connected(create(Runs(tmp_path))) as (reader, writer):
+            writer.write(b"POST /api/runs/x/decode HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+            answer = asyncio.create_task(reader.read())
+            while not answer.done():
+                writer.write(b"a")
+                await asyncio.sleep(HEAD_S / 10)
+            assert b"408" in answer.result().split(b"\r\n")[0] and b'"too_slow"' in answer.result()
 
     asyncio.run(play())
 

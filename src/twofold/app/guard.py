@@ -128,7 +128,7 @@ async def _body(headers: Headers, receive: Receive, most: int) -> bytes | None:
                 more = message.get("more_body", False)
     except TimeoutError:
         message = f"The body did not come within {BODY_S:.0f} seconds; send it again."
-        raise Refused(408, "too_slow", message, {"Connection": "close"}) from None
+        raise Refused(408, "too_slow", message) from None  # `connections` closes; at once, the answer might be lost
     return b"".join(parts)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import xlsxwriter
 from PIL import Image
 
 IDS = (
@@ -161,7 +162,6 @@ def archives(unpacked: int) -> dict[str, Callable[[], bytes]]:
                         member.write(part)
         return buffer.getvalue()
 
-    sheets = {"[Content_Types].xml": 10, "xl/workbook.xml": 10}
     return {
         "zip bomb": lambda: zipped({"cases.csv": unpacked}),
         "zip of many": lambda: zipped(dict.fromkeys(map(str, range(20_000)), 1)),
@@ -169,9 +169,29 @@ def archives(unpacked: int) -> dict[str, Callable[[], bytes]]:
         "zip cut": lambda: zipped({"cases.csv": 10_000})[:40],
         "gzip bomb": lambda: gzip.compress(bytes(2**20), 1) * (unpacked // 2**20),
         "gzip cut": lambda: gzip.compress(bytes(2**20))[:100],
-        "xlsx bomb": lambda: zipped(sheets | {"xl/worksheets/sheet1.xml": unpacked}),
-        "xlsx without a sheet": lambda: zipped(sheets),
+        "xlsx bomb": lambda: _workbook(unpacked),
+        "xlsx without a sheet": lambda: zipped({"[Content_Types].xml": 10, "xl/workbook.xml": 10}),
     }
+
+
+def _workbook(unpacked: int) -> bytes:
+    """A workbook with so many spaces between the rows of its sheet."""
+    small, large = io.BytesIO(), io.BytesIO()
+    with xlsxwriter.Workbook(small) as book:
+        book.add_worksheet().write_row(0, 0, ["region", "date", "value"])
+    spaces = b" " * 2**20
+    with (
+        zipfile.ZipFile(small) as given,
+        zipfile.ZipFile(large, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name in given.namelist():
+            start, end, rest = given.read(name).partition(b"</sheetData>")
+            with archive.open(name, "w") as member:
+                member.write(start)
+                for _ in range(unpacked // len(spaces) if end else 0):
+                    member.write(spaces)
+                member.write(end + rest)
+    return large.getvalue()
 
 
 def tables(rows: int) -> dict[str, Callable[[], bytes]]:

@@ -28,6 +28,10 @@ FILES: dict[str, Callable[[], bytes]] = {
 }
 
 
+TO_TABLES = {"zip bomb", "gzip bomb", "xlsx bomb", "zip cut", "any bytes", "zero bytes"}
+"""Files that are sent where tables are read, too: each reading starts a process. `bench/hostile_app.py` sends all."""
+
+
 @pytest.fixture(scope="module")
 def ask(every_run: Path) -> Client:
     return Client(every_run)
@@ -67,6 +71,8 @@ def test_any_file_is_taken_or_refused_and_nothing_is_kept(
     before, content, uploads = _held(every_run), FILES[name](), cases.uploads(paths)
     assert "/api/runs/{run_id}/encode" in uploads
     for path in uploads:
+        if name not in TO_TABLES and not path.endswith(("/encode", "/nearest")):
+            continue
         for run in ("discs", "waves"):
             address = path.replace("{run_id}", run)
             answer = ask.post(address, content=content, headers={"Content-Type": "application/octet-stream"})

@@ -7,13 +7,14 @@ import pytest
 import schemathesis
 from schemathesis.generation import GenerationMode
 
-from app.cases import CHECKS, operations, play
+from app.cases import CHECKS, operations, play, uploads
 from app.folders import Client
 from twofold.app.runs import Runs
 from twofold.app.server import create
 
 HOST = "127.0.0.1"
-CASES = 12
+CASES, UPLOADS = 12, 4
+"""For each operation; of uploads fewer, since some start a process."""
 PATHS = Client(Path()).get("/api/openapi.json").json()["paths"]
 
 
@@ -31,6 +32,6 @@ def test_every_answer_is_described(
         described[path][method],
         mode,
         runs,
-        CASES,
-        lambda case: case.call_and_validate(base_url=f"http://{HOST}", checks=CHECKS),
+        UPLOADS if path in uploads(PATHS) else CASES,
+        lambda case: case.call_and_validate(base_url=f"http://{HOST}", checks=CHECKS, timeout=120),
     )

@@ -1,5 +1,6 @@
 """Finished runs of both studies, tiny but made by their own code."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -47,4 +48,13 @@ def trend_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         execute_trend(panel, "waves.csv", config, folder, silent)
         (folder.path / "report.html").write_text("<!DOCTYPE html><p>report")
         folder.finish()
+    return root
+
+
+@pytest.fixture(scope="session")
+def every_run(vae_runs: Path, trend_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of each kind."""
+    root = tmp_path_factory.mktemp("every-run")
+    for runs in (vae_runs, trend_runs):
+        shutil.copytree(runs, root, dirs_exist_ok=True)
     return root

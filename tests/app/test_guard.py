@@ -1,13 +1,17 @@
 """Who may ask, how much, and what an answer allows."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from app.folders import Client, put
-from twofold.app.guard import FILE_BYTES, JSON_BYTES
+from twofold.app import guard
+from twofold.app.guard import FILE_BYTES, JSON_BYTES, UPLOADS, Guard
 
 TOKEN = "0123456789abcdef"
 
@@ -33,7 +37,8 @@ def test_an_error_is_a_problem_for_programs_and_a_page_for_people(tmp_path: Path
     problem = Client(tmp_path).get("/api/runs/none")
     assert (problem.status_code, problem.json()["code"]) == (404, "not_found")
     assert "<h1>404</h1>" in Client(tmp_path).get("/runs/none").text
-    assert Client(tmp_path).post("/api/runs").json()["code"] == "not_allowed"
+    wrong = Client(tmp_path).post("/api/runs")
+    assert (wrong.json()["code"], wrong.headers["allow"]) == ("wrong_method", "GET")
 
 
 def test_the_api_describes_itself(tmp_path: Path) -> None:
@@ -97,3 +102,63 @@ def test_a_large_body_is_refused_announced_or_not(tmp_path: Path, address: str, 
         answer = Client(tmp_path).post(address, content=body)
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert Client(tmp_path).post(address, content=bytes(most)).status_code != 413
+
+
+def test_a_slow_body_is_refused_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_S", 0.05)
+
+    async def parts() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    for address in ("/api/runs/x/decode", "/api/runs/x/encode", "/api/runs"):
+        answer = Client(tmp_path).ask("POST", address, content=parts())
+        assert (answer.status_code, answer.json()["code"]) == (408, "too_slow")
+
+
+def test_an_announced_length_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    for length in ("-1", "x", "9" * 5000, "1, 1"):
+        answer = Client(tmp_path).post("/api/runs/x/decode", headers={"Content-Length": length})
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def _scope(path: str) -> dict[str, Any]:
+    return {"type": "http", "method": "POST", "path": path, "headers": [(b"host", b"localhost")]}
+
+
+def test_a_request_whose_client_went_is_dropped() -> None:
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def never(*_: Any) -> None:
+        raise AssertionError("half a request was answered")
+
+    asyncio.run(Guard(never, None)(_scope("/api/runs/x/decode"), receive, never))
+
+
+def test_few_uploads_are_held_at_once() -> None:
+    inside, most = 0, 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0.01)
+        inside -= 1
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def ask(path: str) -> list[int]:
+        transport = httpx.ASGITransport(Guard(app, None))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answers = await asyncio.gather(*(client.post(path, content=b"x") for _ in range(3 * UPLOADS)))
+        return [answer.status_code for answer in answers]
+
+    assert asyncio.run(ask("/api/runs/x/encode")) == [204] * 3 * UPLOADS
+    assert most == UPLOADS
+    most = 0
+    asyncio.run(ask("/api/runs/x/decode"))
+    assert most == 3 * UPLOADS

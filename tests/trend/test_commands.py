@@ -23,6 +23,7 @@ from twofold.counts.panel import Panel
 from twofold.counts.simulate import simulate
 from twofold.engine.run import claim
 from twofold.trend.baselines import BASELINES
+from twofold.trend.commands import score_table
 from twofold.trend.config import TrendConfig
 from twofold.trend.forecast import Forecaster
 from twofold.trend.recipes import RECIPES
@@ -102,6 +103,14 @@ def test_the_folder_names_recipe_and_digest_when_none_is_given(
     assert found[1] == found[0]
     assert len(found[2]) == 2
     assert all(re.fullmatch(r"default-[0-9a-f]{10}", name) for name in found[2])
+
+
+@pytest.mark.parametrize(("active", "rows"), [(0.5, 1), (0.4, 2)])
+def test_the_same_windows_are_told_once(active: float, rows: int) -> None:
+    keys = ("accuracy", "roc_auc", "brier_skill", "log_score", "ece")
+    both = {"test": dict.fromkeys(keys, 0.5), "test_active": dict.fromkeys(keys, active)}
+    intervals = {part: {"log_score": [0.4, 0.6]} for part in both}
+    assert score_table("title", {"network": both | {"intervals": intervals}}).row_count == rows
 
 
 def _interrupt(*_: Any) -> None:

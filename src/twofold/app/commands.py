@@ -55,6 +55,7 @@ def app(argv: list[str]) -> int:
     except ModuleNotFoundError as error:
         raise InputError(f"twofold app needs {error.name}: pip install 'twofold[app]'") from error
 
+    from twofold.app.connections import Connection
     from twofold.app.runs import Runs
     from twofold.app.server import create
 
@@ -68,7 +69,8 @@ def app(argv: list[str]) -> int:
         import webbrowser
 
         webbrowser.open(address)  # the port already listens, so the browser waits for the first answer
-    settings = uvicorn.Config(create(Runs(flags.runs), token, flags.cache), log_level="warning", server_header=False)
+    served = create(Runs(flags.runs), token, flags.cache)
+    settings = uvicorn.Config(served, http=Connection, log_level="warning", server_header=False)
     with listening, contextlib.suppress(KeyboardInterrupt):  # that is how it is ended
         uvicorn.Server(settings).run(sockets=[listening])
     return 0

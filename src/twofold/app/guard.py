@@ -1,20 +1,25 @@
 """Around the whole server: who may ask, how large a request may be, and what browsers may do with an answer."""
 
+import asyncio
 import base64
-import binascii
+import contextlib
 import hmac
+from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twofold.app.problems import Code, Problem, answer
+from twofold.app.problems import Refused
 
 JSON_BYTES, FILE_BYTES = 256 * 2**10, 20 * 2**20
 """Largest body of a request: of JSON, and of an image or a table."""
 FILES = "/encode", "/nearest", "/look", "/forecast"
 """Ends of the paths that take an image or a table."""
+BODY_S = 60.0
+"""Seconds in which a body must have come."""
+UPLOADS = 4
+"""Bodies larger than JSON that are held at once; further ones are read when one of these was answered."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -40,7 +45,7 @@ class Guard:
     """ASGI middleware. Without a token only loopback names are answered, so that no other site's name leads here."""
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self.app, self.token = app, token
+        self.app, self.token, self._uploads = app, token, asyncio.Semaphore(UPLOADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, refuses, or passes a request on with its body read."""
@@ -56,56 +61,34 @@ class Guard:
                     held.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(headers, path)
-        body = b""
-        if refusal is None:
-            most = FILE_BYTES if path.endswith(FILES) else JSON_BYTES
-            read = await _body(headers, receive, most)
-            if read is None:
-                refusal = _refuse(
-                    path, 413, "too_large", f"The body is larger than {most:,} bytes; send a smaller one."
-                )
-            else:
-                body = read
-        if refusal is not None:
-            await refusal(scope, receive, with_headers)
-            return
-        sent = False
+        most = FILE_BYTES if path.endswith(FILES) else JSON_BYTES
+        try:
+            self._check(headers)
+            async with self._uploads if most > JSON_BYTES else contextlib.nullcontext():
+                body = await _body(headers, receive, most)
+                if body is not None:
+                    await self.app(scope, _replayed(body, receive), with_headers)
+        except Refused as refused:
+            await refused.answer(path)(scope, receive, with_headers)
 
-        async def replay() -> Message:
-            nonlocal sent
-            if sent:
-                return await receive()
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self.app(scope, replay, with_headers)
-
-    def _refusal(self, headers: Headers, path: str) -> Response | None:
+    def _check(self, headers: Headers) -> None:
         host = headers.get("host", "")
         if self.token is None:
-            if _name(host) not in LOOPBACK:
+            if _of(f"//{host}", "hostname") not in LOOPBACK:
                 message = "This server answers to 127.0.0.1 and localhost only; see --host and --token-file."
-                return _refuse(path, 403, "unknown_host", message)
+                raise Refused(403, "unknown_host", message)
         elif not _knows(headers.get("authorization", ""), self.token):
             message = "Give the token: as the password (any name), or as `Authorization: Bearer TOKEN`."
-            refused = _refuse(path, 401, "not_allowed", message)
-            refused.headers["WWW-Authenticate"] = 'Basic realm="twofold", charset="UTF-8"'
-            return refused
+            raise Refused(401, "not_allowed", message, {"WWW-Authenticate": 'Basic realm="twofold", charset="UTF-8"'})
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return _refuse(path, 403, "foreign_origin", "Pages of other sites may not ask this server.")
-        return None
+        if origin is not None and _of(origin, "netloc") != host:
+            raise Refused(403, "foreign_origin", "Pages of other sites may not ask this server.")
 
 
-def _refuse(path: str, status: int, code: Code, message: str) -> Response:
-    return answer(path, status, Problem(code=code, message=message))
-
-
-def _name(host: str) -> str | None:
-    """The name in a Host header, without the port; None where it is malformed."""
+def _of(address: str, part: Literal["hostname", "netloc"]) -> str | None:
+    """A part of an address, a name without its port; None where the address is malformed."""
     try:
-        return urlsplit(f"//{host}").hostname
+        return getattr(urlsplit(address), part)
     except ValueError:
         return None
 
@@ -115,7 +98,7 @@ def _knows(authorization: str, token: str) -> bool:
     if scheme.lower() == "basic":
         try:
             given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # of base64, of text, and of letters beyond ASCII
             return False
     elif scheme.lower() != "bearer":
         return False
@@ -123,17 +106,43 @@ def _knows(authorization: str, token: str) -> bool:
 
 
 async def _body(headers: Headers, receive: Receive, most: int) -> bytes | None:
-    """The whole body; None as soon as it is known to be too large, whatever its headers say."""
+    """The whole body; None if the client went meanwhile.
+
+    Raises:
+        Refused: as soon as it is known to be too large, whatever its headers say, or when it takes too long.
+    """
+    too_large = Refused(413, "too_large", f"The body is larger than {most:,} bytes; send a smaller one.")
     announced = headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > most:
-        return None
+    if not announced.isdecimal() or len(announced) > 20 or int(announced) > most:
+        raise too_large
     parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        part = message.get("body", b"")
-        size += len(part)
-        if size > most:
-            return None
-        parts.append(part)
-        more = message.get("more_body", False)
+    try:
+        async with asyncio.timeout(BODY_S):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                part = message.get("body", b"")
+                size += len(part)
+                if size > most:
+                    raise too_large
+                parts.append(part)
+                more = message.get("more_body", False)
+    except TimeoutError:
+        message = f"The body did not come within {BODY_S:.0f} seconds; send it again."
+        raise Refused(408, "too_slow", message) from None  # `connections` closes; at once, the answer might be lost
     return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """What the application receives: the body at once, then what else comes."""
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,5 +1,6 @@
 """Every error that the server answers: a status, a code for programs and a sentence for people."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -12,8 +13,19 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.page.template import render
 
 Code = Literal[
-    "not_found", "not_allowed", "foreign_origin", "unknown_host", "too_large", "invalid", "unusable_run", "internal"
+    "not_found",
+    "not_allowed",
+    "foreign_origin",
+    "unknown_host",
+    "wrong_method",
+    "too_large",
+    "too_slow",
+    "invalid",
+    "unusable_run",
+    "internal",
 ]
+LONGEST = 500
+"""Characters of a message: what was sent may be repeated in it, and may be of any length."""
 
 
 class Problem(BaseModel):
@@ -30,27 +42,29 @@ class Problem(BaseModel):
 class Refused(Exception):  # noqa: N818  (a refusal is no fault of the program)
     """Raised where a request can't be answered."""
 
-    def __init__(self, status: int, code: Code, message: str) -> None:
+    def __init__(self, status: int, code: Code, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.status, self.problem = status, Problem(code=code, message=message)
+        self.status, self.problem, self.headers = status, Problem(code=code, message=_shortened(message)), headers
+
+    def answer(self, path: str) -> Response:
+        """The problem as JSON below /api, else as a page."""
+        if path.startswith("/api/"):
+            return JSONResponse(self.problem.model_dump(), self.status, self.headers)
+        page = render("app/templates/problem.html.j2", status=self.status, problem=self.problem)
+        return HTMLResponse(page, self.status, self.headers)
 
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "No token, or a wrong one."},
-    403: {"model": Problem, "description": "The request comes from another site's page."},
+    403: {"model": Problem, "description": "The request comes from another site's page, or by another name."},
     404: {"model": Problem, "description": "There is no such run or file."},
+    408: {"model": Problem, "description": "The body did not come in time."},
     409: {"model": Problem, "description": "The run is not finished, or its files can't be used."},
     413: {"model": Problem, "description": "The body is too large."},
     422: {"model": Problem, "description": "A value breaks a rule."},
+    500: {"model": Problem, "description": "A fault of the server; its terminal shows what happened."},
 }
 """Errors of the API, for its description."""
-
-
-def answer(path: str, status: int, problem: Problem) -> Response:
-    """A problem as JSON below /api, else as a page."""
-    if path.startswith("/api/"):
-        return JSONResponse(problem.model_dump(), status)
-    return HTMLResponse(render("app/templates/problem.html.j2", status=status, problem=problem), status)
 
 
 def install(app: FastAPI) -> None:
@@ -58,27 +72,46 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     def _refused(request: Request, error: Refused) -> Response:
-        return answer(request.url.path, error.status, error.problem)
+        return error.answer(request.url.path)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
         # The values themselves are not repeated: a list of a thousand numbers helps nobody, and NaN is no JSON.
         rules = [f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}".lstrip(": ") for item in error.errors()]
         more = f"; and {len(rules) - 3} more" if len(rules) > 3 else ""
-        return answer(request.url.path, 422, Problem(code="invalid", message="; ".join(rules[:3]) + more))
+        shown = "; ".join(_shortened(rule, LONGEST // 4) for rule in rules[:3])
+        return Refused(422, "invalid", shown + more).answer(request.url.path)
 
     @app.exception_handler(InputError)
     def _input(request: Request, error: InputError) -> Response:
-        status, code = (409, "unusable_run") if isinstance(error, RunFolderError) else (422, "invalid")
-        return answer(request.url.path, status, Problem(code=code, message=str(error)))
+        if isinstance(error, RunFolderError):
+            return Refused(409, "unusable_run", str(error)).answer(request.url.path)
+        return Refused(422, "invalid", str(error)).answer(request.url.path)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
-        code: Code = "not_found" if error.status_code == 404 else "not_allowed"
-        message = "There is nothing at this address." if error.status_code == 404 else str(error.detail)
-        return answer(request.url.path, error.status_code, Problem(code=code, message=message))
+        return _known(error).answer(request.url.path)
 
     @app.exception_handler(Exception)
     def _internal(request: Request, error: Exception) -> Response:
         message = "This is our fault, not yours; the terminal that the server was started in shows what happened."
-        return answer(request.url.path, 500, Problem(code="internal", message=message))
+        return Refused(500, "internal", message).answer(request.url.path)
+
+
+def _known(error: HTTPException) -> Refused:
+    """What the framework refuses by itself, in our words."""
+    match error.status_code:
+        case 400:  # not decodable, nested too deep, or with a number of thousands of digits
+            return Refused(422, "invalid", "The body is no JSON that can be read.")
+        case 405:
+            message = "This address does not know the method; see /api/openapi.json."
+            return Refused(405, "wrong_method", message, error.headers)
+        case 404:
+            return Refused(404, "not_found", "There is nothing at this address.")
+    return Refused(error.status_code, "not_allowed", str(error.detail), error.headers)
+
+
+def _shortened(text: str, most: int = LONGEST) -> str:
+    """A text that can be sent, whatever it repeats: of limited length, and without halves of characters."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= most else f"{text[: most - 1]}…"

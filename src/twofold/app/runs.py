@@ -2,12 +2,16 @@
 
 import contextlib
 import json
+import math
+import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +26,7 @@ DEPTH = 6
 FRESH_S = 2.0
 """A list of runs is read again from the disk when it is older."""
 _INSIDE = "figures", "checkpoint", "origins"
+_SPECIAL = re.compile("[%~\udc80-\udcff]")
 
 
 class Headline(BaseModel):
@@ -55,9 +60,9 @@ class Summary(BaseModel):
     parent: str | None
     """The sweep that it is part of."""
     page: str | None
-    """Address of its page; None where it is not finished."""
+    """Address of its page, escaped; None where it is not finished."""
     report: str | None
-    """Address of its report; None where there is none."""
+    """Address of its report, escaped; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +86,19 @@ class Run:
         Raises:
             Refused: when there is none, or when it is a link that leads out of RUNS.
         """
-        path = (self.folder / name).resolve()
-        if not path.is_relative_to(self.root) or not path.is_file():
-            raise Refused(404, "not_found", f"{self.id} has no {name}.")
-        return path
+        try:
+            path = (self.folder / name).resolve()
+            if path.is_relative_to(self.root) and path.is_file():
+                return path
+        except (OSError, RuntimeError):  # links in a circle, a folder that may not be read
+            pass
+        raise Refused(404, "not_found", f"{self.id} has no {name}.")
 
     def json(self, name: str) -> dict[str, Any]:
         """The object in one of its JSON files."""
         try:
             return dict(json.loads(self.file(name).read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError, OSError) as error:
             raise Refused(409, "unusable_run", f"{self.id}: {name} is not what a run writes ({error}).") from error
 
     def require(self, *kinds: str) -> "Run":
@@ -116,7 +124,8 @@ class Run:
         except OSError as error:
             raise Refused(404, "not_found", f"{self.id} is gone.") from error
         reported = self.finished and (self.folder / "report.html").is_file()
-        report = f"/runs/{self.id}/report" if reported else None
+        address = f"/runs/{quote(self.id)}"
+        report = f"{address}/report" if reported else None
         return Summary(
             id=self.id,
             kind=self.kind,
@@ -124,7 +133,7 @@ class Run:
             when=datetime.fromtimestamp(when, UTC),
             headline=self._headline() if self.finished else None,
             parent=self.parent,
-            page=f"/runs/{self.id}" if self.finished else None,
+            page=address if self.finished else None,
             report=report,
         )
 
@@ -134,9 +143,10 @@ class Run:
             found = kind.headline(self.json(kind.file))
         except (Refused, LookupError, TypeError, ValueError):
             return None  # of another version: the run is listed all the same
-        if not isinstance(found["value"], float):
+        value = found["value"]
+        if not isinstance(value, float) or not math.isfinite(value):
             return None
-        return Headline(name=found["score"], value=found["value"], text=numbers.significant(found["value"]))
+        return Headline(name=found["score"], value=value, text=numbers.significant(value))
 
 
 class Runs:
@@ -175,8 +185,15 @@ class Runs:
 
 
 def name_of(folder: Path, root: Path) -> str:
-    """The id of a folder; a sign that is no separator is escaped, so that two folders never share an id."""
-    return "~".join(part.replace("%", "%25").replace("~", "%7E") for part in folder.relative_to(root).parts) or "~"
+    """The id of a folder; signs that are no separators are escaped, so that two folders never share an id.
+
+    So are bytes that are no text: names on a disk may hold any, and an id is sent as text.
+    """
+    return "~".join(_SPECIAL.sub(_escape, part) for part in folder.relative_to(root).parts) or "~"
+
+
+def _escape(sign: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in os.fsencode(sign[0]))
 
 
 def _find(folder: Path, root: Path, depth: int = 0, parent: str | None = None) -> Iterator[Run]:
@@ -198,5 +215,10 @@ def _find(folder: Path, root: Path, depth: int = 0, parent: str | None = None) -
 
 def _kind(folder: Path) -> str | None:
     """What a folder holds; None: no run, or of a kind that this version does not know."""
-    kind = kind_of(read_json(folder / "config.json")) if is_run(folder) else None
+    try:
+        if not all((folder / name).is_file() for name in ("manifest.json", "config.json")):  # a pipe would never end
+            return None
+        kind = kind_of(read_json(folder / "config.json")) if is_run(folder) else None
+    except (OSError, RecursionError):
+        return None  # one damaged folder hides no other
     return kind.name if kind else None

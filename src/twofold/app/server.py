@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import resources
 from pathlib import Path as FilePath
@@ -116,7 +117,8 @@ def _pages(runs: Runs) -> APIRouter:
         parts: dict[str | None, list[Summary]] = {}
         for each in runs.summaries():
             parts.setdefault(each.parent, []).append(each)
-        return render("app/templates/home.html.j2", folder=str(runs.root), found=parts.pop(None, []), parts=parts)
+        folder = os.fsencode(runs.root).decode("utf-8", "replace")
+        return render("app/templates/home.html.j2", folder=folder, found=parts.pop(None, []), parts=parts)
 
     @router.get("/look")
     def look() -> str:

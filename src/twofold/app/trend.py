@@ -1,8 +1,10 @@
 """The page of a trend run or backtest, and its part of the API: P(rise) by region and date, and what happened."""
 
+import contextlib
 import datetime
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any
@@ -238,18 +240,24 @@ def _whole(values: "np.ndarray") -> list[int | None]:
     return [None if math.isnan(value) else int(value) for value in values.tolist()]
 
 
-def _tables(run: Run) -> _Tables:
+@contextlib.contextmanager
+def _reading(run: Run) -> Iterator[None]:
     import polars as pl
 
-    # A backtest has no forecast of the date after the last; whether a region is in C changes with the origin.
-    tomorrow = run.file("tomorrow.parquet") if run.kind == "trend run" else None
-    predictions, panel = run.file("predictions.parquet"), run.file("panel.parquet")
     try:
-        return _read(predictions, tomorrow, panel, HEADLINE[run.kind], predictions.stat().st_mtime_ns)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise Refused(
             409, "unusable_run", f"{run.id}: its tables are not what a trend run writes ({error})."
         ) from error
+
+
+def _tables(run: Run) -> _Tables:
+    # A backtest has no forecast of the date after the last; whether a region is in C changes with the origin.
+    tomorrow = run.file("tomorrow.parquet") if run.kind == "trend run" else None
+    predictions, panel = run.file("predictions.parquet"), run.file("panel.parquet")
+    with _reading(run):
+        return _read(predictions, tomorrow, panel, HEADLINE[run.kind], predictions.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4)

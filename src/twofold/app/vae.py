@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
@@ -36,13 +36,23 @@ ON_SHEET, COLUMNS = 16, 8
 REACH = 3.0
 """A slider reaches as many standard deviations to each side: of the prior, or of the codes where they are wider."""
 FORMATS = "PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"
+MOST_SCANS = 100
+"""Of a JPEG. Progressive files have about ten; each, even an empty one, takes as long as the image is large."""
 NEAREST = 6
 """Training images that are shown beside an own one."""
+_JPEG, _SCAN = b"\xff\xd8", b"\xff\xda"
 _KEPT = "real", "reconstruction", "prior", "effect_units", "variance_units", "test_distance"
-_DECODING = threading.Semaphore(2)  # each may hold an image of MOST_PIXELS
+_DECODING = threading.Lock()  # an image of MOST_PIXELS and 16 bits takes 1.1 GB
+
+
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: 2.0 is whole, too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
 
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
 Value = Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Code = Annotated[list[Value], Field(min_length=1, max_length=MOST_UNITS)]
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "A picture."}}
 
@@ -63,7 +73,7 @@ class Interpolate(_Asked):
 
     start: Code
     end: Code
-    steps: Annotated[int, Field(ge=2, le=MOST_STEPS)] = 9
+    steps: Annotated[Whole, Field(ge=2, le=MOST_STEPS)] = 9
     """Pictures, both ends included."""
     path: PathName = "linear"
     """`spherical` follows the great circle."""
@@ -72,8 +82,8 @@ class Interpolate(_Asked):
 class Sample(_Asked):
     """Samples of the prior."""
 
-    number: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 16
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    number: Annotated[Whole, Field(ge=1, le=MOST_SAMPLES)] = 16
+    seed: Annotated[Whole, Field(ge=0, le=2**31 - 1)] = 0
     spread: Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)] = 1.0
     """Standard deviation of z: 1 is the prior's."""
     noise: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
@@ -253,7 +263,7 @@ def _arrays(run: Run) -> "dict[str, np.ndarray]":
     path = run.file("arrays.npz")
     try:
         return _read(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of zip files, compression and arrays: exceptions of many types
         raise Refused(409, "unusable_run", f"{run.id}: arrays.npz is not what a vae run writes ({error}).") from error
 
 
@@ -261,7 +271,7 @@ def _arrays(run: Run) -> "dict[str, np.ndarray]":
 def _read(path: FilePath, _: int) -> "dict[str, np.ndarray]":
     import numpy as np
 
-    with np.load(path) as held:
+    with path.open("rb") as file, np.load(file) as held:  # numpy leaves a damaged file open that it opened itself
         return {name: held[name] for name in _KEPT}
 
 
@@ -344,9 +354,11 @@ def _decoded(content: bytes, config: Any) -> "np.ndarray":
     if width * height > MOST_PIXELS:
         message = f"The image has {width:,} x {height:,} pixels; give one of at most {MOST_PIXELS:,}."
         raise Refused(422, "invalid", message)
+    if content.startswith(_JPEG) and content.count(_SCAN) > MOST_SCANS:
+        raise Refused(422, "invalid", f"The JPEG has more than {MOST_SCANS} scans; save it again.")
     try:
         with _DECODING:
-            return decode(content, config.model_copy(update={"pages": False}))
+            return decode(content, config)
     except Damage as damage:
         raise Refused(422, "invalid", f"The image can't be read: {damage}.") from damage
 

@@ -499,7 +499,8 @@ def score_table(title: str, blocks: dict[str, Any]) -> "Table":
     from rich.table import Table
 
     table = Table("model", "windows", "accuracy", "ROC AUC", "Brier skill", "log score", "interval", "ECE", title=title)
-    for part in ("test", "test_active"):
+    same = all(block["test"] == block["test_active"] for block in blocks.values())  # there is a case in every window
+    for part in ("test_active",) if same else ("test", "test_active"):
         for name, block in blocks.items():
             keys = "accuracy", "roc_auc", "brier_skill", "log_score", "ece"
             cells = ["-" if block[part][key] is None else f"{block[part][key]:.3f}" for key in keys]

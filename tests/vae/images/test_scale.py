@@ -85,3 +85,12 @@ def test_extents_join():
 def test_which_scales_concern_8_bits():
     assert [concerns_bytes(scale) for scale in (None, (0.0, 255.0), (0.0, 256.0))] == [False] * 3
     assert [concerns_bytes(scale) for scale in ((0.0, 1.0), (20.0, 90.0))] == [True] * 2
+
+
+@pytest.mark.parametrize("shape", [(1100, 1000, 3), (1, 2**21, 1), (0, 5), (7,)])
+def test_levels_of_a_large_image_are_found_by_parts(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).integers(0, 2**16, shape, np.uint16)
+    levels, outside = to_levels(values, (100.0, 60_000.0))
+    whole = np.rint(((values.astype(np.float64) - 100) * 255.0 / 59_900.0).clip(0, 255)).astype(np.uint8)
+    np.testing.assert_array_equal(levels, whole)
+    assert outside == ((values < 100) | (values > 60_000)).sum()

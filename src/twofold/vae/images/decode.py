@@ -207,9 +207,8 @@ def decode(data: bytes | np.ndarray | Image.Image, config: ImageConfig) -> UInt8
     Raises:
         Damage: when the file can't be decoded.
     """
-    ((_, found),) = _decoded_pages(data, config.model_copy(update={"pages": False}))
-    assert not isinstance(found, Damage)
-    return found[0]
+    side = max(config.height, config.width)
+    return _made(lambda: _fitted(_File(data, side).page() if isinstance(data, bytes) else _given(data), config))[0]
 
 
 _Fitted = tuple[UInt8[np.ndarray, "h w c"], Facts]
@@ -337,7 +336,10 @@ class _File:
             low.seek(number)
         low.tile = [tile._replace(args=_renamed(tile.args, lower)) for tile in low.tile]
         low.load()
-        return np.asarray(high).astype(np.uint16) << 8 | np.asarray(low)
+        wide = np.asarray(high).astype(np.uint16)
+        wide <<= 8
+        wide |= np.asarray(low)
+        return wide
 
 
 def _renamed(args: str | tuple[Any, ...] | None, raw: str) -> str | tuple[Any, ...]:

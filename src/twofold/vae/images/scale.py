@@ -13,6 +13,7 @@ Range = tuple[float, float]
 BYTE = 0.0, 255.0
 MASK = 0.0, 1.0
 _LARGEST = 1e30
+_AT_ONCE = 2**20  # values
 _DIGITS = 6
 
 
@@ -80,10 +81,14 @@ def assumed_range(values: np.ndarray) -> Range:
 
 def to_levels(values: np.ndarray, scale: Range) -> tuple[UInt8[np.ndarray, "..."], int]:
     """The nearest levels, and how many values lie outside the scale and were clipped."""
-    low, high = scale
-    outside = int(((values < low) | (values > high)).sum())
-    levels = (values.astype(np.float64) - low) * 255.0 / (high - low)
-    return np.rint(levels.clip(0.0, 255.0)).astype(np.uint8), outside
+    (low, high), outside, levels = scale, 0, np.empty(values.shape, np.uint8)
+    # By blocks of rows: all at once in float64, a large image of 16 bits would take gigabytes.
+    rows = max(1, _AT_ONCE * len(values) // max(values.size, 1))
+    for first in range(0, len(values), rows):
+        part = values[first : first + rows].astype(np.float64)
+        outside += int(((part < low) | (part > high)).sum())
+        levels[first : first + rows] = np.rint(((part - low) * 255.0 / (high - low)).clip(0.0, 255.0))
+    return levels, outside
 
 
 def concerns_bytes(scale: Range | None) -> bool:

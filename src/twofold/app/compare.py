@@ -101,7 +101,14 @@ def _comparison(a: Run, b: Run) -> Comparison:
     stamps = [(run.folder / "DONE").stat().st_mtime_ns for run in (a, b)]
     try:
         found = _compared(a.folder, b.folder, *stamps)
-    except (pl.exceptions.PolarsError, LookupError, TypeError, ValueError, OSError) as error:
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as error:
         raise Refused(409, "unusable_run", f"{a.id} and {b.id}: one is of another version ({error!r}).") from error
     [paired] = found["paired"]
     return Comparison(

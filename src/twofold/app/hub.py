@@ -183,7 +183,14 @@ def _told(run: Run, read: Callable[[int], _Found]) -> _Found:
             run.file(f"{name}.parquet")
     try:
         return read(run.file("scores.json").stat().st_mtime_ns)
-    except (pl.exceptions.PolarsError, OSError, ValueError, LookupError, TypeError) as error:
+    except (
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ) as error:
         message = f"{run.id}: its files are not what a hub's backtest writes ({error!r}); its report can still be read."
         raise Refused(409, "unusable_run", message) from error
 

@@ -25,8 +25,12 @@ def save(name: str, png: bytes) -> None:
         picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def opened(browser: Browser, address: str, width: int = 1200, height: int = 1400, scheme: str = "light") -> Page:
-    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+def opened(browser: Browser, address: str, width: int = 1200, height: int = 1400, *, dark: bool = False) -> Page:
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+    )
     page.goto(address)
     page.wait_for_load_state("networkidle")
     return page
@@ -35,8 +39,8 @@ def opened(browser: Browser, address: str, width: int = 1200, height: int = 1400
 def reports(browser: Browser, covid: Path, avatars: Path) -> None:
     page = opened(browser, (covid / "report.html").as_uri(), height=1310)
     save("report-top", page.screenshot())
-    for width, name, scheme in ((1200, "trend-explorer", "light"), (400, "trend-phone", "dark")):
-        page = opened(browser, (covid / "report.html").as_uri(), width, 870, scheme)
+    for width, name, dark in ((1200, "trend-explorer", False), (400, "trend-phone", True)):
+        page = opened(browser, (covid / "report.html").as_uri(), width, 870, dark=dark)
         page.locator("#explorer-place").fill("Italy")
         page.locator("#explorer-place").press("Enter")
         page.locator("#explorer .beside").evaluate("(part) => window.scrollTo(0, part.offsetTop)")

@@ -273,7 +273,7 @@ def tokens(runs: Path, temporary: Path, folder: Path) -> Tally:
     with serving(runs, temporary, "--token-file", str(file)) as server:
         for given in (
             "",
-            "Bearer ",
+            "Bearer x",
             "Bearer 0123456789abcdee",
             "Basic \xe9\xe9",
             "Basic AAAA",

@@ -46,7 +46,7 @@ def loss_of(folder: Path) -> float:
 
 def main() -> int:
     """Runs both for each seed, then a training that goes on with one process."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--processes", type=int, default=2)
     flags, more = parser.parse_known_args()

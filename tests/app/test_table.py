@@ -77,6 +77,7 @@ def test_a_forecast_is_that_of_the_command(
         (b"PK\x03\x04", "book.xlsx", "book.xlsx"),
         (b"PAR1", "cut.parquet", "cut.parquet"),
         (b"region,date,cases\nA,2020-01-01,x\n", "../../--out=x.csv", "out_x.csv"),
+        (b"<html>", "\u8868" * 96 + ".csv", "\u8868" * 32 + ".csv"),  # of more bytes than a file's name may have
     ],
 )
 def test_what_is_no_table_is_refused_under_its_name(ask: Client, content: bytes, name: str, word: str) -> None:

@@ -26,6 +26,11 @@ APP = {
     "app, trend run": Shown(("trend",), "/runs/trend"),
     "app, vae run": Shown(("discs",), "/runs/discs"),
     "app, vae sweep": Shown(("sweep",), "/runs/sweep"),
+    "app, hub backtest": Shown((f"{LONG}/hub",), f"/runs/{LONG}~hub"),
+    "app, trend backtest": Shown(("walk",), "/runs/walk"),
+    "app, study": Shown(("study",), "/runs/study"),
+    "app, a table": Shown((), "/look"),
+    "app, two runs": Shown(("trend",), "/compare?a=trend&b=trend"),
     "app, no such run": Shown((), "/runs/nothing"),
 }
 PAGES = REPORTS | APP

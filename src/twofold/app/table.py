@@ -125,7 +125,7 @@ def page() -> str:
 @contextlib.contextmanager
 def _file(content: bytes, name: str) -> Iterator[FilePath]:
     """An uploaded file in a folder of its own; its name leads nowhere else and can't be an option."""
-    name = _STRANGE.sub("_", FilePath(name).name)[-100:].lstrip("-. ") or "table.csv"
+    name = _STRANGE.sub("_", FilePath(name).name).encode()[-100:].decode(errors="ignore").lstrip("-. ") or "table.csv"
     with tempfile.TemporaryDirectory(prefix="twofold-") as folder:
         path = FilePath(folder) / "given" / name
         path.parent.mkdir()

@@ -65,7 +65,9 @@
     add(svg, "rect", { x: x(course.dates[marked]) - 0.5 * step, width: step, y: 14, height: 290, class: "now" });
     drawCounts(svg, course, x, step);
     drawShares(svg, course, lines, x);
-    for (const [day, anchor] of [[course.days[0], "start"], [course.dates[0], "middle"], [last, "end"]]) {
+    const ends = [[course.days[0], "start"], [last, "end"]];
+    const apart = ends.every(([day]) => Math.abs(x(day) - x(course.dates[0])) > 90); // else labels would overlap
+    for (const [day, anchor] of apart ? [...ends, [course.dates[0], "middle"]] : ends) {
       add(svg, "text", { x: x(day), y: 322, "text-anchor": anchor }, short.format(time(day)));
     }
   }

@@ -22,10 +22,10 @@ endif
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types docs bench another-torch
+.PHONY: help setup demo test browser lint types docs bench another-torch
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## install twofold and its tools into .venv
 	@echo "ready: $(BIN)/twofold --help"
@@ -34,7 +34,10 @@ demo: $(INSTALLED) ## run both studies on what ships with the package
 	$(BIN)/twofold demo
 
 test: $(INSTALLED) ## run the tests, those on real data too where TWOFOLD_DATA names it
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --ignore tests/browser
+
+browser: $(INSTALLED) ## drive every page in Chromium, which has to be installed; takes minutes
+	TWOFOLD_BROWSER_REQUIRED=1 $(BIN)/pytest -n 2 tests/browser
 
 lint: $(INSTALLED) ## check style, format and who may import whom
 	$(BIN)/ruff check

@@ -40,7 +40,7 @@ def test_pins_are_exact_and_belong_to_no_machine() -> None:
 def test_make_alone_names_every_target() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     explained = set(re.findall(r"^([a-z]+):.*## ", text, flags=re.MULTILINE))
-    assert explained == {"help", "setup", "demo", "test", "lint", "types", "docs", "bench"}
+    assert explained == {"help", "setup", "demo", "test", "browser", "lint", "types", "docs", "bench"}
     assert ".DEFAULT_GOAL := help" in text
 
 

@@ -129,7 +129,7 @@ def join() -> Ranks:
         return ALONE
     gpus = torch.cuda.device_count()
     if gpus and int(os.environ["LOCAL_WORLD_SIZE"]) > gpus:
-        raise InputError(f"torchrun started more processes than there are GPUs ({gpus}); give --nproc-per-node {gpus}")
+        raise InputError(f"torchrun started more processes than there are GPUs ({gpus}); start one for each at most")
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if gpus else "gloo")
         atexit.register(torch.distributed.destroy_process_group)

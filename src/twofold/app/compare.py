@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from twofold.app import trend, vae
-from twofold.app.problems import ANSWERS, Refused
+from twofold.app.problems import ANSWERS, Refused, unusable
 from twofold.app.runs import Run, Runs, Summary
 from twofold.page.template import render
 
@@ -91,7 +91,6 @@ def _finished(runs: Runs, name: str) -> Run:
 
 
 def _comparison(a: Run, b: Run) -> Comparison:
-    import polars as pl
 
     if a.kind != b.kind:
         raise Refused(422, "invalid", f"Runs of one kind can be compared; {a.id} is a {a.kind}, {b.id} a {b.kind}.")
@@ -101,14 +100,7 @@ def _comparison(a: Run, b: Run) -> Comparison:
     stamps = [(run.folder / "DONE").stat().st_mtime_ns for run in (a, b)]
     try:
         found = _compared(a.folder, b.folder, *stamps)
-    except (
-        pl.exceptions.PolarsError,
-        pl.exceptions.PanicException,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ) as error:
+    except unusable() as error:
         raise Refused(409, "unusable_run", f"{a.id} and {b.id}: one is of another version ({error!r}).") from error
     [paired] = found["paired"]
     return Comparison(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
 
-from twofold.app.problems import ANSWERS, Refused
+from twofold.app.problems import ANSWERS, Refused, unusable
 from twofold.app.runs import Run, Runs
 from twofold.page.template import render
 
@@ -176,21 +176,12 @@ def _told(run: Run, read: Callable[[int], _Found]) -> _Found:
     Raises:
         Refused: when a file is none that a backtest writes.
     """
-    import polars as pl
-
     for name in _TABLES:
         if (run.folder / f"{name}.parquet").exists():
             run.file(f"{name}.parquet")
     try:
         return read(run.file("scores.json").stat().st_mtime_ns)
-    except (
-        pl.exceptions.PolarsError,
-        pl.exceptions.PanicException,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ) as error:
+    except unusable() as error:
         message = f"{run.id}: its files are not what a hub's backtest writes ({error!r}); its report can still be read."
         raise Refused(409, "unusable_run", message) from error
 

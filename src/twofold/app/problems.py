@@ -115,3 +115,10 @@ def _shortened(text: str, most: int = LONGEST) -> str:
     """A text that can be sent, whatever it repeats: of limited length, and without halves of characters."""
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def unusable() -> tuple[type[BaseException], ...]:
+    """What reading a run's tables raises where they are cut, or of another version."""
+    import polars as pl
+
+    return pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, LookupError, TypeError

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from twofold import __version__
 from twofold.engine.errors import InputError
+from twofold.engine.launch import launched
 
 Run = Callable[[list[str]], int]
 """A command: takes the arguments after its name, returns the exit status."""
@@ -67,8 +68,6 @@ _TABLE = {
     "runs compare": ("runs.commands:compare", "runs of one kind side by side, with paired differences"),
     "runs rm": ("runs.commands:remove", "delete run folders"),
 }
-LAUNCHED = "TORCHELASTIC_RUN_ID"
-"""Set in the environment of what `torchrun` starts."""
 _MOVED = {("trend", "hub"): ("hub",)}
 """Groups of commands under their former words."""
 COMMANDS = {tuple(words.split()): Command(*row) for words, row in _TABLE.items()}
@@ -119,7 +118,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _call(command: Command, rest: list[str]) -> int:
-    if LAUNCHED in os.environ and command is not COMMANDS["vae", "run"]:
+    if launched() and command is not COMMANDS["vae", "run"]:
         return _fail("error: torchrun is for `twofold vae run` alone; start this command without it", USER_ERROR)
     try:
         return command.load()(rest)

@@ -344,7 +344,7 @@ def test_a_submission_that_the_hub_takes(
     path = tmp_path / f"{day}-twofold-{head}.{form}"
     assert (
         shown.out
-        == f"{path}: 28 forecasts for {day} of 'wk flu hosp rate change'\n{tmp_path / f'twofold-{head}.yml'}\n"
+        == f"{path}: forecasts for {day}: 28 of 'wk flu hosp rate change'\n{tmp_path / f'twofold-{head}.yml'}\n"
     )
     assert "the metadata name nobody yet" in one_line(shown.err)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([path.name, f"twofold-{head}.yml"])
@@ -382,8 +382,8 @@ def test_a_place_without_its_newest_week_is_reported(
     path.write_text("".join(line for line in lines if newest not in line))
     assert main(words("forecast", files, tmp_path / "out", model=str(model), vintages=str(path))) == 0
     shown = capsys.readouterr()
-    assert f"no forecast for 02: the week ending {FIRST - WEEK} is not known there" in one_line(shown.err)
-    assert "24 forecasts" in shown.out
+    assert f"no forecast for 02, whose week to {FIRST - WEEK} is not known" in one_line(shown.err)
+    assert "24 of 'wk flu hosp rate change'" in shown.out
 
 
 @pytest.mark.parametrize(

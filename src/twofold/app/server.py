@@ -33,7 +33,7 @@ _PAGES: dict[str, Callable[[Run], str]] = {
     "trend study": study.page,
     "hub backtest": hub.page,
 }
-_OWN = "compare", "course", "home", "hub", "latest", "sweep", "table", "trend", "vae"
+_OWN = "compare", "course", "file", "home", "hub", "latest", "sweep", "table", "trend", "vae"
 _SCRIPTS = {
     **{f"{name}.js": f"app/static/{name}.js" for name in _OWN},
     "svg.js": "page/svg.js",

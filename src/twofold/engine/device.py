@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 
 from twofold.engine.errors import InputError
-from twofold.engine.ranks import local_rank
+from twofold.engine.launch import local_rank
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from twofold.engine.errors import InputError
+from twofold.engine.launch import local_rank, processes
 
 T = TypeVar("T")
 _LEAST = 2
@@ -107,16 +108,6 @@ class _Objective(nn.Module):
         return self._loss(self.module, step)
 
 
-def launched() -> bool:
-    """Whether `torchrun` started this process."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
-def local_rank() -> int:
-    """Number of this process on its machine, from 0."""
-    return int(os.environ["LOCAL_RANK"]) if launched() else 0
-
-
 def join() -> Ranks:
     """Meets the other processes of `torchrun`; `ALONE` where there are none.
 
@@ -125,7 +116,7 @@ def join() -> Ranks:
     Raises:
         InputError: when there are more processes than GPUs on a machine.
     """
-    if not launched() or int(os.environ["WORLD_SIZE"]) == 1:
+    if processes() == 1:
         return ALONE
     gpus = torch.cuda.device_count()
     if gpus and int(os.environ["LOCAL_WORLD_SIZE"]) > gpus:

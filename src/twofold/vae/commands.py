@@ -32,6 +32,7 @@ from twofold.engine.files import (
 )
 from twofold.engine.flags import AsJson, parse, word_after
 from twofold.engine.job import Job, fill, outcome
+from twofold.engine.launch import processes
 from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, note, present, render
 from twofold.engine.track import Track
@@ -122,10 +123,11 @@ def run(argv: list[str]) -> int:
 
 def run_with(flags: RunFlags, command: list[str]) -> int:
     """One run, from images to a report; of several processes that `torchrun` started, the first writes it."""
+    prepared = _prepare(flags, flags.config, "run", command) if processes() == 1 else None  # an error needs no torch
     from twofold.engine.ranks import join
 
     ranks = join()
-    job, images, labels = ranks.in_turn(lambda: _prepare(flags, flags.config, "run", command))
+    job, images, labels = prepared or ranks.in_turn(lambda: _prepare(flags, flags.config, "run", command))
     config, followed = job.config, False
     assert isinstance(config, VaeConfig)
     if not ranks.first:

@@ -130,18 +130,7 @@
       [chosen.image, chosen.file] = [Number(button.dataset.image), null];
       show();
     });
-    function take(file) {
-      if (!file) return;
-      chosen.file = file;
-      show();
-    }
-    part("own-file").addEventListener("change", (event) => take(event.target.files[0]));
-    for (const kind of ["dragover", "drop"]) {
-      part("own-drop").addEventListener(kind, (event) => {
-        event.preventDefault();
-        if (kind === "drop") take(event.dataTransfer.files[0]);
-      });
-    }
+    takeFile(part("own-file"), part("own-drop"), (file) => { chosen.file = file; show(); });
     for (const key of keys) {
       for (const name of key === "a" ? ["picture", "a-reconstruction"] : ["b-reconstruction"]) {
         const scale = Math.max(1, Math.floor(256 / data[key].width), Math.floor(256 / data[key].height));

@@ -83,16 +83,5 @@
     part("forecast-found").hidden = false;
   });
 
-  function take(given) {
-    if (!given) return;
-    file = given;
-    look();
-  }
-  part("table-file").addEventListener("change", (event) => take(event.target.files[0]));
-  for (const kind of ["dragover", "drop"]) {
-    part("table-drop").addEventListener(kind, (event) => {
-      event.preventDefault();
-      if (kind === "drop") take(event.dataTransfer.files[0]);
-    });
-  }
+  takeFile(part("table-file"), part("table-drop"), (given) => { file = given; look(); });
 })();

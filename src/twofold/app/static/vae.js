@@ -177,18 +177,7 @@
     }));
   });
 
-  function take(given) {
-    if (!given) return;
-    file = given;
-    encode();
-  }
-  part("file").addEventListener("change", (event) => take(event.target.files[0]));
-  for (const kind of ["dragover", "drop"]) {
-    part("drop").addEventListener(kind, (event) => {
-      event.preventDefault();
-      if (kind === "drop") take(event.dataTransfer.files[0]);
-    });
-  }
+  takeFile(part("file"), part("drop"), (given) => { file = given; encode(); });
   part("own-move").addEventListener("click", () => {
     state.image = -1;
     choose();

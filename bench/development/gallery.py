@@ -1,9 +1,13 @@
-"""Takes the pictures of pages in docs/gallery, in Chromium: `python bench/development/gallery.py COVID AVATARS`.
+"""Takes the pictures of pages in docs/gallery, in Chromium.
+
+`python bench/development/gallery.py [COVID AVATARS] [--hub HUB]`
 
 COVID is the folder of a `twofold trend run` on the COVID-19 table of JHU CSSE (`--data covid_19.csv`), AVATARS that of
-a `twofold vae run --train.images 2000`; both lie in one folder, over which `twofold app` is started.
+a `twofold vae run --train.images 2000`; both lie in one folder, over which `twofold app` is started. HUB is that of a
+FluSight season, as `bench/hubs.py --out FOLDER` leaves it in FOLDER/backtest.
 """
 
+import argparse
 import io
 import os
 import shutil
@@ -65,14 +69,31 @@ def app(browser: Browser, covid: Path, avatars: Path) -> None:
         server.terminate()
 
 
-def main(covid: Path, avatars: Path) -> None:
+def hub(browser: Browser, season: Path) -> None:
+    page = opened(browser, (season / "report.html").as_uri(), 1160)
+    save("hub-report-top", page.locator("section").first.screenshot())
+    page.locator("#explorer-place").fill("New York")
+    page.locator("#explorer-place").press("Enter")
+    page.locator("#explorer-date").fill("5")
+    save("hub-explorer", page.locator("#explorer").screenshot())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="*", type=Path, metavar="COVID AVATARS")
+    parser.add_argument("--hub", type=Path)
+    chosen = parser.parse_args()
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
-        reports(browser, covid, avatars)
-        app(browser, covid, avatars)
+        if chosen.runs:
+            covid, avatars = (each.resolve() for each in chosen.runs)
+            reports(browser, covid, avatars)
+            app(browser, covid, avatars)
+        if chosen.hub:
+            hub(browser, chosen.hub.resolve())
         browser.close()
 
 
 if __name__ == "__main__":
-    main(*(Path(each).resolve() for each in sys.argv[1:]))
+    main()

@@ -122,10 +122,10 @@ def look(argv: list[str]) -> int:
 class BacktestFlags(_SeasonFlags):
     """Replays a season of a forecast hub: each week's forecasts from what was known at its deadline, scored.
 
-    Climatology, logistic regression, gradient boosting, RNN, LSTM, GRU, heads of quantiles (an autoregression, the
-    renewal model, gradient boosting, an RNN) and the pool are refitted every few weeks and
-    compared with the models of other teams, where their forecasts are given. The same command resumes an interrupted
-    backtest.
+    Climatology, logistic regression, heads of quantiles (an autoregression, the renewal model, gradient boosting, an
+    RNN) and the pool are refitted every few weeks and compared with the models of other teams, where their forecasts
+    are given. --heads names others: trees, RNN, LSTM and GRU that give categories take three times as long. The same
+    command resumes an interrupted backtest.
     """
 
     season: str

@@ -1,7 +1,7 @@
 """All settings of the forecasts for a hub."""
 
 from datetime import date
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,9 @@ HeadName = Literal[
 ]
 QUANTILE_HEADS: tuple[HeadName, ...] = ("ar6", "renewal", "quantile_trees", "quantile_rnn")
 """Heads that give the whole distribution of the change."""
+DEFAULT_HEADS: tuple[HeadName, ...] = ("climatology", "logistic", *QUANTILE_HEADS)
+"""Those of quantiles, and two of categories that cost seconds; the others take three times as long and stand behind
+the pool (docs/design/004-hub.md)."""
 POOL = "pool"
 """Name of the pool among the models."""
 
@@ -133,7 +136,7 @@ class QuantileNetworkConfig(Config):
 class HubConfig(Config):
     """A hub's forecasts: heads, schedule, pool."""
 
-    heads: tuple[HeadName, ...] = get_args(HeadName)
+    heads: tuple[HeadName, ...] = DEFAULT_HEADS
     """Models that are fitted."""
     pooled: tuple[HeadName, ...] = Field(default=("quantile_trees", "quantile_rnn"), min_length=1)
     """Heads that the pool, which is the default model, mixes."""

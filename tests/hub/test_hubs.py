@@ -91,7 +91,7 @@ def test_its_page_and_its_table_show_that_ranking(hubs: dict[str, Path], run: Pa
 
 def test_a_pool_of_heads_of_categories_is_refused(hubs: dict[str, Path], tmp_path: Path, capsys: Output) -> None:
     line = ["hub", "backtest", "--hub", hubs["rsv"], "--season", "2024-25", "--out", tmp_path / "out"]
-    assert main([*map(str, line), "--pooled", "trees", "ar6"]) == 2
+    assert main([*map(str, line), "--heads", "trees", "ar6", "--pooled", "trees", "ar6"]) == 2
     assert "rsv asks for quantiles only, and trees give categories" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()
 

@@ -34,7 +34,7 @@ demo: $(INSTALLED) ## run both studies on what ships with the package
 	$(BIN)/twofold demo
 
 test: $(INSTALLED) ## run the tests, those on real data too where TWOFOLD_DATA names it
-	$(BIN)/pytest -n 2 --ignore tests/browser
+	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/browser
 
 browser: $(INSTALLED) ## drive every page in Chromium, which has to be installed; takes minutes
 	TWOFOLD_BROWSER_REQUIRED=1 $(BIN)/pytest -n 2 tests/browser

@@ -1,6 +1,7 @@
 """Shape and type checks on in every test, and where the real data lies."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Two processes test at once on two cores: threads of OpenMP that wait for each other by spinning made the resumed
@@ -15,6 +16,14 @@ install_import_hook("twofold", "beartype.beartype")
 # How long an example takes depends on what else the machine does; what hangs is ended by pytest's timeout.
 settings.register_profile("twofold", deadline=None)
 settings.load_profile("twofold")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_bitmaps() -> Iterator[None]:
+    """Bitmaps of drawings, which take a fifth of a run's time, are empty; `page/test_drawing.py` makes some."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("twofold.page.album.to_png", lambda figure: b"")
+        yield
 
 
 @pytest.fixture

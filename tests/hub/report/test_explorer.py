@@ -26,7 +26,6 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     made = add_quantiles(hub_folder(tmp_path_factory.mktemp("hub") / "run", forecasts=forecasts))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("twofold.page.album.to_svg", lambda figure: "<svg></svg>")
-        patch.setattr("twofold.page.album.to_png", lambda figure: b"")
         return view.write(made).read_text(encoding="utf-8")
 
 

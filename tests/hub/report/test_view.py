@@ -57,7 +57,6 @@ def sections(folder: Path) -> Sections:
 def write(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     """Writes a folder's page; its figures are made and not drawn, which takes most of the time."""
     monkeypatch.setattr("twofold.page.album.to_svg", lambda figure: "<svg></svg>")
-    monkeypatch.setattr("twofold.page.album.to_png", lambda figure: b"")
     return lambda made: view.write(made).read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from browser.pages import PAGES
-from browser.runs import ensure
+from browser.runs import CACHE, ensure
 from browser.watch import Watch
 
 
@@ -41,8 +41,8 @@ def root(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 @pytest.fixture(scope="session")
 def server(root: Path) -> Iterator[str]:
     """The address of `twofold app` over the run folders."""
-    command = [sys.executable, "-m", "twofold", "app", str(root), "--port", "0", "--open", "no"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "twofold", "app", str(root), "--cache", str(root / CACHE), "--port", "0"]
+    with subprocess.Popen([*command, "--open", "no"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().split()[-4].rstrip("/")
         process.terminate()

@@ -29,6 +29,8 @@ from vae.report.showing import run_folder as faces_folder
 from vae.report.sweep_showing import sweep_folder
 from vae.small import discs, images_of, silent, tiny
 
+CACHE = ".discs/cache"
+"""Below the root: the decoded images of the model that the app moves."""
 LONG = "an influenza season with a long name"
 """A folder above a run, whose name has to find room in the list of runs."""
 
@@ -54,7 +56,7 @@ def study(folder: Path) -> None:
 
 def discs_run(folder: Path) -> None:
     """The one model that the app moves."""
-    images, config = images_of(discs(40), folder.parent / ".discs"), tiny(image={"size": 16, "channels": 3})
+    images, config = images_of(discs(40), (folder.parent / CACHE).parent), tiny(image={"size": 16, "channels": 3})
     with claim(folder, config, images.digest, ["twofold", "vae", "run"]) as held:
         execute(images, config, held, labels=None, on_epoch=silent, on_step=silent)
     vae_report.write(folder)

@@ -190,6 +190,7 @@ def test_an_own_image_is_dropped_and_what_is_none_is_told(visit: Visitor, bench:
     bench.evaluate(drop, ["drop", list(picture), "dropped.png"])
     expect(bench.locator("#own-status")).to_contain_text("dropped.png: ")
     expect(bench.locator("#own-found")).to_be_visible()
+    expect(bench.locator("#near figcaption").first).to_have_text(re.compile(r"^\S+: 0\.\d{3}$"))
     visit.watch.expect("422")
     bench.evaluate(drop, ["drop", list(b"no image"), "letter.txt"])
     expect(bench.locator("#own-status")).to_have_text(re.compile("^letter.txt: .*no image"))

@@ -64,7 +64,7 @@ def test_the_page_of_trend_runs_shares_dates_and_regions(ask: Client) -> None:
     for key, name in (("a", "waves"), ("b", "waves-2")):
         assert data[key]["run"] == name and data[key]["dates"] == outlook["dates"]
         assert [model["name"] for model in data[key]["models"]] == [model["name"] for model in outlook["models"]]
-    assert "train.learning_rate" in text and "log score" in text and "https://" not in text
+    assert "train.learning_rate" in text and "Log score" in text and "https://" not in text
 
 
 def test_the_page_of_vae_runs_shows_the_images_of_the_first(ask: Client) -> None:

@@ -24,6 +24,7 @@ _MORE: dict[str, Callable[[Run], dict[str, Any]]] = {
     "vae run": vae.sizes,
 }
 """What the script needs of a run, by its kind."""
+_ABBREVIATIONS = frozenset({"auc", "ece", "elbo", "fid", "kl", "mcc", "mse", "pr", "roc", "rps", "us", "wis"})
 
 
 class _Answer(BaseModel):
@@ -77,7 +78,8 @@ def page(runs: Runs, a: str, b: str) -> str:
     more = _MORE.get(found.kind, lambda _: {})
     data = {"kind": found.kind} | {key: {"run": run.id} | more(run) for key, run in zip("ab", pair, strict=True)}
     drawn = trend.world(pair[0]) if found.kind in trend.HEADLINE else None
-    return render("app/templates/compare.html.j2", found=found, data=data, drawn=drawn, written=_writer(written))
+    shown = {"found": found, "data": data, "drawn": drawn, "named": _named, "written": _writer(written)}
+    return render("app/templates/compare.html.j2", **shown)
 
 
 def _writer(written: Any) -> Any:
@@ -127,3 +129,9 @@ def _compared(a: FilePath, b: FilePath, *_: int) -> "Beside":
     from twofold.runs.paired import side_by_side
 
     return side_by_side([open_run(a), open_run(b)])
+
+
+def _named(score: str) -> str:
+    """The words of a score's key."""
+    words = " ".join(word.upper() if word in _ABBREVIATIONS else word for word in score.split("_"))
+    return words[0].upper() + words[1:]

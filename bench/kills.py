@@ -21,6 +21,11 @@ from collections import Counter
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from engine.contents import content, differing
+from many_fits import words_of, write_inputs
+
 JOBS = "run", "walk", "season", "study", "sweep", "cache"
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["twofold.trend.run", "twofold.hub.run", "twofold.vae.sweep", "twofold.vae.look"])

@@ -13,8 +13,14 @@ from engine.cluster import Cluster, cluster
 from engine.contents import content, differing
 from many_fits import words_of, write_inputs
 from twofold.cli import main
+from twofold.counts.config import SourceConfig
+from twofold.counts.load import load_panel
+from twofold.engine.work import ALONE, Work, Workers
+from twofold.trend.config import StudyConfig
+from twofold.trend.original import run as study
+from twofold.trend.original.study import all_settings
 
-JOBS = "walk", "study", "season", "fit", "sweep"
+JOBS = "walk", "season", "fit", "sweep"
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,18 @@ def test_one_process_two_and_a_cluster_write_the_same_files(
         different = differing(found["one"], found[name])
         assert [file for file in different if Path(file).name != "manifest.json"] == [], name
     assert len(found["one"]) > 1
+
+
+def test_settings_of_a_study_are_the_same_whoever_makes_them(inputs: Path, two: Cluster, tmp_path: Path) -> None:
+    """Four of them: all, of which some train for forty epochs, take too long."""
+    config = StudyConfig(epochs=1, seeds=1, lengths=(7,), starts=(0,))
+    panel = load_panel(inputs / "cases.csv", SourceConfig(kind="cumulative"))
+    workers = {"one": ALONE.workers, "two": Workers(jobs=2), "cluster": Workers(backend="dask", cluster=two.address)}
+    for name, each in workers.items():
+        study.make_settings(panel, all_settings(config)[:4], tmp_path / name, Work(each), lambda *_: None)
+    found = {name: content(tmp_path / name) for name in workers}
+    assert len(found["one"]) == 4, "no training states are left"
+    assert differing(found["one"], found["two"]) == differing(found["one"], found["cluster"]) == []
 
 
 def on(cluster: Cluster) -> list[str]:

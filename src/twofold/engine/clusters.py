@@ -1,11 +1,10 @@
-"""Workers of a Dask or a Ray cluster, for `work.Work`. They need no disk in common with this process."""
+"""Workers of a Dask cluster, for `work.Work`. They need no disk in common with this process."""
 
 import contextlib
 import ctypes
 import itertools
 import logging
 import os
-import pickle
 import platform
 import threading
 import time
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from twofold import __version__
 from twofold.engine.errors import InputError
-from twofold.engine.work import ONE_THREAD, Crew, one_thread
+from twofold.engine.work import ONE_THREAD, one_thread
 
 if TYPE_CHECKING:
     pass
@@ -47,7 +46,7 @@ def objection(about: dict[str, str] | BaseException, threads: int) -> str:
     if others:
         return f"it has {'; '.join(others)}; install the same versions there"
     if threads > 1:
-        return f"it makes {threads} tasks at the same time; start it with --nthreads 1, and --nworkers {threads}"
+        return f"it makes {threads} tasks at the same time; start {threads} workers of one thread in its place"
     return ""
 
 
@@ -110,8 +109,8 @@ class DaskCrew:
         elif time.monotonic() - self.alone_since > PATIENCE_S:
             reasons = "; ".join(f"{address}: {self.objections[address]}" for address in threads)
             raise InputError(
-                f"--cluster {self.address}: no worker can be used ({reasons or 'there is none'}); start some with "
-                f"`dask worker {self.address} --nthreads 1 --nworkers N`; {_RESUMES}"
+                f"--cluster {self.address}: no worker can be used ({reasons or 'there is none'}); start some, of one thread "
+                f"each, with `dask worker {self.address}`; {_RESUMES}"
             )
 
     def start(self, worker: str, function: Callable[[Any, Any], Any], task: Any) -> Future[Any]:
@@ -177,98 +176,3 @@ def _end(names: Collection[str]) -> None:
     for name in names:
         if name in _running:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_running[name]), ctypes.py_object(_EndedError))
-
-
-class RayCrew:
-    """Actors of a Ray cluster, each of which takes one of its processors."""
-
-    def __init__(self, address: str, jobs: int, shared: object, tell: Callable[[str], None]) -> None:
-        import ray
-
-        self.ray, self.address, self.jobs, self.tell = ray, address, jobs, tell
-        try:
-            ray.init(address, logging_level=logging.CRITICAL, log_to_driver=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"--cluster {address}: no Ray cluster answers there ({error}); start one with `ray start --head`, and "
-                "give the address that it prints"
-            ) from error
-        self.kind = ray.remote(num_cpus=1, max_restarts=0)(_Hand)
-        # As bytes: arrays that Ray unpickles are read-only.
-        self.data = ray.put(pickle.dumps(shared))
-        self.asked: dict[Any, Future[Any]] = {}
-        self.hands: dict[str, Any] = {}
-        self.alone_since = time.monotonic()
-
-    def idle(self, busy: Collection[str]) -> list[str]:
-        """Actors without a task; as many are begun as there are processors, or as --jobs allows.
-
-        Raises:
-            InputError: when there is none for a minute.
-        """
-        there = int(self.ray.cluster_resources().get("CPU", 0))
-        for _ in range(len(self.hands) + len(self.asked), min(self.jobs or there, there)):
-            hand = self.kind.remote(self.data)
-            self.asked[hand] = hand.introduce.remote().future()
-        for hand, future in list(self.asked.items()):
-            if future.done():
-                del self.asked[hand]
-                self._look_at(hand, future)
-        if self.hands:
-            self.alone_since = time.monotonic()
-        elif time.monotonic() - self.alone_since > PATIENCE_S:
-            raise InputError(
-                f"--cluster {self.address}: no worker can be used; start some with `ray start`; {_RESUMES}"
-            )
-        return [name for name in self.hands if name not in busy]
-
-    def _look_at(self, hand: Any, future: Future[Any]) -> None:
-        try:
-            name, about = future.result()
-        except self.ray.exceptions.RayError as error:
-            self.tell(f"a worker of {self.address} is not used: {objection(error, 1)}")
-            return
-        if refused := objection(about, 1):
-            self.tell(f"{name} is not used: {refused}")
-        else:
-            self.hands[name] = hand
-
-    def start(self, worker: str, function: Callable[[Any, Any], Any], task: Any) -> Future[Any]:
-        """Has an actor make a task."""
-        return self.hands[worker].perform.remote(function, task).future()
-
-    def lost(self, worker: str, future: Future[Any]) -> bool:
-        """Whether the actor has died; another one is begun in its place."""
-        if not (future.done() and isinstance(future.exception(), self.ray.exceptions.RayActorError)):
-            return False
-        del self.hands[worker]
-        return True
-
-    def stop(self, running: Mapping[Future[Any], str]) -> None:
-        """Ends tasks with their actors."""
-        for worker in running.values():
-            self.ray.kill(self.hands[worker])
-
-    def close(self) -> None:
-        """Leaves the cluster, which ends the actors."""
-        self.ray.shutdown()
-
-
-class _Hand:
-    """What a Ray actor does."""
-
-    def __init__(self, shared: bytes) -> None:
-        self.shared = pickle.loads(shared)
-
-    def introduce(self) -> tuple[str, dict[str, str]]:
-        """Its name, and what it is."""
-        return f"process {os.getpid()} on {platform.node()}", introduce()
-
-    def perform(self, function: Callable[[Any, Any], Any], task: Any) -> Any:
-        """One task."""
-        with one_thread():
-            return function(self.shared, task)
-
-
-CREWS: dict[str, Callable[[str, int, object, Callable[[str], None]], Crew]] = {"dask": DaskCrew, "ray": RayCrew}
-"""By the name of the backend."""

@@ -42,8 +42,6 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 """Variables by which numerical libraries take one thread: with more, sums depend on how many there are."""
-EXTRAS = {"dask": "distributed", "ray": "ray"}
-"""The package of each backend that is an extra."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,10 @@ class Workers:
 
     jobs: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Fits made at the same time, each by one thread; 0: one for each core, or for each worker of a cluster."""
-    backend: Literal["loky", "dask", "ray"] = "loky"
-    """loky: processes of this machine; dask, ray: workers of the cluster that --cluster names."""
+    backend: Literal["loky", "dask"] = "loky"
+    """loky: processes of this machine; dask: workers of the cluster that --cluster names."""
     cluster: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None
-    """Address of a Dask scheduler, tcp://HOST:8786, or of a Ray cluster, HOST:6379, ray://HOST:10001, or auto."""
+    """Address of a Dask scheduler, such as tcp://first-machine:8786."""
 
     @property
     def local(self) -> bool:
@@ -76,13 +74,13 @@ class Workers:
         if self.jobs < 0:
             raise InputError(f"--jobs: must be 0 (one for each core) or more, got {self.jobs}")
         if self.local and self.cluster:
-            raise InputError(f"--cluster {self.cluster}: give --backend dask or --backend ray, too")
+            raise InputError(f"--cluster {self.cluster}: give --backend dask, too")
         if not self.local and not self.cluster:
-            raise InputError(f"--backend {self.backend}: give the address of the cluster, too, with --cluster")
-        if not self.local and not find_spec(EXTRAS[self.backend]):
+            raise InputError("--backend dask: give the scheduler's address, too, with --cluster")
+        if not self.local and not find_spec("distributed"):
             raise InputError(
-                f"--backend {self.backend}: {EXTRAS[self.backend]} is not installed; install it with "
-                f"`pip install 'twofold[{self.backend}]'`, here and where the workers run"
+                "--backend dask: distributed is not installed; install it with `pip install 'twofold[dask]'`, here and "
+                "where the workers run"
             )
 
 
@@ -190,10 +188,10 @@ def _crew(work: Work, shared: object, tasks: int) -> Crew:
     workers = work.workers
     if workers.local:
         return Processes(min(workers.most, tasks), shared)
-    from twofold.engine.clusters import CREWS
+    from twofold.engine.clusters import DaskCrew
 
     assert workers.cluster is not None
-    return CREWS[workers.backend](workers.cluster, workers.jobs, shared, work.tell)
+    return DaskCrew(workers.cluster, workers.jobs, shared, work.tell)
 
 
 def _obituary(worker: str, name: str, times: int) -> str:

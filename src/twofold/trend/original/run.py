@@ -47,7 +47,7 @@ def execute_study(
     """
     torch.set_num_threads(1)
     settings = all_settings(config)
-    results = _run_all(panel, settings, folder.path / "settings", work, progress)
+    results = make_settings(panel, settings, folder.path / "settings", work, progress)
     base = adapt(original("gru", 7), config, config.seed)
     prepared = prepare(panel, base)
     write_parquet(folder.path / "panel.parquet", panel.frame())
@@ -60,7 +60,7 @@ def execute_study(
     write_json(folder.path / "study.json", {"departures": departures(base)} | summary)
 
 
-def _run_all(
+def make_settings(
     panel: Panel, settings: list[Setting], folder: Path, work: Work, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
     """Each setting's result, read from its file where an interrupted study has left one."""

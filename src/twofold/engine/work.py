@@ -38,7 +38,7 @@ TICK_S = 0.2
 """A wait for results; a longer one would not be ended by Ctrl-C, since polars takes the signal, too."""
 GRACE_S = 10.0
 """Time that an interrupted task has to save what it has."""
-ONE_THREAD = dict.fromkeys(
+ONE_THREAD: dict[str, str] = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 """Variables by which numerical libraries take one thread: with more, sums depend on how many there are."""

@@ -12,14 +12,11 @@ import warnings
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twofold import __version__
 from twofold.engine.errors import InputError
 from twofold.engine.work import ONE_THREAD, one_thread
-
-if TYPE_CHECKING:
-    pass
 
 CONNECT_S = 10.0
 """Time for a scheduler to answer."""
@@ -60,7 +57,8 @@ class DaskCrew:
         self.address, self.jobs, self.shared, self.tell = address, jobs, shared, tell
         try:
             with warnings.catch_warnings(action="ignore"):  # versions are compared by `objection`
-                self.client: Client = Client(address, timeout=CONNECT_S, set_as_default=False, name="twofold")
+                # Any: by its type each method may be a coroutine, as those of an asynchronous client are.
+                self.client: Any = Client(address, timeout=CONNECT_S, set_as_default=False, name="twofold")
         except (OSError, ValueError) as error:
             raise InputError(
                 f"--cluster {address}: no Dask scheduler answers there ({error}); start one with `dask scheduler`, and "
@@ -109,8 +107,8 @@ class DaskCrew:
         elif time.monotonic() - self.alone_since > PATIENCE_S:
             reasons = "; ".join(f"{address}: {self.objections[address]}" for address in threads)
             raise InputError(
-                f"--cluster {self.address}: no worker can be used ({reasons or 'there is none'}); start some, of one thread "
-                f"each, with `dask worker {self.address}`; {_RESUMES}"
+                f"--cluster {self.address}: no worker can be used ({reasons or 'there is none'}); start some of one "
+                f"thread each by `dask worker {self.address}`; {_RESUMES}"
             )
 
     def start(self, worker: str, function: Callable[[Any, Any], Any], task: Any) -> Future[Any]:

@@ -94,9 +94,8 @@ def _run_setting(study: _Study, setting: Setting) -> dict[str, Any]:
     stage = Stage("evaluate", *data, split.known, setting.config, {"test": split.test})
     records: list[dict[str, Any]] = []
     with contextlib.ExitStack() as held:
-        away = study.checkpoints is None
-        states = Path(held.enter_context(tempfile.TemporaryDirectory())) if away else study.checkpoints / setting.name
-        [members] = fit_members([stage], states, records.append)
+        home = study.checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))
+        [members] = fit_members([stage], home / setting.name, records.append)
     probability = members.predict(stage.inputs, prepared.increments.regions, np.arange(len(up)))[
         setting.config.model.cell
     ]

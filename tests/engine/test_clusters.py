@@ -136,18 +136,16 @@ def test_workers_of_other_versions_or_with_threads_are_not_used(
     (tmp_path / "site" / "sitecustomize.py").write_text(OTHER_POLARS)
     with cluster(tmp_path / "cluster") as found:
         told: list[str] = []
-        with pytest.raises(
-            InputError, match=r"no worker can be used \(there is none\); start some, .* `dask worker tcp"
-        ):
+        with pytest.raises(InputError, match=r"used \(there is none\); start some .* `dask worker tcp"):
             made(Work(workers(found), told.append), work_tasks.place, {"a": None}, np.zeros(1))
         assert told == [f"the cluster {found.address} has no worker to use; waiting for one"]
         found.worker("old", PYTHONPATH=os.pathsep.join([str(tmp_path / "site"), environment()["PYTHONPATH"]]))
         found.worker("many", "--nthreads", "3")
         found.ready("old", "many")
-        with pytest.raises(
-            InputError, match=r"polars 0\.1, here .*; install the same.*makes 3 tasks .* start 3 workers"
-        ):
+        with pytest.raises(InputError) as refused:
             made(Work(workers(found)), work_tasks.place, {"a": None}, np.zeros(1))
+        for reason in ("it has polars 0.1, here", "it makes 3 tasks at the same time; start 3 workers of one thread"):
+            assert reason in str(refused.value)
         good = found.worker("good")
         found.ready("old", "many", "good")
         told.clear()

@@ -8,17 +8,18 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-TIMES = "seconds", "wall_time_s"
-SAID = re.compile(r"\b[\d.,]+ (s|seconds|minutes|min)\b")
+TIMES = "seconds", "wall_time_s", "images_per_second"
+SAID = re.compile(r"\b[\d.,]+ (s|seconds|minutes|min|images per second)\b")
 
 
 def content(folder: Path) -> dict[str, Any]:
     """What counts of each file, by its path."""
     files = (path for path in folder.rglob("*") if path.is_file())
+    left_out = "log.txt", ".lock", *(["report.html"] if (folder / "study.json").exists() else [])  # it shows seconds
     return {
         path.relative_to(folder).as_posix(): _of(path)
         for path in sorted(files)
-        if path.name not in ("log.txt", ".lock") and path.suffix != ".lock"
+        if path.name not in left_out and path.suffix != ".lock"
     }
 
 

@@ -34,7 +34,7 @@ from vae.small import discs
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"(?:^<!-- not run: ([^\n]*) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_RUN = 23
+NOT_RUN = 25
 """Blocks that are not run, so that one more is a decision."""
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
@@ -232,7 +232,7 @@ def _parses(words: list[str]) -> bool:
             return all(option in text for option in rest if option.startswith("--"))
         case ["pip", "install", "-c", constraints, "."]:
             return (ROOT / constraints).exists()
-        case ["git", "-C", _, "pull"] | ["git", "clone", _]:
+        case ["dask", "scheduler" | "worker", *_] | ["git", "-C", _, "pull"] | ["git", "clone", _]:
             return True
         case _:
             return False

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from hub.small import change_of, changes, forecasts_of
+from twofold.engine.work import ALONE
 from twofold.hub.config import HeadName, HubConfig
 from twofold.hub.examples import Examples, Queries, build_examples, build_queries
 from twofold.hub.heads import fit_head
@@ -180,7 +181,7 @@ def peers() -> pl.DataFrame:
 
 def all_forecasts(season: Replay, folder: Path, config: HubConfig = CONFIG) -> tuple[pl.DataFrame, dict[date, Any]]:
     """Forecasts of the heads and the pool, and the pool's weights by date."""
-    heads = replay_heads(season, config, folder, 1, silent).categories
+    heads = replay_heads(season, config, folder, ALONE, silent).categories
     pool, weights = replay_pool(heads, season, config)
     return pl.concat([heads, pool]), dict(weights)
 

@@ -33,6 +33,7 @@ from hub.season_small import (
 from hub.small import change_of, changes
 from twofold.engine.errors import InputError
 from twofold.engine.run import RunFolder, claim
+from twofold.engine.work import ALONE, Work, Workers
 from twofold.hub import run as backtest
 from twofold.hub.config import POOL, QUANTILE_HEADS, HubConfig
 from twofold.hub.distribution import LEVELS, pmf_from
@@ -149,7 +150,7 @@ def test_a_value_known_just_before_the_deadline_changes_every_head(season: Seaso
     """The test above could not fail if nothing ever moved."""
     rows = [(RULES.deadline(FIRST) - timedelta(seconds=1), FIRST - 2 * WEEK, "06", 4321.0)]
     moved = Versions(pl.concat([versions().changes, changes(rows)]).sort("as_of"))
-    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, 1, silent).categories
+    table = replay_heads(replay(moved, last_reference=FIRST), CONFIG, tmp_path, ALONE, silent).categories
     for name in ALL_HEADS:
         own, other = (
             part.filter((pl.col("model") == name) & (pl.col("reference_date") == FIRST))["probability"].to_list()
@@ -185,9 +186,9 @@ def test_the_pools_weights_are_fitted_on_what_was_known_of_earlier_dates(season:
 
 def test_the_pool_is_of_distributions_and_nothing_later_changes_a_knot(parts: Path, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"heads": QUANTILE_HEADS, "pooled": ("quantile_trees", "quantile_rnn")})
-    whole = replay_heads(replay(), config, parts, 1, silent)
+    whole = replay_heads(replay(), config, parts, ALONE, silent)
     until = replay(_moved(DEADLINE), _history_moved(), last_reference=SEEN)
-    again = replay_heads(until, config, tmp_path, 1, silent)
+    again = replay_heads(until, config, tmp_path, ALONE, silent)
     assert again.distributions.equals(whole.distributions.filter(pl.col("reference_date") <= SEEN))
     pool, weights = replay_pool(whole.categories, replay(), config)
     mixed = pool_distributions(whole.distributions, weights)
@@ -215,13 +216,13 @@ def test_what_is_done_is_not_done_again(parts: Path, season: Season, monkeypatch
         return fit_head(name, *rest)
 
     monkeypatch.setattr(backtest, "fit_head", watched)
-    found = replay_heads(replay(), CONFIG, parts, 1, lambda done, total: seen.append((done, total))).categories
+    found = replay_heads(replay(), CONFIG, parts, ALONE, lambda done, total: seen.append((done, total))).categories
     assert fitted == ["gru"]
     assert seen == [(29, 30), (30, 30)]
     assert gone.read_bytes() == content
     assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
     assert found.equals(season[0].filter(pl.col("model") != POOL))
-    assert replay_heads(replay(), CONFIG, parts, 1, silent).categories.equals(found)
+    assert replay_heads(replay(), CONFIG, parts, ALONE, silent).categories.equals(found)
     assert fitted == ["gru"]
 
 
@@ -237,9 +238,9 @@ def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(backtest, "fit_head", tired)
         with pytest.raises(KeyboardInterrupt):
-            replay_heads(replay(), QUICK, tmp_path, 1, silent)
+            replay_heads(replay(), QUICK, tmp_path, ALONE, silent)
     assert len(list(tmp_path.iterdir())) == 3
-    whole = replay_heads(replay(), QUICK, tmp_path, 1, silent).categories
+    whole = replay_heads(replay(), QUICK, tmp_path, ALONE, silent).categories
     assert_frame_equal(
         whole, season[0].filter(pl.col("model").is_in(QUICK.heads)), check_row_order=False, check_exact=True
     )
@@ -247,7 +248,7 @@ def test_an_interruption_keeps_what_is_done(season: Season, tmp_path: Path, monk
 
 def test_two_processes_give_the_same_as_one(season: Season, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"heads": ("climatology", "logistic", "trees", "gru")})
-    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, 2, silent).categories
+    two = replay_heads(replay(last_reference=DAYS[2]), config, tmp_path, Work(Workers(jobs=2)), silent).categories
     first = season[0].filter((pl.col("reference_date") <= DAYS[2]) & pl.col("model").is_in(config.heads))
     assert_frame_equal(two, first, check_row_order=False, check_exact=True)
 
@@ -257,7 +258,9 @@ def test_two_processes_give_the_same_as_one(season: Season, tmp_path: Path) -> N
 
 def test_a_model_is_fitted_on_what_was_known_for_its_date(season: Season) -> None:
     seen: list[tuple[int, int]] = []
-    model = fit_model(replay(), DAYS[3], QUICK, None, jobs=1, progress=lambda done, total: seen.append((done, total)))
+    model = fit_model(
+        replay(), DAYS[3], QUICK, None, work=ALONE, progress=lambda done, total: seen.append((done, total))
+    )
     assert (list(model.heads), model.fitted_for) == (["climatology", "gru", "lstm"], DAYS[3])
     assert model.weights == {"gru": 0.5, "lstm": 0.5}
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -265,7 +268,7 @@ def test_a_model_is_fitted_on_what_was_known_for_its_date(season: Season) -> Non
         own = season[0].filter((pl.col("model") == name) & (pl.col("reference_date") == SEEN)).drop("model")
         assert_frame_equal(model.forecast(replay().known(SEEN), RULES, name).categories, own, check_exact=True)
     given = {"gru": 0.75, "lstm": 0.25}
-    assert fit_model(replay(), FIRST, QUICK, given, jobs=1, progress=silent).weights == given
+    assert fit_model(replay(), FIRST, QUICK, given, work=ALONE, progress=silent).weights == given
 
 
 @pytest.mark.realdata
@@ -278,7 +281,7 @@ def test_the_season_of_2023_replayed_with_climatology(data_folder: Path, tmp_pat
     real = Replay(source, places, limits, past)
     used, skipped = real.dates
     assert [skip.reference_date for skip in skipped] == [date(2024, 4, 13)]
-    found = replay_heads(real, config, tmp_path, 1, silent).categories
+    found = replay_heads(real, config, tmp_path, ALONE, silent).categories
     assert len(list(tmp_path.iterdir())) == 2
     assert found.height == 5 * sum(4 * len(known_at(source, day, places, limits).counts.locations) for day in used)
     happened = truth(source.latest(), places, used, change_of(limits))
@@ -296,7 +299,7 @@ THEIRS = ["small-baseline", "small-ensemble", "late-comer"]
 
 def run(path: Path, others: pl.DataFrame | None, season: Replay | None = None) -> RunFolder:
     with claim(path, QUICK, "data", ["twofold"]) as folder:
-        execute(season or replay(), others, None, QUICK, folder, jobs=1, progress=silent)
+        execute(season or replay(), others, None, QUICK, folder, work=ALONE, progress=silent)
     return folder
 
 
@@ -470,7 +473,7 @@ def quantile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = CONFIG.model_copy(update={"heads": ("ar6", "quantile_rnn"), "pooled": ("ar6", "quantile_rnn")})
     season = replay(baseline="small-baseline")
     with claim(tmp_path_factory.mktemp("hub") / "run", config, "data", ["twofold"]) as folder:
-        execute(season, peers(), PEERS, config, folder, jobs=1, progress=silent)
+        execute(season, peers(), PEERS, config, folder, work=ALONE, progress=silent)
     return folder.path
 
 

@@ -19,6 +19,7 @@ from trend.walk.small import quick_walk, walked
 from twofold.cli import main
 from twofold.engine.config import Config
 from twofold.engine.run import claim
+from twofold.engine.work import ALONE
 from twofold.hub import run as hub_run
 from twofold.hub.config import HubConfig
 from twofold.hub.model import fit_model
@@ -71,10 +72,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done(
             root / "hub" / name,
             config,
-            lambda held, config=config: hub_run.execute(season, None, None, config, held, jobs=1, progress=quiet),
+            lambda held, config=config: hub_run.execute(season, None, None, config, held, work=ALONE, progress=quiet),
         )
     day = season.dates[0][-1]
-    fit_model(season, day, HUB, None, jobs=1, progress=quiet).save(root / "hub" / "model")
+    fit_model(season, day, HUB, None, work=ALONE, progress=quiet).save(root / "hub" / "model")
     return root
 
 
@@ -232,7 +233,7 @@ def test_a_hub_without_categories_is_compared_by_quantiles(tmp_path: Path, capsy
         config = HubConfig.model_validate(HUB.model_dump() | {"heads": ("ar6",), "pooled": ("ar6",)})
         config = config.model_copy(update={"others_weight": weight})
         with claim(tmp_path / name, config, "d", []) as held:
-            hub_run.execute(season, None, None, config, held, jobs=1, progress=quiet)
+            hub_run.execute(season, None, None, config, held, work=ALONE, progress=quiet)
             held.finish()
         paths.append(str(tmp_path / name))
     found = shown(capsys, "runs", "compare", *paths)

@@ -390,7 +390,7 @@ def test_a_sweep_holds_whole_runs_that_differ_in_beta_and_seed_alone(
     codec_bits, encoded = account.codec_bits, []
     monkeypatch.setattr(account, "codec_bits", lambda *given: encoded.append(codec_bits(*given)) or encoded[-1])
     out = tmp_path / "sweep"
-    words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS]
+    words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS, "--jobs", "1"]
     words += ["--betas", "0", "1", "100", "--seeds", "3", "4"]
     assert main(words) == 0
     shown = capsys.readouterr().out
@@ -428,7 +428,7 @@ def test_an_interrupted_sweep_keeps_what_it_has_done(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "sweep"
-    words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS, "--betas", "1", "2"]
+    words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS, "--jobs", "1", "--betas", "1", "2"]
     execute, done = sweep.execute, []
 
     def once(*given: Any, **named: Any) -> None:

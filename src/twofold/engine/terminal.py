@@ -22,6 +22,16 @@ def note(console: "Console", text: str) -> None:
     console.print(f"note: {text}", style="yellow", markup=False, highlight=False)
 
 
+def noting(console: "Console", tell: Callable[[str], None]) -> Callable[[str], None]:
+    """A function that prints a note and has it in a run's log, which `tell` writes, as well."""
+
+    def both(text: str) -> None:
+        note(console, text)
+        tell(f"note: {text}")
+
+    return both
+
+
 @contextlib.contextmanager
 def counting(
     console: "Console", what: str, tell: Callable[[str], None] | None = None

@@ -4,9 +4,9 @@ What fits and draws is imported only when that starts, so that a wrong file or o
 """
 
 import contextlib
+import functools
 import hashlib
 import json
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -25,7 +25,8 @@ from twofold.engine.files import required
 from twofold.engine.flags import AsJson, parse
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder
-from twofold.engine.terminal import counting, note, present, render
+from twofold.engine.terminal import counting, note, noting, present, render
+from twofold.engine.work import HERE, Work, Workers
 from twofold.hub.config import POOL, QUANTILE_HEADS, HubConfig
 from twofold.hub.inputs import (
     DataFlags,
@@ -65,7 +66,7 @@ _SHOWN = 12  # best models of a backtest's table
 class _SeasonFlags(LearnFlags):
     """Options of `backtest` and `fit`."""
 
-    jobs: Annotated[int, tyro.conf.arg(help="Processes; 0: one for each core. Changes no result.")] = 0
+    workers: Annotated[Workers, tyro.conf.arg(name="")] = HERE
     config: Annotated[HubConfig, tyro.conf.arg(name="")] = DEFAULT
 
 
@@ -148,6 +149,7 @@ class BacktestFlags(_SeasonFlags):
 def backtest(argv: list[str]) -> int:
     """`twofold hub backtest`."""
     flags = parse(BacktestFlags, argv, "hub backtest")
+    flags.workers.check()
 
     known = read_rules(rules_of(flags.hub))
     vintages, locations = data_of(flags)
@@ -180,7 +182,6 @@ def backtest(argv: list[str]) -> int:
 
     def compute(folder: RunFolder, console: "Console") -> None:
         with counting(console, "fits", folder.tell) as advance:
-            jobs = flags.jobs or os.cpu_count() or 1
             execute(
                 replay,
                 peers.categories,
@@ -189,7 +190,7 @@ def backtest(argv: list[str]) -> int:
                 folder,
                 unread=peers.unread,
                 notes=[*said, *peers.notes],
-                jobs=jobs,
+                work=Work(flags.workers, noting(console, folder.tell)),
                 progress=advance,
             )
 
@@ -221,6 +222,7 @@ class FitFlags(_SeasonFlags):
 def fit(argv: list[str]) -> int:
     """`twofold hub fit`."""
     flags = parse(FitFlags, argv, "hub fit")
+    flags.workers.check()
 
     known = read_rules(rules_of(flags.hub))
     vintages, _ = data_of(flags)
@@ -251,7 +253,8 @@ def _fit(flags: FitFlags, known: HubRules, day: date, out: Path) -> None:
     from twofold.hub.model import fit_model
 
     with counting(console, "fits") as advance:
-        model = fit_model(replay, day, config, weights, jobs=flags.jobs or os.cpu_count() or 1, progress=advance)
+        work = Work(flags.workers, functools.partial(note, console))
+        model = fit_model(replay, day, config, weights, work=work, progress=advance)
     with _written(flags.out):
         model.save(out)
     of = "" if rules.among is None else f" of {rules.counts!r}"

@@ -8,7 +8,7 @@ can run no code.
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import polars as pl
 import torch
-from joblib import Parallel, delayed, parallel_config
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -25,6 +24,7 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.trees import read_trees, save_trees
+from twofold.engine.work import Work
 from twofold.hub.config import POOL, HeadName, HubConfig
 from twofold.hub.examples import Examples, build_examples
 from twofold.hub.heads import Forecasts, fit_head, forecast
@@ -254,7 +254,7 @@ def fit_model(
     config: HubConfig,
     weights: dict[str, float] | None,
     *,
-    jobs: int,
+    work: Work,
     progress: Callable[[int, int], None],
 ) -> HubModel:
     """All heads fitted on what was known for one reference date; without weights the pool's are equal.
@@ -263,23 +263,20 @@ def fit_model(
     """
     known = replay.known(reference_date)
     examples = build_examples(known.counts, replay.history, known.population, replay.rules, config, others=known.others)
-    tasks = (delayed(_fit_named)(name, examples, replay.rules, config) for name in reversed(config.heads))
     heads: dict[str, Head] = {}
-    progress(0, len(config.heads))
-    for name, head in as_finished(tasks, jobs):
+
+    def take(name: str, head: Head) -> None:
         heads[name] = head
         progress(len(heads), len(config.heads))
+
+    progress(0, len(config.heads))
+    tasks: dict[str, HeadName] = {name: name for name in reversed(config.heads)}
+    work.carry_out(_fit, tasks, (examples, replay.rules, config), take)
     ordered = {name: heads[name] for name in config.heads}
     return HubModel(
         config, replay.rules, reference_date, ordered, equal_weights(config) if weights is None else weights
     )
 
 
-def _fit_named(name: HeadName, examples: Examples, rules: Rules, config: HubConfig) -> tuple[HeadName, Head]:
-    return name, fit_head(name, examples, rules, config)
-
-
-def as_finished(tasks: Iterator[Any], jobs: int) -> Iterator[Any]:
-    """Results of joblib's tasks in the order in which they finish; each process has one thread."""
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from cast(Iterator[Any], Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks))
+def _fit(given: tuple[Examples, Rules, HubConfig], name: HeadName) -> Head:
+    return fit_head(name, *given)

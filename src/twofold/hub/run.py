@@ -7,19 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from joblib import delayed
 
 from twofold.counts.panel import counted
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
+from twofold.engine.work import Work
 from twofold.hub.baseline import NAME as LAST_VALUE
 from twofold.hub.baseline import last_value
 from twofold.hub.config import POOL, QUANTILE_HEADS, HeadName, HubConfig
 from twofold.hub.examples import build_examples, truth
-from twofold.hub.heads import fit_head, forecast
+from twofold.hub.heads import Forecasts, fit_head, forecast
 from twofold.hub.history import History
-from twofold.hub.model import as_finished
 from twofold.hub.peers import Unread
 from twofold.hub.pool import equal_weights, pool_forward
 from twofold.hub.quantile_scores import observations, quantile_board, score_quantiles, sort_out
@@ -104,7 +103,7 @@ def execute(
     *,
     unread: Sequence[Unread] = (),
     notes: Sequence[str] = (),
-    jobs: int,
+    work: Work,
     progress: Progress,
 ) -> None:
     """Replays a season and writes all files that the report reads.
@@ -115,7 +114,7 @@ def execute(
     Raises:
         InputError: when versions and season don't fit each other.
     """
-    heads, distributions = replay_heads(replay, config, folder.path / "parts", jobs, progress)
+    heads, distributions = replay_heads(replay, config, folder.path / "parts", work, progress)
     pool, weights = replay_pool(heads, replay, config)
     dates, skipped = replay.dates
     known = [replay.known(day) for day in dates]
@@ -267,35 +266,67 @@ def _differences(compared: pl.DataFrame) -> dict[str, dict[str, Any]]:
     }
 
 
-def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, progress: Progress) -> Replayed:
+def replay_heads(replay: Replay, config: HubConfig, parts: Path, work: Work, progress: Progress) -> Replayed:
     """Forecasts of every head for every reference date that can be forecast.
 
     `parts` gets the files of each head and fit; those that exist are not made again.
     """
     dates, _ = replay.dates
     blocks = [
-        (head, dates[start : start + config.refit_weeks])
+        _Block(head, tuple(dates[start : start + config.refit_weeks]))
         for head in config.heads
         for start in range(0, len(dates), config.refit_weeks)
     ]
-    paths = [parts / f"{head}-{days[0]}.parquet" for head, days in blocks]
-    missing = [(path, *block) for path, block in zip(paths, blocks, strict=True) if not path.exists()]
-    progress(len(blocks) - len(missing), len(blocks))
-    known = {day: replay.known(day) for day in dates}
-    tasks = (
-        delayed(_forecast_block)(
-            path, head, [known[day] for day in days], replay.history, rules=replay.rules, config=config
-        )
-        for path, head, days in sorted(missing, key=lambda block: config.heads.index(block[1]), reverse=True)
-    )  # the longest first, so that at the end no process works alone
-    for done, (path, categories, distributions) in enumerate(as_finished(tasks, jobs), len(blocks) - len(missing) + 1):
-        if distributions is not None:
-            write_parquet(_beside(path), distributions)  # before the file whose presence says that the block is done
-        write_parquet(path, categories)
+    missing = [block for block in blocks if not block.within(parts).exists()]
+    # The longest first, so that at the end no process works alone.
+    missing.sort(key=lambda block: config.heads.index(block.head), reverse=True)
+    done = len(blocks) - len(missing)
+    progress(done, len(blocks))
+
+    def take(name: str, made: Forecasts) -> None:
+        nonlocal done
+        path = parts / f"{name}.parquet"
+        if made.distributions is not None:
+            write_parquet(_beside(path), made.distributions)  # before the file whose presence says that it is done
+        write_parquet(path, made.categories)
+        done += 1
         progress(done, len(blocks))
-    beside = [_beside(path) for path, (head, _) in zip(paths, blocks, strict=True) if head in QUANTILE_HEADS]
+
+    known = {day: replay.known(day) for day in dates}
+    work.carry_out(
+        _forecast_block,
+        {block.name: block for block in missing},
+        _Season(known, replay.history, replay.rules, config),
+        take,
+    )
+    paths = [block.within(parts) for block in blocks]
+    beside = [_beside(path) for path, block in zip(paths, blocks, strict=True) if block.head in QUANTILE_HEADS]
     spread = [pl.read_parquet(path) for path in beside]
     return Replayed(pl.concat([pl.read_parquet(path) for path in paths]), pl.concat(spread) if spread else NOTHING)
+
+
+class _Season(NamedTuple):
+    """What all fits of a season need."""
+
+    known: dict[date, Known]
+    history: History | None
+    rules: Rules
+    config: HubConfig
+
+
+class _Block(NamedTuple):
+    """One head, fitted on what was known for the first of some reference dates, and its forecasts for all of them."""
+
+    head: HeadName
+    days: tuple[date, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.head}-{self.days[0]}"
+
+    def within(self, parts: Path) -> Path:
+        """The file of its forecasts."""
+        return parts / f"{self.name}.parquet"
 
 
 def _beside(path: Path) -> Path:
@@ -303,18 +334,18 @@ def _beside(path: Path) -> Path:
     return path.with_suffix(".distributions.parquet")
 
 
-def _forecast_block(
-    path: Path, name: HeadName, known: list[Known], history: History | None, *, rules: Rules, config: HubConfig
-) -> tuple[Path, pl.DataFrame, pl.DataFrame | None]:
-    """One head, fitted on what was known for the first of some reference dates: its forecasts for all of them."""
+def _forecast_block(season: _Season, block: _Block) -> Forecasts:
+    """The block's forecasts, with the head's name as the first column, `model`."""
+    rules, config = season.rules, season.config
+    known = [season.known[day] for day in block.days]
     first = known[0]
-    examples = build_examples(first.counts, history, first.population, rules, config, others=first.others)
-    head = fit_head(name, examples, rules, config)
+    examples = build_examples(first.counts, season.history, first.population, rules, config, others=first.others)
+    head = fit_head(block.head, examples, rules, config)
     found = [forecast(head, moment, rules, config) for moment in known]
-    named = pl.lit(name).alias("model")
+    named = pl.lit(block.head).alias("model")
     categories = pl.concat([part.categories for part in found]).select(named, pl.all())
     spread = [part.distributions for part in found if part.distributions is not None]
-    return path, categories, pl.concat(spread).select(named, pl.all()) if spread else None
+    return Forecasts(categories, pl.concat(spread).select(named, pl.all()) if spread else None)
 
 
 def replay_pool(

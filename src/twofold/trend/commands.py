@@ -20,8 +20,9 @@ from twofold.engine.errors import DataError, InputError
 from twofold.engine.flags import AsJson, parse, word_after
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder, require_done
-from twofold.engine.terminal import counting, present, render
+from twofold.engine.terminal import counting, noting, present, render
 from twofold.engine.track import Track
+from twofold.engine.work import HERE, Work, Workers
 from twofold.page import numbers
 from twofold.trend.config import ScoreConfig, StudyConfig, TrendConfig
 from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
@@ -215,6 +216,7 @@ class StudyFlags:
     config: Annotated[StudyConfig, tyro.conf.arg(name="")]
     data: Path | None = None
     """Table of counts; the original's is covid_19.csv. Without it the embedded simulated epidemic is used."""
+    workers: Annotated[Workers, tyro.conf.arg(name="")] = HERE
     out: Path | None = None
     """Run folder; by default runs/trend/original-study-DIGEST."""
     overwrite: bool = False
@@ -225,6 +227,7 @@ class StudyFlags:
 def study(argv: list[str]) -> int:
     """`twofold trend study`."""
     flags = parse(StudyFlags, argv, "trend study", default=StudyFlags(StudyConfig()))
+    flags.workers.check()
 
     from twofold.counts.load import load_panel
     from twofold.trend.original.study import check_study
@@ -236,7 +239,8 @@ def study(argv: list[str]) -> int:
         from twofold.trend.original.run import execute_study
 
         with counting(console, "settings", folder.tell) as advance:
-            execute_study(panel, _source(flags.data), flags.config, folder, advance)
+            work = Work(flags.workers, noting(console, folder.tell))
+            execute_study(panel, _source(flags.data), flags.config, folder, work=work, progress=advance)
 
     def report(folder: Path) -> None:
         from twofold.trend.report import original
@@ -264,6 +268,7 @@ class BacktestFlags:
     config: Annotated[BacktestConfig, tyro.conf.arg(name="")]
     data: Path | None = None
     """Table of counts (CSV, CSV.gz or Parquet); without it the embedded simulated epidemic is used."""
+    workers: Annotated[Workers, tyro.conf.arg(name="")] = HERE
     out: Path | None = None
     """Run folder; by default runs/trend/RECIPE-DIGEST."""
     overwrite: bool = False
@@ -275,6 +280,7 @@ def backtest(argv: list[str]) -> int:
     """`twofold trend backtest`."""
     start = BacktestFlags(walk_recipe(word_after("--recipe", argv) or "walk-next-day"))
     flags = parse(BacktestFlags, argv, "trend backtest", default=start, hint=f"Recipes: {', '.join(WALKS)}.")
+    flags.workers.check()
 
     from twofold.counts.load import load_panel
     from twofold.trend.walk.schedule import make_schedule
@@ -287,7 +293,8 @@ def backtest(argv: list[str]) -> int:
         from twofold.trend.walk.models import walk_forward
 
         with counting(console, "refits", folder.tell) as advance:
-            walk_forward(panel, plan, flags.config, folder.path, advance)
+            work = Work(flags.workers, noting(console, folder.tell))
+            walk_forward(panel, plan, flags.config, folder.path, work=work, advance=advance)
         save_scores(panel, _source(flags.data), plan, flags.config, folder)
 
     def report(folder: Path) -> None:

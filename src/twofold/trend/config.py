@@ -197,8 +197,6 @@ class StudyConfig(Config):
     """Window lengths."""
     starts: tuple[int, ...] = (0, 40)
     """First increment that a window may hold."""
-    jobs: int = Field(default=0, ge=0, exclude=True)
-    """Settings run in parallel; 0: one per core. Changes no result, so it is not in config.json."""
     source: SourceConfig = SourceConfig()
 
     @model_validator(mode="after")

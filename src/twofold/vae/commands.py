@@ -34,8 +34,9 @@ from twofold.engine.flags import AsJson, parse, word_after
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.launch import processes
 from twofold.engine.run import RunFolder, require_done
-from twofold.engine.terminal import counting, note, present, render
+from twofold.engine.terminal import counting, note, noting, present, render
 from twofold.engine.track import Track
+from twofold.engine.work import HERE, Work, Workers
 from twofold.vae.config import (
     ImageConfig,
     LookConfig,
@@ -190,6 +191,7 @@ class SweepFlags(Source):
     """Weights of the KL term; the original study's by default."""
     seeds: tuple[int, ...] = ()
     """Seeds, for error bars; by default --seed alone."""
+    workers: Annotated[Workers, tyro.conf.arg(name="")] = HERE
     labels: Path | None = None
     """CSV file of known attributes: names of images, then a column each; by default the class folders, if any."""
     out: Path | None = None
@@ -204,6 +206,11 @@ def sweep(argv: list[str]) -> int:
     """`twofold vae sweep`."""
     default = SweepFlags(config=recipe(word_after("--recipe", argv) or "default"))
     flags = parse(SweepFlags, argv, "vae sweep", default=default, hint=HINT)
+    flags.workers.check()
+    if flags.track == "mlflow" and not flags.workers.local:
+        raise InputError(
+            "--track mlflow: workers of a cluster don't know your store; leave it out, or take tensorboard"
+        )
     try:
         grid = SweepConfig(base=flags.config, betas=flags.betas, seeds=flags.seeds or (flags.config.seed,))
     except ValidationError as error:
@@ -212,14 +219,17 @@ def sweep(argv: list[str]) -> int:
     grid = job.config
     assert isinstance(grid, SweepConfig)
 
+    workers = flags.workers
+    if workers.local and not workers.jobs and job.device != "cpu":
+        workers = replace(workers, jobs=1)  # several would share one GPU
+
     def compute(folder: RunFolder, console: "Console") -> None:
         from twofold.vae.report import run
         from twofold.vae.sweep import execute_runs, summarise
 
-        with training_bars(console) as track:
-            for finished in execute_runs(images, grid, folder, labels=labels, track=track):
-                run.write(finished.path)
-                folder.tell(f"{finished.path.name} is computed")
+        work = Work(workers, noting(console, folder.tell))
+        with counting(console, "runs", folder.tell) as advance:
+            execute_runs(images, grid, folder, labels=labels, report=run.write, work=work, progress=advance)
         summarise(grid, folder.path)
 
     def report(folder: Path) -> None:

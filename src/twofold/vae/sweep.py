@@ -1,20 +1,25 @@
 """A sweep: runs that share network, initial weights and order of the data, and differ in the weight of the KL term."""
 
+import contextlib
 import json
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from twofold.engine.files import write_json
-from twofold.engine.run import RunFolder, claim
+from twofold.engine.device import describe_device, pick_device
+from twofold.engine.files import write_bytes, write_json
+from twofold.engine.run import LOCK, RunFolder, claim
+from twofold.engine.track import TrackerName
+from twofold.engine.work import Work
 from twofold.vae.account import Rivals, score_rivals
 from twofold.vae.config import SweepConfig, VaeConfig
 from twofold.vae.images.load import Images, Split
 from twofold.vae.labels import Labels
 from twofold.vae.run import execute
 from twofold.vae.sandwich import EIGENVALUES, NOISE, entropy, optima
-from twofold.vae.train import OnEpoch, OnStep
 
 
 def run_name(config: VaeConfig) -> str:
@@ -28,30 +33,90 @@ def execute_runs(
     folder: RunFolder,
     *,
     labels: Labels | None,
-    track: Callable[[VaeConfig], tuple[OnEpoch, OnStep]],
-) -> Iterator[RunFolder]:
-    """Trains and scores every run that is not finished yet, as `execute`; `track` returns its callbacks for a run.
+    report: Callable[[Path], object],
+    work: Work,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Trains, scores and reports every run that is not finished yet.
 
-    Yields:
-        Each run's folder once it is computed, so that the caller may write its report; it is finished afterwards.
+    Args:
+        labels: attributes of each image, where some are known.
+        report: writes the page of a run's folder; importable where the workers run.
+        work: makes the runs.
+        progress: called with (runs done, runs in all).
     """
-    fitted: dict[int, Rivals] = {}
+    home, runs = folder.path / "runs", {run_name(each): each for each in config.runs()}
+    missing = {name: each for name, each in runs.items() if not (home / name / "DONE").exists()}
+    given = folder.manifest["data_digest"], folder.manifest["command"]
+    done = len(runs) - len(missing)
+    progress(done, len(runs))
 
-    def rivals(images: Images, split: Split, run: VaeConfig) -> Rivals:
-        """Scored once per seed: they do not depend on beta."""
-        if run.seed not in fitted:
-            fitted[run.seed] = score_rivals(images, split, run)
-        return fitted[run.seed]
+    def take(name: str, files: dict[str, bytes]) -> None:
+        nonlocal done
+        if files:
+            _bring_home(files, home / name)
+        folder.tell(f"{name} is computed")
+        done += 1
+        progress(done, len(runs))
 
-    for each in config.runs():
-        path, about = folder.path / "runs" / run_name(each), folder.manifest
-        given = about["data_digest"], about["command"]
-        with claim(path, each, *given, device=about["device"], track=folder.track) as run:
+    local = home if work.workers.local else None
+    work.carry_out(_make_run, missing, _Sweep(images, labels, given, folder.track, report, local), take)
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """What all runs need.
+
+    Attributes:
+        given: digest of the data, and words of the command line.
+        home: where the runs' folders are, where the workers see it; None: they send their files.
+        fitted: what the test images cost without the network, by seed: no beta changes it.
+    """
+
+    images: Images
+    labels: Labels | None
+    given: tuple[str, list[str]]
+    track: TrackerName | None
+    report: Callable[[Path], object]
+    home: Path | None
+    fitted: dict[int, Rivals] = field(default_factory=dict)
+
+    def rivals(self, images: Images, split: Split, run: VaeConfig) -> Rivals:
+        """Scored once per seed in each process."""
+        if run.seed not in self.fitted:
+            self.fitted[run.seed] = score_rivals(images, split, run)
+        return self.fitted[run.seed]
+
+
+def _make_run(sweep: _Sweep, config: VaeConfig) -> dict[str, bytes]:
+    """One run, in its folder; of a worker that does not see the folder, its files by their paths within it."""
+    with contextlib.ExitStack() as held:
+        home = sweep.home or Path(held.enter_context(tempfile.TemporaryDirectory()))
+        path = home / run_name(config)
+        device = describe_device(pick_device(config.train.device))
+        with claim(path, config, *sweep.given, device=device, track=sweep.track) as run:
             if not run.done:
-                on_epoch, on_step = track(each)
-                execute(images, each, run, labels=labels, on_epoch=on_epoch, on_step=on_step, rivals=rivals)
-                yield run
+                execute(
+                    sweep.images,
+                    config,
+                    run,
+                    labels=sweep.labels,
+                    on_epoch=lambda _: None,
+                    on_step=lambda *_: None,
+                    rivals=sweep.rivals,
+                )
+                sweep.report(path)
                 run.finish()
+        if sweep.home:
+            return {}
+        files = (file for file in path.rglob("*") if file.is_file() and file.name != LOCK)
+        return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+
+
+def _bring_home(files: dict[str, bytes], path: Path) -> None:
+    """Writes the files of a finished run; DONE comes last."""
+    for name in sorted(files, key="DONE".__eq__):
+        write_bytes(path / name, files[name])
 
 
 def summarise(config: SweepConfig, folder: Path) -> None:

@@ -12,12 +12,13 @@ from twofold.counts.load import load_panel
 from twofold.counts.panel import Panel
 from twofold.engine.errors import InputError
 from twofold.engine.run import claim
+from twofold.engine.work import ALONE
 from twofold.trend.config import StudyConfig
 from twofold.trend.original.run import execute_study
 from twofold.trend.original.study import TRIALS, all_settings, check_study
 from twofold.trend.report import original
 
-TINY = StudyConfig(epochs=1, seeds=1, lengths=(7,), starts=(0,), jobs=1)
+TINY = StudyConfig(epochs=1, seeds=1, lengths=(7,), starts=(0,))
 
 
 def with_china() -> Panel:
@@ -30,7 +31,7 @@ def with_china() -> Panel:
 def study(folder: Path, panel: Panel, config: StudyConfig = TINY) -> list[tuple[int, int]]:
     reported: list[tuple[int, int]] = []
     with claim(folder, config, panel.digest(), ["study"]) as run:
-        execute_study(panel, "cases.csv", config, run, lambda done, total: reported.append((done, total)))
+        execute_study(panel, "cases.csv", config, run, work=ALONE, progress=lambda *counted: reported.append(counted))
     return reported
 
 

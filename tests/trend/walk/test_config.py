@@ -29,10 +29,6 @@ def test_what_one_origin_reads_is_what_the_walk_says() -> None:
     assert trend.ensemble.partners == ("rnn", "lstm", "gru"), "whatever is pooled"
 
 
-def test_how_many_refits_run_at_once_is_no_part_of_a_result() -> None:
-    assert quick_walk(walk={"jobs": 1}).to_json() == quick_walk(walk={"jobs": 7}).to_json()
-
-
 def test_recipes_have_their_names_and_unknown_ones_are_refused() -> None:
     assert all(walk_recipe(name).recipe == name for name in WALKS)
     assert walk_recipe("walk-mean7").window.target == "mean7"

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from trend.small import epidemic
 from trend.walk.small import quick_walk, silent, walked
 from twofold.counts.panel import Panel
+from twofold.engine.work import ALONE, Work, Workers
 from twofold.trend.baselines import Estimator, Rates
 from twofold.trend.walk import models
 from twofold.trend.walk.config import BacktestConfig
@@ -27,7 +27,7 @@ from twofold.trend.walk.models import (
     read_refits,
     walk_forward,
 )
-from twofold.trend.walk.schedule import known_at, make_schedule
+from twofold.trend.walk.schedule import Refit, known_at, make_schedule
 from twofold.trend.windows import fit_screen, slide
 
 DATES = 50
@@ -102,27 +102,28 @@ def test_a_worker_is_handed_no_later_date(monkeypatch: pytest.MonkeyPatch, tmp_p
     panel, config = base("keep", 1)
     plan = make_schedule(panel, config)
     handed: list[np.datetime64] = []
-    monkeypatch.setattr(models, "_make", lambda known, refit, config, marker: handed.append(known.dates[-1]))
-    walk_forward(panel, plan, config, tmp_path, silent)
+    make = models.make_refit
+    monkeypatch.setattr(models, "make_refit", lambda known, *more: handed.append(known.dates[-1]) or make(known, *more))
+    walked(panel, config, tmp_path)
     assert handed == [plan.dates[refit.origins[-1]] for refit in plan.refits]
 
 
 def test_cut_after_any_refit_it_ends_with_the_same_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     panel, config = base("keep", 1)
     walked(panel, config, tmp_path / "whole")
-    whole, make = files(tmp_path / "whole"), models._make
+    plan, whole, make = make_schedule(panel, config), files(tmp_path / "whole"), models.make_refit
     made: list[str] = []
 
-    def cut(known: Panel, refit: Any, config: BacktestConfig, marker: Path) -> None:
+    def cut(known: Panel, refit: Refit, config: BacktestConfig) -> models.Made:
         if len(made) % 3 == 2:
             made.append("cut")
             # What a kill leaves at worst: forecasts written, the marker not yet.
-            marker.with_suffix(".parquet").write_bytes(b"half")
+            (tmp_path / "cut" / "origins" / f"{plan.dates[refit.origins[0]]}.parquet").write_bytes(b"half")
             raise KeyboardInterrupt
-        made.append(marker.stem)
-        make(known, refit, config, marker)
+        made.append(str(plan.dates[refit.origins[0]]))
+        return make(known, refit, config)
 
-    monkeypatch.setattr(models, "_make", cut)
+    monkeypatch.setattr(models, "make_refit", cut)
     for _ in range(3):
         try:
             walked(panel, config, tmp_path / "cut")
@@ -136,7 +137,7 @@ def test_cut_after_any_refit_it_ends_with_the_same_bytes(monkeypatch: pytest.Mon
 def test_two_at_a_time_give_the_same_bytes(tmp_path: Path) -> None:
     panel, config = base("keep", 3)
     walked(panel, config, tmp_path / "one")
-    walked(panel, config.model_copy(update={"walk": config.walk.model_copy(update={"jobs": 2})}), tmp_path / "two")
+    walked(panel, config, tmp_path / "two", Work(Workers(jobs=2)))
     assert files(tmp_path / "two") == files(tmp_path / "one")
 
 
@@ -144,8 +145,8 @@ def test_progress_counts_what_was_there_before(tmp_path: Path) -> None:
     panel, config = base("keep", 3)
     plan = make_schedule(panel, config)
     seen: list[tuple[int, int]] = []
-    walk_forward(panel, plan, config, tmp_path, lambda done, total: seen.append((done, total)))
-    walk_forward(panel, plan, config, tmp_path, lambda done, total: seen.append((done, total)))
+    walk_forward(panel, plan, config, tmp_path, work=ALONE, advance=lambda *counted: seen.append(counted))
+    walk_forward(panel, plan, config, tmp_path, work=ALONE, advance=lambda *counted: seen.append(counted))
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
 
 
@@ -156,7 +157,7 @@ def test_an_origin_without_c_is_skipped_and_says_why(tmp_path: Path) -> None:
     config = quick_walk(walk={"warmup": 0, "last": 6})
     inactive = replace(panel, values=values)
     plan = make_schedule(inactive, config)
-    walk_forward(inactive, plan, config, tmp_path, silent)
+    walk_forward(inactive, plan, config, tmp_path, work=ALONE, advance=silent)
     found = read_refits(tmp_path, plan)
     assert found[0][1] is None and "no region passes the screen" in found[0][0]["skipped"]
     assert any(table is not None for _, table in found)
@@ -168,7 +169,7 @@ def test_a_forecast_is_made_for_each_region_of_c_and_inactive_ones_get_their_own
     values[2, -30:] = values[2, -30]  # no case any more
     panel, config = replace(panel, values=values), quick_walk(screen={"threshold": None})
     plan = make_schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, silent)
+    walk_forward(panel, plan, config, tmp_path, work=ALONE, advance=silent)
     refit = plan.refits[-1]
     facts, table = read_refits(tmp_path, plan)[-1]
     assert table is not None
@@ -195,7 +196,7 @@ def test_c_is_the_screen_of_the_increments_seen(tmp_path: Path) -> None:
 def test_markers_are_json_that_names_the_origins(tmp_path: Path) -> None:
     panel, config = base("keep", 3)
     plan = make_schedule(panel, config)
-    walk_forward(panel, plan, config, tmp_path, silent)
+    walk_forward(panel, plan, config, tmp_path, work=ALONE, advance=silent)
     names = sorted(path.name for path in (tmp_path / "origins").iterdir())
     assert len(names) == 6, "a table and its facts for each refit; training states are gone"
     first = json.loads((tmp_path / "origins" / names[0]).read_text())

@@ -1,11 +1,12 @@
 """Trains every setting of the reproduced study and saves what its report reads."""
 
+import contextlib
 import json
-import os
+import shutil
+import tempfile
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ import torch
 from twofold.counts.panel import Panel
 from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.run import RunFolder
+from twofold.engine.work import Work
 from twofold.scoring.binary import scores
 from twofold.trend.calibrate import identity
 from twofold.trend.config import ScreenConfig, StudyConfig
@@ -25,7 +27,13 @@ from twofold.trend.windows import Prepared, fit_screen, prepare
 
 
 def execute_study(
-    panel: Panel, source: str, config: StudyConfig, folder: RunFolder, progress: Callable[[int, int], None]
+    panel: Panel,
+    source: str,
+    config: StudyConfig,
+    folder: RunFolder,
+    *,
+    work: Work,
+    progress: Callable[[int, int], None],
 ) -> None:
     """Runs every setting that has no result in the folder yet, then writes `study.json` and what the report reads.
 
@@ -34,11 +42,12 @@ def execute_study(
         source: the data file's name, or "simulated".
         config: of the study.
         folder: takes the results.
+        work: makes the settings.
         progress: called with (settings done, settings in all).
     """
     torch.set_num_threads(1)
     settings = all_settings(config)
-    results = _run_all(panel, settings, config, folder.path / "settings", progress)
+    results = make_settings(panel, settings, folder.path / "settings", work, progress)
     base = adapt(original("gru", 7), config, config.seed)
     prepared = prepare(panel, base)
     write_parquet(folder.path / "panel.parquet", panel.frame())
@@ -51,40 +60,46 @@ def execute_study(
     write_json(folder.path / "study.json", {"departures": departures(base)} | summary)
 
 
-def _run_all(
-    panel: Panel, settings: list[Setting], config: StudyConfig, folder: Path, progress: Callable[[int, int], None]
+def make_settings(
+    panel: Panel, settings: list[Setting], folder: Path, work: Work, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
     """Each setting's result, read from its file where an interrupted study has left one."""
-    with ThreadPoolExecutor(config.jobs or os.cpu_count() or 1) as pool:
-        futures = [pool.submit(_run_setting, panel, setting, folder) for setting in settings]
-        done: set[Future[dict[str, Any]]] = set()
-        try:
-            while len(done) < len(futures):
-                # With a timeout, since polars' handler of Ctrl-C does not end an unlimited wait.
-                done = wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION).done
-                for future in done:
-                    future.result()
-                progress(len(done), len(settings))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [future.result() for future in futures]
+    missing = {setting.name: setting for setting in settings if not (folder / f"{setting.name}.json").exists()}
+    done = len(settings) - len(missing)
+    progress(done, len(settings))
+
+    def take(name: str, result: dict[str, Any]) -> None:
+        nonlocal done
+        write_json(folder / f"{name}.json", result)
+        done += 1
+        progress(done, len(settings))
+
+    work.carry_out(_run_setting, missing, _Study(panel, folder if work.workers.local else None), take)
+    for setting in settings:
+        shutil.rmtree(folder / setting.name, ignore_errors=True)  # its training states
+    return [json.loads((folder / f"{setting.name}.json").read_text()) for setting in settings]
 
 
-def _run_setting(panel: Panel, setting: Setting, folder: Path) -> dict[str, Any]:
-    path = folder / f"{setting.name}.json"
-    if path.exists():
-        return json.loads(path.read_text())
-    prepared = _prepare(panel, setting)
+class _Study(NamedTuple):
+    """What all settings need; `checkpoints` is the folder of their training states, where the workers see it."""
+
+    panel: Panel
+    checkpoints: Path | None
+
+
+def _run_setting(study: _Study, setting: Setting) -> dict[str, Any]:
+    prepared = _prepare(study.panel, setting)
     split, up = prepared.split, prepared.windows.up
     data = prepared.increments, prepared.windows
     stage = Stage("evaluate", *data, split.known, setting.config, {"test": split.test})
     records: list[dict[str, Any]] = []
-    [members] = fit_members([stage], folder / setting.name, records.append)
+    with contextlib.ExitStack() as held:
+        home = study.checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))
+        [members] = fit_members([stage], home / setting.name, records.append)
     probability = members.predict(stage.inputs, prepared.increments.regions, np.arange(len(up)))[
         setting.config.model.cell
     ]
-    result = setting.tags | {
+    return setting.tags | {
         "name": setting.name,
         "seed": setting.config.seed,
         "epochs": setting.config.train.epochs,
@@ -102,8 +117,6 @@ def _run_setting(panel: Panel, setting: Setting, folder: Path) -> dict[str, Any]
             {key: value for key, value in record.items() if key not in ("stage", "member")} for record in records
         ],
     }
-    write_json(path, result)
-    return result
 
 
 def _prepare(panel: Panel, setting: Setting) -> Prepared:

@@ -48,8 +48,6 @@ class WalkConfig(Config):
     """Trees of the gradient boosting."""
     weight_prior_days: float = Field(default=28.0, ge=0.0)
     """Shrinks the pool's weights towards equal ones with the weight of this many dates (days, or weeks)."""
-    jobs: Annotated[int, tyro.conf.arg(aliases=("--jobs",))] = Field(default=0, ge=0, exclude=True)
-    """Refits run in parallel; 0: one per core. Changes no result, so it is not in config.json."""
 
 
 class WalkScreenConfig(Config):

@@ -5,23 +5,21 @@ calibration) is in `pool`.
 """
 
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int64
-from joblib import Parallel, delayed
-from threadpoolctl import threadpool_limits
 
 from twofold.counts.panel import Increments, Panel
 from twofold.engine.errors import InputError
 from twofold.engine.files import write_json, write_parquet
 from twofold.engine.recurrent import CELLS
+from twofold.engine.work import Work
 from twofold.trend.baselines import fit_baseline, fit_classifier, make_boosting, make_logistic
 from twofold.trend.features import apply_features
 from twofold.trend.fit import Ensemble, Stage, fit_members
@@ -34,21 +32,29 @@ MODELS = (*CELLS, "base_rate", "mean_reversion", "renewal", "logistic", "boostin
 
 
 def walk_forward(
-    panel: Panel, plan: Schedule, config: BacktestConfig, folder: Path, advance: Callable[[int, int], None]
+    panel: Panel,
+    plan: Schedule,
+    config: BacktestConfig,
+    folder: Path,
+    *,
+    work: Work,
+    advance: Callable[[int, int], None],
 ) -> None:
     """Makes the refits that have no result in the run folder yet; `advance` is called with (done, total)."""
-    missing = [refit for refit in plan.refits if not _marker(folder, plan, refit).exists()]
+    missing = {_name(plan, refit): refit for refit in plan.refits if not _marker(folder, plan, refit).exists()}
     done = len(plan.refits) - len(missing)
     advance(done, len(plan.refits))
-    jobs = config.walk.jobs or os.cpu_count() or 1
-    work = Parallel(n_jobs=min(jobs, max(len(missing), 1)), return_as="generator_unordered")
-    # A worker gets no later date than its last origin.
-    calls = (
-        delayed(_make)(known_at(panel, plan.dates[refit.origins[-1]]), refit, config, _marker(folder, plan, refit))
-        for refit in missing
-    )
-    for count, _ in enumerate(work(calls), start=done + 1):
-        advance(count, len(plan.refits))
+
+    def take(name: str, made: Made) -> None:
+        nonlocal done
+        marker = folder / FOLDER / f"{name}.json"
+        if made.table is not None:
+            write_parquet(marker.with_suffix(".parquet"), made.table)
+        write_json(marker, made.facts)
+        done += 1
+        advance(done, len(plan.refits))
+
+    work.carry_out(_make, missing, _Walk(panel, plan.dates, config), take)
 
 
 def read_refits(folder: Path, plan: Schedule) -> list[tuple[dict[str, Any], pl.DataFrame | None]]:
@@ -61,23 +67,45 @@ def read_refits(folder: Path, plan: Schedule) -> list[tuple[dict[str, Any], pl.D
     ]
 
 
+def _name(plan: Schedule, refit: Refit) -> str:
+    return str(plan.dates[refit.origins[0]])
+
+
 def _marker(folder: Path, plan: Schedule, refit: Refit) -> Path:
     """The file of a refit's facts, written last: where it exists, the refit is finished."""
-    return folder / FOLDER / f"{plan.dates[refit.origins[0]]}.json"
+    return folder / FOLDER / f"{_name(plan, refit)}.json"
 
 
-def _make(panel: Panel, refit: Refit, config: BacktestConfig, marker: Path) -> None:
+class _Walk(NamedTuple):
+    """What all refits need."""
+
+    panel: Panel
+    dates: np.ndarray
+    config: BacktestConfig
+
+
+class Made(NamedTuple):
+    """A refit's entry, and its forecasts unless it was skipped."""
+
+    facts: dict[str, Any]
+    table: pl.DataFrame | None
+
+
+def _make(walk: _Walk, refit: Refit) -> Made:
+    """A refit, which gets no later date than its last origin."""
+    return make_refit(known_at(walk.panel, walk.dates[refit.origins[-1]]), refit, walk.config)
+
+
+def make_refit(panel: Panel, refit: Refit, config: BacktestConfig) -> Made:
+    """Fits all models on a panel that ends with the last origin, and forecasts from each origin."""
     facts = asdict(refit) | {"regions": 0, "learned": 0, "skipped": None}
     try:
         data = prepare_refit(panel, refit, config)
     except InputError as error:
-        write_json(marker, facts | {"skipped": str(error)})
-        return
-    with threadpool_limits(1):
-        ensemble = fit_models(data, config)
-        tables = [forecast(ensemble, _seen(panel, origin, config), data, config) for origin in refit.origins]
-        write_parquet(marker.with_suffix(".parquet"), pl.concat(tables))
-    write_json(marker, facts | {"regions": int(data.selected.sum()), "learned": len(data.rows)})
+        return Made(facts | {"skipped": str(error)}, None)
+    ensemble = fit_models(data, config)
+    tables = [forecast(ensemble, _seen(panel, origin, config), data, config) for origin in refit.origins]
+    return Made(facts | {"regions": int(data.selected.sum()), "learned": len(data.rows)}, pl.concat(tables))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import polars as pl
 from joblib import delayed
 
 from twofold.counts.panel import counted
+from twofold.engine import files
 from twofold.engine.errors import InputError
-from twofold.engine.files import write_json, write_parquet, write_text
+from twofold.engine.files import usable, write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
 from twofold.hub.baseline import NAME as LAST_VALUE
 from twofold.hub.baseline import last_value
@@ -279,7 +280,7 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, prog
         for start in range(0, len(dates), config.refit_weeks)
     ]
     paths = [parts / f"{head}-{days[0]}.parquet" for head, days in blocks]
-    missing = [(path, *block) for path, block in zip(paths, blocks, strict=True) if not path.exists()]
+    missing = [(path, *block) for path, block in zip(paths, blocks, strict=True) if not _is_made(path, block[0])]
     progress(len(blocks) - len(missing), len(blocks))
     known = {day: replay.known(day) for day in dates}
     tasks = (
@@ -294,8 +295,13 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, jobs: int, prog
         write_parquet(path, categories)
         progress(done, len(blocks))
     beside = [_beside(path) for path, (head, _) in zip(paths, blocks, strict=True) if head in QUANTILE_HEADS]
-    spread = [pl.read_parquet(path) for path in beside]
-    return Replayed(pl.concat([pl.read_parquet(path) for path in paths]), pl.concat(spread) if spread else NOTHING)
+    made, spread = ([files.table(parts, path.name) for path in each] for each in (paths, beside))
+    return Replayed(pl.concat(made), pl.concat(spread) if spread else NOTHING)
+
+
+def _is_made(path: Path, head: HeadName) -> bool:
+    """Whether a block has its files, which are what was written."""
+    return usable(path, _beside(path)) if head in QUANTILE_HEADS else usable(path)
 
 
 def _beside(path: Path) -> Path:

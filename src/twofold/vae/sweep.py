@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twofold.engine.files import write_json
+from twofold.engine.files import text, write_json
 from twofold.engine.run import RunFolder, claim
 from twofold.vae.account import Rivals, score_rivals
 from twofold.vae.config import SweepConfig, VaeConfig
@@ -30,7 +30,9 @@ def execute_runs(
     labels: Labels | None,
     track: Callable[[VaeConfig], tuple[OnEpoch, OnStep]],
 ) -> Iterator[RunFolder]:
-    """Trains and scores every run that is not finished yet, as `execute`; `track` returns its callbacks for a run.
+    """Trains and scores every run that is not finished, or no longer whole, as `execute`.
+
+    `track` returns its callbacks for a run.
 
     Yields:
         Each run's folder once it is computed, so that the caller may write its report; it is finished afterwards.
@@ -47,6 +49,7 @@ def execute_runs(
         path, about = folder.path / "runs" / run_name(each), folder.manifest
         given = about["data_digest"], about["command"]
         with claim(path, each, *given, device=about["device"], track=folder.track) as run:
+            run.doubt()
             if not run.done:
                 on_epoch, on_step = track(each)
                 execute(images, each, run, labels=labels, on_epoch=on_epoch, on_step=on_step, rivals=rivals)
@@ -59,7 +62,7 @@ def summarise(config: SweepConfig, folder: Path) -> None:
     runs = []
     for each in config.runs():
         path = f"runs/{run_name(each)}"
-        scores = json.loads((folder / path / "scores.json").read_text())
+        scores = json.loads(text(folder / path, "scores.json"))
         runs.append({"beta": each.objective.beta, "seed": each.seed, "folder": path, "scores": scores})
     first = runs[0]["scores"]
     sweep = {key: first[key] for key in ("recipe", "departures", "embedded", "data")} | {

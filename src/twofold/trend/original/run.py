@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from twofold.counts.panel import Panel
-from twofold.engine.files import write_arrays, write_json, write_parquet
+from twofold.engine.files import text, usable, write_arrays, write_json, write_parquet
 from twofold.engine.run import RunFolder
 from twofold.scoring.binary import scores
 from twofold.trend.calibrate import identity
@@ -73,8 +73,8 @@ def _run_all(
 
 def _run_setting(panel: Panel, setting: Setting, folder: Path) -> dict[str, Any]:
     path = folder / f"{setting.name}.json"
-    if path.exists():
-        return json.loads(path.read_text())
+    if usable(path):
+        return json.loads(text(folder, path.name))
     prepared = _prepare(panel, setting)
     split, up = prepared.split, prepared.windows.up
     data = prepared.increments, prepared.windows

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from twofold.counts.panel import Increments, Panel
 from twofold.engine.errors import InputError
-from twofold.engine.files import write_json, write_parquet
+from twofold.engine.files import table, text, usable, write_json, write_parquet
 from twofold.engine.recurrent import CELLS
 from twofold.trend.baselines import fit_baseline, fit_classifier, make_boosting, make_logistic
 from twofold.trend.features import apply_features
@@ -37,7 +37,7 @@ def walk_forward(
     panel: Panel, plan: Schedule, config: BacktestConfig, folder: Path, advance: Callable[[int, int], None]
 ) -> None:
     """Makes the refits that have no result in the run folder yet; `advance` is called with (done, total)."""
-    missing = [refit for refit in plan.refits if not _marker(folder, plan, refit).exists()]
+    missing = [refit for refit in plan.refits if not _is_made(_marker(folder, plan, refit))]
     done = len(plan.refits) - len(missing)
     advance(done, len(plan.refits))
     jobs = config.walk.jobs or os.cpu_count() or 1
@@ -54,9 +54,9 @@ def walk_forward(
 def read_refits(folder: Path, plan: Schedule) -> list[tuple[dict[str, Any], pl.DataFrame | None]]:
     """The results of `walk_forward` in time order: each refit's entry, and its forecasts unless it was skipped."""
     markers = [_marker(folder, plan, refit) for refit in plan.refits]
-    facts = [json.loads(marker.read_text()) for marker in markers]
+    facts = [json.loads(text(marker.parent, marker.name)) for marker in markers]
     return [
-        (fact, None if fact["skipped"] else pl.read_parquet(marker.with_suffix(".parquet")))
+        (fact, None if fact["skipped"] else table(marker.parent, f"{marker.stem}.parquet"))
         for fact, marker in zip(facts, markers, strict=True)
     ]
 
@@ -64,6 +64,13 @@ def read_refits(folder: Path, plan: Schedule) -> list[tuple[dict[str, Any], pl.D
 def _marker(folder: Path, plan: Schedule, refit: Refit) -> Path:
     """The file of a refit's facts, written last: where it exists, the refit is finished."""
     return folder / FOLDER / f"{plan.dates[refit.origins[0]]}.json"
+
+
+def _is_made(marker: Path) -> bool:
+    """Whether a refit has a result, which is what was written."""
+    if not usable(marker):
+        return False
+    return bool(json.loads(text(marker.parent, marker.name))["skipped"]) or usable(marker.with_suffix(".parquet"))
 
 
 def _make(panel: Panel, refit: Refit, config: BacktestConfig, marker: Path) -> None:

@@ -30,8 +30,8 @@ from runs.flips import Reader, command, files, flipped, readers, trial, tried, w
 from twofold.cli import main
 from twofold.engine.sound import JOURNAL
 
-RESUMED = 0.015
-"""Share of the flips that are tried on an unfinished folder: there a whole command runs."""
+CACHED, RESUMED = 20, 61
+"""One of so many flips is tried on the cache of images, and on an unfinished folder, where a whole command runs."""
 RESULTS = ".parquet", ".safetensors", ".skops", ".npz", ".svg"
 """Files that are the same bytes after any interruption, whatever the clock said."""
 
@@ -41,14 +41,15 @@ def flips() -> int:
     parser.add_argument("--flips", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--minutes", type=float, default=60.0, help="ends earlier, with what was tried by then")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        return _flips(given.out or Path(folder), given.flips, random.Random(given.seed))
+        return _flips(given.out or Path(folder), given.flips, random.Random(given.seed), 60 * given.minutes)
 
 
-def _flips(root: Path, number: int, chance: random.Random) -> int:
+def _flips(root: Path, number: int, chance: random.Random, seconds: float) -> int:
     began, data = time.monotonic(), inputs(root / "data")
-    (root / "other").mkdir()
+    (root / "other").mkdir(exist_ok=True)
     made = list(commands(data, root / "runs", root / "cache"))
     for each in made:
         if main(each.words):
@@ -58,20 +59,20 @@ def _flips(root: Path, number: int, chance: random.Random) -> int:
 
     found: dict[str, Counter[str]] = {}
     used: list[str] = []
-    finished = number - round(RESUMED * number) - number // 20
-    for done in range(finished):
+    for done in range(number):
         each = made[done % len(made)]
-        path = chance.choice(files(each.folder))
-        what, reader, place = trial(path, each.folder, tables[each.kind], chance)
-        _count(found, used, each.kind, what, f"{path}, {place}: {reader}")
-        _tell(done, began)
-    for _ in range(number // 20):
-        what, where = _cached(data, root, chance)
-        _count(found, used, "cache of images", what, where)
-    for done in range(round(RESUMED * number)):
-        each = made[:-1][done % (len(made) - 1)]
-        what, where = _resumed(each, root / "half", chance)
-        _count(found, used, f"{each.kind}, unfinished", what, where)
+        if time.monotonic() - began > seconds:
+            break
+        if done % CACHED == 0:
+            what, where = _cached(data, root, chance)
+            _count(found, used, "cache of images", what, where)
+        elif done % RESUMED == 1 and each.kind != "hub fit":
+            what, where = _resumed(each, root / "half", chance)
+            _count(found, used, f"{each.kind}, unfinished", what, where)
+        else:
+            path = chance.choice(files(each.folder))
+            what, reader, place = trial(path, each.folder, tables[each.kind], chance)
+            _count(found, used, each.kind, what, f"{path}, {place}: {reader}")
         _tell(done, began)
     _print(found, time.monotonic() - began)
     for where in used:

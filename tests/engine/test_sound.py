@@ -113,7 +113,7 @@ def test_a_missing_file_is_told_from_one_that_never_was(tmp_path: Path) -> None:
         there(path, "scores.json")
     with pytest.raises(DamagedError, match="was written there and is missing"):
         text(path, "scores.json")
-    with pytest.raises(RunFolderError, match=r"peers\.parquet is missing, so there is nothing to report"):
+    with pytest.raises(RunFolderError, match=r"peers\.parquet is missing; run the command that writes it again"):
         read_bytes(path / "peers.parquet")
 
 

@@ -170,7 +170,7 @@ def test_a_folder_that_is_no_model_is_refused_and_nothing_of_it_is_run(folder: P
     if "classifier" in kind and (folder / CLASSIFIERS).exists():  # as an attacker would
         digest = hashlib.sha256((folder / CLASSIFIERS).read_bytes()).hexdigest()
         _about(folder, lambda about: about | {"classifiers": digest})
-    with pytest.raises(RunFolderError, match=r"hub|skops|holds types") as refused:
+    with pytest.raises(RunFolderError, match=r"hub|skops|holds types|is missing") as refused:
         HubModel.open(folder)
     assert str(refused.value).startswith(str(folder))
 

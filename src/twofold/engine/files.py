@@ -92,7 +92,7 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         sound.check_absent(path)
         raise RunFolderError(
-            f"{path.parent}: {path.name} is missing, so there is nothing to report; run the same command again first"
+            f"{path.parent}: {path.name} is missing; run the command that writes it again, or restore it from a copy"
         ) from None
     except OSError as error:
         raise RunFolderError(f"{path}: can't be read ({error.strerror})") from error

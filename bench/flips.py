@@ -26,7 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from runs.every_kind import Made, commands, inputs
-from runs.flips import Reader, command, files, flipped, readers, trial, tried, who_opens
+from runs.flips import Reader, command, files, flipped, readers, tidy, trial, tried, who_opens
 from twofold.cli import main
 from twofold.engine.sound import JOURNAL
 
@@ -55,6 +55,7 @@ def _flips(root: Path, number: int, chance: random.Random, seconds: float) -> in
         if main(each.words):
             return 1
     tables = {each.kind: who_opens(readers(each, data, root / "other")) for each in made}
+    tidy(root / "runs")
     print(f"{len(made)} folders and their readers: {time.monotonic() - began:.0f} s", flush=True)
 
     found: dict[str, Counter[str]] = {}
@@ -93,6 +94,7 @@ def _cached(data: dict[str, Path], root: Path, chance: random.Random) -> tuple[s
     look = Reader("vae look", command(*words))
     if not cache.is_dir():
         look.read()
+    tidy(cache)
     path = chance.choice(files(cache))
     with flipped(path, chance) as place:
         if path.name == JOURNAL:

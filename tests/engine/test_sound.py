@@ -297,6 +297,14 @@ def test_a_run_whose_config_or_manifest_changed_is_still_a_run_and_is_refused(
     assert audit(path).fine
 
 
+def test_a_line_that_is_none_is_named_by_an_audit(tmp_path: Path) -> None:
+    path = run(tmp_path / "run")
+    flip(path / JOURNAL, 65, 3)  # one of the two blanks
+    found = audit(path)
+    assert found.changed == (JOURNAL,)
+    assert found.unknown == ("config.json",) and not found.fine
+
+
 def test_many_processes_write_one_journal(tmp_path: Path) -> None:
     with claim(tmp_path / "run", Settings(), "d1", ["twofold", "x"]) as folder:
         script = (

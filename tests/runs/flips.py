@@ -20,7 +20,7 @@ from runs.every_kind import Made
 from twofold.app.runs import name_of
 from twofold.cli import main
 from twofold.engine.errors import DamagedError
-from twofold.engine.sound import JOURNAL, LOOSE
+from twofold.engine.sound import JOURNAL, LOOSE, begin
 
 Told = tuple[bool, str]
 """Whether a reader refused, and all that it said."""
@@ -161,7 +161,7 @@ def files(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.stat().st_size and path.relative_to(folder).parts[0] not in _LOGS
+        if path.is_file() and path.stat().st_size and not set(path.relative_to(folder).parts) & set(_LOGS)
     ]
 
 
@@ -175,6 +175,12 @@ def who_opens(found: Iterable[Reader]) -> dict[str, list[Reader]]:
         for path in seen:
             table.setdefault(path, []).append(reader)
     return table
+
+
+def tidy(folder: Path) -> None:
+    """One line a file, also where a page was drawn again: a bit of a line that another one repeats harms nothing."""
+    for journal in folder.rglob(JOURNAL):
+        begin(journal.parent)
 
 
 @contextlib.contextmanager
@@ -194,7 +200,9 @@ def tried(path: Path, reader: Reader) -> str:
     """What a reader makes of a changed file: `named`, `made again`, `not read` or, never, `USED`."""
     with opened() as seen:
         refused, said = reader.read()
-    if path.name in said and (refused or "damaged" in said):
+    if (path.name in said and refused) or re.search(r">damaged<|\"damaged\": ?true|\"damaged\": \"", said):
+        return "named"
+    if path.name in said and "runs check" in said:  # of a list
         return "named"
     if "note:" in said and ("made again" in said or "read again" in said):
         return "made again"

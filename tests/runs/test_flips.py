@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runs.every_kind import Made
-from runs.flips import command, files, flipped, readers, trial, who_opens
+from runs.flips import command, files, flipped, readers, tidy, trial, who_opens
 from twofold.cli import main
 from twofold.engine.sound import JOURNAL
 
@@ -19,6 +19,7 @@ SOME = 12
 def test_no_flipped_bit_is_used(kind: str, made: dict[str, Made], given: dict[str, Path], tmp_path: Path) -> None:
     own = made[kind].copied(tmp_path / "runs" / "own")
     table = who_opens(readers(own, given, tmp_path))
+    tidy(own.folder)
     chance, found = random.Random(kind), collections.Counter[str]()
     for path in chance.choices(files(own.folder), k=SOME):
         what, reader, place = trial(path, own.folder, table, chance)

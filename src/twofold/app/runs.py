@@ -246,6 +246,7 @@ def _kind(folder: Path) -> str | DamagedError | None:
         if not all((folder / name).is_file() for name in ("manifest.json", "config.json")):  # a pipe would never end
             return None
         kind = kind_of(read_json(folder / "config.json")) if is_run(folder) else None
+        read_json(folder / "manifest.json")  # it is what was written, too
     except DamagedError as error:
         return error
     except (OSError, RunFolderError, RecursionError):

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,7 +28,7 @@ LOOSE = (LOCK, LOG, "tensorboard", JOURNAL)
 """What a run folder holds that no journal does: files that are appended to."""
 RACY_NS = 2 * 10**9
 """A file that changed this shortly before it was read may change again and show the same time (as in git)."""
-_HEX = 64
+_LINE = re.compile("(?P<digest>[0-9a-f]{64})  (?P<name>.+)", re.DOTALL)
 _KNOWN: dict[tuple[int, ...], str] = {}
 
 
@@ -125,9 +126,13 @@ def audit(folder: Path) -> Audit:
     right = {name for name, path in there.items() if name in lines and _digest(path) in lines[name]}
     # A line of an unfinished run may be that of a file which a kill kept from its place.
     whole = not run or (folder / "DONE").exists()
+    changed = [name for name in there if name in lines and name not in right]
+    content = os.fsdecode((folder / JOURNAL).read_bytes()).split("\n")
+    if whole and any(line and not _LINE.fullmatch(line) for line in content):
+        changed.append(JOURNAL)
     return Audit(
         len(right),
-        tuple(name for name in there if name in lines and name not in right),
+        tuple(changed),
         tuple(sorted(lines.keys() - there.keys())) if whole else (),
         tuple(name for name in there if name not in lines),
     )
@@ -223,9 +228,8 @@ def _lines(folder: Path) -> dict[str, list[str]]:
     """The digests of each name, the oldest first; a line that is cut or damaged is none."""
     found: dict[str, list[str]] = {}
     for line in os.fsdecode((folder / JOURNAL).read_bytes()).split("\n"):
-        digest, gap, name = line[:_HEX], line[_HEX : _HEX + 2], line[_HEX + 2 :]
-        if gap == "  " and name:
-            found.setdefault(name, []).append(digest)
+        if match := _LINE.fullmatch(line):
+            found.setdefault(match["name"], []).append(match["digest"])
     return found
 
 

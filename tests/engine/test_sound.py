@@ -302,7 +302,7 @@ def test_a_line_that_is_none_is_named_by_an_audit(tmp_path: Path) -> None:
     flip(path / JOURNAL, 65, 3)  # one of the two blanks
     found = audit(path)
     assert found.changed == (JOURNAL,)
-    assert found.unknown == ("config.json",) and not found.fine
+    assert found.unknown == ("manifest.json",) and not found.fine
 
 
 def test_many_processes_write_one_journal(tmp_path: Path) -> None:

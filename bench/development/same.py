@@ -2,7 +2,7 @@
 
 `python bench/development/same.py OLD NEW` compares two run folders, or folders of them, byte for byte but for these:
 
-- `log.txt` (`UNPROMISED`), which tells when each command began and ended, is left out.
+- Left out (`UNPROMISED`) are `log.txt`, which tells when each command began and ended, and the digests of all files.
 - JSON, JSON lines and the headers of safetensors files: wall-clock times (`TIMES`) are left out, and of `manifest.json`
   the words of the command.
 - Pages (HTML): tags, attributes and texts must be the same in the same order; white space and the order of a tag's
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import polars as pl
 
-UNPROMISED = "log.txt"
+UNPROMISED = "log.txt", "twofold.sha256"
 TIMES = "seconds", "images_per_second", "wall_time_s"
 TIME = re.compile(rf'(\\?"(?:{"|".join(TIMES)})\\?": )[^,}}\n]+')  # JSON in a string has a backslash before a quote
 MODULE = re.compile(r'"(twofold[\w.]*)"')
@@ -193,7 +193,8 @@ def differences(old: bytes, new: bytes, name: str) -> list[str]:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != UNPROMISED}
+    there = (path for path in folder.rglob("*") if path.is_file() and path.name not in UNPROMISED)
+    return {str(path.relative_to(folder)) for path in there}
 
 
 def main() -> int:

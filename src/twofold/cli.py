@@ -3,8 +3,10 @@
 Help, suggestions and dispatch all read `COMMANDS`; a test imports every row.
 """
 
+import errno
 import importlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -65,6 +67,7 @@ _TABLE = {
     "vae export": ("vae.commands:export", "the model for other programs: TorchScript or ONNX, with a model card"),
     "runs list": ("runs.commands:overview", "the run folders below a folder, each with its main score"),
     "runs show": ("runs.commands:show", "one run folder: command, settings that differ from the recipe, scores"),
+    "runs check": ("runs.commands:check", "whether the files of run folders are what was written"),
     "runs compare": ("runs.commands:compare", "runs of one kind side by side, with paired differences"),
     "runs rm": ("runs.commands:remove", "delete run folders"),
 }
@@ -86,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal lacks is written as standard error does
         sys.stdout.reconfigure(errors="backslashreplace")
+    logging.getLogger("twofold").addHandler(_NOTES)
     try:
         status = _dispatch(arguments)
         sys.stdout.flush()
@@ -94,6 +98,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     return status
+
+
+class _Notes(logging.Handler):
+    """Prints what the package has to say while it works, such as that a damaged file is made again."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one note."""
+        sys.stderr.write(f"note: {record.getMessage()}\n")
+
+
+_NOTES = _Notes()
+_FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -128,7 +144,9 @@ def _call(command: Command, rest: list[str]) -> int:
         return _fail("interrupted: the same command goes on where this one stopped", INTERRUPTED)
     except BrokenPipeError:
         raise
-    except Exception:  # noqa: BLE001  whatever was not raised on purpose is a bug
+    except Exception as error:  # noqa: BLE001  whatever was not raised on purpose is a bug
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return _fail(f"error: {error.filename or 'a file'}: can't be written ({error.strerror})", USER_ERROR)
         import traceback
 
         traceback.print_exc()

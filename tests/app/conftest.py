@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from trend.small import epidemic, quick
+from twofold.engine.files import write_text
 from twofold.engine.run import claim
 from twofold.trend.run import execute as execute_trend
 from twofold.vae.images.load import Images
@@ -35,7 +36,7 @@ def vae_runs(tmp_path_factory: pytest.TempPathFactory, vae_images: Images) -> Pa
     config = tiny(image={"size": 16, "channels": 3})
     with claim(root / "discs", config, images.digest, ["twofold", "vae", "run"]) as folder:
         execute(images, config, folder, labels=None, on_epoch=silent, on_step=silent)
-        (folder.path / "report.html").write_text("<!DOCTYPE html><p>report")
+        write_text(folder.path / "report.html", "<!DOCTYPE html><p>report")
         folder.finish()
     return root
 
@@ -46,7 +47,7 @@ def trend_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root, panel, config = tmp_path_factory.mktemp("trend-runs"), epidemic(), quick()
     with claim(root / "waves", config, panel.digest(), ["twofold", "trend", "run"]) as folder:
         execute_trend(panel, "waves.csv", config, folder, silent)
-        (folder.path / "report.html").write_text("<!DOCTYPE html><p>report")
+        write_text(folder.path / "report.html", "<!DOCTYPE html><p>report")
         folder.finish()
     return root
 

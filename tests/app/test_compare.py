@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.folders import Client, put, vae_scores
+from twofold.engine.files import write_json
 from twofold.runs import commands
 
 
@@ -22,7 +23,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, trend_runs: Path, vae_runs: P
         shutil.copytree(source, other)
         config = json.loads((other / "config.json").read_text())
         config[group]["learning_rate"] *= 2
-        (other / "config.json").write_text(json.dumps(config))
+        write_json(other / "config.json", config)
     put(root / "walk", "trend backtest", {})
     put(root / "begun", "trend run", done=False)
     return root

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from twofold.engine.config import Config
-from twofold.engine.errors import RunFolderError
+from twofold.engine.errors import DamagedError, RunFolderError
 from twofold.engine.files import write_bytes, write_json, write_text
 from twofold.engine.run import RunFolder, claim
 
@@ -47,7 +47,7 @@ def test_a_fresh_folder_is_started(tmp_path: Path) -> None:
     assert not start(tmp_path / "a" / "run")
 
     files = content(tmp_path / "a" / "run")
-    assert set(files) == {"config.json", "manifest.json"}
+    assert set(files) == {"config.json", "manifest.json", "twofold.sha256"}
     assert Settings.from_json(files["config.json"].decode(), "x") == Settings()
     manifest = json.loads(files["manifest.json"])
     assert manifest["data_digest"] == "d1"
@@ -134,7 +134,7 @@ def test_nothing_but_a_raised_budget_changes_a_run(
 
 def test_a_budget_that_is_no_number_is_refused(tmp_path: Path) -> None:
     start(tmp_path)
-    (tmp_path / "config.json").write_text('{"seed": 0, "inner": {"length": "3", "width": 4}}')
+    write_text(tmp_path / "config.json", '{"seed": 0, "inner": {"length": "3", "width": 4}}')
     longer = Settings(inner=Inner(length=5))
     with (
         pytest.raises(RunFolderError, match="another config"),
@@ -185,9 +185,23 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", ""])
 def test_a_damaged_config_is_refused(tmp_path: Path, text: str) -> None:
     start(tmp_path)
-    (tmp_path / "config.json").write_text(text)
+    write_text(tmp_path / "config.json", text)
     with pytest.raises(RunFolderError, match="another config"):
         start(tmp_path)
+    (tmp_path / "config.json").write_text(text + " ")
+    with pytest.raises(DamagedError, match=r"config\.json: its content is not what was written there"):
+        start(tmp_path)
+
+
+def test_a_config_that_is_gone_is_not_taken_for_a_run_that_has_not_begun(tmp_path: Path) -> None:
+    start(tmp_path)
+    (tmp_path / "config.json").unlink()
+    assert not start(tmp_path)
+    write_text(tmp_path / "parts" / "1.json", "{}")
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(DamagedError, match=r"config\.json: was written there and is missing"):
+        start(tmp_path, Settings(seed=9))
+    assert not start(tmp_path, Settings(seed=9), overwrite=True)
 
 
 def test_overwrite_empties_a_run_of_another_config(tmp_path: Path) -> None:
@@ -198,7 +212,7 @@ def test_overwrite_empties_a_run_of_another_config(tmp_path: Path) -> None:
     (run / "link").symlink_to(elsewhere)
 
     assert not start(run, Settings(seed=9), "d2", overwrite=True)
-    assert set(content(run)) == {"config.json", "manifest.json"}
+    assert set(content(run)) == {"config.json", "manifest.json", "twofold.sha256"}
     assert (elsewhere / "kept.txt").exists()
 
 
@@ -216,7 +230,7 @@ def test_a_start_or_an_overwrite_that_was_cut_short_can_be_repeated(tmp_path: Pa
             (tmp_path / "config.json").unlink()
 
     assert not start(tmp_path, overwrite=True)
-    assert set(content(tmp_path)) == {"config.json", "manifest.json"}
+    assert set(content(tmp_path)) == {"config.json", "manifest.json", "twofold.sha256"}
 
 
 def test_what_a_killed_writer_left_aside_is_removed(tmp_path: Path) -> None:
@@ -225,7 +239,7 @@ def test_what_a_killed_writer_left_aside_is_removed(tmp_path: Path) -> None:
         where.mkdir(exist_ok=True)
         (where / ".aside-12345-half.bin").write_bytes(b"half")
     start(tmp_path)
-    assert set(content(tmp_path)) == {"config.json", "manifest.json"}
+    assert set(content(tmp_path)) == {"config.json", "manifest.json", "twofold.sha256"}
 
 
 HOLDER = """

@@ -63,6 +63,6 @@ def test_without_a_tracker_the_folder_is_as_it_was(tmp_path: Path) -> None:
     with claim(tmp_path / "run", Config(), "d", []) as folder:
         folder.log(RECORDS[0])
     assert {path.name for path in (tmp_path / "run").iterdir()} - {".lock"} == {
-        *("config.json", "manifest.json", "metrics.jsonl", "log.txt")
+        *("config.json", "manifest.json", "metrics.jsonl", "log.txt", "twofold.sha256")
     }
     assert json.loads((tmp_path / "run" / "metrics.jsonl").read_text()) == RECORDS[0]

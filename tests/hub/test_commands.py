@@ -18,6 +18,8 @@ from hub.small import RULES as FLUSIGHT
 from hub.small import START, forecasts_of
 from twofold.cli import main
 from twofold.engine.errors import InputError
+from twofold.engine.files import write_bytes, write_text
+from twofold.engine.sound import JOURNAL
 from twofold.hub import model as hub_model
 from twofold.hub import run as hub_backtest
 from twofold.hub.heads import fit_head
@@ -158,7 +160,7 @@ def test_without_out_the_folder_is_named_after_hub_season_and_all_that_is_read(
 
     def put(replay, peers, peers_quantiles, config, folder, **rest):
         executed.append(folder.path)
-        (folder.path / "scores.json").write_bytes((replayed / "scores.json").read_bytes())
+        write_bytes(folder.path / "scores.json", (replayed / "scores.json").read_bytes())
 
     monkeypatch.setattr("twofold.hub.run.execute", put)
     monkeypatch.setattr("twofold.hub.report.view.write", lambda folder: None)
@@ -288,7 +290,7 @@ def test_a_fit_saves_its_heads(model: Path) -> None:
     opened = HubModel.open(model)
     assert opened.fitted_for == FIRST
     assert list(opened.heads) == ["logistic", "gru", "lstm"]
-    assert {file.name for file in model.iterdir()} == {TENSORS, CLASSIFIERS}
+    assert {file.name for file in model.iterdir()} == {TENSORS, CLASSIFIERS, JOURNAL}
 
 
 def test_a_fit_takes_the_last_weights_known_on_its_date(files: dict[str, Path], replayed: Path, tmp_path: Path) -> None:
@@ -304,7 +306,7 @@ def test_another_seasons_weights_are_refused(
 ) -> None:
     shutil.copytree(replayed, tmp_path / "run")
     scores = json.loads((replayed / "scores.json").read_text())
-    (tmp_path / "run" / "scores.json").write_text(json.dumps(scores | {"season": "2022-23"}))
+    write_text(tmp_path / "run" / "scores.json", json.dumps(scores | {"season": "2022-23"}))
     assert main(words("fit", files, tmp_path / "model", backtest=str(tmp_path / "run"))) == 2
     assert "2022-23" in one_line(capsys.readouterr().err)
     assert not (tmp_path / "model").exists()

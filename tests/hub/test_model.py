@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from hub.season_small import ALL_HEADS, CONFIG, DAYS, FIRST, OTHER_CUTS, RULES, head, replay
 from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.sound import JOURNAL
 from twofold.hub.config import POOL, QUANTILE_HEADS
 from twofold.hub.heads import forecast
 from twofold.hub.model import BOOSTERS, CLASSIFIERS, KEY, TENSORS, HubModel
@@ -62,7 +63,7 @@ def test_a_round_trip_changes_no_bit(saved: Path) -> None:
 
 def test_the_same_model_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     HubModel.open(saved).save(tmp_path)
-    assert {file.name for file in saved.iterdir()} == {TENSORS, CLASSIFIERS, BOOSTERS}
+    assert {file.name for file in saved.iterdir()} == {TENSORS, CLASSIFIERS, BOOSTERS, JOURNAL}
     for file in saved.iterdir():
         assert (tmp_path / file.name).read_bytes() == file.read_bytes()
 
@@ -79,7 +80,7 @@ def test_the_pool_is_of_its_weights() -> None:
 def test_networks_alone_need_no_classifiers(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"heads": ("gru",), "pooled": ("gru",)})
     HubModel(config, RULES, FIRST, {"gru": head("gru")}, {"gru": 1.0}).save(tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == [TENSORS]
+    assert {file.name for file in tmp_path.iterdir()} == {TENSORS, JOURNAL}
     known = replay().known(FIRST)
     assert (
         HubModel.open(tmp_path)
@@ -164,17 +165,19 @@ SPOILT: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("kind", SPOILT)
 def test_a_folder_that_is_no_model_is_refused_and_nothing_of_it_is_run(folder: Path, kind: str) -> None:
+    (folder / JOURNAL).unlink()
     SPOILT[kind](folder)
     if "classifier" in kind and (folder / CLASSIFIERS).exists():  # as an attacker would
         digest = hashlib.sha256((folder / CLASSIFIERS).read_bytes()).hexdigest()
         _about(folder, lambda about: about | {"classifiers": digest})
-    with pytest.raises(RunFolderError, match=r"hub|skops|holds types") as refused:
+    with pytest.raises(RunFolderError, match=r"hub|skops|holds types|is missing") as refused:
         HubModel.open(folder)
     assert str(refused.value).startswith(str(folder))
 
 
 def test_two_files_that_were_not_saved_together_are_refused(folder: Path) -> None:
     """A fit that was interrupted between its two files, over an older model."""
+    (folder / JOURNAL).unlink()
     with (folder / CLASSIFIERS).open("ab") as file:
         file.write(b" ")
     with pytest.raises(RunFolderError, match="was not saved with it"):
@@ -183,7 +186,8 @@ def test_two_files_that_were_not_saved_together_are_refused(folder: Path) -> Non
 
 @pytest.mark.parametrize("name", [TENSORS, CLASSIFIERS])
 def test_a_flipped_byte_is_refused_or_changes_a_number(folder: Path, name: str) -> None:
-    """Never a traceback that the user can't read."""
+    """Of a model without a journal, as older versions saved: never a traceback that the user can't read."""
+    (folder / JOURNAL).unlink()
     path, rng = folder / name, np.random.default_rng(0)
     whole = path.read_bytes()
     refused = 0

@@ -33,6 +33,7 @@ from hub.season_small import (
 from hub.small import change_of, changes
 from twofold.engine.errors import InputError
 from twofold.engine.run import RunFolder, claim
+from twofold.engine.sound import JOURNAL
 from twofold.engine.work import ALONE, Work, Workers
 from twofold.hub import run as backtest
 from twofold.hub.config import POOL, QUANTILE_HEADS, HubConfig
@@ -400,7 +401,8 @@ def test_other_teams_forecasts_of_other_dates_are_left_out(folder: Path) -> None
 def begun(folder: Path, target: Path, every: int) -> Path:
     """A folder of the same run in which only every so many block is done."""
     (target / "parts").mkdir()
-    (target / "manifest.json").write_bytes((folder / "manifest.json").read_bytes())
+    for name in ("manifest.json", JOURNAL):
+        (target / name).write_bytes((folder / name).read_bytes())
     for file in sorted((folder / "parts").iterdir())[::every]:
         (target / "parts" / file.name).write_bytes(file.read_bytes())
     return target
@@ -408,7 +410,9 @@ def begun(folder: Path, target: Path, every: int) -> Path:
 
 def test_a_folder_that_goes_on_becomes_the_same(folder: Path, tmp_path: Path) -> None:
     run(begun(folder, tmp_path, every=2), peers())
-    files = [file for file in folder.rglob("*") if file.is_file() and file.name not in ("manifest.json", ".lock")]
+    files = [
+        file for file in folder.rglob("*") if file.is_file() and file.name not in ("manifest.json", JOURNAL, ".lock")
+    ]
     assert {"predictions.parquet", "scores.json", "peers.parquet", "rules.json"} <= {file.name for file in files}
     for file in files:
         assert (tmp_path / file.relative_to(folder)).read_bytes() == file.read_bytes(), file.name

@@ -18,6 +18,7 @@ from trend.small import epidemic, quick, silent
 from trend.walk.small import quick_walk, walked
 from twofold.cli import main
 from twofold.engine.config import Config
+from twofold.engine.files import write_text
 from twofold.engine.run import claim
 from twofold.engine.work import ALONE
 from twofold.hub import run as hub_run
@@ -128,7 +129,7 @@ def test_a_list_follows_no_link_and_knows_no_run_of_others(runs: Path, tmp_path:
 
 
 def test_what_is_damaged_or_unknown_is_listed_without_a_score(tmp_path: Path, capsys: Output) -> None:
-    done(tmp_path / "damaged", quick(), lambda held: (held.path / "scores.json").write_text('{"verdict": []}'))
+    done(tmp_path / "damaged", quick(), lambda held: write_text(held.path / "scores.json", '{"verdict": []}'))
     done(tmp_path / "newer", Strange(), lambda held: None)
     found = shown(capsys, "runs", "list", str(tmp_path))
     assert [(run["kind"], run["headline"]) for run in found] == [("trend run", None), (None, None)]

@@ -81,7 +81,7 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(table: Path, run: 
     assert files == {
         *("config.json", "metrics.jsonl", "checkpoint", "model.safetensors", "model.skops", "scores.json"),
         *("predictions.parquet", "panel.parquet", "arrays.npz", "tomorrow.parquet", "figures", "map.svg"),
-        *("report.html", "manifest.json", "log.txt", "DONE"),
+        *("report.html", "manifest.json", "log.txt", "twofold.sha256", "DONE"),
     }
     scores = json.loads((run / "scores.json").read_text())
     assert wording.verdict(scores["verdict"], 0.9) in shown
@@ -434,7 +434,7 @@ def test_a_walk_leaves_the_whole_folder_and_is_left_alone_afterwards(
     names = {path.name for path in (tmp_path / "run").iterdir()} - {".lock"}
     assert names == {
         *("config.json", "manifest.json", "origins", "predictions.parquet", "scores.json", "figures", "report.html"),
-        *("panel.parquet", "map.svg", "log.txt", "DONE"),
+        *("panel.parquet", "map.svg", "log.txt", "twofold.sha256", "DONE"),
     }
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.name != ".lock"}
     assert main(walk_words(table, tmp_path / "run")) == 0

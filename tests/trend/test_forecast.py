@@ -273,7 +273,12 @@ def test_a_file_that_is_no_model_is_refused_and_nothing_of_it_is_run(run: Path, 
     SPOILT[kind](run)
     with pytest.raises(RunFolderError) as refused:
         load(run)
-    assert str(refused.value).startswith((f"{run / NETWORKS}: can't be read", f"{run / TREES}: "))
+    told = (
+        f"{run / NETWORKS}: can't be read",
+        f"{run / TREES}: ",
+        *(f"{run}: {n} is missing" for n in (NETWORKS, TREES)),
+    )
+    assert str(refused.value).startswith(told)
 
 
 def test_only_parts_of_scikit_learn_are_trusted(run: Path) -> None:

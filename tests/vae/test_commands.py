@@ -85,7 +85,7 @@ def test_a_run_leaves_the_whole_folder_and_says_what_it_found(pictures: Path, ru
     assert files == {
         *("config.json", "metrics.jsonl", "checkpoint", "model.safetensors", "scores.json", "arrays.npz"),
         *("images.parquet", "test.parquet", "skipped.json", "figures", "report.html", "manifest.json", "log.txt"),
-        "DONE",
+        *("twofold.sha256", "DONE"),
     }
     scores = json.loads((run / "scores.json").read_text())
     assert (scores["data"]["images"], scores["data"]["skipped"]) == (60, 1)

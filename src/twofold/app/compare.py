@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from twofold.app import trend, vae
 from twofold.app.problems import ANSWERS, Refused, unusable
 from twofold.app.runs import Run, Runs, Summary
+from twofold.engine.errors import DamagedError
 from twofold.page.template import render
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def _comparison(a: Run, b: Run) -> Comparison:
     stamps = [(run.folder / "DONE").stat().st_mtime_ns for run in (a, b)]
     try:
         found = _compared(a.folder, b.folder, *stamps)
+    except DamagedError:
+        raise
     except unusable() as error:
         raise Refused(409, "unusable_run", f"{a.id} and {b.id}: one is of another version ({error!r}).") from error
     [paired] = found["paired"]

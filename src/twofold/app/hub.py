@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from twofold.app.problems import ANSWERS, Refused, unusable
 from twofold.app.runs import Run, Runs
+from twofold.engine.errors import DamagedError
 from twofold.page.template import render
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ def _told(run: Run, read: Callable[[int], _Found]) -> _Found:
             run.file(f"{name}.parquet")
     try:
         return read(run.file("scores.json").stat().st_mtime_ns)
+    except DamagedError:
+        raise
     except unusable() as error:
         message = f"{run.id}: its files are not what a hub's backtest writes ({error!r}); its report can still be read."
         raise Refused(409, "unusable_run", message) from error

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.run import without_folders
 from twofold.page.template import render
 
 Code = Literal[
@@ -84,8 +85,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(InputError)
     def _input(request: Request, error: InputError) -> Response:
-        if isinstance(error, RunFolderError):
-            return Refused(409, "unusable_run", str(error)).answer(request.url.path)
+        if isinstance(error, RunFolderError):  # where the runs lie is nobody's business
+            return Refused(409, "unusable_run", without_folders(str(error))).answer(request.url.path)
         return Refused(422, "invalid", str(error)).answer(request.url.path)
 
     @app.exception_handler(HTTPException)

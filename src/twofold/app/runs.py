@@ -16,11 +16,14 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict
 
 from twofold.app.problems import Refused
+from twofold.engine.errors import DamagedError, RunFolderError
+from twofold.engine.files import read_bytes
 from twofold.engine.run import is_run, read_json
 from twofold.page import numbers
 from twofold.runs.kinds import KINDS, kind_of
 
 _KINDS = {kind.name: kind for kind in KINDS}
+UNKNOWN = "unknown"
 DEPTH = 6
 """Folders between RUNS and a run's own files, at most."""
 FRESH_S = 2.0
@@ -50,7 +53,7 @@ class Summary(BaseModel):
     id: str
     """Its folder below RUNS, with `~` for `/`."""
     kind: str
-    """The command that made it."""
+    """The command that made it; `unknown` where the file that tells it is damaged."""
     finished: bool
     """Whether the command came to its end."""
     when: datetime
@@ -63,6 +66,8 @@ class Summary(BaseModel):
     """Address of its page, escaped; None where it is not finished."""
     report: str | None
     """Address of its report, escaped; None where there is none."""
+    damaged: bool
+    """Whether its config or its scores are not what was written; `twofold runs check` reads all of its files."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class Run:
     root: Path
     kind: str
     parent: str | None
+    damage: DamagedError | None = None
+    """What is wrong with the file that tells its kind; the kind is UNKNOWN then."""
 
     @property
     def finished(self) -> bool:
@@ -95,10 +102,16 @@ class Run:
         raise Refused(404, "not_found", f"{self.id} has no {name}.")
 
     def json(self, name: str) -> dict[str, Any]:
-        """The object in one of its JSON files."""
+        """The object in one of its JSON files.
+
+        Raises:
+            Refused: when there is none, or it holds none.
+            RunFolderError: when it is not what was written, or can't be read.
+        """
+        content = read_bytes(self.file(name))
         try:
-            return dict(json.loads(self.file(name).read_text(encoding="utf-8")))
-        except (ValueError, TypeError, RecursionError, OSError) as error:
+            return dict(json.loads(content))
+        except (ValueError, TypeError, RecursionError) as error:
             raise Refused(409, "unusable_run", f"{self.id}: {name} is not what a run writes ({error}).") from error
 
     def require(self, *kinds: str) -> "Run":
@@ -106,7 +119,10 @@ class Run:
 
         Raises:
             Refused: otherwise.
+            DamagedError: when its config is not what was written.
         """
+        if self.damage:
+            raise self.damage
         if self.kind not in kinds:
             raise Refused(409, "unusable_run", f"{self.id} is a {self.kind}; this is for a {' or a '.join(kinds)}.")
         if not self.finished:
@@ -123,7 +139,11 @@ class Run:
             when = (self.folder / ("DONE" if self.finished else "manifest.json")).stat().st_mtime
         except OSError as error:
             raise Refused(404, "not_found", f"{self.id} is gone.") from error
-        reported = self.finished and (self.folder / "report.html").is_file()
+        headline, damaged = self._headline() if self.finished else None, self.damage is not None
+        if isinstance(headline, DamagedError):
+            headline, damaged = None, True
+        shown = self.finished and self.damage is None
+        reported = shown and (self.folder / "report.html").is_file()
         address = f"/runs/{quote(self.id)}"
         report = f"{address}/report" if reported else None
         return Summary(
@@ -131,16 +151,21 @@ class Run:
             kind=self.kind,
             finished=self.finished,
             when=datetime.fromtimestamp(when, UTC),
-            headline=self._headline() if self.finished else None,
+            headline=headline,
             parent=self.parent,
-            page=address if self.finished else None,
+            page=address if shown else None,
             report=report,
+            damaged=damaged,
         )
 
-    def _headline(self) -> Headline | None:
+    def _headline(self) -> Headline | DamagedError | None:
+        if self.damage:
+            return None
         kind = _KINDS[self.kind]
         try:
             found = kind.headline(self.json(kind.file))
+        except DamagedError as error:
+            return error
         except (Refused, LookupError, TypeError, ValueError):
             return None  # of another version: the run is listed all the same
         value = found["value"]
@@ -200,7 +225,9 @@ def _find(folder: Path, root: Path, depth: int = 0, parent: str | None = None) -
     """Runs in a folder and below; links are not followed, folders that can't be read are passed over."""
     name = name_of(folder, root)
     kind = _kind(folder)
-    if kind is not None:
+    if isinstance(kind, DamagedError):
+        yield Run(name, folder, root, UNKNOWN, parent, kind)
+    elif kind is not None:
         yield Run(name, folder, root, kind, parent)
     if depth == DEPTH:
         return
@@ -213,12 +240,15 @@ def _find(folder: Path, root: Path, depth: int = 0, parent: str | None = None) -
             yield from _find(item, root, depth + 1, name if kind == "vae sweep" else parent)
 
 
-def _kind(folder: Path) -> str | None:
+def _kind(folder: Path) -> str | DamagedError | None:
     """What a folder holds; None: no run, or of a kind that this version does not know."""
     try:
         if not all((folder / name).is_file() for name in ("manifest.json", "config.json")):  # a pipe would never end
             return None
         kind = kind_of(read_json(folder / "config.json")) if is_run(folder) else None
-    except (OSError, RecursionError):
+        read_json(folder / "manifest.json")  # it is what was written, too
+    except DamagedError as error:
+        return error
+    except (OSError, RunFolderError, RecursionError):
         return None  # one damaged folder hides no other
     return kind.name if kind else None

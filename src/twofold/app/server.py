@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Path, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from jinja2 import UndefinedError
 
 from twofold import __version__
@@ -20,6 +20,8 @@ from twofold.app.guard import REPORT_POLICY, Guard
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
 from twofold.app.runs import Run, Runs, Summary
+from twofold.engine.errors import DamagedError
+from twofold.engine.files import read_bytes
 from twofold.page.template import render
 
 RunId = Annotated[str, Path(max_length=1000, description="The run's id, as in the list of runs.")]
@@ -113,6 +115,8 @@ def _version(names: str) -> Iterator[None]:
     """Refuses a run whose files lack what its page shows."""
     try:
         yield
+    except DamagedError:
+        raise
     except (KeyError, TypeError, ValueError, UndefinedError) as error:
         message = f"{names} is of another version ({error!r}); its report can still be read."
         raise Refused(409, "unusable_run", message) from error
@@ -142,14 +146,14 @@ def _pages(runs: Runs) -> APIRouter:
     def page(run_id: RunId) -> str:
         run = runs.get(run_id)
         with _version(run.id):
-            return _PAGES[run.kind](run.require(run.kind))
+            return _PAGES[run.require(run.kind).kind](run)
 
     @router.get("/runs/{run_id}/report")
     def report(run_id: RunId) -> Response:
         run = runs.get(run_id)
         file = run.require(run.kind).file("report.html")
         headers = {"Content-Security-Policy": REPORT_POLICY}
-        return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
+        return Response(read_bytes(file), media_type="text/html; charset=utf-8", headers=headers)
 
     @router.get("/favicon.ico")
     def no_icon() -> Response:

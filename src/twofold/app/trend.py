@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import functools
+import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from twofold.app.problems import ANSWERS, Refused
 from twofold.app.runs import Run, Runs
+from twofold.engine.errors import DamagedError
+from twofold.engine.files import read_bytes
 from twofold.page.template import render
 
 if TYPE_CHECKING:
@@ -246,6 +249,8 @@ def _reading(run: Run) -> Iterator[None]:
 
     try:
         yield
+    except DamagedError:
+        raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         raise Refused(
             409, "unusable_run", f"{run.id}: its tables are not what a trend run writes ({error})."
@@ -265,7 +270,10 @@ def _read(predictions: FilePath, tomorrow: FilePath | None, panel: FilePath, hea
     import numpy as np
     import polars as pl
 
-    test, counted = pl.read_parquet(predictions), pl.read_parquet(panel)
+    def read(path: FilePath) -> pl.DataFrame:
+        return pl.read_parquet(io.BytesIO(read_bytes(path)))
+
+    test, counted = read(predictions), read(panel)
     if "split" in test.columns:
         test = test.filter(split="test")
     regions, dates = sorted(test["region"].unique()), sorted(test["target_date"].unique())
@@ -280,7 +288,7 @@ def _read(predictions: FilePath, tomorrow: FilePath | None, panel: FilePath, hea
         held[at] = series.cast(pl.Float64).to_numpy()
         return held
 
-    selected = dict(pl.read_parquet(tomorrow).select("region", "in_c").iter_rows()) if tomorrow else {}
+    selected = dict(read(tomorrow).select("region", "in_c").iter_rows()) if tomorrow else {}
     origins = dict(test.group_by("target_date").agg(pl.col("origin").max()).iter_rows())
     days = sorted(counted["date"].unique())
     place = {date: number for number, date in enumerate(days)}

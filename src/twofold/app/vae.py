@@ -17,6 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from twofold.app.models import Models
 from twofold.app.problems import ANSWERS, Refused
 from twofold.app.runs import Run, Runs
+from twofold.engine.errors import DamagedError
+from twofold.engine.files import read_bytes, text
 from twofold.page.template import render
 from twofold.vae.config import PathName
 
@@ -263,6 +265,8 @@ def _arrays(run: Run) -> "dict[str, np.ndarray]":
     path = run.file("arrays.npz")
     try:
         return _read(path, path.stat().st_mtime_ns)
+    except DamagedError:
+        raise
     except Exception as error:  # of zip files, compression and arrays: exceptions of many types
         raise Refused(409, "unusable_run", f"{run.id}: arrays.npz is not what a vae run writes ({error}).") from error
 
@@ -271,7 +275,7 @@ def _arrays(run: Run) -> "dict[str, np.ndarray]":
 def _read(path: FilePath, _: int) -> "dict[str, np.ndarray]":
     import numpy as np
 
-    with path.open("rb") as file, np.load(file) as held:  # numpy leaves a damaged file open that it opened itself
+    with np.load(io.BytesIO(read_bytes(path))) as held:
         return {name: held[name] for name in _KEPT}
 
 
@@ -300,8 +304,8 @@ def _read_training(folder: FilePath, cache: FilePath, _: int) -> "tuple[Images, 
     from twofold.vae.config import VaeConfig
     from twofold.vae.images.load import cached_images
 
-    config = VaeConfig.from_json((folder / "config.json").read_text(encoding="utf-8"), "config.json")
-    data = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["data"]
+    config = VaeConfig.from_json(text(folder, "config.json"), "config.json")
+    data = json.loads(text(folder, "scores.json"))["data"]
     images = cached_images(cache, data["digest"], data["source"], config.image)
     if images is None:
         raise LookupError

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twofold.engine.errors import RunFolderError
-from twofold.engine.files import write_bytes
+from twofold.engine.files import read_bytes, write_bytes
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -27,11 +27,12 @@ def read_boosters(path: Path, digest: str) -> "dict[str, Booster]":
     """Reads the boosters that `save_boosters` wrote.
 
     Raises:
-        RunFolderError: when the file is another one than was saved: LightGBM's reader of damaged text may crash.
+        RunFolderError: when it is not what was written, or another file than was saved: LightGBM's reader of damaged
+            text may crash.
     """
     import lightgbm  # takes a second, and only models with such a head need it
 
-    content = path.read_bytes()
+    content = read_bytes(path)
     if hashlib.sha256(content).hexdigest() != digest:
         raise RunFolderError(f"{path}: was not saved with this model; fit the model again")
     return {name: lightgbm.Booster(model_str=text) for name, text in json.loads(content).items()}

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from twofold.engine.errors import RunFolderError
-from twofold.engine.files import write_bytes
+from twofold.engine.files import usable, write_bytes
 from twofold.engine.loop import TrainState, Unfinished
+from twofold.engine.tensors import read_tensors
 
 
 def save_state(state: TrainState, path: Path) -> None:
@@ -36,17 +36,16 @@ def load_state(state: TrainState, path: Path) -> bool:
     """Loads a saved state into a fresh one of the same network and optimiser, in place.
 
     Returns:
-        False when there is no such file; the state is unchanged then.
+        False when there is no such file, or it is not what was written; the state is unchanged then.
 
     Raises:
         RunFolderError: when the file is not a state of this network.
     """
-    if not path.exists():
+    if not usable(path):
         return False
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["state"])
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        texts, tensors = read_tensors(path)
+        about = json.loads(texts["state"])
         state.module.load_state_dict(_with_prefix(tensors, "module."))
         if state.averaged is not None:
             state.averaged.load_state_dict(_with_prefix(tensors, "averaged."))
@@ -65,7 +64,7 @@ def load_state(state: TrainState, path: Path) -> bool:
         if about["unfinished"]:
             means = _with_prefix(tensors, "unfinished.")
             state.unfinished = Unfinished(noise=tensors["noise"], means=means, **about["unfinished"])
-    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
             f"{path}: not a checkpoint of this network ({error}); start again with --overwrite"
         ) from error

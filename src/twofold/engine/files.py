@@ -1,33 +1,46 @@
-"""Files of a run folder: written atomically, and read with an error that names what is missing."""
+"""Files of run folders, models and caches: written atomically, and read only when they are what was written.
 
+Every file is written by `write_bytes` and its kin, and read by `read_bytes` and its kin; see `engine.sound`.
+"""
+
+import contextlib
 import io
 import json
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twofold.engine.errors import RunFolderError
+from twofold.engine import sound
+from twofold.engine.errors import DamagedError, RunFolderError, naming
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-ASIDE = ".aside-"
+_SAYS = logging.getLogger("twofold")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file under another name and renames it, so that no reader sees a part of it; makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{ASIDE}{os.getpid()}-{path.name}")
+    """Writes a file under another name and renames it, so that no reader sees a part of it; makes its folder.
+
+    Raises:
+        OSError: when it can't be written; names the file.
+    """
+    aside = path.with_name(f"{sound.ASIDE}{os.getpid()}-{path.name}")
     try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            sound.record(path, content)
+            aside.replace(path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
         raise
 
 
@@ -67,35 +80,80 @@ def saver(folder: Path) -> Callable[[str, bytes], None]:
     return lambda name, content: write_bytes(folder / name, content)
 
 
-def required(folder: Path, name: str) -> Path:
-    """The path of a file that a page is made from.
+def read_bytes(path: Path) -> bytes:
+    """The content of a file, which is what was written there.
 
     Raises:
-        RunFolderError: when it is missing.
+        DamagedError: when it is not.
+        RunFolderError: when it is missing or can't be read.
     """
-    path = folder / name
-    if not path.is_file():
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        sound.check_absent(path)
         raise RunFolderError(
-            f"{folder}: {name} is missing, so there is nothing to report; run the same command again first"
-        )
-    return path
+            f"{path.parent}: {path.name} is missing; run the command that writes it again, or restore it from a copy"
+        ) from None
+    except OSError as error:
+        raise RunFolderError(f"{path}: can't be read ({error.strerror})") from error
+    sound.check(path, content)
+    return content
 
 
 def text(folder: Path, name: str) -> str:
-    """The text of one file of a folder."""
-    return required(folder, name).read_text(encoding="utf-8")
+    """The text of one file of a folder; errors as of `read_bytes`."""
+    return read_bytes(folder / name).decode("utf-8")
 
 
 def table(folder: Path, name: str) -> "pl.DataFrame":
-    """The table in one Parquet file of a folder."""
+    """The table in one Parquet file of a folder; errors as of `read_bytes`."""
     import polars as pl
 
-    return pl.read_parquet(required(folder, name))
+    return pl.read_parquet(io.BytesIO(read_bytes(folder / name)))
 
 
 def arrays(folder: Path, name: str) -> "dict[str, np.ndarray]":
-    """The arrays in one npz file of a folder, by name."""
+    """The arrays in one npz file of a folder, by name; errors as of `read_bytes`."""
     import numpy as np
 
-    with np.load(required(folder, name)) as held:
+    with np.load(io.BytesIO(read_bytes(folder / name))) as held:
         return dict(held)
+
+
+def mapped(path: Path) -> "np.ndarray":
+    """The array in a npy file, mapped and read-only; checked once in a process. Errors as of `read_bytes`."""
+    import numpy as np
+
+    sound.check_file(path)
+    return np.load(path, mmap_mode="r")
+
+
+def there(folder: Path, name: str) -> bool:
+    """Whether a folder holds a file that not all folders of its kind do.
+
+    Raises:
+        DamagedError: when it was written there and is missing.
+    """
+    if (folder / name).is_file():
+        return True
+    sound.check_absent(folder / name)
+    return False
+
+
+def usable(*paths: Path) -> bool:
+    """Whether the files of a part that can be made again are there, all of them as they were written.
+
+    The log says of one that was changed that it is made again.
+    """
+    try:
+        for path in paths:
+            if not path.exists():
+                return False
+            sound.check_file(path)
+    except DamagedError as error:
+        _SAYS.warning("%s; it is made again", error.what)
+        return False
+    except OSError as error:
+        _SAYS.warning("%s: can't be read (%s); it is made again", error.filename, error.strerror)
+        return False
+    return True

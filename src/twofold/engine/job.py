@@ -2,13 +2,16 @@
 
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold import __version__
+from twofold.engine import files
 from twofold.engine.config import Config, short_digest
+from twofold.engine.errors import RunFolderError
 from twofold.engine.run import RunFolder, claim
 from twofold.engine.terminal import note
 from twofold.engine.track import TrackerName, require
@@ -59,7 +62,7 @@ def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Call
         The run folder.
 
     Raises:
-        RunFolderError: when the folder can't be claimed; see `engine.run.claim`.
+        RunFolderError: when the folder can't be claimed (see `engine.run.claim`), or can't be written to.
         InputError: when the tracker isn't installed.
     """
     require(job.track)
@@ -71,7 +74,7 @@ def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Call
     for text in notes:
         note(console, text)
     how = {"overwrite": job.overwrite, "device": job.device, "budget": job.budget, "track": job.track}
-    with claim(out, job.config, job.data_digest, job.command, **how) as folder:
+    with _writing(out), claim(out, job.config, job.data_digest, job.command, **how) as folder:
         if folder.raised:
             note(console, f"{out} goes on: {folder.raised}")
         if folder.done:
@@ -85,20 +88,55 @@ def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Call
 
 
 @contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Takes an error of a file in the run folder for what it is: a full disk, a folder that was removed."""
+    try:
+        yield
+    except OSError as error:
+        if not str(error.filename or "").startswith(str(out)):
+            raise
+        gone = "" if out.is_dir() else "the folder was removed; "
+        raise RunFolderError(
+            f"{error.filename}: can't be written ({gone}{error.strerror}); once it can, the same command goes on"
+        ) from error
+
+
+class _Told(logging.Handler):
+    """Puts what the package has to say while it works into the run's log, too."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tells one note."""
+        self.folder.tell(f"note: {record.getMessage()}")
+
+
+@contextlib.contextmanager
 def _telling(folder: RunFolder, job: Job, notes: Iterable[str]) -> Iterator[None]:
     """Writes into the run's log how it began and how it ended."""
     folder.tell(f"{job.what} of {job.name}, twofold {__version__}, {job.device}")
     for text in notes:
         folder.tell(f"note: {text}")
+    logger, told = logging.getLogger("twofold"), _Told(folder)
+    logger.addHandler(told)
     try:
         yield
     except BaseException as error:
-        folder.tell(f"stopped by {type(error).__name__}{f': {error}' if str(error) else ''}")
+        with contextlib.suppress(OSError):  # of the same full disk
+            folder.tell(f"stopped by {type(error).__name__}{f': {error}' if str(error) else ''}")
         raise
+    finally:
+        logger.removeHandler(told)
     folder.tell("finished")
 
 
 def outcome(folder: Path, scores: str = "scores.json") -> dict[str, Any]:
-    """What a command that filled a folder prints with --json: the folder, its page, and the file of its scores."""
-    found = json.loads((folder / scores).read_text(encoding="utf-8"))
+    """What a command that filled a folder prints with --json: the folder, its page, and the file of its scores.
+
+    Raises:
+        DamagedError: when these are not what was written.
+    """
+    found = json.loads(files.text(folder, scores))
     return {"folder": str(folder), "report": str(folder / "report.html"), "scores": found}

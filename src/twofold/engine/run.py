@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import platform
 import re
 import shutil
@@ -14,16 +15,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twofold.engine import sound
 from twofold.engine.config import Config
-from twofold.engine.errors import RunFolderError
-from twofold.engine.files import ASIDE, write_bytes, write_json, write_text
+from twofold.engine.errors import DamagedError, RunFolderError, naming
+from twofold.engine.files import read_bytes, there, write_bytes, write_json, write_text
+from twofold.engine.locks import locked
+from twofold.engine.sound import ASIDE, JOURNAL, LOCK, LOG, MANIFEST
 from twofold.engine.track import Tracker, TrackerName, open_tracker
 
 if TYPE_CHECKING:
-    from filelock import FileLock
+    from filelock import BaseFileLock
 
-LOCK = ".lock"
-METRICS, LOG = "metrics.jsonl", "log.txt"
+_SAYS = logging.getLogger("twofold")
+METRICS = "metrics.jsonl"
+_FIRST = MANIFEST, "config.json"
+"""What a run writes before it computes."""
 _FOLDERS = re.compile(r"""(?<![\w.~:/\\-])(?:/|[A-Za-z]:[/\\])(?=\S)(?:[^/\\\n:;,'"`]+[/\\])*""")
 """The folders of an absolute path."""
 
@@ -56,9 +62,10 @@ class RunFolder:
         tell them twice.
         """
         line, path = json.dumps(record), self.path / METRICS
-        with self._writing:
+        with self._writing, naming(path):
             if not self._log:
-                self._before = frozenset(path.read_text().splitlines() if path.exists() else ())
+                # Only to tell nothing twice in log.txt: it may have been cut by a kill.
+                self._before = frozenset(path.read_text(errors="replace").splitlines() if path.exists() else ())
                 self._tracker = open_tracker(self.track, self.path) if self.track else None
             with path.open("a" if self._log else "w") as file:
                 file.write(line + "\n")
@@ -69,12 +76,12 @@ class RunFolder:
                 self._tracker.log(record)
 
     def tell(self, text: str) -> None:
-        """Appends a line to `log.txt`: the time (UTC) and a text, of whose absolute paths the last part stays."""
+        """Appends a line to `log.txt`: the time (UTC) and a text, `without_folders`."""
         with self._writing:
-            self._append(_FOLDERS.sub("", text))
+            self._append(without_folders(text))
 
     def _append(self, text: str) -> None:
-        with (self.path / LOG).open("a", encoding="utf-8") as file:
+        with naming(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {' '.join(text.split())}\n")
 
     def close(self) -> None:
@@ -83,15 +90,50 @@ class RunFolder:
             self._tracker.close(self.done)
 
     def settle_log(self, *keys: str) -> None:
-        """Sorts `metrics.jsonl` by the values of `keys`, so that its order doesn't depend on threads."""
+        """Writes `metrics.jsonl` as a whole, from when on it is checked when it is read.
+
+        Sorted by the values of `keys`, so that its order doesn't depend on threads.
+        """
         ordered = sorted(self._log, key=lambda record: [record[key] for key in keys])
         write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in ordered))
 
     def finish(self) -> None:
-        """Writes the wall time and then `DONE`."""
+        """Writes the wall time and then `DONE`.
+
+        Raises:
+            RunFolderError: when the folder was removed, or another one took its place, while this process wrote to it.
+        """
+        if "config.json" not in sound.names(self.path):
+            raise RunFolderError(f"{self.path}: was removed while it was written to; run the same command again")
         wall_time_s = round(time.perf_counter() - self.began, 3)
-        write_json(self.path / "manifest.json", self.manifest | {"wall_time_s": wall_time_s})
+        write_json(self.path / MANIFEST, self.manifest | {"wall_time_s": wall_time_s})
+        sound.begin(self.path)
         write_bytes(self.path / "DONE", b"")
+
+
+def whole(path: Path) -> bool:
+    """Whether a folder holds a finished run, all of it as it was written; the log says of one that isn't.
+
+    Such a run is unfinished from then on.
+    """
+    done = path / "DONE"
+    if not done.exists():
+        return False
+    found = sound.audit(path)
+    if wrong := (*found.changed, *found.missing):
+        _SAYS.warning("%s: %s: not what was written there; it is made again", path, ", ".join(wrong))
+        done.unlink()
+    return not wrong
+
+
+def without_folders(text: str) -> str:
+    """A text of whose absolute paths the last part stays.
+
+    Example:
+        >>> without_folders("/home/ann/runs/a: has no line in twofold.sha256")
+        'a: has no line in twofold.sha256'
+    """
+    return _FOLDERS.sub("", text)
 
 
 def _sentence(record: dict[str, Any]) -> str:
@@ -108,9 +150,17 @@ def require_done(path: Path, command: str) -> None:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run, finished or not."""
-    # Other programs write a manifest.json, too; only that of a run holds a data digest.
-    return "data_digest" in read_json(path / "manifest.json")
+    """Whether a folder holds a run, finished or not; it need not be sound."""
+    # Other programs write a manifest.json, too; only that of a run holds a data digest, or is in a journal.
+    manifest = path / MANIFEST
+    try:
+        if "data_digest" in json.loads(manifest.read_bytes()):
+            return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (ValueError, TypeError):
+        pass
+    return MANIFEST in sound.names(path)
 
 
 def check_removable(path: Path) -> None:
@@ -181,6 +231,7 @@ def claim(
     Raises:
         RunFolderError: when another process writes there, when the folder holds another config or other data, or
             something that is no run.
+        DamagedError: when its config or manifest is not what was written.
     """
     lock = _lock(path)
     try:
@@ -193,7 +244,8 @@ def claim(
             aside.unlink()
         manifest = _manifest(data_digest, command, device)
         if not (path / "DONE").exists():
-            write_json(path / "manifest.json", manifest)
+            sound.begin(path)
+            write_json(path / MANIFEST, manifest)
             write_text(path / "config.json", config.to_json())
         folder = RunFolder(path, manifest, raised, track)
         try:
@@ -204,28 +256,26 @@ def claim(
         lock.release()
 
 
-def _lock(path: Path) -> "FileLock":
-    from filelock import FileLock, Timeout
-
+def _lock(path: Path) -> "BaseFileLock":
     try:
         _refuse_foreign(path)
         path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / LOCK)
-        lock.acquire(timeout=0)
-    except Timeout as error:
+        return locked(path / LOCK)
+    except TimeoutError as error:
         raise RunFolderError(f"{path}: another process writes to this run folder; wait for it or give --out") from error
     except OSError as error:
         raise RunFolderError(
             f"{path}: can't be written as a run folder ({error.strerror}); give another --out"
         ) from error
-    return lock
 
 
 def _refuse_foreign(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: is a file; --out takes a folder")
     if path.is_dir() and not is_run(path):
-        strangers = [item.name for item in path.iterdir() if item.name != LOCK and not item.name.startswith(ASIDE)]
+        # A kill may leave no more than these.
+        own = LOCK, JOURNAL
+        strangers = [item.name for item in path.iterdir() if item.name not in own and not item.name.startswith(ASIDE)]
         if strangers:
             raise RunFolderError(
                 f"{path}: holds files but no run ({', '.join(sorted(strangers)[:3])}); nothing was touched, "
@@ -236,8 +286,8 @@ def _refuse_foreign(path: Path) -> None:
 def _refuse_other(path: Path, config: Config, data_digest: str, budget: str | None) -> str:
     """The setting that is raised, with both values; empty when the config is the same."""
     saved = path / "config.json"
-    if not saved.exists():
-        return ""
+    if not saved.exists() and not any((path / name).exists() for name in sound.names(path) if name not in _FIRST):
+        return ""  # nothing has been computed yet, or all is emptied
     old, new = flat(read_json(saved)), flat(json.loads(config.to_json()))
     changed = {
         key: f"{key} {old.get(key)!r} -> {new.get(key)!r}" for key in sorted(old | new) if old.get(key) != new.get(key)
@@ -257,10 +307,18 @@ def _is_larger(new: object, old: object) -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty when the file is missing or holds no object."""
+    """The object in a JSON file; empty when the file is missing or holds no object.
+
+    Raises:
+        DamagedError: when it is not what was written there, or was written and is missing.
+    """
+    if not there(path.parent, path.name):
+        return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        value = json.loads(read_bytes(path))
+    except DamagedError:
+        raise
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -277,10 +335,24 @@ def _empty(path: Path) -> None:
     # DONE goes first: a partly emptied folder must not look finished.
     (path / "DONE").unlink(missing_ok=True)
     for item in path.iterdir():
-        if item.name in (LOCK, "manifest.json", "config.json"):
+        if item.name in (LOCK, JOURNAL, MANIFEST, "config.json"):
             continue
         shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
     (path / "config.json").unlink(missing_ok=True)
+
+
+def _without_folders(word: str) -> str:
+    """A word of a command line; of an absolute path, and of one that leads up, the last part stays.
+
+    Example:
+        >>> [_without_folders(word) for word in ("--out=/home/ann/runs/a", "../ann/cases.csv", "runs/a", "/")]
+        ['--out=a', 'cases.csv', 'runs/a', '/']
+    """
+    option, sign, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
+    path = Path(value)
+    if path.is_absolute() or ".." in path.parts:
+        value = path.name or value
+    return option + sign + value
 
 
 def _manifest(data_digest: str, command: list[str], device: str) -> dict[str, Any]:
@@ -288,10 +360,11 @@ def _manifest(data_digest: str, command: list[str], device: str) -> dict[str, An
 
     packages = ("twofold", "torch", "numpy", "scikit-learn", "polars")
     return {
-        "command": command,
+        "command": [_without_folders(word) for word in command],
         "data_digest": data_digest,
         "device": device,
         "python": sys.version.split()[0],
         "platform": platform.platform(),
+        "digests": JOURNAL,
         "versions": {name: metadata.version(name) for name in packages},
     }

@@ -8,7 +8,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from twofold.engine.errors import RunFolderError
-from twofold.engine.files import write_bytes
+from twofold.engine.files import read_bytes, write_bytes
 
 SCHEMA = "schema.json"
 # Types of our classifiers that skops since 0.11 does not trust by itself; all hold numbers only.
@@ -32,13 +32,15 @@ def read_trees(path: Path, beside: tuple[str, ...] = ()) -> dict[str, Any]:
     """Reads the classifiers that `save_trees` wrote; `beside` names types that are trusted beside `TRUSTED`.
 
     Raises:
-        RunFolderError: when the file is no skops file, or holds a type that is not trusted; it is not loaded then.
+        RunFolderError: when it is not what was written, is no skops file, or holds a type that is not trusted; it is
+            not loaded then.
     """
     import skops.io
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
+    content = read_bytes(path)
     try:
-        return skops.io.load(path, trusted=[*TRUSTED, *beside])
+        return skops.io.loads(content, trusted=[*TRUSTED, *beside])
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
         raise RunFolderError(f"{path}: holds types that no model of ours has, and was not loaded ({error})") from error
     except (BadZipFile, zlib.error, EOFError) as error:  # zlib's and the last one of bytes changed within a part

@@ -19,9 +19,9 @@ import tyro
 from pydantic import ValidationError
 
 from twofold import __version__
+from twofold.engine import files
 from twofold.engine.config import canonical, explain
 from twofold.engine.errors import InputError, RunFolderError
-from twofold.engine.files import required
 from twofold.engine.flags import AsJson, parse
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder
@@ -309,9 +309,9 @@ def _reference_date(given: str | None, vintages: Path, known: HubRules) -> date:
 
 def _weights(folder: Path, day: date, rules: Rules, config: HubConfig) -> dict[str, float]:
     """The pool's last weights of a finished backtest, none of a date after the forecast's."""
-    path = required(folder, "scores.json")
+    held = files.text(folder, "scores.json")
     try:
-        scores = json.loads(path.read_text())
+        scores = json.loads(held)
         entries, season = scores["weights"], (scores["hub"], scores["season"])
         known = [entry["weights"] for entry in entries if date.fromisoformat(entry["reference_date"]) <= day]
     except (ValueError, LookupError, TypeError) as error:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import polars as pl
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from twofold.engine import sound
 from twofold.engine.boosters import read_boosters, save_boosters
 from twofold.engine.errors import InputError, RunFolderError
-from twofold.engine.files import write_bytes
+from twofold.engine.files import read_bytes, write_bytes
 from twofold.engine.recurrent import Cell
+from twofold.engine.tensors import read_tensors
 from twofold.engine.trees import read_trees, save_trees
 from twofold.engine.work import Work
 from twofold.hub.config import POOL, HeadName, HubConfig
@@ -112,6 +113,8 @@ class HubModel:
 
     def save(self, folder: Path) -> None:
         """Writes the model's files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        sound.begin(folder, adopt=False)
         tensors: dict[str, torch.Tensor] = {}
         classifiers: dict[str, Any] = {}
         boosters: dict[str, Booster] = {}
@@ -149,6 +152,7 @@ class HubModel:
             about["boosters"] = save_boosters(boosters, folder / BOOSTERS)
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         write_bytes(folder / TENSORS, save(whole, {KEY: json.dumps(about, sort_keys=True)}))
+        sound.begin(folder)
 
     @classmethod
     def open(cls, folder: Path, wanted: str | None = None) -> "HubModel":
@@ -160,9 +164,8 @@ class HubModel:
         """
         path = folder / TENSORS
         try:
-            with safe_open(path, framework="pt") as file:
-                about = json.loads(file.metadata()[KEY])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            texts, tensors = read_tensors(path)
+            about = json.loads(texts[KEY])
             config = HubConfig.model_validate(about["config"])
             rules = Rules.model_validate(about["rules"])
             if set(about["weights"]) != set(config.pooled):
@@ -190,12 +193,12 @@ class HubModel:
             return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, about["weights"])
         except (RunFolderError, InputError):
             raise
-        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise RunFolderError(f"{path}: can't be read as a hub's model ({error})") from error
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _check_name(model: str, heads: Iterable[str]) -> None:

@@ -95,7 +95,9 @@ def read_outputs(folder: Path, days: Collection[date], rules: Rules) -> Outputs:
             digest.update(f"{told} {hashlib.sha256(data).hexdigest()}\n".encode())
             tables.append(_submission(data, day, rules).with_columns(model=pl.lit(model)))
         except (ValueError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            unread.append(Unread(told, " ".join(str(error).split())[:200] or type(error).__name__))
+            # That of the system would name the whole path.
+            reason = str(error.strerror if isinstance(error, OSError) else error)
+            unread.append(Unread(told, " ".join(reason.split())[:200] or type(error).__name__))
     whole = pl.concat([_NOTHING, *tables])
     by_type = pl.col("output_type") == "quantile"
     level = pl.col("output_type_id").cast(pl.Float64, strict=False).round(LEVEL_DECIMALS)

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from twofold.counts.panel import counted
+from twofold.engine import files
 from twofold.engine.errors import InputError
-from twofold.engine.files import write_json, write_parquet, write_text
+from twofold.engine.files import usable, write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
 from twofold.engine.work import Work
 from twofold.hub.baseline import NAME as LAST_VALUE
@@ -277,7 +278,7 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, work: Work, pro
         for head in config.heads
         for start in range(0, len(dates), config.refit_weeks)
     ]
-    missing = [block for block in blocks if not block.within(parts).exists()]
+    missing = [block for block in blocks if not _is_made(block.within(parts), block.head)]
     # The longest first, so that at the end no process works alone.
     missing.sort(key=lambda block: config.heads.index(block.head), reverse=True)
     done = len(blocks) - len(missing)
@@ -301,8 +302,13 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, work: Work, pro
     )
     paths = [block.within(parts) for block in blocks]
     beside = [_beside(path) for path, block in zip(paths, blocks, strict=True) if block.head in QUANTILE_HEADS]
-    spread = [pl.read_parquet(path) for path in beside]
-    return Replayed(pl.concat([pl.read_parquet(path) for path in paths]), pl.concat(spread) if spread else NOTHING)
+    made, spread = ([files.table(parts, path.name) for path in each] for each in (paths, beside))
+    return Replayed(pl.concat(made), pl.concat(spread) if spread else NOTHING)
+
+
+def _is_made(path: Path, head: HeadName) -> bool:
+    """Whether a block has its files, which are what was written."""
+    return usable(path, _beside(path)) if head in QUANTILE_HEADS else usable(path)
 
 
 class _Season(NamedTuple):

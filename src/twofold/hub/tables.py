@@ -204,6 +204,11 @@ def read_forecasts(path: Path) -> pl.DataFrame:
     return read_sheet(path).typed(FORECAST)
 
 
+def forecasts_of(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """As `read_forecasts`, of a table in memory; `name` is that of its file, for errors."""
+    return sheet_of(name, frame).typed(FORECAST)
+
+
 def read_locations(path: Path) -> pl.DataFrame:
     """Reads the locations of a hub in a season.
 

@@ -1,20 +1,21 @@
-"""The commands over run folders: `list`, `show`, `compare` and `rm`."""
+"""The commands over run folders: `list`, `check`, `show`, `compare` and `rm`."""
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
 
-from twofold.engine.errors import InputError
+from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.flags import AsJson, parse
 from twofold.engine.terminal import present, render
-from twofold.runs.folder import Run, find, open_run
+from twofold.runs.folder import Run, checkable, find, open_run, peek
 from twofold.runs.kinds import Headline, written
 
 if TYPE_CHECKING:
+    from twofold.engine.sound import Audit
     from twofold.runs.paired import Beside
 
 BESIDE = "interval, or standard error"
@@ -54,8 +55,51 @@ def _listed(folder: Path, found: list[Run]) -> str:
     for run in found:
         kind = run.kind.name if run.kind else "unknown"
         done = "yes" if run.done else "no"
-        table.add_row(kind, str(run.path), f"{run.date:%Y-%m-%d %H:%M}", done, _headline(run.headline))
-    return render(table)
+        score = "damaged" if run.damage else _headline(run.headline)
+        table.add_row(kind, str(run.path), f"{run.date:%Y-%m-%d %H:%M}", done, score)
+    damaged = [f"{run.damage}; `twofold runs check {run.path}` reads all of it\n" for run in found if run.damage]
+    return render(table) + "".join(damaged)
+
+
+@dataclass(frozen=True)
+class CheckFlags:
+    """Checks that the files of run folders, hub models and the cache of images are what was written.
+
+    Every file is read and compared with its digest in the journal of its folder, twofold.sha256. Named are those that
+    have changed or are missing, and those that are not in the journal: twofold reads none of them, so they do no harm.
+    Logs, which are appended to, are left out. The exit status is 2 where something has changed or is missing, and where
+    there is no journal: an older version wrote the folder, or the journal was lost.
+    """
+
+    folders: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders, or folders that they lie in: all below are checked."""
+    json: AsJson = False
+
+
+def check(argv: list[str]) -> int:
+    """`twofold runs check`."""
+    flags = parse(CheckFlags, argv, "runs check")
+    if not flags.folders:
+        raise InputError("give the run folders to check, or a folder that they lie in")
+
+    from twofold.engine.sound import audit
+
+    try:
+        found = {path: audit(path) for folder in flags.folders for path in checkable(folder)}
+    except OSError as error:
+        raise RunFolderError(f"{error.filename}: can't be read ({error.strerror})") from error
+    about = [{"folder": str(path), "fine": each.fine, **asdict(each)} for path, each in found.items()]
+    present(about, lambda: "".join(_checked(path, each) for path, each in found.items()), flags.json)
+    return 0 if all(each.fine for each in found.values()) else 2
+
+
+def _checked(path: Path, found: "Audit") -> str:
+    if not found.journal:
+        return f"{path}: can't be checked, since it has no twofold.sha256: an older version wrote it, or it was lost\n"
+    verdict = f"{found.sound} files are what was written" if found.fine else f"{found.sound} files are, these are not"
+    parts = {"changed": found.changed, "missing": found.missing, "not in the journal": found.unknown}
+    lines = [f"  {what}: {name}\n" for what, names in parts.items() for name in names]
+    return f"{path}: {verdict}\n{''.join(lines)}"
 
 
 @dataclass(frozen=True)
@@ -200,7 +244,8 @@ def _agreed(paths: Sequence[Path]) -> bool:
     if not sys.stdin.isatty():
         raise InputError("nobody can be asked here: give --yes to delete, nothing was deleted")
     for path in paths:
-        run = open_run(path)
+        run = peek(path)
+        assert run is not None  # it is removable
         kind, done = run.kind.name if run.kind else "run", "finished" if run.done else "unfinished"
         sys.stderr.write(f"{path}: {kind}, {done}, {run.date:%Y-%m-%d %H:%M} UTC {_headline(run.headline)}\n")
     sys.stderr.write(f"delete {'it' if len(paths) == 1 else 'them'}? [y/N] ")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
 from twofold.engine.errors import RunFolderError
-from twofold.engine.files import table, text
+from twofold.engine.files import table, text, there
 from twofold.engine.seed import seed_for
 from twofold.runs.folder import Run
 from twofold.runs.kinds import Found, Score
@@ -180,7 +180,7 @@ def _vae(run: Run, other: Run) -> Pairing:
     from twofold.vae.score import mean_and_error
 
     for one in (run, other):
-        if not (one.path / TEST).is_file():
+        if not there(one.path, TEST):
             return _no(f"{one.path} was made before a run kept the scores of its test images ({TEST})")
     ours, theirs = (table(one.path, TEST).unique("hash") for one in (run, other))
     both = ours.join(theirs, on="hash", suffix="_other").sort("hash")

@@ -17,6 +17,7 @@ import tyro
 
 from twofold.counts.config import REPEATED, SourceConfig
 from twofold.engine.errors import DataError, InputError
+from twofold.engine.files import table, text
 from twofold.engine.flags import AsJson, parse, word_after
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder, require_done
@@ -434,7 +435,7 @@ def score(argv: list[str]) -> int:
     """`twofold trend score`."""
     flags, forecaster = _open(ScoreFlags, argv, "trend score")
     if flags.data is None:
-        found = json.loads((flags.run / "scores.json").read_text())
+        found = json.loads(text(flags.run, "scores.json"))
         title = f"{flags.run}: test origins {found['split']['test_first']} to {found['split']['test_last']}"
         blocks, dates = {"ensemble": found, **found["models"], **found["baselines"]}, found["verdict"].get("dates")
     else:
@@ -485,11 +486,9 @@ def _open(flags: type[_Flags], argv: list[str], words: str) -> "tuple[_Flags, Fo
 
 
 def _panel_of(run: Path, forecaster: "Forecaster") -> "Panel":
-    import polars as pl
-
     from twofold.counts.panel import panel_of_frame
 
-    return panel_of_frame(pl.read_parquet(run / "panel.parquet"), forecaster.kind)
+    return panel_of_frame(table(run, "panel.parquet"), forecaster.kind)
 
 
 @contextlib.contextmanager

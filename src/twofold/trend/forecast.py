@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from twofold.counts.config import SourceConfig
@@ -24,6 +23,7 @@ from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.run import require_done
+from twofold.engine.tensors import read_tensors
 from twofold.engine.trees import read_trees, save_trees
 from twofold.trend.baselines import Baseline, Estimator, Rates
 from twofold.trend.calibrate import Calibration, apply_calibration
@@ -224,14 +224,13 @@ class Forecaster:
         require_done(folder, "twofold trend run")
         path = folder / NETWORKS
         try:
-            with safe_open(path, framework="pt") as file:
-                about = json.loads(file.metadata()[KEY])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            texts, tensors = read_tensors(path)
+            about = json.loads(texts[KEY])
             needed = set(about["partners"]) - set(about["rates"])
             return cls._build(about, tensors, read_trees(folder / TREES) if needed else {})
         except RunFolderError:
             raise
-        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise RunFolderError(f"{path}: can't be read as a model of a trend run ({error})") from error
 
     @classmethod

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from twofold.engine.config import explain
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import (
-    ASIDE,
     arrays,
+    read_bytes,
     text,
     write_arrays,
     write_bytes,
@@ -34,6 +34,7 @@ from twofold.engine.flags import AsJson, parse, word_after
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.launch import processes
 from twofold.engine.run import RunFolder, require_done
+from twofold.engine.sound import ASIDE
 from twofold.engine.terminal import counting, note, noting, present, render
 from twofold.engine.track import Track
 from twofold.engine.work import HERE, Work, Workers
@@ -575,7 +576,7 @@ def _model_digest(run: Path) -> str:
     """SHA-256 in hex of a run's model file."""
     from twofold.vae.model import MODEL
 
-    return hashlib.sha256((run / MODEL).read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(run / MODEL)).hexdigest()
 
 
 def _write_samples(out: Path, drawn: "np.ndarray", about: dict[str, Any]) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.run import require_done
+from twofold.engine.tensors import read_tensors
 from twofold.vae.config import PATCH, ModelConfig, VaeConfig, stride
 from twofold.vae.likelihood import Likelihood, make_likelihood
 from twofold.vae.multiscale import BLOCK, Multiscale, Step
@@ -230,15 +230,16 @@ def open_vae(folder: Path, device: torch.device) -> tuple[Vae, VaeConfig]:
     require_done(folder, "twofold vae run")
     path = folder / MODEL
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["twofold"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        texts, tensors = read_tensors(path)
+        about = json.loads(texts["twofold"])
         if about["study"] != "vae":
             raise ValueError(f"a model of the {about['study']} study")
         config = VaeConfig.from_json(json.dumps(about["config"]), str(path))
         vae = Vae.seeded(config, 0)
         vae.load_state_dict(tensors)
-    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except RunFolderError:
+        raise
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         raise RunFolderError(
             f"{path}: not a model of the vae study ({reason}); give the folder of a finished `twofold vae run`"

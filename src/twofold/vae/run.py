@@ -88,6 +88,7 @@ def execute(
         raise _diverged(config, str(error).partition(";")[0]) from error
     except OverflowError as error:  # of the exponential of a weight
         raise _diverged(config, "sigma became too large for a number") from error
+    folder.settle_log("epoch")
     vae, config = trained.vae, trained.config
     test, found, effect = score_test(vae, images, split.test, config)
     sample = split.train[spread(len(split.train), len(split.test))]

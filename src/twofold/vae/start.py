@@ -13,7 +13,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from twofold.engine.errors import InputError
-from twofold.engine.files import write_json
+from twofold.engine.files import text, usable, write_json
 from twofold.engine.seed import seed_for, torch_generator
 from twofold.vae.config import LikelihoodConfig, VaeConfig
 from twofold.vae.images.load import Images, Split
@@ -102,8 +102,8 @@ def begin(images: Images, split: Split, config: VaeConfig, device: torch.device,
         return Started(vae, config, [], np.zeros(len(split.train), np.int64), None, None)
     parts = _Components(images, split.train, config)
     path = checkpoints / CHOICE
-    if path.exists():
-        choice = Choice(**json.loads(path.read_text(encoding="utf-8")))
+    if usable(path):
+        choice = Choice(**json.loads(text(checkpoints, CHOICE)))
     else:
         choice = _choose(images, split, config, parts)
         checkpoints.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from twofold.engine.device import describe_device, pick_device
-from twofold.engine.files import write_bytes, write_json
-from twofold.engine.run import LOCK, RunFolder, claim
+from twofold.engine.files import text, write_bytes, write_json
+from twofold.engine.run import RunFolder, claim, whole
+from twofold.engine.sound import JOURNAL, LOCK, MANIFEST
 from twofold.engine.track import TrackerName
 from twofold.engine.work import Work
 from twofold.vae.account import Rivals, score_rivals
@@ -37,7 +38,7 @@ def execute_runs(
     work: Work,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Trains, scores and reports every run that is not finished yet.
+    """Trains, scores and reports every run that is not finished, or no longer whole.
 
     Args:
         labels: attributes of each image, where some are known.
@@ -46,7 +47,7 @@ def execute_runs(
         progress: called with (runs done, runs in all).
     """
     home, runs = folder.path / "runs", {run_name(each): each for each in config.runs()}
-    missing = {name: each for name, each in runs.items() if not (home / name / "DONE").exists()}
+    missing = {name: each for name, each in runs.items() if not whole(home / name)}
     given = folder.manifest["data_digest"], folder.manifest["command"]
     done = len(runs) - len(missing)
     progress(done, len(runs))
@@ -114,8 +115,10 @@ def _make_run(sweep: _Sweep, config: VaeConfig) -> dict[str, bytes]:
 
 
 def _bring_home(files: dict[str, bytes], path: Path) -> None:
-    """Writes the files of a finished run; DONE comes last."""
-    for name in sorted(files, key="DONE".__eq__):
+    """Writes the files of a finished run: its journal and manifest first, by which it is a run, and DONE last."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / JOURNAL).write_bytes(files.pop(JOURNAL))
+    for name in sorted(files, key=lambda name: (name != MANIFEST, name == "DONE")):
         write_bytes(path / name, files[name])
 
 
@@ -124,7 +127,7 @@ def summarise(config: SweepConfig, folder: Path) -> None:
     runs = []
     for each in config.runs():
         path = f"runs/{run_name(each)}"
-        scores = json.loads((folder / path / "scores.json").read_text())
+        scores = json.loads(text(folder / path, "scores.json"))
         runs.append({"beta": each.objective.beta, "seed": each.seed, "folder": path, "scores": scores})
     first = runs[0]["scores"]
     sweep = {key: first[key] for key in ("recipe", "departures", "embedded", "data")} | {

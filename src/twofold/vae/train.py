@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from twofold.engine.checkpoint import load_state, save_state
 from twofold.engine.device import computes_bf16
-from twofold.engine.files import write_json
+from twofold.engine.files import text, usable, write_json
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit
 from twofold.engine.ranks import ALONE, Ranks
 from twofold.engine.seed import torch_generator
@@ -252,11 +252,11 @@ def pick_precision(config: VaeConfig, device: torch.device, checkpoints: Path) -
     settings, path = config.train, checkpoints / "precision.json"
     if settings.precision != "auto":
         return settings.precision
-    if not path.exists():
+    if not usable(path):
         work = settings.batch_size * config.image.height * config.image.width * _channels(config)
         checkpoints.mkdir(parents=True, exist_ok=True)
         write_json(path, {"precision": "bf16" if work >= PAYS_FROM and computes_bf16(device) else "fp32"})
-    return json.loads(path.read_text(encoding="utf-8"))["precision"]
+    return json.loads(text(checkpoints, path.name))["precision"]
 
 
 def _channels(config: VaeConfig) -> int:

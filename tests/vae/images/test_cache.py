@@ -9,12 +9,15 @@ import pytest
 from filelock import FileLock
 
 from twofold.engine.errors import DataError, InputError
+from twofold.engine.sound import JOURNAL
 from twofold.vae.images.cache import default_folder, entry, recall, remember
 from twofold.vae.images.files import Stamp
 
+DATA = b"x" * (18 * 2**20)
+
 
 def build(aside: Path) -> None:
-    (aside / "data").write_bytes(b"x" * 1000)
+    (aside / "data").write_bytes(DATA)
     (aside / "about.json").write_text("{}")
 
 
@@ -24,7 +27,7 @@ def never(_: Path) -> None:
 
 def test_an_entry_is_built_once(tmp_path):
     first = entry(tmp_path, "key", build)
-    assert (first / "data").read_bytes() == b"x" * 1000
+    assert (first / "data").read_bytes() == DATA
     assert entry(tmp_path, "key", never) == first
     assert not list((tmp_path / "aside").iterdir())
 
@@ -34,7 +37,7 @@ def test_another_key_is_another_entry(tmp_path):
 
 
 def cut(final: Path) -> None:
-    (final / "data").write_bytes(b"x" * 999)
+    (final / "data").write_bytes(DATA[:-1])
 
 
 def flipped(final: Path) -> None:
@@ -45,23 +48,41 @@ def gone(final: Path) -> None:
     (final / "data").unlink()
 
 
-def no_manifest(final: Path) -> None:
-    (final / "entry.json").unlink()
+def late(final: Path) -> None:
+    """Beyond the first 16 MiB, where a checksum ended once."""
+    with (final / "data").open("r+b") as file:
+        file.seek(17 * 2**20)
+        file.write(b"y")
 
 
-def bad_manifest(final: Path) -> None:
-    (final / "entry.json").write_bytes(b"\xff{")
+def more(final: Path) -> None:
+    (final / "more").write_bytes(b"")
 
 
-def other_manifest(final: Path) -> None:
-    (final / "entry.json").write_text("[1]")
+def no_journal(final: Path) -> None:
+    (final / JOURNAL).unlink()
 
 
-@pytest.mark.parametrize("harm", [cut, flipped, gone, no_manifest, bad_manifest, other_manifest])
+def empty_journal(final: Path) -> None:
+    (final / JOURNAL).write_bytes(b"")
+
+
+def bad_journal(final: Path) -> None:
+    (final / JOURNAL).write_bytes(b"\xff  data\n")
+
+
+def other_journal(final: Path) -> None:
+    (final / JOURNAL).write_text((final / JOURNAL).read_text().replace("about.json", "about.jsom"))
+
+
+HARMS = [cut, flipped, gone, late, more, no_journal, empty_journal, bad_journal, other_journal]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_entry_is_made_again(tmp_path, harm):
     harm(entry(tmp_path, "key", build))
     again = entry(tmp_path, "key", build)
-    assert (again / "data").read_bytes() == b"x" * 1000
+    assert (again / "data").read_bytes() == DATA
     assert (again / "about.json").read_text() == "{}"
     assert entry(tmp_path, "key", never) == again
 
@@ -89,7 +110,7 @@ def test_leftovers_of_dead_writers_are_removed_and_those_of_living_ones_stay(tmp
         final = entry(tmp_path, "wanted", build)
 
         assert [path.name for path in (tmp_path / "aside").iterdir()] == ["living"]
-    assert (final / "data").read_bytes() == b"x" * 1000
+    assert (final / "data").read_bytes() == DATA
 
 
 def test_a_second_writer_waits_and_takes_what_the_first_built(tmp_path):
@@ -174,7 +195,7 @@ def test_what_changed_a_moment_ago_is_not_trusted(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"fingerprint": "print"}', "\xff"])
 def test_a_damaged_note_is_no_note(tmp_path, text):
     remember(tmp_path, OLD, "content")
-    (note,) = (tmp_path / "index").iterdir()
+    (note,) = (tmp_path / "index").glob("*.json")
     assert json.loads(note.read_text())["content"] == "content"
     note.write_text(text, encoding="latin-1")
     assert recall(tmp_path, OLD) is None

@@ -1,6 +1,7 @@
 """The page of a hub's backtest: reads the run folder, draws the figures, writes report.html."""
 
 import datetime as dt
+import io
 import json
 import shlex
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from twofold.engine.errors import RunFolderError
-from twofold.engine.files import required, saver, table, text
+from twofold.engine.files import read_bytes, saver, table, text, there
 from twofold.hub.report import explorer, figures, quantiles, rates, wording
 from twofold.hub.report.backtest import Backtest, Row
 from twofold.hub.report.judgements import reading
@@ -21,7 +22,7 @@ from twofold.hub.report.rates import RateView
 from twofold.hub.rules import Rules, read_rules
 from twofold.hub.run import DERIVED
 from twofold.hub.scores import score_forecasts
-from twofold.hub.tables import read_forecasts
+from twofold.hub.tables import forecasts_of
 from twofold.page.album import Album
 from twofold.page.template import write_page
 
@@ -65,7 +66,7 @@ def read(folder: Path, models: Sequence[str] | None = None) -> "HubView":
         InputError: when there are no rules for the hub.
     """
     scores = json.loads(text(folder, "scores.json"))
-    if (folder / "rules.json").is_file():
+    if there(folder, "rules.json"):
         season = Rules.from_json(text(folder, "rules.json"), str(folder / "rules.json"))
     else:
         season = read_rules(scores["hub"]).season(scores["season"])
@@ -90,8 +91,8 @@ def read(folder: Path, models: Sequence[str] | None = None) -> "HubView":
 
 
 def _categories(folder: Path, shared: Row, locations: pl.DataFrame, models: Sequence[str] | None) -> RateView:
-    tables = [required(folder, "predictions.parquet"), folder / "peers.parquet"]
-    forecasts = pl.concat([read_forecasts(path) for path in tables if path.is_file()])
+    names = ["predictions.parquet", *(name for name in ["peers.parquet"] if there(folder, name))]
+    forecasts = pl.concat([forecasts_of(str(folder / name), table(folder, name)) for name in names])
     if models is not None:
         forecasts = forecasts.filter(pl.col("model").is_in([*models, *(name + DERIVED for name in models)]))
     truth = table(folder, "truth.parquet").with_columns(pl.col("horizon").cast(pl.Int64))
@@ -109,9 +110,9 @@ def _quantiles(folder: Path, shared: Row, locations: pl.DataFrame, models: Seque
     own = table(folder, "predictions_quantile.parquet")
     wanted = pl.lit(True) if models is None else pl.col("model").is_in(list(models))
     theirs = [
-        pl.scan_parquet(path).filter(wanted).select(own.columns).collect()
-        for path in [folder / "peers_quantile.parquet"]
-        if path.is_file()
+        pl.scan_parquet(io.BytesIO(read_bytes(folder / name))).filter(wanted).select(own.columns).collect()
+        for name in ["peers_quantile.parquet"]
+        if there(folder, name)
     ]
     by = shared["scores"]["quantile"]["by"]
     days = {dt.date.fromisoformat(row["reference_date"]) for row in by["reference_date"]}

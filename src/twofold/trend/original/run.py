@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from twofold.counts.panel import Panel
-from twofold.engine.files import write_arrays, write_json, write_parquet
+from twofold.engine.files import text, usable, write_arrays, write_json, write_parquet
 from twofold.engine.run import RunFolder
 from twofold.engine.work import Work
 from twofold.scoring.binary import scores
@@ -64,7 +64,7 @@ def make_settings(
     panel: Panel, settings: list[Setting], folder: Path, work: Work, progress: Callable[[int, int], None]
 ) -> list[dict[str, Any]]:
     """Each setting's result, read from its file where an interrupted study has left one."""
-    missing = {setting.name: setting for setting in settings if not (folder / f"{setting.name}.json").exists()}
+    missing = {setting.name: setting for setting in settings if not usable(folder / f"{setting.name}.json")}
     done = len(settings) - len(missing)
     progress(done, len(settings))
 
@@ -77,7 +77,7 @@ def make_settings(
     work.carry_out(_run_setting, missing, _Study(panel, folder if work.workers.local else None), take)
     for setting in settings:
         shutil.rmtree(folder / setting.name, ignore_errors=True)  # its training states
-    return [json.loads((folder / f"{setting.name}.json").read_text()) for setting in settings]
+    return [json.loads(text(folder, f"{setting.name}.json")) for setting in settings]
 
 
 class _Study(NamedTuple):

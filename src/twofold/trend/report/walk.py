@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from twofold.counts.places import iso2
-from twofold.engine.files import saver, table, text
+from twofold.engine.files import saver, table, text, there
 from twofold.page.album import Album
 from twofold.page.template import write_page
 from twofold.trend.config import ScoreConfig
@@ -30,7 +30,7 @@ def write(folder: Path) -> Path:
     """
     scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
     predictions = table(folder, "predictions.parquet")
-    panel = table(folder, "panel.parquet") if (folder / "panel.parquet").is_file() else None
+    panel = table(folder, "panel.parquet") if there(folder, "panel.parquet") else None
     view, unit = WalkView(scores, predictions, panel), wording.unit(scores["data"]["step_days"])
     score, dates = ScoreConfig.model_validate(config["score"]), scores["windows"]["active"]["days"]
 

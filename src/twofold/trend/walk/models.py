@@ -17,7 +17,7 @@ from jaxtyping import Bool, Int64
 
 from twofold.counts.panel import Increments, Panel
 from twofold.engine.errors import InputError
-from twofold.engine.files import write_json, write_parquet
+from twofold.engine.files import table, text, usable, write_json, write_parquet
 from twofold.engine.recurrent import CELLS
 from twofold.engine.work import Work
 from twofold.trend.baselines import fit_baseline, fit_classifier, make_boosting, make_logistic
@@ -41,7 +41,7 @@ def walk_forward(
     advance: Callable[[int, int], None],
 ) -> None:
     """Makes the refits that have no result in the run folder yet; `advance` is called with (done, total)."""
-    missing = {_name(plan, refit): refit for refit in plan.refits if not _marker(folder, plan, refit).exists()}
+    missing = {_name(plan, refit): refit for refit in plan.refits if not _is_made(_marker(folder, plan, refit))}
     done = len(plan.refits) - len(missing)
     advance(done, len(plan.refits))
 
@@ -60,9 +60,9 @@ def walk_forward(
 def read_refits(folder: Path, plan: Schedule) -> list[tuple[dict[str, Any], pl.DataFrame | None]]:
     """The results of `walk_forward` in time order: each refit's entry, and its forecasts unless it was skipped."""
     markers = [_marker(folder, plan, refit) for refit in plan.refits]
-    facts = [json.loads(marker.read_text()) for marker in markers]
+    facts = [json.loads(text(marker.parent, marker.name)) for marker in markers]
     return [
-        (fact, None if fact["skipped"] else pl.read_parquet(marker.with_suffix(".parquet")))
+        (fact, None if fact["skipped"] else table(marker.parent, f"{marker.stem}.parquet"))
         for fact, marker in zip(facts, markers, strict=True)
     ]
 
@@ -74,6 +74,13 @@ def _name(plan: Schedule, refit: Refit) -> str:
 def _marker(folder: Path, plan: Schedule, refit: Refit) -> Path:
     """The file of a refit's facts, written last: where it exists, the refit is finished."""
     return folder / FOLDER / f"{_name(plan, refit)}.json"
+
+
+def _is_made(marker: Path) -> bool:
+    """Whether a refit has a result, which is what was written."""
+    if not usable(marker):
+        return False
+    return bool(json.loads(text(marker.parent, marker.name))["skipped"]) or usable(marker.with_suffix(".parquet"))
 
 
 class _Walk(NamedTuple):

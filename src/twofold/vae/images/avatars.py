@@ -18,7 +18,7 @@ import resvg_py
 from jaxtyping import UInt8
 from PIL import Image
 
-from twofold.engine.files import write_parquet
+from twofold.engine.files import table, write_parquet
 from twofold.engine.seed import numpy_generator
 from twofold.vae.config import ImageConfig
 from twofold.vae.images.cache import entry
@@ -123,7 +123,7 @@ def load_avatars(
         write_parquet(aside / "labels.parquet", pl.DataFrame({"name": names}).hstack(pl.DataFrame(drawn)))
 
     folder = entry(cache, key, build)
-    return read_images(folder, "avatars", config), pl.read_parquet(folder / "labels.parquet")
+    return read_images(folder, "avatars", config), table(folder, "labels.parquet")
 
 
 def draw(seed: int, count: int) -> list[dict[str, str]]:

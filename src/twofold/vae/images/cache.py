@@ -1,23 +1,22 @@
 """The cache of decoded images: folders built once, complete or absent, by one process at a time."""
 
-import hashlib
+import contextlib
 import json
+import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from twofold.engine.errors import InputError
-from twofold.engine.files import write_json
+from twofold.engine import sound
+from twofold.engine.errors import DamagedError, InputError
+from twofold.engine.files import text, write_json
+from twofold.engine.locks import locked
+from twofold.engine.sound import RACY_NS
 from twofold.vae.images.files import Stamp
 from twofold.vae.images.items import fingerprint
 
-MANIFEST = "entry.json"
-RACY_NS = 2 * 10**9
-"""A file that changed this shortly before it was read may change again and show the same time (as in git)."""
-_CHECKED = 16 * 2**20
+_SAYS = logging.getLogger("twofold")
 
 
 def default_folder() -> Path:
@@ -31,8 +30,8 @@ def default_folder() -> Path:
 def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     """An entry of the cache, built now unless it is there and complete.
 
-    The entry is built aside and renamed, so that a killed process leaves no incomplete one. A second process that
-    needs the same entry waits for the first and uses its result.
+    The entry is built aside and renamed, so that a killed process leaves no incomplete one. One that is not what was
+    written is built again. A second process that needs the same entry waits for the first and uses its result.
 
     Args:
         key: names the entry: letters and digits, a digest of everything that `build` depends on.
@@ -49,15 +48,17 @@ def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
         return final
     try:
         (folder / "locks").mkdir(parents=True, exist_ok=True)
-        with FileLock(_lock(folder, key)):
+        with _locked(folder, key):
             _remove_dead(folder, key)
             if not _complete(final):
+                if final.exists():
+                    _SAYS.warning("%s: is not what was written there; the images are read again", final)
                 shutil.rmtree(final, ignore_errors=True)
                 final.parent.mkdir(exist_ok=True)
                 aside.mkdir(parents=True)
                 try:
                     build(aside)
-                    write_json(aside / MANIFEST, {path.name: _facts(path) for path in sorted(aside.iterdir())})
+                    sound.begin(aside)
                     aside.replace(final)
                 finally:
                     shutil.rmtree(aside, ignore_errors=True)
@@ -69,22 +70,24 @@ def entry(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     return final
 
 
-def _lock(folder: Path, key: str) -> Path:
-    return folder / "locks" / f"{key}.lock"
-
-
-def _facts(path: Path) -> list[int | str]:
-    """Size of a file, and a checksum of its beginning; that of a whole large file would take too long each time."""
-    with path.open("rb") as file:
-        return [path.stat().st_size, hashlib.blake2b(file.read(_CHECKED), digest_size=16).hexdigest()]
+@contextlib.contextmanager
+def _locked(folder: Path, key: str, wait: bool = True) -> Iterator[None]:
+    lock = locked(folder / "locks" / f"{key}.lock", wait=wait)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _complete(final: Path) -> bool:
+    """Whether an entry is there, and what was written. Each file is read once in a process."""
     try:
-        facts = json.loads((final / MANIFEST).read_text(encoding="utf-8"))
-        return all(_facts(final / name) == known for name, known in facts.items())
-    except (OSError, ValueError, AttributeError):
+        there = {path.name for path in final.iterdir()} - {sound.JOURNAL}
+        for name in there:
+            sound.check_file(final / name)
+    except (OSError, DamagedError):
         return False
+    return bool(there) and there == set(sound.names(final))
 
 
 def _remove_dead(folder: Path, key: str) -> None:
@@ -92,19 +95,25 @@ def _remove_dead(folder: Path, key: str) -> None:
     shutil.rmtree(folder / "aside" / key, ignore_errors=True)
     for aside in folder.glob("aside/*"):
         try:
-            with FileLock(_lock(folder, aside.name), timeout=0):
+            with _locked(folder, aside.name, wait=False):
                 shutil.rmtree(aside, ignore_errors=True)
-        except Timeout:
+        except TimeoutError:
             continue
 
 
 def recall(folder: Path, stamp: Stamp) -> str | None:
     """The content hash that `remember` stored for a source, if the source has not changed since."""
+    note = _note(folder, stamp)
     try:
-        noted = json.loads(_note(folder, stamp).read_text(encoding="utf-8"))
+        if not note.is_file():
+            return None
+        noted = json.loads(text(note.parent, note.name))
         return noted["content"] if noted["fingerprint"] == stamp.fingerprint else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except DamagedError as error:
+        _SAYS.warning("%s; the images are read again", error.what)
+    except (OSError, ValueError, KeyError, TypeError):  # of another version
+        pass
+    return None
 
 
 def remember(folder: Path, stamp: Stamp, content: str) -> None:
@@ -114,8 +123,11 @@ def remember(folder: Path, stamp: Stamp, content: str) -> None:
     """
     if stamp.taken - stamp.newest < RACY_NS:
         return
+    note = _note(folder, stamp)
     try:
-        write_json(_note(folder, stamp), {"fingerprint": stamp.fingerprint, "content": content})
+        note.parent.mkdir(parents=True, exist_ok=True)
+        sound.begin(note.parent)
+        write_json(note, {"fingerprint": stamp.fingerprint, "content": content})
     except OSError:
         return
 

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float64, Int64, UInt8
 
 from twofold.engine.config import canonical
 from twofold.engine.errors import DataError, InputError
-from twofold.engine.files import write_bytes, write_json
+from twofold.engine.files import mapped, read_bytes, text, write_bytes, write_json
+from twofold.engine.sound import JOURNAL
 from twofold.vae.config import ImageConfig, SplitConfig
 from twofold.vae.images.arrays import Choice
 from twofold.vae.images.cache import entry, recall, remember
@@ -28,7 +29,7 @@ from twofold.vae.images.seen import Seen, Watch, may_be_masks, wanted_range
 
 FORMAT = 1
 """Version of the pixels: raised when the same 8-bit files give others, and so runs on them another digest."""
-LAYOUT = 2
+LAYOUT = 3
 """Version of the cache's files."""
 _ROWS = 4096
 _SALT = b"twofold split"
@@ -146,7 +147,7 @@ def _settled(
     key = [content, LAYOUT, _settings(config), config.range, config.pages]
     folder = entry(cache, fingerprint([*key, source.choice.images] if source.choice else key), build)
     if (folder / _SCALE).exists():
-        found: Range = tuple(json.loads((folder / _SCALE).read_text(encoding="utf-8")))
+        found: Range = tuple(json.loads(text(folder, _SCALE)))
         return _settled(source, content, config.model_copy(update={"range": found}), cache, progress)
     return read_images(folder, source.path.resolve().name, config, source.choice)
 
@@ -245,12 +246,16 @@ def _reorder(path: Path, order: np.ndarray) -> None:
 
 
 def read_images(folder: Path, source: str, config: ImageConfig, choice: Choice | None = None) -> Images:
-    """Memory-maps the images that `write_images` wrote by a config; `source` is the name of their origin."""
-    about = json.loads((folder / "images.json").read_text(encoding="utf-8"))
+    """Memory-maps the images that `write_images` wrote by a config; `source` is the name of their origin.
+
+    Raises:
+        DamagedError: when they are not what was written.
+    """
+    about = json.loads(text(folder, "images.json"))
     return Images(
-        pixels=np.load(folder / "pixels.npy", mmap_mode="r"),
+        pixels=mapped(folder / "pixels.npy"),
         names=tuple(about["names"]),
-        hashes=np.load(folder / "hashes.npy"),
+        hashes=np.load(io.BytesIO(read_bytes(folder / "hashes.npy"))),
         skipped=tuple(Skipped(**item) for item in about["skipped"]),
         source=source,
         digest=about["digest"],
@@ -271,9 +276,10 @@ def cached_images(cache: Path, digest: str, source: str, config: ImageConfig) ->
     """
     for about in sorted(cache.glob("entries/*/images.json")):
         try:
-            if json.loads(about.read_text(encoding="utf-8"))["digest"] == digest:
+            kept = (about.parent / JOURNAL).is_file()
+            if kept and json.loads(text(about.parent, about.name))["digest"] == digest:
                 return read_images(about.parent, source, config)
-        except (OSError, ValueError, LookupError, TypeError):  # removed meanwhile, or of another version
+        except (OSError, ValueError, LookupError, TypeError):  # removed meanwhile, damaged, or of another version
             continue
     return None
 

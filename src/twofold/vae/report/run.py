@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.engine.files import arrays, saver, table, text
+from twofold.engine.files import arrays, saver, table, text, there
 from twofold.page.album import Album
 from twofold.page.numbers import percent, plain, score, significant
 from twofold.page.template import write_page
@@ -251,7 +251,7 @@ def read(folder: Path) -> RunView:
         skipped=json.loads(text(folder, "skipped.json")),
         images=table(folder, "images.parquet"),
         labels=table(folder, "labels.parquet") if scores["embedded"] else None,
-        manifest=json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {},
+        manifest=json.loads(text(folder, "manifest.json")) if there(folder, "manifest.json") else {},
     )
 
 

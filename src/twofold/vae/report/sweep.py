@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from twofold.engine.files import arrays, saver, text
+from twofold.engine.files import arrays, saver, text, there
 from twofold.page.album import Album
 from twofold.page.template import write_page
 from twofold.vae.images.shrink import shrunk
@@ -46,7 +46,7 @@ def write(folder: Path) -> Path:
         [[json.loads(line) for line in text(run, "metrics.jsonl").splitlines()] for run in first],
         [{name: smaller(held[name]) for name in shown} for held in (arrays(run, "arrays.npz") for run in first)],
     )
-    manifest = json.loads(text(folder, "manifest.json")) if (folder / "manifest.json").is_file() else {}
+    manifest = json.loads(text(folder, "manifest.json")) if there(folder, "manifest.json") else {}
     config = json.loads(text(first[0], "config.json"))
     del config["objective"]["beta"], config["seed"]
     write_page(

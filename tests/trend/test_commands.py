@@ -522,8 +522,11 @@ def test_a_long_table_of_another_disease_needs_no_other_code(more: tuple[str, ..
 
 
 @pytest.mark.slow
-def test_after_ctrl_c_and_a_kill_the_same_command_ends_with_the_same_bytes(table: Path, tmp_path: Path) -> None:
-    more = ("--last", "7", "--train.epochs", "30", "--jobs", "2")
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_after_ctrl_c_and_a_kill_the_same_command_ends_with_the_same_bytes(
+    jobs: str, table: Path, tmp_path: Path
+) -> None:
+    more = ("--last", "7", "--train.epochs", "30", "--jobs", jobs)
     assert main(walk_words(table, tmp_path / "whole", *more)) == 0
     out = tmp_path / "cut"
     said = strike(walk_words(table, out, *more), out, 1, signal.SIGINT)

@@ -47,8 +47,9 @@ def loss(folder: Path) -> float:
     return json.loads((folder / "scores.json").read_text())["validation"]["negative_elbo_nats"]
 
 
-def test_two_processes_fill_the_folder_that_one_does(words: list[str], tmp_path: Path) -> None:
-    more = [*PLAIN, "--likelihood.name", "gaussian"]
+@pytest.mark.parametrize("network", ["linear", "plain"])
+def test_two_processes_fill_the_folder_that_one_does(words: list[str], tmp_path: Path, network: str) -> None:
+    more = [*PLAIN, "--likelihood.name", "gaussian"] if network == "plain" else ["--likelihood.width", "8"]
     whole(torchrun([*words, *more, "--out", str(tmp_path / "two")]))
     assert main([*words, *more, "--out", str(tmp_path / "one")]) == 0
     assert files(tmp_path / "two") == files(tmp_path / "one")

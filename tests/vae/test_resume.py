@@ -19,8 +19,13 @@ FLAGS = [
     *("--image.size", "16", "--device", "cpu", "--train.precision", "fp32", "--score.sample-images", "0"),
     *("--train.batch-size", "8", "--train.epochs", "12", "--train.patience", "100", "--score.iw-images", "5"),
 ]
-FLAGS += ["--model.network", "plain", "--model.depth", "1", "--model.width", "8", "--model.latent-dim", "3"]
-FLAGS += ["--likelihood.name", "gaussian"]
+NETWORKS = {
+    "linear": ["--likelihood.width", "8"],
+    "plain": [
+        *("--model.network", "plain", "--model.depth", "1", "--model.width", "8", "--model.latent-dim", "3"),
+        *("--likelihood.name", "gaussian"),
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +33,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder_of(discs(160), tmp_path_factory.mktemp("images") / "discs")
 
 
-def start(pictures: Path, out: Path) -> subprocess.Popen[str]:
+def start(pictures: Path, out: Path, network: str) -> subprocess.Popen[str]:
     words = ["vae", "run", "--images", str(pictures), "--out", str(out), "--cache", str(out.parent / "cache"), *FLAGS]
+    words += NETWORKS[network]
     # Where the tests run in the background, Ctrl-C is ignored, and children would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -59,26 +65,27 @@ def steps_saved(out: Path) -> int:
         return json.loads(file.metadata()["state"])["step"]
 
 
-def test_ended_at_any_moment_it_goes_on_to_the_same_files(pictures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_ended_at_any_moment_it_goes_on_to_the_same_files(pictures: Path, tmp_path: Path, network: str) -> None:
     whole, cut = tmp_path / "whole" / "run", tmp_path / "cut" / "run"
     metrics = cut / "metrics.jsonl"
 
     def epochs() -> int:
         return len(metrics.read_text().splitlines()) if metrics.exists() else 0
 
-    said = end(start(pictures, cut), lambda: epochs() >= 3, signal.SIGINT)
+    said = end(start(pictures, cut, network), lambda: epochs() >= 3, signal.SIGINT)
     assert said.splitlines()[-1] == "interrupted: the same command goes on where this one stopped"
     assert "Traceback" not in said
     saved = steps_saved(cut)
     assert saved >= 3 * steps_of_an_epoch(cut), "Ctrl-C loses no step"
 
-    resumed = start(pictures, cut)
+    resumed = start(pictures, cut, network)
     end(resumed, lambda: epochs() >= 7, signal.SIGKILL)
     assert steps_saved(cut) >= saved
 
-    with start(pictures, cut) as last:
+    with start(pictures, cut, network) as last:
         assert last.wait(timeout=200) == 0, last.stderr and last.stderr.read()
-    with start(pictures, whole) as uninterrupted:
+    with start(pictures, whole, network) as uninterrupted:
         assert uninterrupted.wait(timeout=200) == 0
     for name in ("model.safetensors", "arrays.npz", "images.parquet", "config.json"):
         assert (whole / name).read_bytes() == (cut / name).read_bytes(), name

@@ -1,4 +1,4 @@
-"""What counts of a run folder's files: all but the log, locks and measured seconds."""
+"""What counts of a run folder: all but the log, locks, measured seconds, and the journal with digests of these."""
 
 import json
 import re
@@ -8,6 +8,8 @@ from typing import Any
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from twofold.engine.sound import JOURNAL
+
 TIMES = "seconds", "wall_time_s", "images_per_second"
 SAID = re.compile(r"\b[\d.,]+ (s|seconds|minutes|min|images per second)\b")
 
@@ -15,7 +17,8 @@ SAID = re.compile(r"\b[\d.,]+ (s|seconds|minutes|min|images per second)\b")
 def content(folder: Path) -> dict[str, Any]:
     """What counts of each file, by its path."""
     files = (path for path in folder.rglob("*") if path.is_file())
-    left_out = "log.txt", ".lock", *(["report.html"] if (folder / "study.json").exists() else [])  # it shows seconds
+    seconds = ["report.html"] if (folder / "study.json").exists() else []  # its page shows some
+    left_out = "log.txt", ".lock", JOURNAL, *seconds
     return {
         path.relative_to(folder).as_posix(): _of(path)
         for path in sorted(files)

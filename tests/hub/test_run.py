@@ -401,7 +401,7 @@ def test_other_teams_forecasts_of_other_dates_are_left_out(folder: Path) -> None
 def begun(folder: Path, target: Path, every: int) -> Path:
     """A folder of the same run in which only every so many block is done."""
     (target / "parts").mkdir()
-    for name in ("manifest.json", JOURNAL):
+    for name in ("manifest.json", "config.json", JOURNAL):
         (target / name).write_bytes((folder / name).read_bytes())
     for file in sorted((folder / "parts").iterdir())[::every]:
         (target / "parts" / file.name).write_bytes(file.read_bytes())

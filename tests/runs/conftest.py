@@ -31,6 +31,7 @@ def made(given: dict[str, Path], shared: Path) -> dict[str, Made]:
     with FileLock(shared / "made.lock"), pytest.MonkeyPatch.context() as patch:
         for name, value in {"HOME": str(home), "USER": USER, "LOGNAME": USER, "HOSTNAME": HOST}.items():
             patch.setenv(name, value)
+        patch.setattr("twofold.trend.original.study.TRIALS", ())  # most of a study's time
         if not (shared / "made").exists():
             (home / ".cache").mkdir(parents=True)
             for each in found.values():

@@ -19,21 +19,11 @@ RUN = [*TREND, "--train.epochs", "2", "--train.jobs", "1", "--ensemble.partners"
 WALK = [
     *TREND,
     *("--walk.last", "2", "--walk.warmup", "1", "--walk.memory", "20", "--walk.boosting-rounds", "3"),
-    *("--walk.jobs", "1", "--screen.threshold", "0.3", "--train.epochs", "1"),
+    *("--jobs", "1", "--screen.threshold", "0.3", "--train.epochs", "1"),
 ]
 STUDY = [
-    "--source.kind",
-    "cumulative",
-    "--seeds",
-    "1",
-    "--epochs",
-    "1",
-    "--lengths",
-    "7",
-    "--starts",
-    "0",
-    "--jobs",
-    "1",
+    *("--source.kind", "cumulative", "--seeds", "1", "--epochs", "1", "--lengths", "7", "--starts", "0"),
+    *("--jobs", "1"),
 ]
 VAE = [
     *("--model.network", "plain", "--likelihood.name", "gaussian", "--image.size", "16", "--model.depth", "1"),

@@ -47,7 +47,7 @@ def test_every_kind_of_folder_is_found_and_fine(made: dict[str, Made], capsys: O
 
 def test_what_is_wrong_is_named_by_file(run: Path, capsys: Output) -> None:
     change(run / "scores.json")
-    figure = min((run / "figures").iterdir())
+    figure = min((run / "figures").glob("*.svg"))
     change(figure)
     (run / "panel.parquet").unlink()
     (run / "notes.txt").write_text("mine")

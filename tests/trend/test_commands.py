@@ -22,6 +22,7 @@ from twofold.cli import main
 from twofold.counts.panel import Panel
 from twofold.counts.simulate import simulate
 from twofold.engine.run import claim
+from twofold.engine.sound import JOURNAL, audit
 from twofold.trend.baselines import BASELINES
 from twofold.trend.commands import score_table
 from twofold.trend.config import TrendConfig
@@ -538,8 +539,9 @@ def test_after_ctrl_c_and_a_kill_the_same_command_ends_with_the_same_bytes(
     assert main(walk_words(table, out, *more)) == 0
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items()), "what was finished is not done again"
     for path in (tmp_path / "whole").rglob("*"):
-        if path.is_file() and path.name not in (".lock", "manifest.json", "log.txt"):
+        if path.is_file() and path.name not in (".lock", "manifest.json", "log.txt", JOURNAL):
             assert (out / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes(), path
+    assert audit(out).fine
 
 
 def strike(words: list[str], out: Path, refits: int, blow: signal.Signals) -> str:

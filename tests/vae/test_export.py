@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from twofold.cli import main
+from twofold.engine.files import write_text
 from twofold.vae import load
 from vae.small import discs, folder_of
 
@@ -107,7 +108,7 @@ def test_the_card_says_what_the_run_was(run: Path, tmp_path: Path) -> None:
         f"| probabilistic PCA, {scores['linear']['components']} components | {scores['linear']['bits_per_dim']:,.3f}"
         in before
     )
-    (run / "scores.json").write_text(json.dumps(scores))
+    write_text(run / "scores.json", json.dumps(scores))
     exported(run, "torchscript", tmp_path / "faces.pt")
     after = (tmp_path / "faces.md").read_text(encoding="utf-8")
     assert "| PNG | 1.234 | – |\n| lossless WebP | 0.987 | – |" in after

@@ -114,18 +114,18 @@ def audit(folder: Path) -> Audit:
     Raises:
         OSError: when a file can't be read.
     """
-    run = (folder / MANIFEST).is_file()
+    lines = _lines(folder) if (folder / JOURNAL).is_file() else None
+    run = (folder / MANIFEST).is_file() or MANIFEST in (lines or ())
     there = {
         _name(folder, path): path
         for path in (_files(folder) if run else (item for item in sorted(folder.iterdir()) if item.is_file()))
         if not _loose(folder, path)
     }
-    if not (folder / JOURNAL).is_file():
+    if lines is None:
         return Audit(0, (), (), tuple(there), journal=False)
-    lines = _lines(folder)
     right = {name for name, path in there.items() if name in lines and _digest(path) in lines[name]}
-    # A line of an unfinished run may be that of a file which a kill kept from its place.
-    whole = not run or (folder / "DONE").exists()
+    # A line of what is unfinished may be cut, or that of a file which a kill kept from its place.
+    whole = (folder / "DONE").exists() if run else bool(lines)
     changed = [name for name in there if name in lines and name not in right]
     content = os.fsdecode((folder / JOURNAL).read_bytes()).split("\n")
     if whole and any(line and not _LINE.fullmatch(line) for line in content):

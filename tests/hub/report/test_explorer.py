@@ -12,6 +12,7 @@ import pytest
 from hub.small import CHANGE, DATES, DEFAULT, OURS, PEERS, PLACES, START, WEEKS, forecasts_of, hub_folder
 from hub.small_quantiles import BASELINE, CURVE, ENSEMBLE, LAST, POOL, add_quantiles, quantiles_of
 from page.reading import read as read_html
+from twofold.engine.files import write_parquet
 from twofold.hub.distribution import LEVELS
 from twofold.hub.report import view
 from twofold.hub.report.explorer import FAN
@@ -95,7 +96,7 @@ def test_a_forecast_that_was_not_made_is_a_zero(tmp_path: Path) -> None:
     path = made / "peers_quantile.parquet"
     gone = (pl.col("model") == ENSEMBLE) & (pl.col("location") == "56")
     late = (pl.col("reference_date") == DATES[1]) | ((pl.col("reference_date") == DATES[2]) & (pl.col("horizon") == 3))
-    pl.read_parquet(path).filter(~(gone & late)).write_parquet(path)
+    write_parquet(path, pl.read_parquet(path).filter(~(gone & late)))
     found = _model(view.read(made).explorer, ENSEMBLE)
     assert found["fans"][1][1] == 0 and found["fans"][1][2][3] == 0 and found["fans"][1][2][2] != 0
     assert found["rise"][1][1] is None

@@ -23,6 +23,7 @@ from hub.small_quantiles import (
 from page.reading import Page, check_whole
 from page.reading import read as read_html
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import write_parquet
 from twofold.hub.distribution import LEVELS
 from twofold.hub.report import quantiles, view
 from twofold.hub.report.quantiles import QuantileView
@@ -151,7 +152,7 @@ def test_who_made_few_forecasts_has_no_place(tmp_path: Path) -> None:
     made = add_quantiles(hub_folder(tmp_path))
     path = made / "peers_quantile.parquet"
     few = (pl.col("model") != CURVE) | (pl.col("reference_date") < DATES[WEEKS - 1])
-    pl.read_parquet(path).filter(few).write_parquet(path)  # 8 of 9 dates: 89 %
+    write_parquet(path, pl.read_parquet(path).filter(few))  # 8 of 9 dates: 89 %
     score(made)
     found = _quantiles(made)
     assert (None, CURVE) in found.numbered and [place for place, _ in found.numbered] == [1, 2, 3, 4, None]
@@ -185,10 +186,10 @@ def test_one_sentence_says_what_to_trust(
 def test_a_median_that_errs_to_one_side_is_told(tmp_path: Path, write: Callable[[Path], str]) -> None:
     made = without_categories(add_quantiles(hub_folder(tmp_path)))
     path = made / "counts.parquet"
-    pl.read_parquet(path).with_columns(value=pl.lit(1000.0)).write_parquet(path)
+    write_parquet(path, pl.read_parquet(path).with_columns(value=pl.lit(1000.0)))
     assert _quantiles(made).lean == "low"
     assert "expect more than its median: 100\u00a0% of them lay above it" in _section(write(made), "verdict").text
-    pl.read_parquet(path).with_columns(value=pl.lit(0.0)).write_parquet(path)
+    write_parquet(path, pl.read_parquet(path).with_columns(value=pl.lit(0.0)))
     assert _quantiles(made).lean == "high"
 
 
@@ -196,7 +197,7 @@ def test_a_place_s_ratio_is_over_what_both_forecast(tmp_path: Path) -> None:
     made = add_quantiles(hub_folder(tmp_path))
     path = made / "peers_quantile.parquet"
     kept = (pl.col("model") != ENSEMBLE) | (pl.col("location") != "56") | (pl.col("reference_date") < DATES[3])
-    pl.read_parquet(path).filter(kept).write_parquet(path)
+    write_parquet(path, pl.read_parquet(path).filter(kept))
     score(made)
     row = _quantiles(made).by_place(ENSEMBLE)["56"]
     assert row["n"] == 3 * len(RULES.horizons)

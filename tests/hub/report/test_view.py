@@ -26,6 +26,7 @@ from hub.small import (
 from page.reading import Page, check_whole
 from page.reading import read as read_html
 from twofold.engine.errors import InputError, RunFolderError
+from twofold.engine.files import write_parquet, write_text
 from twofold.hub.report import view
 from twofold.hub.report.rates import RateView
 from twofold.hub.rules import WEEK
@@ -76,7 +77,7 @@ def _sections(html: str) -> Sections:
 
 def _edit(folder: Path, name: str, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
     path = folder / f"{name}.parquet"
-    change(pl.read_parquet(path)).write_parquet(path)
+    write_parquet(path, change(pl.read_parquet(path)))
 
 
 def test_the_page_is_whole_and_loads_nothing(folder: Path) -> None:
@@ -141,7 +142,7 @@ def test_another_hub_brings_its_rules(tmp_path: Path, write: Callable[[Path], st
     made = hub_folder(tmp_path, forecasts=kept.with_columns(pl.col("probability") / total), truth=truth, rules=other)
     with pytest.raises(InputError, match="hub must be one of covid, flusight, rsv"):
         write(made)
-    (made / "rules.json").write_text(other.to_json())
+    write_text(made / "rules.json", other.to_json())
     change(made, notes=["Moved."])  # a run's notes hold that of its rules
     text = check_whole(write(made)).text
     assert "elsewhere" in text and text.count("Moved.") == 1
@@ -222,7 +223,7 @@ def test_another_horizon_is_shown_where_the_hub_does_not_ask_one_week(tmp_path: 
     found = _rates(made)
     assert found.horizon == 1
     other = RULES.model_copy(update={"horizons": (2, 3)})
-    (made / "rules.json").write_text(other.to_json())
+    write_text(made / "rules.json", other.to_json())
     assert _rates(made).horizon == 2
 
 
@@ -434,7 +435,7 @@ def test_what_is_not_there_is_left_out_or_said(tmp_path: Path, write: Callable[[
     made = hub_folder(tmp_path)
     change(made, weights=[], skipped=[], fits=[], notes=[], dates=[])
     _edit(made, "known", lambda table: table.clear())
-    (made / "manifest.json").write_text("{}")
+    write_text(made / "manifest.json", "{}")
     found = _sections(write(made))
     assert "This run pooled no models" in found["weights"].text
     assert "No reference date of the season was skipped." in found["skipped"].text

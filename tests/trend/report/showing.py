@@ -10,6 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from trend.small import epidemic, quick, silent
+from twofold.engine.files import write_text
 from twofold.engine.run import claim
 from twofold.trend.recipes import departures, original
 from twofold.trend.run import execute
@@ -86,7 +87,7 @@ def study_folder(run: Path, folder: Path) -> Path:
         "zero": {"share_all_zero": 0.477, "share_up_all_zero": 0.034, "majority_active": 0.54},
         "always_not_up": 0.744,
     }  # fmt: skip
-    (folder / "study.json").write_text(json.dumps(study))
+    write_text(folder / "study.json", json.dumps(study))
     return folder
 
 

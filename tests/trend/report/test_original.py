@@ -7,6 +7,7 @@ import pytest
 
 from page.reading import Page, check_whole, words_of_days
 from trend.report.showing import study_folder
+from twofold.engine.files import write_text
 from twofold.page.numbers import spread
 from twofold.trend.report import original
 from twofold.trend.report.original import OriginalView, above
@@ -32,7 +33,7 @@ def _page(folder: Path) -> Page:
 def _changed(folder: Path, tmp_path: Path, **changes: Any) -> Page:
     for name in ("arrays.npz", "tomorrow.parquet"):
         shutil.copy(folder / name, tmp_path)
-    (tmp_path / "study.json").write_text(json.dumps(_study(folder) | changes))
+    write_text(tmp_path / "study.json", json.dumps(_study(folder) | changes))
     original.write(tmp_path)
     return _page(tmp_path)
 

@@ -10,6 +10,7 @@ import pytest
 from page.reading import Page, check_whole, words_of_days
 from trend.report.showing import ODD_NAMES, run_folder
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import write_parquet, write_text
 from twofold.trend.config import ScoreConfig
 from twofold.trend.recipes import departures, recipe
 from twofold.trend.report import run as report
@@ -49,7 +50,7 @@ def shown(small: Path, undrawn: None) -> Callable[..., Page]:
         scores = _scores(small)
         for block, change in changes.items():
             scores[block] = scores[block] | change if isinstance(change, dict) else change
-        (small / "scores.json").write_text(json.dumps(scores))
+        write_text(small / "scores.json", json.dumps(scores))
         report.write(small)
         return check_whole(_html(small))
 
@@ -66,7 +67,7 @@ def _scores(folder: Path) -> dict[str, Any]:
 
 def _replace(folder: Path, name: str, **columns: pl.Expr) -> None:
     frame = pl.read_parquet(folder / name).with_columns(**columns)
-    frame.write_parquet(folder / name)
+    write_parquet(folder / name, frame)
 
 
 def test_the_page_is_whole_and_loads_nothing(folder: Path) -> None:
@@ -95,7 +96,7 @@ def test_every_figure_lies_beside_the_page_as_svg_and_png(folder: Path) -> None:
 def test_the_same_files_give_the_same_bytes_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
     for name in CONTRACT:
         shutil.copy(folder / name, tmp_path / name)
-    (tmp_path / "manifest.json").write_text('{"host": "secret"}')
+    write_text(tmp_path / "manifest.json", '{"host": "secret"}')
     report.write(tmp_path)
     for path in [folder / "report.html", folder / "map.svg", *(folder / "figures").iterdir()]:
         assert path.read_bytes() == (tmp_path / path.relative_to(folder)).read_bytes(), path.name
@@ -129,7 +130,7 @@ def test_every_null_is_a_dash(small: Path, shown: Callable[..., Page]) -> None:
     verdict = {"difference": None, "low": None, "high": None, "best_baseline": None, "significant": False}
     model = {"calibration": None, "epochs": {}}
     intervals = {"test_active": missing}
-    (small / "metrics.jsonl").write_text("")
+    write_text(small / "metrics.jsonl", "")
     page = shown(
         test_active=missing, intervals=intervals, verdict=verdict, model=model, importance=[], screen={"constant": []}
     )
@@ -166,7 +167,7 @@ def test_a_random_split_is_named_below_the_verdict(small: Path, shown: Callable[
 
 def test_the_curves_of_all_members_are_folded_away(small: Path, shown: Callable[..., Page]) -> None:
     line = {"stage": "final", "epoch": 1, "train_loss": 0.6, "train_accuracy": 0.7}
-    (small / "metrics.jsonl").write_text("".join(json.dumps(line | {"member": f"gru-{k}"}) + "\n" for k in range(6)))
+    write_text(small / "metrics.jsonl", "".join(json.dumps(line | {"member": f"gru-{k}"}) + "\n" for k in range(6)))
     assert "The curves of 6 members" in shown().text
 
 
@@ -348,5 +349,5 @@ def test_only_a_significant_gain_without_leakage_is_trusted(
 
 def test_a_missing_file_is_named(small: Path) -> None:
     (small / "arrays.npz").unlink()
-    with pytest.raises(RunFolderError, match=r"arrays\.npz is missing"):
+    with pytest.raises(RunFolderError, match=r"arrays\.npz: was written there and is missing"):
         report.write(small)

@@ -13,6 +13,7 @@ from page.reading import Page, check_whole, words_of_days
 from trend.small import epidemic
 from trend.walk.small import quick_walk, walked
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import write_text
 from twofold.trend.report import walk as backtest_report
 from twofold.trend.report import wording
 
@@ -44,7 +45,7 @@ def changed(folder: Path, tmp_path: Path, **changes: Any) -> Page:
     for name in ("scores.json", "config.json", "predictions.parquet"):
         shutil.copy(folder / name, tmp_path)
     found = json.loads((folder / "scores.json").read_text())
-    (tmp_path / "scores.json").write_text(json.dumps(found | changes))
+    write_text(tmp_path / "scores.json", json.dumps(found | changes))
     backtest_report.write(tmp_path)
     return page(tmp_path)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from twofold.engine.files import write_arrays
+from twofold.engine.files import write_arrays, write_parquet, write_text
 from twofold.vae.config import ImageConfig, LikelihoodConfig, ModelConfig, ObjectiveConfig, VaeConfig
 
 ODD_NAMES = ["<script>alert(1)</script>.png", "a & b 'c' \"d\".jpg", "very" * 30 + "-long.webp", "顔 $x$.png"]
@@ -38,35 +38,35 @@ def run_folder(
         likelihood=LikelihoodConfig.model_validate({"name": likelihood}),
         objective=ObjectiveConfig(beta=beta),
     )
-    (folder / "config.json").write_text(config.to_json())
+    write_text(folder / "config.json", config.to_json())
     names = _names(embedded, 10 * test)
-    _table(names, test).write_parquet(folder / "images.parquet")
+    write_parquet(folder / "images.parquet", _table(names, test))
     if embedded:
-        _labels(names).write_parquet(folder / "labels.parquet")
+        write_parquet(folder / "labels.parquet", _labels(names))
     left_out = [
         {"name": ODD_NAMES[k % 4] if k < 4 else f"{k:05}.png", "reason": "not an image" if k % 3 else "smaller than 16"}
         for k in range(skipped)
     ]
-    (folder / "skipped.json").write_text(json.dumps(left_out))
+    write_text(folder / "skipped.json", json.dumps(left_out))
     scores = _scores(config, test=test, embedded=embedded, left_out=left_out, at_cap=at_cap)
     arrays = _arrays(latent, size, channels, test, scores["test"]["rate_nats"])
     scores["kl_units_collapsed"] = int((arrays["kl_units"] < 0.01).sum())
     if embedded:
         arrays["map_label"] = np.arange(len(arrays["map_xy"])) % 2
     write_arrays(folder / "arrays.npz", **arrays)
-    (folder / "scores.json").write_text(json.dumps(scores))
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in _metrics(scores)))
+    write_text(folder / "scores.json", json.dumps(scores))
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in _metrics(scores)))
     versions = {"twofold": "0.1.0", "torch": "2.9.0", "numpy": "2.3.4"}
     command = ["twofold", "vae", "run", "--images", "my faces", "--objective.beta", str(beta)]
     manifest = {"command": command, "device": "cpu", "python": "3.11.9", "platform": "Linux", "versions": versions}
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"data_digest": "cd" * 32, "wall_time_s": 240.5}))
+    write_text(folder / "manifest.json", json.dumps(manifest | {"data_digest": "cd" * 32, "wall_time_s": 240.5}))
     return folder
 
 
 def change(folder: Path, **changes: Any) -> None:
     """Changes values of scores.json; a dictionary changes what is under its keys."""
     scores = json.loads((folder / "scores.json").read_text())
-    (folder / "scores.json").write_text(json.dumps(_merged(scores, changes)))
+    write_text(folder / "scores.json", json.dumps(_merged(scores, changes)))
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

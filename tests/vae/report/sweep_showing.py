@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from twofold.engine.files import write_arrays
+from twofold.engine.files import write_arrays, write_text
 from twofold.vae.report.plane import Weight, weights
 from vae.report.showing import TRAITS, change, faces, run_folder
 
@@ -106,7 +106,7 @@ def sweep_folder(
         "runs": runs,
         "sandwich": exact([float(beta) for beta in betas]),
     }
-    (folder / "sweep.json").write_text(json.dumps(sweep))
+    write_text(folder / "sweep.json", json.dumps(sweep))
     return folder
 
 
@@ -192,7 +192,7 @@ def _metrics(folder: Path, beta: float) -> None:
             distortion = final["distortion_nats"] + 4000 * math.exp(-epoch / 2) + gap
             line |= {f"{part}_rate": rate, f"{part}_distortion": distortion, f"{part}_loss": distortion + beta * rate}
         lines.append(line | {"beta_now": beta, "sigma": final["sigma"], "learning_rate": 1e-3, "seconds": 7.7})
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _pictures(folder: Path, beta: float, strongest: float, seed: int) -> None:

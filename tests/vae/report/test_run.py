@@ -11,7 +11,7 @@ import pytest
 
 from page.reading import Page, check_whole
 from twofold.engine.errors import RunFolderError
-from twofold.engine.files import write_arrays
+from twofold.engine.files import write_arrays, write_bytes
 from twofold.page import album
 from twofold.vae.recipes import departures, recipe
 from twofold.vae.report import run as report
@@ -55,7 +55,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     scores = (folder / "scores.json").read_bytes()
 
     def changed(**changes: Any) -> str:
-        (folder / "scores.json").write_bytes(scores)
+        write_bytes(folder / "scores.json", scores)
         change(folder, **changes)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(report, "_draw", lambda view, album: dict.fromkeys(SHEETS | {"prior"}, 1))

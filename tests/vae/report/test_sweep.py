@@ -11,6 +11,7 @@ import pytest
 from page.reading import Page, check_whole
 from page.reading import read as read_html
 from twofold.engine.errors import RunFolderError
+from twofold.engine.files import write_text
 from twofold.page import template
 from twofold.vae.recipes import departures, recipe
 from twofold.vae.report import judgements, plane, wording
@@ -153,7 +154,7 @@ def test_a_broken_inequality_is_called_broken(tmp_path: Path) -> None:
     summary["sandwich"]["rows"][0]["holds"] = False
     for run, excess in zip(summary["runs"], (-1, 0.001, 1), strict=True):
         run["scores"]["test"] |= {"mutual_information_nats": run["scores"]["test"]["mi_rate_nats"] + excess}
-    (made / "sweep.json").write_text(json.dumps(summary))
+    write_text(made / "sweep.json", json.dumps(summary))
     page = _page_of(made)
     assert _row(page, "beta 1", 6, after="H − D ≤ I ≤ R")[5] == "broken"
     assert _row(page, "beta 2", 6, after="H − D ≤ I ≤ R")[5] == "holds"
@@ -202,7 +203,7 @@ def test_names_and_sources_are_shown_as_they_are(folder: Path, original: Path) -
 def test_the_command_is_that_of_the_manifest(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     manifest = {"command": ["twofold", "vae", "sweep", "--images", "my faces"]}
-    (tmp_path / "copy" / "manifest.json").write_text(json.dumps(manifest))
+    write_text(tmp_path / "copy" / "manifest.json", json.dumps(manifest))
     assert "twofold vae sweep --images 'my faces'" in _page_of(tmp_path / "copy").text
 
 
@@ -217,7 +218,7 @@ def test_free_nats_are_mentioned_with_the_slopes(folder: Path, tmp_path: Path) -
     for run in summary["runs"]:
         run["scores"]["objective"] |= {"free_nats": 0.5, "warmup": 0.1}
         run["scores"]["test"]["rate_nats"] = 9.0
-    (made / "sweep.json").write_text(json.dumps(summary))
+    write_text(made / "sweep.json", json.dumps(summary))
     text = _page_of(made).text
     assert "These runs had free nats" in text and "No two neighbouring weights differ enough in rate" in text
     assert "warm-up of beta over 10\u00a0% of the run; 0.5 free nats per unit" in text
@@ -226,7 +227,7 @@ def test_free_nats_are_mentioned_with_the_slopes(folder: Path, tmp_path: Path) -
 
 def test_the_objective_that_was_swept_is_named(folder: Path, tmp_path: Path) -> None:
     made = sweep_folder(tmp_path, betas=(1, 2), test=20)
-    (made / "sweep.json").write_text(json.dumps(_summary(made) | {"objective": "beta_tc"}))
+    write_text(made / "sweep.json", json.dumps(_summary(made) | {"objective": "beta_tc"}))
     text = _page_of(made).text
     assert "What the weight of the total correlation does: beta 1, 2" in text
     assert "These autoencoders minimise distortion + rate + (beta − 1) × total correlation." in text
@@ -248,7 +249,7 @@ def test_a_weight_off_the_scale_of_the_plane_is_named(tmp_path: Path) -> None:
     summary = _summary(made)
     test = summary["runs"][0]["scores"]["test"]
     test |= {"rate_nats": 42_000.0, "negative_elbo_nats": 42_000.0 + test["distortion_nats"]}
-    (made / "sweep.json").write_text(json.dumps(summary))
+    write_text(made / "sweep.json", json.dumps(summary))
     assert "Beta 0 lies far outside, at R 42,000 and D" in _page_of(made).text
 
 

@@ -57,7 +57,8 @@ class Measured(Work):
 
 def season(data: Path, scratch: Path) -> Job:
     """The fits of a season of RSV."""
-    flags = LearnFlags(hub=str(lay_out(data, "rsv", "2024-25", scratch)))
+    hubs = {name: str(lay_out(data, name, "2024-25", scratch)) for name in ("rsv", "flusight", "covid")}
+    flags = LearnFlags(hub=hubs.pop("rsv"), also=tuple(hubs.values()))
     vintages, locations = data_of(flags)
     known = read_rules(rules_of(flags.hub))
     rules = known.season("2024-25", rounds_of(flags.hub))

@@ -19,6 +19,7 @@ from PIL import Image
 
 from twofold import vae
 from twofold.cli import main
+from twofold.engine.files import write_text
 from twofold.trend.config import TrendConfig
 from twofold.vae import account, load, sweep
 from twofold.vae.config import SweepConfig, VaeConfig
@@ -171,7 +172,7 @@ def test_without_images_the_avatars_are_used_and_their_attributes_kept(tmp_path:
     assert frame["nearest_train"].null_count() == 0
     assert frame["bits_per_dim"].mean() == pytest.approx(scores["test"]["bits_per_dim"], rel=1e-12)
     scores["data"]["digest"] = "that of another version"
-    (out / "scores.json").write_text(json.dumps(scores))
+    write_text(out / "scores.json", json.dumps(scores))
     capsys.readouterr()
     assert "drawn differently here" in refused(capsys, "vae", "score", str(out), "--per-image", str(each))
 

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from engine.contents import content, differing
+from twofold.engine.files import write_text
+from twofold.engine.sound import JOURNAL
 from twofold.vae import sweep
 from vae.small import discs, images_of, tiny
 
 
 def page(folder: Path) -> None:
     """Stands for a report."""
-    (folder / "report.html").write_text(str(len((folder / "arrays.npz").read_bytes())))
+    write_text(folder / "report.html", str(len((folder / "arrays.npz").read_bytes())))
 
 
 def test_a_run_that_is_sent_home_is_the_one_made_in_its_folder(tmp_path: Path) -> None:
@@ -21,5 +23,5 @@ def test_a_run_that_is_sent_home_is_the_one_made_in_its_folder(tmp_path: Path) -
     sweep._bring_home(files, tmp_path / "home" / "run")
     here = tmp_path / "here" / sweep.run_name(config)
     assert differing(content(here), content(tmp_path / "home" / "run")) == []
-    newest = max((tmp_path / "home" / "run").rglob("*"), key=lambda path: path.stat().st_mtime_ns * path.is_file())
-    assert newest.name == "DONE", "written last"
+    home = [path for path in (tmp_path / "home" / "run").rglob("*") if path.is_file() and path.name != JOURNAL]
+    assert max(home, key=lambda path: path.stat().st_mtime_ns).name == "DONE", "written last"

@@ -30,6 +30,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command draws its page itself, whoever makes the fits; that takes most of the time of small ones."""
+    for room in ("hub.report.view", "trend.report.walk", "vae.report.sweep"):
+        monkeypatch.setattr(f"twofold.{room}.write", lambda folder: None)
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with cluster(tmp_path_factory.mktemp("cluster"), "one", "two") as found:

@@ -25,7 +25,7 @@ EPOCHS = 8
 FLAGS = [
     *("--source.kind", "cumulative", "--window.length", "7", "--features.inputs", "log1p", "change", "history"),
     *("--model.layers", "2", "--model.dropout", "0.2", "--model.embedding", "2", "--ensemble.seeds", "2"),
-    *("--train.epochs", str(EPOCHS), "--train.batch-size", "4", "--train.patience", "100", "--train.jobs", "2"),
+    *("--train.epochs", str(EPOCHS), "--train.batch-size", "8", "--train.patience", "100", "--train.jobs", "2"),
     *("--train.learning-rate", "1e-4", "--score.bootstrap", "20"),
 ]
 Found = Callable[[Path], bool]

@@ -14,6 +14,7 @@ from hub.small_quantiles import CURVE, add_quantiles
 from trend.report.showing import COUNTRIES, ODD_NAMES, run_folder, study_folder
 from trend.small import epidemic
 from trend.walk.small import quick_walk, walked
+from twofold.engine.files import write_bytes, write_json, write_text
 from twofold.engine.run import claim
 from twofold.hub.config import HubConfig
 from twofold.hub.report import view as hub_report
@@ -50,7 +51,7 @@ def walk(folder: Path) -> None:
 
 def study(folder: Path) -> None:
     study_folder(ensure(folder.parent, "trend"), folder)
-    (folder / "config.json").write_text(StudyConfig().to_json())
+    write_text(folder / "config.json", StudyConfig().to_json())
     original_report.write(folder)
 
 
@@ -70,7 +71,7 @@ def faces(folder: Path) -> None:
 def sweep(folder: Path) -> None:
     config = SweepConfig(base=tiny(), betas=(0.0, 1.0, 100.0), seeds=(0,))
     sweep_folder(folder, betas=config.betas)
-    (folder / "config.json").write_text(config.to_json())
+    write_text(folder / "config.json", config.to_json())
     sweep_report.write(folder)
     for run in folder.glob("runs/*"):
         (run / "DONE").touch()
@@ -82,7 +83,7 @@ def hub(folder: Path) -> None:
     add_quantiles(
         hub_folder(folder, forecasts=pl.concat([forecasts_of(name, k, WEEKS) for k, name in enumerate(models)]))
     )
-    (folder / "config.json").write_text(HubConfig().to_json())
+    write_text(folder / "config.json", HubConfig().to_json())
     hub_report.write(folder)
 
 
@@ -107,6 +108,6 @@ def ensure(root: Path, name: str) -> Path:
             MAKERS[name](folder)
             manifest = folder / "manifest.json"
             told = json.loads(manifest.read_text()) if manifest.exists() else {}
-            manifest.write_text(json.dumps({"command": ["twofold", *name.split()], "data_digest": "0"} | told))
-            (folder / "DONE").touch()
+            write_json(manifest, {"command": ["twofold", *name.split()], "data_digest": "0"} | told)
+            write_bytes(folder / "DONE", b"")
     return folder

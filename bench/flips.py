@@ -11,7 +11,7 @@ what became of the flips, by kind, and ends with 1 when one was used:
 - written anew: of an unfinished folder; the command does not read the file before it writes it.
 - journal: the bit was one of `twofold.sha256`; `runs check` named the file whose line it was.
 
-Logs (`log.txt`, `.lock`) are outside. 10,000 flips take about half an hour on one core.
+Logs (`log.txt`, `.lock`) are outside. It ends after an hour (`--minutes`), with what was tried by then.
 """
 
 import argparse

@@ -3,7 +3,8 @@
 `python bench/kills.py OUT [--kills 1000] [--seed 0] [--only run walk season study sweep cache]` makes each job whole,
 twice, and then again and again with kills. Each kill falls at a seeded random time on the command (its workers have to
 end with it, within seconds) or on one of its worker processes (the command has to go on). Prints a line per job; fails
-when a file differs, a worker lived on, or a command did not end well. `log.txt`, seconds and the lock don't count.
+when a file differs, a worker lived on, or a command did not end well. What `engine.contents` leaves out doesn't
+count: `log.txt`, the lock, seconds, and the journal with their digests.
 
 Every command is a process of its own, forked from one that has only imported the package, since half of the kills would
 fall on imports else.

@@ -62,7 +62,7 @@ def test_one_process_two_and_a_cluster_write_the_same_files(
 
 
 def drawn(file: str) -> bool:
-    """Whether it tells the command, or is a page or a figure: this process draws no bitmaps, and workers do."""
+    """Whether it tells the command, or is a page or a figure of a sweep's run: only worker processes draw bitmaps."""
     path = Path(file)
     return path.name in ("manifest.json", "report.html") or "figures" in path.parts
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from offline import Offline
 from runs.every_kind import Made, commands, inputs
 from runs.private import FOLDER, HOST, USER
-from twofold.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +24,19 @@ def given(shared: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def made(given: dict[str, Path], shared: Path) -> dict[str, Made]:
+def maker(shared: Path) -> Offline:
+    """The processes in which the folders are made."""
+    return Offline(shared / "maker", HOME=str(shared / "home"), USER=USER, LOGNAME=USER, HOSTNAME=HOST)
+
+
+@pytest.fixture(scope="session")
+def made(given: dict[str, Path], shared: Path, maker: Offline) -> dict[str, Made]:
     """A finished folder of every kind, by its kind, for reading only; the cache of images lies beside them."""
     home = shared / "home"
     found = {each.kind: each for each in commands(given, home / "runs", home / "cache")}
-    with FileLock(shared / "made.lock"), pytest.MonkeyPatch.context() as patch:
-        for name, value in {"HOME": str(home), "USER": USER, "LOGNAME": USER, "HOSTNAME": HOST}.items():
-            patch.setenv(name, value)
-        patch.setattr("twofold.trend.original.study.TRIALS", ())  # most of a study's time
+    with FileLock(shared / "made.lock"):
         if not (shared / "made").exists():
             (home / ".cache").mkdir(parents=True)
-            for each in found.values():
-                assert main(each.words) == 0
+            maker.twofold(*((0, each.words) for each in found.values()))
             (shared / "made").touch()
     return found

@@ -91,6 +91,8 @@ def check_metadata(path: Path, schema: Path) -> list[Problem]:
     import jsonschema
     import yaml
     from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     try:
         rules: dict[str, Any] = json.loads(schema.read_text(encoding="utf-8"))
@@ -102,7 +104,14 @@ def check_metadata(path: Path, schema: Path) -> list[Problem]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         return [Problem(CHECK, f"{path.name} can't be read as YAML ({' '.join(str(error).split())})")]
-    broken = checker(rules, format_checker=checker.FORMAT_CHECKER).iter_errors(found)
+    # An empty registry: by default jsonschema fetches what a schema refers to from the network.
+    reader = checker(rules, format_checker=checker.FORMAT_CHECKER, registry=Registry())
+    try:
+        broken = list(reader.iter_errors(found))
+    except Unresolvable as error:
+        raise DataError(
+            f"{schema}: refers to {error.ref}, which it does not hold, and nothing is fetched; put it into its `$defs`"
+        ) from error
     return [
         Problem(CHECK, f"{path.name}, {'.'.join(map(str, each.absolute_path)) or 'as a whole'}: {each.message}")
         for each in sorted(broken, key=lambda each: list(map(str, each.absolute_path)))

@@ -57,7 +57,7 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, p
     write_parquet(folder.path / "panel.parquet", panel.frame())
     write_parquet(folder.path / "predictions.parquet", prediction_table(panel, prepared, predictions, config))
     write_parquet(folder.path / "tomorrow.parquet", forecaster.forecast(panel).table)
-    write_arrays(folder.path / "arrays.npz", correlation=prepared.screen.correlation)
+    write_arrays(folder.path / "arrays.npz", **prepared.screen.arrays)
     test, up = prepared.split.test, prepared.windows.up
     active = test[prepared.windows.active[test]]
     shuffled = active if len(active) else test

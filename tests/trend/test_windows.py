@@ -178,6 +178,7 @@ def test_correlation_equals_scipy_pair_by_pair(counts):
 @given(CORRELATED, st.floats(-1, 0.99))
 def test_a_region_is_in_c_when_it_moves_with_another_one(counts, threshold):
     screen = fit_screen(increments_of(counts), counts.shape[1], threshold)
+    assert screen.correlation is not None
     for i in range(len(counts)):
         others = [screen.correlation[i, j] for j in range(len(counts)) if j != i]
         assert screen.selected[i] == any(value > threshold for value in others)  # NaN exceeds nothing
@@ -238,6 +239,7 @@ def test_days_after_the_last_one_seen_are_not_touched(counts, data):
     changed = counts.copy()
     changed[:, days:] = data.draw(arrays(np.int64, changed[:, days:].shape, elements=st.integers(-99, 99)))
     before, after = (fit_screen(increments_of(values), days, 0.5) for values in (counts, changed))
+    assert before.correlation is not None and after.correlation is not None
     assert np.array_equal(before.correlation, after.correlation, equal_nan=True)
     assert (before.selected == after.selected).all()
     assert before.constant == after.constant

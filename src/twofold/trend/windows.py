@@ -250,16 +250,15 @@ def fit_screen(increments: Increments, days: int, threshold: float | None) -> Sc
         threshold: a region is in C when its correlation with at least one other exceeds this; None takes every region.
     """
     counts = increments.counts[:, :days]
-    correlation, moving = None, counts.std(axis=1) > 0
-    selected = np.ones(len(moving), dtype=bool)
-    if len(counts) <= MATRIX_UP_TO:
-        correlation = correlate(counts)
+    moving = counts.std(axis=1) > 0
+    correlation = correlate(counts) if len(counts) <= MATRIX_UP_TO else None
+    if threshold is None:
+        selected = np.ones(len(moving), dtype=bool)
+    elif correlation is None:
+        selected = closest_other(counts, _REGIONS_AT_ONCE) > threshold
+    else:
         others = np.where(np.eye(len(moving), dtype=bool), -np.inf, correlation)
-        closest = np.nan_to_num(others, nan=-np.inf).max(axis=1)
-    elif threshold is not None:
-        closest = closest_other(counts, _REGIONS_AT_ONCE)
-    if threshold is not None:
-        selected = closest > threshold
+        selected = np.nan_to_num(others, nan=-np.inf).max(axis=1) > threshold
     constant = tuple(region for region, moves in zip(increments.regions, moving, strict=True) if not moves)
     return Screen(correlation, selected, constant, days)
 

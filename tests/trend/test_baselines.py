@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from twofold.counts.panel import Increments
-from twofold.trend.baselines import BASELINES, fit_baseline
+from twofold.trend.baselines import BASELINES, fit_baseline, spread_note
 from twofold.trend.config import WindowConfig
 from twofold.trend.features import Inputs
 
@@ -49,6 +49,18 @@ def predicted(name, inputs: Inputs, up, train=None) -> list[float]:
     return (
         fit_baseline(name, inputs, np.array(up), every if train is None else train, 0).predict(inputs, every).tolist()
     )
+
+
+@pytest.mark.parametrize("name", ["logistic", "boosting"])
+def test_of_many_windows_a_classifier_takes_some_evenly_spread_and_the_note_says_so(monkeypatch, name):
+    draw = np.random.default_rng(0)
+    value = draw.normal(size=200)
+    inputs, up = inputs_of([True] * 200, [0] * 200, value), value + draw.normal(size=200) > 0
+    some = predicted(name, inputs, up, np.linspace(0, 199, 60).astype(int))
+    monkeypatch.setattr("twofold.trend.baselines.MOST_WINDOWS", 60)
+    monkeypatch.setattr("twofold.trend.baselines.AT_ONCE", 7)
+    assert predicted(name, inputs, up) == pytest.approx(some, abs=1e-12)
+    assert spread_note(60) == [] and "fitted on 60 windows, evenly spread over up to 61" in spread_note(61)[0]
 
 
 def test_base_rate_by_hand():

@@ -21,6 +21,7 @@ from twofold.trend.features import (
     Inputs,
     apply_features,
     compute_channels,
+    first_alike,
     fit_features,
     median_growth,
     reference,
@@ -285,6 +286,21 @@ def test_windows_are_views_of_the_channels_and_no_copies():
     inputs.batch(torch.tensor([0]))
     inputs.sequence[:] = 7.0
     assert (inputs.batch(torch.tensor([3]))[0] == 7.0).all()
+
+
+@given(
+    arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(11, 20)), elements=st.integers(0, 1)),
+    st.integers(1, 9),
+    st.sampled_from([("raw",), ("raw", "change"), ("log_diff", "weekday"), ("season",)]),
+)
+def test_equal_windows_are_those_with_equal_rows_of_the_table(counts, length, names):
+    increments, window = increments_of(counts), WindowConfig(length=length)
+    windows = slide(increments, np.ones(len(counts), dtype=bool), window)
+    found = fit_features(increments, windows, np.arange(len(windows)), FeatureConfig(inputs=names), window)
+    inputs = apply_features(found, increments, windows.region, windows.origin, window)
+    seen: dict[tuple[float, ...], int] = {}
+    expected = [seen.setdefault(tuple(row), i) for i, row in enumerate(inputs.table().tolist())]
+    assert first_alike(inputs).tolist() == expected
 
 
 def test_the_context_is_known_by_name_in_other_data():

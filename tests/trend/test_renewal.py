@@ -85,6 +85,16 @@ def test_after_a_week_without_a_case_the_share_of_such_weeks_rises() -> None:
     assert found[none] == pytest.approx((3 + 1) / (5 + 2))
 
 
+def test_many_windows_are_forecast_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = np.random.default_rng(0).poisson(4, (3, 40))
+    inputs, windows = prepared(increments_of(counts), WindowConfig(length=3))
+    every = np.arange(len(windows))
+    model = fit_renewal(inputs, windows.up, every)
+    whole = model.predict(inputs, every)
+    monkeypatch.setattr("twofold.trend.renewal._AT_ONCE", 25)
+    assert model.predict(inputs, every) == pytest.approx(whole, rel=1e-12)
+
+
 def test_without_a_training_window_there_is_a_forecast() -> None:
     inputs, windows = prepared(increments_of(np.full((2, 20), 6)), WindowConfig(length=3))
     found = fit_renewal(inputs, windows.up, np.arange(0)).predict(inputs, np.arange(len(windows)))

@@ -5,7 +5,7 @@ import itertools
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis.extra.numpy import arrays
 from scipy.stats import pearsonr
 
@@ -20,6 +20,7 @@ from twofold.trend.windows import (
     Split,
     Windows,
     activity,
+    closest_other,
     correlate,
     count_known_dates,
     count_leaks,
@@ -177,10 +178,38 @@ def test_correlation_equals_scipy_pair_by_pair(counts):
 @given(CORRELATED, st.floats(-1, 0.99))
 def test_a_region_is_in_c_when_it_moves_with_another_one(counts, threshold):
     screen = fit_screen(increments_of(counts), counts.shape[1], threshold)
+    assert screen.correlation is not None
     for i in range(len(counts)):
         others = [screen.correlation[i, j] for j in range(len(counts)) if j != i]
         assert screen.selected[i] == any(value > threshold for value in others)  # NaN exceeds nothing
     assert screen.constant == tuple(NAMES[i] for i, row in enumerate(counts) if np.ptp(row) == 0)
+
+
+@given(arrays(np.int64, st.tuples(st.integers(1, 9), st.integers(2, 12)), elements=st.integers(-3, 9)), st.data())
+def test_set_c_by_blocks_is_that_of_the_whole_matrix(counts, data):
+    at_once = data.draw(st.integers(1, len(counts) + 1))
+    closest = closest_other(counts, at_once)
+    correlation = correlate(counts)
+    np.fill_diagonal(correlation, -np.inf)
+    whole = np.where(np.isnan(correlation), -np.inf, correlation).max(axis=1)
+    assert closest == pytest.approx(whole, abs=1e-12)
+    threshold = data.draw(st.floats(-1, 0.99))
+    assume((np.abs(whole - threshold) > 1e-12).all())
+    assert ((closest > threshold) == (whole > threshold)).all()
+
+
+@pytest.mark.parametrize("threshold", [0.6, None])
+def test_of_many_regions_the_screen_keeps_no_matrix(monkeypatch, threshold):
+    counts = np.random.default_rng(0).poisson(3, (24, 20))
+    counts[5] = 1
+    whole = fit_screen(increments_of(counts), 15, threshold)
+    monkeypatch.setattr("twofold.trend.windows.MATRIX_UP_TO", 23)
+    monkeypatch.setattr("twofold.trend.windows._REGIONS_AT_ONCE", 10)
+    found = fit_screen(increments_of(counts), 15, threshold)
+    assert found.correlation is None and found.arrays == {}
+    assert found.selected.tolist() == whole.selected.tolist()
+    assert threshold is None or 0 < found.selected.sum() < 24
+    assert found.constant == whole.constant == (NAMES[5],)
 
 
 def test_set_c_by_hand():
@@ -210,6 +239,7 @@ def test_days_after_the_last_one_seen_are_not_touched(counts, data):
     changed = counts.copy()
     changed[:, days:] = data.draw(arrays(np.int64, changed[:, days:].shape, elements=st.integers(-99, 99)))
     before, after = (fit_screen(increments_of(values), days, 0.5) for values in (counts, changed))
+    assert before.correlation is not None and after.correlation is not None
     assert np.array_equal(before.correlation, after.correlation, equal_nan=True)
     assert (before.selected == after.selected).all()
     assert before.constant == after.constant

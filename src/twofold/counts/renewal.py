@@ -249,9 +249,9 @@ def fit_dispersion(outlook: Outlook, observed: Column, weight: Column) -> tuple[
     return float(np.exp(best.x)), float(best.fun)
 
 
-def spread_out(rows: np.ndarray) -> np.ndarray:
-    """Of many rows `MOST_FITTED`, evenly spread."""
-    return rows[np.linspace(0, len(rows) - 1, MOST_FITTED).astype(int)] if len(rows) > MOST_FITTED else rows
+def spread_out(rows: np.ndarray, most: int = MOST_FITTED) -> np.ndarray:
+    """Of many rows `most`, evenly spread."""
+    return rows[np.linspace(0, len(rows) - 1, most).astype(int)] if len(rows) > most else rows
 
 
 def _loss(outlook: Outlook, observed: Column, weight: Column, dispersion: float) -> float:

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from twofold.counts.renewal import spread_out
 from twofold.engine.seed import seed_for
 from twofold.trend.features import Inputs
 from twofold.trend.renewal import fit_renewal
@@ -22,6 +23,10 @@ BaselineName = Literal["base_rate", "all_zero", "mean_reversion", "renewal", "lo
 BASELINES: tuple[BaselineName, ...] = get_args(BaselineName)
 BINS = 10
 FEW_WINDOWS = 20_000
+MOST_WINDOWS = 1_000_000
+"""Windows that logistic regression and boosting are fitted on at most, since they take a table of all their inputs."""
+AT_ONCE = 500_000
+"""Windows whose inputs stand in a table at most, where probabilities are asked for."""
 
 
 @runtime_checkable
@@ -61,7 +66,9 @@ class Estimator:
 
     def predict(self, inputs: Inputs, rows: Int64[np.ndarray, " rows"]) -> Float[np.ndarray, " rows"]:
         """Probability of the class "up"."""
-        return self.classifier.predict_proba(inputs.table(rows))[:, 1].astype(np.float64)
+        parts = (rows[start : start + AT_ONCE] for start in range(0, max(len(rows), 1), AT_ONCE))
+        found = [self.classifier.predict_proba(inputs.table(part))[:, 1] for part in parts]
+        return np.concatenate(found).astype(np.float64)
 
 
 def fit_baseline(
@@ -93,13 +100,18 @@ def fit_baseline(
         return fit_renewal(inputs, up, rows)
     if name == "logistic":
         return fit_classifier(make_logistic(1e-3, 300), inputs, up, rows)
-    return fit_classifier(make_boosting(150, 15, max(20, len(rows) // 500), 1.0, seed), inputs, up, rows)
+    min_leaf = max(20, min(len(rows), MOST_WINDOWS) // 500)
+    return fit_classifier(make_boosting(150, 15, min_leaf, 1.0, seed), inputs, up, rows)
 
 
 def fit_classifier(
     classifier: Any, inputs: Inputs, up: Bool[np.ndarray, " windows"], rows: Int64[np.ndarray, " rows"]
 ) -> Baseline:
-    """Fits a scikit-learn classifier on the flattened inputs; the base rate where all labels are of one class."""
+    """Fits a scikit-learn classifier on the flattened inputs; the base rate where all labels are of one class.
+
+    Of more than `MOST_WINDOWS` rows it takes so many, evenly spread.
+    """
+    rows = spread_out(rows, MOST_WINDOWS)
     label = up[rows]
     if label.all() or not label.any():
         return Rates((), (laplace_rate(label),), laplace_rate(label))
@@ -110,6 +122,16 @@ def fit_classifier(
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier.fit(inputs.table(rows), label)
     return Estimator(classifier)
+
+
+def spread_note(windows: int) -> list[str]:
+    """That classifiers were fitted on some of so many training windows, as a sentence; none where they took all."""
+    if windows <= MOST_WINDOWS:
+        return []
+    return [
+        f"Logistic regression and gradient boosting were fitted on {MOST_WINDOWS:,} windows, evenly spread over up to "
+        f"{windows:,}, since a table of all would not fit in memory; networks and rates were trained on all."
+    ]
 
 
 def make_logistic(c: float, rounds: int) -> Pipeline:

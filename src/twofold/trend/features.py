@@ -108,6 +108,38 @@ class Inputs(Channels):
         return torch.cat([sequence.flatten(1), static], dim=1).numpy()
 
 
+def first_alike(inputs: Inputs) -> Int64[np.ndarray, " windows"]:
+    """For each window the first one with the same inputs; no window is written out.
+
+    Each stretch of dates gets a number that equal ones share: single dates, then twice as many dates at a time, each
+    from the two that it consists of, up to the length of a window.
+
+    Source:
+        Karp, Miller & Rosenberg (1972), Rapid identification of repeated patterns in strings, trees and arrays, STOC.
+    """
+
+    def numbered(values: np.ndarray) -> np.ndarray:
+        return np.unique(values, return_inverse=True)[1].reshape(values.shape)
+
+    def joined(number: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """A number that cells share where they share both."""
+        return numbered(number * (other.max() + 1) + other)
+
+    def with_channels(number: np.ndarray, channels: np.ndarray) -> np.ndarray:
+        for channel in np.moveaxis(channels, 2, 0):
+            number = joined(number, numbered(channel))
+        return number
+
+    stretch, dates = with_channels(np.zeros(inputs.sequence.shape[:2], dtype=np.int64), inputs.sequence), 1
+    while dates < inputs.length:
+        step = min(dates, inputs.length - dates)
+        before = np.pad(stretch, ((0, 0), (step, 0)))[:, : stretch.shape[1]]
+        stretch, dates = joined(stretch, before), dates + step
+    windows = with_channels(stretch, inputs.static)[inputs.region, inputs.origin]
+    _, first, place = np.unique(windows, return_index=True, return_inverse=True)
+    return first[place]
+
+
 def fit_features(
     increments: Increments, windows: Windows, train: np.ndarray, config: FeatureConfig, window: WindowConfig
 ) -> FeatureFit:
@@ -178,17 +210,15 @@ def compute_channels(
         "reference": lambda: list(reference_gaps(counts, window.target, window.horizon)),
         "median_growth": lambda: [median_growth(counts, known)],
     }
-    blocks = [
-        [(name, channel) for name in inputs if name in table for channel in table[name]()]
-        for table in (sequence, static)
-    ]
-    stacked = [
-        np.stack([np.broadcast_to(channel, counts.shape) for _, channel in block], axis=2).astype(np.float32)
-        if block
-        else np.zeros((*counts.shape, 0), dtype=np.float32)
-        for block in blocks
-    ]
-    return Channels(*stacked, groups=tuple(name for block in blocks for name, _ in block))
+    groups: list[str] = []
+    stacked: list[np.ndarray] = []
+    for table in (sequence, static):
+        # Of each input's channels only their own float64 values are held at a time.
+        found = [(name, [channel.astype(np.float32) for channel in table[name]()]) for name in inputs if name in table]
+        groups += [name for name, channels in found for _ in channels]
+        block = [np.broadcast_to(channel, counts.shape) for _, channels in found for channel in channels]
+        stacked.append(np.stack(block, axis=2) if block else np.zeros((*counts.shape, 0), dtype=np.float32))
+    return Channels(*stacked, groups=tuple(groups))
 
 
 def poisson_change(counts: Counts) -> Channel:

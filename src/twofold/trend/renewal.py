@@ -30,6 +30,7 @@ from twofold.trend.config import Target
 from twofold.trend.features import Inputs
 from twofold.trend.windows import WEEK, laplace_rate
 
+_AT_ONCE = 500_000  # windows whose past is written out
 Rows = Int64[np.ndarray, " rows"]
 Values = Float[np.ndarray, " rows"]
 
@@ -58,8 +59,12 @@ class Renewal:
 
     def predict(self, inputs: Inputs, rows: Rows) -> Values:
         """P(counts to come > counts compared with)."""
-        expected = Past(inputs, rows, self.disease).outlook(self.weeks, self.rhythm)
-        return np.where(inputs.active[rows], self.rise(expected, compared(inputs, rows)), self.zero)
+        found = [np.zeros(0)]
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            expected = Past(inputs, some, self.disease).outlook(self.weeks, self.rhythm)
+            found.append(np.where(inputs.active[some], self.rise(expected, compared(inputs, some)), self.zero))
+        return np.concatenate(found)
 
     def rise(self, expected: Outlook, threshold: Values) -> Values:
         """As `predict`, for windows with a case."""

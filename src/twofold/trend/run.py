@@ -8,7 +8,7 @@ from twofold.counts.panel import Panel
 from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.recurrent import CELLS
 from twofold.engine.run import RunFolder
-from twofold.trend.baselines import BASELINES, fit_baseline
+from twofold.trend.baselines import BASELINES, fit_baseline, spread_note
 from twofold.trend.calibrate import apply_calibration
 from twofold.trend.config import TrendConfig
 from twofold.trend.fit import Fitted, fit_stages, pool, pool_networks
@@ -57,16 +57,17 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, p
     write_parquet(folder.path / "panel.parquet", panel.frame())
     write_parquet(folder.path / "predictions.parquet", prediction_table(panel, prepared, predictions, config))
     write_parquet(folder.path / "tomorrow.parquet", forecaster.forecast(panel).table)
-    write_arrays(folder.path / "arrays.npz", correlation=prepared.screen.correlation)
+    write_arrays(folder.path / "arrays.npz", **prepared.screen.arrays)
     test, up = prepared.split.test, prepared.windows.up
     active = test[prepared.windows.active[test]]
     shuffled = active if len(active) else test
+    data = describe_data(panel, config.source, source)
     found = {
         "recipe": config.recipe,
         "seed": config.seed,
         "departures": departures(config),
         "simulated": source == "simulated",
-        "data": describe_data(panel, config.source, source),
+        "data": data | {"notes": [*data["notes"], *spread_note(len(prepared.windows))]},
         "screen": describe_screen(panel, prepared, config),
         "windows": describe_windows(prepared, config),
         "split": describe_split(prepared, config),

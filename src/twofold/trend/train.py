@@ -21,7 +21,7 @@ from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit, shuff
 from twofold.engine.recurrent import CELLS, Cell
 from twofold.engine.seed import seed_for
 from twofold.trend.config import TrendConfig
-from twofold.trend.features import FeatureFit, Inputs, apply_features, fit_features
+from twofold.trend.features import FeatureFit, Inputs, apply_features, first_alike, fit_features
 from twofold.trend.model import ROWS_AT_ONCE, Recurrent, region_codes
 from twofold.trend.windows import Windows
 
@@ -192,11 +192,8 @@ def make_loss(stage: Stage, codes: Tensor) -> Loss:
     share = float(stage.windows.up[stage.rows].mean())
     weight = torch.tensor((1 - share) / share) if config.class_weight and 0 < share < 1 else None
     measure = nn.BCEWithLogitsLoss(pos_weight=weight)
-    twin = torch.arange(len(up))
-    if config.dropout == 0 and config.embedding == 0:
-        # For each window the first one with the same inputs.
-        _, first, place = np.unique(inputs.table(), axis=0, return_index=True, return_inverse=True)
-        twin = torch.from_numpy(first[place.ravel()])
+    alone = config.dropout > 0 or config.embedding > 0
+    twin = torch.arange(len(up)) if alone else torch.from_numpy(first_alike(inputs))
 
     def loss(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         alike, place = torch.unique(twin[step.rows], return_inverse=True)

@@ -15,6 +15,9 @@ from twofold.engine.seed import numpy_generator
 from twofold.trend.config import SplitConfig, Target, TrendConfig, WindowConfig
 
 WEEK = 7
+MATRIX_UP_TO = 4000
+"""Regions whose matrix of correlations is kept, at most (128 MB); of more only the set C is."""
+_REGIONS_AT_ONCE = 2000  # of such a larger number: 32 MB of correlations at a time
 
 
 @dataclass(frozen=True)
@@ -178,16 +181,22 @@ class Screen:
     """The set C and the correlations behind it.
 
     Attributes:
-        correlation: Pearson between regions; NaN in rows and columns of constant series.
+        correlation: Pearson between regions, NaN in rows and columns of constant series; None for more than
+            `MATRIX_UP_TO` regions.
         selected: which regions are in C.
         constant: names of the regions with a constant series; never in C under a threshold.
         days: number of leading increments that were used.
     """
 
-    correlation: Float[np.ndarray, "regions regions"]
+    correlation: Float[np.ndarray, "regions regions"] | None
     selected: Bool[np.ndarray, " regions"]
     constant: tuple[str, ...]
     days: int
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a run folder keeps of it."""
+        return {} if self.correlation is None else {"correlation": self.correlation}
 
 
 def correlate(counts: Int64[np.ndarray, "regions days"]) -> Float[np.ndarray, "regions regions"]:
@@ -197,6 +206,30 @@ def correlate(counts: Int64[np.ndarray, "regions days"]) -> Float[np.ndarray, "r
     if moving.any():
         correlation[np.ix_(moving, moving)] = np.atleast_2d(np.corrcoef(counts[moving]))
     return correlation
+
+
+def closest_other(counts: Int64[np.ndarray, "regions days"], at_once: int) -> Float[np.ndarray, " regions"]:
+    """Each row's largest Pearson correlation with another row; -inf for constant rows, and where there is no other.
+
+    The largest of `correlate`'s, but for the last bits: sums of products are formed for `at_once` rows with as many
+    others at a time, so that no matrix of all rows is held.
+    """
+    moving = np.flatnonzero(counts.std(axis=1) > 0)
+    closest = np.full(len(counts), -np.inf)
+    series = counts[moving].astype(np.float64)
+    series -= series.mean(axis=1, keepdims=True)
+    series /= np.sqrt(np.einsum("ij,ij->i", series, series))[:, None]
+    starts = range(0, len(series), at_once)
+    for first in starts:
+        rows = moving[first : first + at_once]
+        for second in starts[first // at_once :]:
+            block = series[first : first + at_once] @ series[second : second + at_once].T
+            if first == second:
+                np.fill_diagonal(block, -np.inf)
+            others = moving[second : second + at_once]
+            closest[rows] = np.maximum(closest[rows], block.max(axis=1))
+            closest[others] = np.maximum(closest[others], block.max(axis=0))
+    return np.minimum(closest, 1.0)
 
 
 def check_screen(panel: Panel, threshold: float | None) -> None:
@@ -216,10 +249,14 @@ def fit_screen(increments: Increments, days: int, threshold: float | None) -> Sc
         days: number of leading increments to use; later ones are not touched.
         threshold: a region is in C when its correlation with at least one other exceeds this; None takes every region.
     """
-    correlation = correlate(increments.counts[:, :days])
-    moving = ~np.isnan(np.diagonal(correlation))
-    selected = np.ones(len(moving), dtype=bool)
-    if threshold is not None:
+    counts = increments.counts[:, :days]
+    moving = counts.std(axis=1) > 0
+    correlation = correlate(counts) if len(counts) <= MATRIX_UP_TO else None
+    if threshold is None:
+        selected = np.ones(len(moving), dtype=bool)
+    elif correlation is None:
+        selected = closest_other(counts, _REGIONS_AT_ONCE) > threshold
+    else:
         others = np.where(np.eye(len(moving), dtype=bool), -np.inf, correlation)
         selected = np.nan_to_num(others, nan=-np.inf).max(axis=1) > threshold
     constant = tuple(region for region, moves in zip(increments.regions, moving, strict=True) if not moves)

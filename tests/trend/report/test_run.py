@@ -10,7 +10,7 @@ import pytest
 from page.reading import Page, check_whole, words_of_days
 from trend.report.showing import ODD_NAMES, run_folder
 from twofold.engine.errors import RunFolderError
-from twofold.engine.files import write_parquet, write_text
+from twofold.engine.files import write_arrays, write_parquet, write_text
 from twofold.trend.config import ScoreConfig
 from twofold.trend.recipes import departures, recipe
 from twofold.trend.report import run as report
@@ -91,6 +91,15 @@ def test_every_figure_lies_beside_the_page_as_svg_and_png(folder: Path) -> None:
     figures = [named for tag, named in check_whole(_html(folder)).tags if tag == "svg" and named.get("role") == "img"]
     assert len(figures) == len(drawn) + 2  # the map, and the picture that the explorer fills
     assert (folder / "map.svg").is_file()
+
+
+def test_without_correlations_the_page_says_so_and_draws_none(folder: Path, tmp_path: Path) -> None:
+    for name in CONTRACT:
+        shutil.copy(folder / name, tmp_path / name)
+    write_arrays(tmp_path / "arrays.npz")
+    report.write(tmp_path)
+    assert "There are too many regions to keep and to draw the correlation" in check_whole(_html(tmp_path)).text
+    assert not list((tmp_path / "figures").glob("heatmap-*"))
 
 
 def test_the_same_files_give_the_same_bytes_wherever_they_lie(folder: Path, tmp_path: Path) -> None:

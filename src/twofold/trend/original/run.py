@@ -51,7 +51,7 @@ def execute_study(
     base = adapt(original("gru", 7), config, config.seed)
     prepared = prepare(panel, base)
     write_parquet(folder.path / "panel.parquet", panel.frame())
-    write_arrays(folder.path / "arrays.npz", correlation=prepared.screen.correlation)
+    write_arrays(folder.path / "arrays.npz", **prepared.screen.arrays)
     final = Stage("final", prepared.increments, prepared.windows, np.arange(len(prepared.windows)), base)
     [members] = fit_members([final], folder.path / "checkpoint", lambda _: None)
     forecaster = Forecaster.of(panel, prepared, members, identity(), base)

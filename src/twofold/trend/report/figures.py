@@ -369,17 +369,21 @@ def _iso_dates(axes: Axes, label: str) -> None:
     axes.set_xlabel(label)
 
 
-def draw_correlation(album: Album, correlation: Float[np.ndarray, "R R"], tomorrow: pl.DataFrame) -> list[str]:
+def draw_correlation(
+    album: Album, correlation: Float[np.ndarray, "R R"] | None, tomorrow: pl.DataFrame
+) -> list[str] | None:
     """Draws the correlation of all regions in file order and clustered, and of the first ten with numbers.
 
     Args:
         album: takes `heatmap-all`, `heatmap-clustered` and `heatmap-first`.
-        correlation: Pearson's r in the order of the file, NaN where undefined.
+        correlation: Pearson's r in the order of the file, NaN where undefined; None: of too many regions to be kept.
         tomorrow: columns region and in_c, in the same order.
 
     Returns:
-        The regions in the clustered order.
+        The regions in the clustered order; None without correlations, of which nothing is drawn.
     """
+    if correlation is None:
+        return None
     names, in_c, order = tomorrow["region"].to_list(), tomorrow["in_c"].to_numpy(), clustered(correlation)
     album.draw("heatmap-all", heatmap(correlation, in_c, "in the order of the file"))
     album.draw("heatmap-clustered", heatmap(correlation[np.ix_(order, order)], in_c[order], "clustered"))

@@ -31,7 +31,7 @@ def write(folder: Path) -> Path:
         for curves in view.curves:
             for name, row in curves.items():
                 album.draw(name, figures.learning(row["curves"], setting(row, unit)))
-        clustered = figures.draw_correlation(album, arrays(folder, "arrays.npz")["correlation"], tomorrow)
+        clustered = figures.draw_correlation(album, arrays(folder, "arrays.npz").get("correlation"), tomorrow)
         return {"clustered": clustered, "absent": maps.draw_world(album, tomorrow)}
 
     write_page(

@@ -28,7 +28,7 @@ def write(folder: Path) -> Path:
     scores, config = (json.loads(text(folder, name)) for name in ("scores.json", "config.json"))
     metrics = [json.loads(line) for line in text(folder, "metrics.jsonl").splitlines()]
     predictions, panel, tomorrow = (table(folder, f"{name}.parquet") for name in ("predictions", "panel", "tomorrow"))
-    correlation = arrays(folder, "arrays.npz")["correlation"]
+    correlation = arrays(folder, "arrays.npz").get("correlation")
     view = RunView(scores, ScoreConfig.model_validate(config["score"]), metrics, predictions, panel, tomorrow)
 
     def draw(album: Album) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from twofold.engine.files import write_json, write_parquet
 from twofold.engine.recurrent import CELLS
 from twofold.engine.run import RunFolder
 from twofold.scoring.binary import scores
+from twofold.trend.baselines import spread_note
 from twofold.trend.calibrate import Calibration
 from twofold.trend.judge import Judge, describe_data
 from twofold.trend.walk.config import BacktestConfig
@@ -44,13 +45,14 @@ def save_scores(panel: Panel, source: str, plan: Schedule, config: BacktestConfi
     write_parquet(folder.path / "predictions.parquet", scored)
     write_parquet(folder.path / "panel.parquet", panel.frame())
     facts = {at: fact for fact, _ in refits for at in fact["origins"]}
+    learned = max(fact["learned"] for fact, _ in refits)
     account = {
         "recipe": config.recipe,
         "seed": config.seed,
         "simulated": source == "simulated",
         # Corrections are redistributed after each cut, so the note on looking ahead does not apply here.
         "data": describe_data(panel, config.source, source)
-        | {"notes": [*panel.notes, *panel.increments(config.source.negatives).notes]},
+        | {"notes": [*panel.notes, *panel.increments(config.source.negatives).notes, *spread_note(learned)]},
         "walk": _describe_walk(plan, config),
         "skipped": [
             {"origin": str(plan.dates[at]), "reason": fact["skipped"]} for fact in skipped for at in fact["origins"]

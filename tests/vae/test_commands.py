@@ -273,8 +273,9 @@ def test_a_training_that_diverges_says_what_to_lower_and_that_works(
     out = tmp_path / "run"
     words = ["vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS]
     said = refused(capsys, *words, "--train.learning-rate", "1e8")
-    assert "the training diverged (beta 1, seed 0): " in said
-    assert "--train.learning-rate is 1e+08, give 0.002; a folder named with --out then takes --overwrite, too" in said
+    assert "the training (beta 1, seed 0) diverged: " in said
+    assert f"--train.learning-rate is 1e+08, give 0.002; --out {out} then takes --overwrite, too" in said
+    assert not (out / "scores.json").exists() and not (out / "DONE").exists()
     assert "holds no finished run" in refused(capsys, "vae", "score", str(out))
     assert "another config (train.learning_rate 100000000.0 -> 0.002)" in refused(
         capsys, *words, "--train.learning-rate", "0.002"

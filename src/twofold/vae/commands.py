@@ -300,7 +300,7 @@ def _labels(path: Path | None, file: Path | None, images: "Images") -> "Labels |
 
 def split_notes(test: int, copies: int) -> list[str]:
     """What is wrong with a test set of so many images, of which so many are also among the others."""
-    from twofold.vae.report.judgements import MIN_IMAGES
+    from twofold.vae.diagnosis import MIN_IMAGES
 
     notes = []
     if test < MIN_IMAGES:
@@ -1006,7 +1006,7 @@ def beside_table(scores: dict[str, Any]) -> "Table":
 
 def _state(scores: dict[str, Any]) -> str:
     """What became of the training, where it is not fine."""
-    from twofold.vae.report.judgements import state
+    from twofold.vae.diagnosis import state
 
     ended = state(scores)
     notes = [] if ended == "fine" else [wording.STATES[ended]]

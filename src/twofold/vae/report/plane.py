@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from twofold.vae.diagnosis import Scores
+
 LEAST_STEP = 0.1
 """Difference in rate, nats, below which two weights have no slope between them."""
-
-Scores = Mapping[str, Any]
-"""A run's scores.json."""
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,6 @@ RIVALS = {
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 """The parts of the split."""
 STATES = {
-    "diverged": "the training diverged",
     "hardly trained": "the network is hardly trained",
     "collapsed": "the code has collapsed",
     "over-fitted": "the network is over-fitted",

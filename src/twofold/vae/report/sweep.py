@@ -112,7 +112,7 @@ class SweepView:
     @property
     def several(self) -> bool:
         """Whether each weight was trained from more than one seed."""
-        return len(self.grid[0].runs) > 1
+        return any(len(weight.runs) > 1 for weight in self.grid)
 
     @property
     def runs(self) -> list[Mapping[str, Any]]:

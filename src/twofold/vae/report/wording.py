@@ -162,6 +162,14 @@ STATES = {
 """What may become of a training, in a few words."""
 
 
+def left_out(runs: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each run of a sweep that diverged, as `sweep.json` lists them."""
+    return [
+        f"beta {run['beta']:g}, seed {run['seed']} is left out, since its training diverged: {run['reason']}."
+        for run in runs
+    ]
+
+
 def factor(name: str) -> str:
     """A factor's name on a page."""
     return name.replace("_", " ")

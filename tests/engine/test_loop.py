@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.training import PLAN, batches, fresh, loss, monitor, same_training
 from twofold.engine.checkpoint import load_state, save_state
-from twofold.engine.errors import NonFiniteLossError
+from twofold.engine.errors import DivergedError
 from twofold.engine.loop import Plan, Record, Step, TrainState, fit, shuffled
 
 
@@ -139,9 +139,21 @@ def test_a_broken_loss_is_named_with_epoch_and_step(value: float) -> None:
         return (result * value if steps == 7 + 3 else result), extra
 
     state = fresh()
-    with pytest.raises(NonFiniteLossError, match=f"became {value} at epoch 2, step 3 of 7"):
+    with pytest.raises(DivergedError, match=f"became {value} at epoch 2, step 3 of 7"):
         list(fit(state, PLAN, batches, breaks))
     assert state.epoch == 1
+
+
+def test_a_weight_that_breaks_in_the_last_step_is_named() -> None:
+    def breaks(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        result, extra = loss(module, step)
+        broken = step.progress > 0.8  # in the last epoch; its value is finite, its gradient is not
+        return (result + torch.sqrt(next(module.parameters()).sum() * 0.0) if broken else result), extra
+
+    state = fresh()
+    with pytest.raises(DivergedError, match=r"weight is no longer finite after epoch 6"):
+        list(fit(state, PLAN, lambda epoch: [torch.arange(50)], breaks))
+    assert state.epoch == 5
 
 
 def test_gradients_are_clipped() -> None:
@@ -220,7 +232,7 @@ def test_a_broken_loss_before_a_pause_is_raised() -> None:
     def breaks(module: nn.Module, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         return loss(module, step)[0] * math.nan, {}
 
-    with pytest.raises(NonFiniteLossError, match="epoch 1, step 1 of 1"):
+    with pytest.raises(DivergedError, match="epoch 1, step 1 of 1"):
         list(fit(fresh(), PLAN, batches, breaks, pause=lambda state: True))
 
 

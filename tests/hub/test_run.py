@@ -31,7 +31,7 @@ from hub.season_small import (
     versions,
 )
 from hub.small import change_of, changes
-from twofold.engine.errors import InputError
+from twofold.engine.errors import DivergedError, InputError
 from twofold.engine.run import RunFolder, claim
 from twofold.engine.sound import JOURNAL
 from twofold.engine.work import ALONE, Work, Workers
@@ -479,6 +479,27 @@ def quantile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with claim(tmp_path_factory.mktemp("hub") / "run", config, "data", ["twofold"]) as folder:
         execute(season, peers(), PEERS, config, folder, work=ALONE, progress=silent)
     return folder.path
+
+
+def test_a_head_that_diverges_is_left_out_of_season_and_pool_and_named(tmp_path: Path) -> None:
+    fast = CONFIG.quantile_network.model_copy(update={"learning_rate": 1e3})
+    both = {"heads": ("ar6", "quantile_rnn"), "pooled": ("quantile_rnn", "ar6"), "quantile_network": fast}
+    season, told = replay(last_reference=DAYS[2]), []
+    with claim(tmp_path / "run", CONFIG.model_copy(update=both), "data", ["twofold"]) as folder:
+        work = Work(Workers(jobs=1), told.append)
+        execute(season, None, None, CONFIG.model_copy(update=both), folder, work=work, progress=silent)
+    found = json.loads((folder.path / "scores.json").read_text())
+    assert set(found["models"]) == {"twofold-ar6", "twofold-pool"}
+    assert all(set(each["weights"]) == {"ar6"} for each in found["weights"])
+    assert found["notes"][-1].startswith("1 head left out, since a training of it diverged: quantile_rnn (its last ")
+    assert told[0].startswith(
+        f"quantile_rnn-{FIRST}: the training (quantile_rnn, seed 0) diverged: its last training loss"
+    )
+    own = pl.concat([read(folder.path, "predictions"), read(folder.path, "predictions_quantile")], how="diagonal")
+    assert "twofold-quantile_rnn" not in own["model"].unique()
+    alone = CONFIG.model_copy(update=both | {"pooled": ("quantile_rnn",)})
+    with pytest.raises(DivergedError, match=r"--quantile-network\.learning-rate is 1000, give 0\.003"):
+        replay_heads(season, alone, tmp_path / "parts", ALONE, silent)
 
 
 def test_quantiles_of_every_model_are_written_and_scored(quantile_run: Path) -> None:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from trend.small import epidemic, fresh, quick, silent
-from twofold.engine.errors import NonFiniteLossError, RunFolderError
+from twofold.engine.errors import DivergedError, RunFolderError
 from twofold.engine.loop import Record, Step
 from twofold.trend.config import TrendConfig
 from twofold.trend.model import Recurrent
-from twofold.trend.train import Stage, Trained, make_loss, train_networks
+from twofold.trend.train import Stage, Trained, ignorant_loss, make_loss, train_networks
 from twofold.trend.windows import prepare
 
 COMMON: dict[str, Any] = {
@@ -127,8 +127,35 @@ def test_only_the_validation_slice_stops(tmp_path: Path) -> None:
 
 def test_a_broken_loss_ends_all_and_is_named(tmp_path: Path) -> None:
     config = quick(**COMMON | {"train": COMMON["train"] | {"learning_rate": 1e38, "clip_norm": 1e30, "jobs": 2}})
-    with pytest.raises(NonFiniteLossError, match=r"at epoch \d+, step \d+ of \d+"):
+    with pytest.raises(DivergedError, match=r"^the training \(gru-\d, stage select\) diverged: .+ epoch \d+") as broken:
         train(config, fresh(tmp_path))
+    assert broken.value.advice == "--train.learning-rate is 1e+38, give 0.002"
+
+
+@pytest.mark.parametrize("class_weight", [False, True])
+def test_a_loss_that_runs_away_is_no_network(tmp_path: Path, class_weight: bool) -> None:
+    config = quick(
+        train={"learning_rate": 30.0, "clip_norm": 1e3, "epochs": 3, "batch_size": 8},
+        model={"class_weight": class_weight, "hidden": 16},
+    )
+    with pytest.raises(DivergedError, match=r"the training loss of epoch \d, which is kept, is \d+\.?\d*, a coin's"):
+        train(config, fresh(tmp_path))
+
+
+def test_a_coin_costs_what_an_untrained_network_does_with_and_without_weights() -> None:
+    for class_weight in (False, True):
+        stage = stage_of(quick(model={"class_weight": class_weight}))
+        loss = make_loss(stage, torch.zeros(len(stage.windows), dtype=torch.int64))
+        step = Step(torch.from_numpy(stage.rows), torch.Generator(), 0.0)
+        found, _ = loss(Coin(), step)
+        assert float(found) == pytest.approx(ignorant_loss(stage), rel=1e-5)
+
+
+class Coin(torch.nn.Module):
+    """Log odds of 0."""
+
+    def forward(self, sequence: torch.Tensor, *_: object) -> torch.Tensor:
+        return torch.zeros(len(sequence))
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:

@@ -273,14 +273,34 @@ def test_a_training_that_diverges_says_what_to_lower_and_that_works(
     out = tmp_path / "run"
     words = ["vae", "run", "--images", str(pictures), "--out", str(out), *FLAGS]
     said = refused(capsys, *words, "--train.learning-rate", "1e8")
-    assert "the training diverged (beta 1, seed 0): " in said
-    assert "--train.learning-rate is 1e+08, give 0.002; a folder named with --out then takes --overwrite, too" in said
+    assert "the training (beta 1, seed 0) diverged: " in said
+    assert f"--train.learning-rate is 1e+08, give 0.002; --out {out} then takes --overwrite, too" in said
+    assert not (out / "scores.json").exists() and not (out / "DONE").exists()
     assert "holds no finished run" in refused(capsys, "vae", "score", str(out))
     assert "another config (train.learning_rate 100000000.0 -> 0.002)" in refused(
         capsys, *words, "--train.learning-rate", "0.002"
     )
     assert main([*words, "--train.learning-rate", "0.002", "--overwrite"]) == 0
     assert json.loads((out / "scores.json").read_text())["test"]["bits_per_dim"] > 0
+
+
+def test_a_run_of_a_sweep_that_diverges_is_left_out_and_named(pictures: Path, tmp_path: Path, capsys: Output) -> None:
+    out = tmp_path / "sweep"
+    words = ["vae", "sweep", "--images", str(pictures), "--out", str(out), *FLAGS, "--jobs", "1", "--betas"]
+    assert main([*words, "1", "1e38"]) == 0
+    said = capsys.readouterr()
+    assert "beta 1e+38, seed 0 is left out, since its training diverged: its loss rose to " in said.out
+    assert "the training (beta 1e+38, seed 0) diverged: its loss rose to " in said.err.replace("\n", " ")
+    found = json.loads((out / "sweep.json").read_text())
+    assert [run["beta"] for run in found["runs"]] == [1.0] and [run["beta"] for run in found["diverged"]] == [1e38]
+    assert "beta 1e+38, seed 0 is left out" in (out / "report.html").read_text()
+    broken = out / "runs" / "beta-1e+38-seed-0"
+    assert not (broken / "DONE").exists() and not (broken / "scores.json").exists()
+    shutil.rmtree(out)
+    said = refused(capsys, *words, "1e38", "1.1e38")
+    assert "the training (of each of the 2 runs; beta 1e+38, seed 0) diverged: its loss rose to " in said
+    assert "--train.learning-rate is 0.002, give 0.0002; --out" in said
+    assert not (out / "sweep.json").exists() and not (out / "DONE").exists()
 
 
 def test_another_config_is_refused_by_name(pictures: Path, run: Path, capsys: Output) -> None:

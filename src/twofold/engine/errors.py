@@ -36,8 +36,26 @@ class DamagedError(RunFolderError):
         return f"{self.what}; restore it from a copy, or make it again (a run: its command with --overwrite)"
 
 
-class NonFiniteLossError(TwofoldError):
-    """The training loss became NaN or infinite; the message names epoch and step."""
+class DivergedError(InputError):
+    """A training whose loss or weights are no longer finite, or whose loss ran away; see `engine.diagnosis`.
+
+    Attributes:
+        how: what became of it, and when.
+        who: which of a command's trainings it is, where there are several.
+        advice: which option to change, and to what.
+    """
+
+    def __init__(self, how: str, who: str = "", advice: str = "lower the learning rate") -> None:
+        super().__init__(how, who, advice)  # all of them, since a worker's error is pickled
+        self.how, self.who, self.advice = how, who, advice
+
+    @property
+    def what(self) -> str:
+        """Which training and what became of it, without what to do."""
+        return f"the training{f' ({self.who})' if self.who else ''} diverged: {self.how}"
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.advice}"
 
 
 @contextlib.contextmanager

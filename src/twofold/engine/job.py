@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twofold import __version__
 from twofold.engine import files
 from twofold.engine.config import Config, short_digest
-from twofold.engine.errors import RunFolderError
+from twofold.engine.errors import DivergedError, RunFolderError
 from twofold.engine.run import RunFolder, claim
 from twofold.engine.terminal import note
 from twofold.engine.track import TrackerName, require
@@ -64,6 +64,7 @@ def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Call
     Raises:
         RunFolderError: when the folder can't be claimed (see `engine.run.claim`), or can't be written to.
         InputError: when the tracker isn't installed.
+        DivergedError: when what was to be trained diverged; the folder stays unfinished.
     """
     require(job.track)
     from rich.console import Console
@@ -81,7 +82,13 @@ def fill(job: Job, compute: "Callable[[RunFolder, Console], None]", report: Call
             console.print(f"{out} holds this very {job.what}, finished; --overwrite runs it again")
         else:
             with _telling(folder, job, [*job.said, *notes, *([folder.raised] if folder.raised else [])]):
-                compute(folder, console)
+                try:
+                    compute(folder, console)
+                except DivergedError as error:  # another learning rate is another config, and has another folder
+                    if job.out is None:
+                        raise
+                    advice = f"{error.advice}; --out {out} then takes --overwrite, too"
+                    raise DivergedError(error.how, error.who, advice) from error
                 report(out)
                 folder.finish()
     return out

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from twofold.engine.errors import NonFiniteLossError
+from twofold.engine.diagnosis import check_weights
+from twofold.engine.errors import DivergedError
 from twofold.engine.ranks import ALONE, Ranks
 from twofold.engine.seed import torch_generator
 
@@ -181,7 +182,8 @@ def fit(
         `learning_rate`, `seconds`.
 
     Raises:
-        NonFiniteLossError: names epoch and step of the first loss that is NaN or infinite.
+        DivergedError: names epoch and step of the first loss that is NaN or infinite, or the epoch after which a
+            weight is.
     """
     while not state.finished(plan):
         began = time.perf_counter()
@@ -191,6 +193,7 @@ def fit(
         if state.unfinished:
             state.unfinished.seconds = earlier_s + time.perf_counter() - began
             return
+        check_weights(state.module, epoch)
         record = {"epoch": epoch, **means}
         if monitor is not None and ranks.first:
             state.measured.eval()
@@ -275,7 +278,7 @@ def _average(state: TrainState, plan: Plan) -> None:
 def _in_columns(
     earlier: dict[str, Tensor], steps: list[dict[str, Tensor]], epoch: int, ranks: Ranks
 ) -> dict[str, Tensor]:
-    """Each mean of all steps, of those before a pause and those since, as one tensor; raises NonFiniteLossError.
+    """Each mean of all steps, of those before a pause and those since, as one tensor; raises DivergedError.
 
     Checked once per epoch and not per step, so that an accelerator need not wait; a broken state is never yielded.
     """
@@ -285,11 +288,8 @@ def _in_columns(
         columns[name] = torch.cat([earlier[name], since]) if earlier else since
     broken = torch.nonzero(~torch.isfinite(columns["loss"]))
     if len(broken):
-        step = int(broken[0]) + 1
-        raise NonFiniteLossError(
-            f"the loss became {columns['loss'][step - 1].item()} at epoch {epoch}, step {step} of "
-            f"{len(columns['loss'])}; a lower learning rate or clip norm may help"
-        )
+        step, value = int(broken[0]) + 1, columns["loss"][broken[0]].item()
+        raise DivergedError(f"the loss became {value} at epoch {epoch}, step {step} of {len(columns['loss'])}")
     return columns
 
 

@@ -1,5 +1,6 @@
 """All settings of the forecasts for a hub."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Literal
 
@@ -165,6 +166,11 @@ class HubConfig(Config):
         if unfitted:
             raise ValueError(f"pooled must be among heads, which lack {', '.join(unfitted)}")
         return self
+
+    def without(self, heads: Collection[str]) -> "HubConfig":
+        """The settings without some heads, also in the pool, of which one at least must stay."""
+        kept = {part: tuple(name for name in getattr(self, part) if name not in heads) for part in ("heads", "pooled")}
+        return self.model_validate(self.model_dump() | kept)
 
     def for_hub(self, rules: Rules) -> tuple["HubConfig", list[str]]:
         """The settings for a hub, and sentences on what was changed.

@@ -10,7 +10,7 @@ import polars as pl
 
 from twofold.counts.panel import counted
 from twofold.engine import files
-from twofold.engine.errors import InputError
+from twofold.engine.errors import DivergedError, InputError
 from twofold.engine.files import usable, write_json, write_parquet, write_text
 from twofold.engine.run import RunFolder
 from twofold.engine.work import Work
@@ -75,10 +75,12 @@ class Replayed(NamedTuple):
     Attributes:
         categories: columns model (the head's name), reference_date, horizon, location, category, probability.
         distributions: model, then as `quantiles.distribution_table`; of the heads that give them.
+        diverged: heads of which a fit diverged, with what became of it; neither table has them.
     """
 
     categories: pl.DataFrame
     distributions: pl.DataFrame
+    diverged: dict[str, DivergedError]
 
 
 def check(replay: Replay) -> None:
@@ -114,8 +116,10 @@ def execute(
 
     Raises:
         InputError: when versions and season don't fit each other.
+        DivergedError: when each head of the pool diverged.
     """
-    heads, distributions = replay_heads(replay, config, folder.path / "parts", work, progress)
+    heads, distributions, diverged = replay_heads(replay, config, folder.path / "parts", work, progress)
+    config = config.without(diverged)
     pool, weights = replay_pool(heads, replay, config)
     dates, skipped = replay.dates
     known = [replay.known(day) for day in dates]
@@ -154,6 +158,9 @@ def execute(
     write_text(folder.path / "rules.json", rules.to_json())
     scores = account | _about(replay, skipped, known, broken, config)
     scores["notes"] += list(notes)
+    if diverged:
+        said = "; ".join(f"{name} ({error.how})" for name, error in diverged.items())
+        scores["notes"].append(f"{counted(len(diverged), 'head')} left out, since a training of it diverged: {said}.")
     scores["weights"] = [{"reference_date": str(day), "weights": weight} for day, weight in weights]
     scores["truth_as_of"] = f"{replay.versions.times()[-1]:%Y-%m-%dT%H:%M:%SZ}"
     scores["files_left_out"] = [each._asdict() for each in unread]
@@ -270,7 +277,11 @@ def _differences(compared: pl.DataFrame) -> dict[str, dict[str, Any]]:
 def replay_heads(replay: Replay, config: HubConfig, parts: Path, work: Work, progress: Progress) -> Replayed:
     """Forecasts of every head for every reference date that can be forecast.
 
-    `parts` gets the files of each head and fit; those that exist are not made again.
+    `parts` gets the files of each head and fit; those that exist are not made again. A head of which a fit diverged is
+    left out with all its dates: a model that lacks some can't be compared, nor pooled.
+
+    Raises:
+        DivergedError: when each head of the pool diverged.
     """
     dates, _ = replay.dates
     blocks = [
@@ -284,12 +295,18 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, work: Work, pro
     done = len(blocks) - len(missing)
     progress(done, len(blocks))
 
-    def take(name: str, made: Forecasts) -> None:
+    diverged: dict[str, DivergedError] = {}
+
+    def take(name: str, made: Forecasts | DivergedError) -> None:
         nonlocal done
         path = parts / f"{name}.parquet"
-        if made.distributions is not None:
-            write_parquet(_beside(path), made.distributions)  # before the file whose presence says that it is done
-        write_parquet(path, made.categories)
+        if isinstance(made, DivergedError):
+            diverged[name.partition("-")[0]] = made
+            work.tell(f"{name}: {made.what}; the head is left out")
+        else:
+            if made.distributions is not None:
+                write_parquet(_beside(path), made.distributions)  # before the file whose presence says that it is done
+            write_parquet(path, made.categories)
         done += 1
         progress(done, len(blocks))
 
@@ -300,10 +317,13 @@ def replay_heads(replay: Replay, config: HubConfig, parts: Path, work: Work, pro
         _Season(known, replay.history, replay.rules, config),
         take,
     )
+    if diverged.keys() >= set(config.pooled):
+        raise diverged[config.pooled[0]]
+    blocks = [block for block in blocks if block.head not in diverged]
     paths = [block.within(parts) for block in blocks]
     beside = [_beside(path) for path, block in zip(paths, blocks, strict=True) if block.head in QUANTILE_HEADS]
     made, spread = ([files.table(parts, path.name) for path in each] for each in (paths, beside))
-    return Replayed(pl.concat(made), pl.concat(spread) if spread else NOTHING)
+    return Replayed(pl.concat(made), pl.concat(spread) if spread else NOTHING, diverged)
 
 
 def _is_made(path: Path, head: HeadName) -> bool:
@@ -340,13 +360,16 @@ def _beside(path: Path) -> Path:
     return path.with_suffix(".distributions.parquet")
 
 
-def _forecast_block(season: _Season, block: _Block) -> Forecasts:
-    """The block's forecasts, with the head's name as the first column, `model`."""
+def _forecast_block(season: _Season, block: _Block) -> Forecasts | DivergedError:
+    """The block's forecasts, with the head's name as the first column, `model`; one that diverges ends no other."""
     rules, config = season.rules, season.config
     known = [season.known[day] for day in block.days]
     first = known[0]
     examples = build_examples(first.counts, season.history, first.population, rules, config, others=first.others)
-    head = fit_head(block.head, examples, rules, config)
+    try:
+        head = fit_head(block.head, examples, rules, config)
+    except DivergedError as error:
+        return error
     found = [forecast(head, moment, rules, config) for moment in known]
     named = pl.lit(block.head).alias("model")
     categories = pl.concat([part.categories for part in found]).select(named, pl.all())

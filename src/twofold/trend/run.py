@@ -41,7 +41,7 @@ def execute(panel: Panel, source: str, config: TrendConfig, folder: RunFolder, p
 
     Raises:
         InputError: when data and config don't fit each other.
-        NonFiniteLossError: when a loss is no longer finite.
+        DivergedError: when a network diverged.
     """
 
     def log(record: dict[str, Any]) -> None:

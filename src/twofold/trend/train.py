@@ -1,6 +1,7 @@
 """Training of an ensemble's recurrent networks in threads, with checkpoints."""
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -17,10 +18,12 @@ from torch import Tensor, nn
 
 from twofold.counts.panel import Increments
 from twofold.engine.checkpoint import load_state, save_state
+from twofold.engine.diagnosis import lower, ran_away
+from twofold.engine.errors import DivergedError
 from twofold.engine.loop import Loss, Plan, Record, Step, TrainState, fit, shuffled
 from twofold.engine.recurrent import CELLS, Cell
 from twofold.engine.seed import seed_for
-from twofold.trend.config import TrendConfig
+from twofold.trend.config import TrainConfig, TrendConfig
 from twofold.trend.features import FeatureFit, Inputs, apply_features, first_alike, fit_features
 from twofold.trend.model import ROWS_AT_ONCE, Recurrent, region_codes
 from twofold.trend.windows import Windows
@@ -95,7 +98,7 @@ def train_networks(stages: Sequence[Stage], checkpoints: Path, on_epoch: OnEpoch
         For each stage its networks by name.
 
     Raises:
-        NonFiniteLossError: when a loss is no longer finite.
+        DivergedError: names the network that diverged.
         KeyboardInterrupt: once every thread has stopped at the end of an epoch and saved.
     """
     # Built here, since initial weights draw from global random state; trained in threads, which draw from none.
@@ -170,16 +173,36 @@ def _train(
     batches = shuffled(torch.from_numpy(stage.rows), settings.batch_size, plan.seed)
     loss = make_loss(stage, codes)
     saved = time.monotonic()
-    for record in fit(state, plan, batches, loss, lambda module: _measure(module, stage, up, codes)):
-        on_epoch(tag | record)
-        if stop.is_set() or time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
-            save_state(state, path)
-            saved = time.monotonic()
-        if stop.is_set():
-            break
-    save_state(state, path)
+    try:
+        for record in fit(state, plan, batches, loss, lambda module: _measure(module, stage, up, codes)):
+            on_epoch(tag | record)
+            if stop.is_set() or time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
+                save_state(state, path)
+                saved = time.monotonic()
+            if stop.is_set():
+                break
+        save_state(state, path)
+        kept, coin = state.use_best(), ignorant_loss(stage)
+        if state.finished(plan) and ran_away(lost := state.history[kept - 1]["train_loss"], coin):
+            raise DivergedError(f"the training loss of epoch {kept}, which is kept, is {lost:.4g}, a coin's {coin:.4g}")
+    except DivergedError as error:
+        advice = lower("--train.learning-rate", settings.learning_rate, TrainConfig().learning_rate)
+        raise DivergedError(error.how, f"{name}, stage {stage.name}", advice) from error
     assert isinstance(state.module, Recurrent)
-    return Trained(state.module, state.use_best())
+    return Trained(state.module, kept)
+
+
+def ignorant_loss(stage: Stage) -> float:
+    """Mean training loss of probability one half for every window."""
+    weight = class_weight(stage)
+    share = float(stage.windows.up[stage.rows].mean())
+    return math.log(2.0) * (1.0 if weight is None else share * weight + 1.0 - share)
+
+
+def class_weight(stage: Stage) -> float | None:
+    """Weight of a window that goes up, which makes both classes weigh the same; None: they weigh as they are."""
+    share = float(stage.windows.up[stage.rows].mean())
+    return (1 - share) / share if stage.config.model.class_weight and 0 < share < 1 else None
 
 
 def make_loss(stage: Stage, codes: Tensor) -> Loss:
@@ -189,9 +212,8 @@ def make_loss(stage: Stage, codes: Tensor) -> Loss:
     are all zero. Not so with dropout or a region embedding.
     """
     config, inputs, up = stage.config.model, stage.inputs, torch.from_numpy(stage.windows.up).float()
-    share = float(stage.windows.up[stage.rows].mean())
-    weight = torch.tensor((1 - share) / share) if config.class_weight and 0 < share < 1 else None
-    measure = nn.BCEWithLogitsLoss(pos_weight=weight)
+    weight = class_weight(stage)
+    measure = nn.BCEWithLogitsLoss(pos_weight=None if weight is None else torch.tensor(weight))
     alone = config.dropout > 0 or config.embedding > 0
     twin = torch.arange(len(up)) if alone else torch.from_numpy(first_alike(inputs))
 

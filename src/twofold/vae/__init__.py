@@ -8,7 +8,8 @@ A PNG to a code and back:
 
 In order: `config`, `recipes`, `images`, `likelihood`, `multiscale`, `principal`, `objective`, `model`, `score`,
 `distances`, `linear`, `start`, `train`, `latent`, `neighbours`, `codecs`, `copying`, `labels`, `factors`, `account`,
-`per_image`, `pictures`, `look`, `run`, `sandwich` (closed forms), `sweep`, `export`; `commands` alone knows `report`.
+`per_image`, `diagnosis`, `pictures`, `look`, `run`, `sandwich` (closed forms), `sweep`, `export`; `commands` alone
+knows `report`.
 """
 
 from pathlib import Path

@@ -230,8 +230,8 @@ def sweep(argv: list[str]) -> int:
 
         work = Work(workers, noting(console, folder.tell))
         with counting(console, "runs", folder.tell) as advance:
-            execute_runs(images, grid, folder, labels=labels, report=run.write, work=work, progress=advance)
-        summarise(grid, folder.path)
+            diverged = execute_runs(images, grid, folder, labels=labels, report=run.write, work=work, progress=advance)
+        summarise(grid, folder.path, diverged)
 
     def report(folder: Path) -> None:
         from twofold.vae.report import sweep
@@ -240,8 +240,15 @@ def sweep(argv: list[str]) -> int:
 
     out = fill(job, compute, report)
     found = outcome(out, "sweep.json")
-    present(found, lambda: f"{render(sweep_table(found['scores']['runs']))}Report: {found['report']}\n", flags.json)
+    present(found, lambda: _swept(found), flags.json)
     return 0
+
+
+def _swept(found: dict[str, Any]) -> str:
+    """A sweep's scores, and the runs that it has none of."""
+    scores = found["scores"]
+    left_out = "".join(f"Note: {line}\n" for line in wording.left_out(scores.get("diverged", [])))
+    return f"{render(sweep_table(scores['runs']))}{left_out}Report: {found['report']}\n"
 
 
 def _prepare(
@@ -300,7 +307,7 @@ def _labels(path: Path | None, file: Path | None, images: "Images") -> "Labels |
 
 def split_notes(test: int, copies: int) -> list[str]:
     """What is wrong with a test set of so many images, of which so many are also among the others."""
-    from twofold.vae.report.judgements import MIN_IMAGES
+    from twofold.vae.diagnosis import MIN_IMAGES
 
     notes = []
     if test < MIN_IMAGES:
@@ -1006,7 +1013,7 @@ def beside_table(scores: dict[str, Any]) -> "Table":
 
 def _state(scores: dict[str, Any]) -> str:
     """What became of the training, where it is not fine."""
-    from twofold.vae.report.judgements import state
+    from twofold.vae.diagnosis import state
 
     ended = state(scores)
     notes = [] if ended == "fine" else [wording.STATES[ended]]

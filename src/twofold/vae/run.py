@@ -11,7 +11,8 @@ import polars as pl
 import torch
 
 from twofold.engine.device import describe_device, pick_device
-from twofold.engine.errors import InputError, NonFiniteLossError
+from twofold.engine.diagnosis import lower
+from twofold.engine.errors import DivergedError
 from twofold.engine.files import write_arrays, write_json, write_parquet
 from twofold.engine.loop import Record
 from twofold.engine.ranks import ALONE, Ranks
@@ -32,6 +33,7 @@ from twofold.vae.account import (
     spread,
 )
 from twofold.vae.config import VaeConfig
+from twofold.vae.diagnosis import diverged
 from twofold.vae.factors import colours, describe_factors
 from twofold.vae.images.load import Images, Split, duplicates, split_of
 from twofold.vae.labels import Labels
@@ -70,8 +72,8 @@ def execute(
         ranks: the processes that train together, of which this is the first; the others call `assist`.
 
     Raises:
-        InputError: when there are too few images to hold some out, or the training diverges until its loss or its
-            scores are no longer finite; the folder then holds no finished run.
+        InputError: when there are too few images to hold some out.
+        DivergedError: when the training diverges; the folder then holds no scores.
     """
 
     def log(record: Record) -> None:
@@ -84,8 +86,8 @@ def execute(
         trained = train(
             images, split, config, device, checkpoints=path / CHECKPOINT, on_epoch=log, on_step=on_step, ranks=ranks
         )
-    except NonFiniteLossError as error:
-        raise _diverged(config, str(error).partition(";")[0]) from error
+    except DivergedError as error:
+        raise _diverged(config, error.how) from error
     except OverflowError as error:  # of the exponential of a weight
         raise _diverged(config, "sigma became too large for a number") from error
     folder.settle_log("epoch")
@@ -102,7 +104,6 @@ def execute(
     for name, value in (costs | {"the square of sigma": sigma * sigma}).items():
         if value is not None and not math.isfinite(value):
             raise _diverged(config, f"{name} is {value}")
-    save_vae(vae, config, path)
     model = Autoencoder(vae, config)
     arrays = pictures(model, images, split, found.mu, kl_units=found.kl_units, effect_units=effect)
     factors = None
@@ -110,20 +111,6 @@ def execute(
         factors = describe_factors(model, images, split, labels, mu=found.mu, rates=found.kl_units)
         if factors["map"]:
             arrays["map_label"] = colours(factors, labels, arrays["map_rows"])
-    write_arrays(path / "arrays.npz", **arrays)
-    part = np.full(len(images.names), "train", dtype=object)
-    part[split.validation], part[split.test] = "validation", "test"
-    table = {
-        "name": images.names,
-        "hash": [bytes(each).hex() for each in images.hashes],
-        "split": pl.Series(part.tolist(), dtype=pl.String),
-        "duplicate": duplicates(images.hashes),
-    }
-    write_parquet(path / "images.parquet", pl.DataFrame(table))
-    write_parquet(path / TEST, test_table(images, split.test, found))
-    if labels is not None:
-        write_parquet(path / "labels.parquet", labels.table)
-    write_json(path / "skipped.json", [asdict(skip) for skip in images.skipped])
     beside, untrained = rivals(images, split, config), _untrained_loss(images, split, trained, device)
     scores = {
         "recipe": config.recipe,
@@ -143,12 +130,33 @@ def execute(
         "factors": factors,
         "samples": score_samples(model, images, split.test, split.train),
     }
+    if diverged(scores):
+        raise _diverged(
+            config,
+            f"its loss rose to {scores['training']['highest_loss_nats']:.4g} nats, that of the untrained network is "
+            f"{untrained:.4g}, and what was kept is worse than the mean image",
+        )
+    save_vae(vae, config, path)
+    write_arrays(path / "arrays.npz", **arrays)
+    part = np.full(len(images.names), "train", dtype=object)
+    part[split.validation], part[split.test] = "validation", "test"
+    table = {
+        "name": images.names,
+        "hash": [bytes(each).hex() for each in images.hashes],
+        "split": pl.Series(part.tolist(), dtype=pl.String),
+        "duplicate": duplicates(images.hashes),
+    }
+    write_parquet(path / "images.parquet", pl.DataFrame(table))
+    write_parquet(path / TEST, test_table(images, split.test, found))
+    if labels is not None:
+        write_parquet(path / "labels.parquet", labels.table)
+    write_json(path / "skipped.json", [asdict(skip) for skip in images.skipped])
     write_json(path / "scores.json", scores)
 
 
 def assist(images: Images, config: VaeConfig, path: Path, ranks: Ranks) -> None:
     """Trains along with the first process, which runs `execute` on the run folder `path`; writes nothing."""
-    with contextlib.suppress(NonFiniteLossError, OverflowError):  # the first one reports it
+    with contextlib.suppress(DivergedError, OverflowError):  # the first one reports it
         train(
             images,
             split_of(images, config.split),
@@ -170,9 +178,7 @@ def _untrained_loss(images: Images, split: Split, trained: Trained, device: torc
         return validate(vae, images, split.validation, trained.config, 1.0)["validation_loss"]
 
 
-def _diverged(config: VaeConfig, what: str) -> InputError:
+def _diverged(config: VaeConfig, how: str) -> DivergedError:
     rate, usual = config.train.learning_rate, recipe(config.recipe).train.learning_rate
-    return InputError(
-        f"the training diverged (beta {config.objective.beta:g}, seed {config.seed}): {what}; --train.learning-rate is "
-        f"{rate:g}, give {min(usual, rate / 10):g}; a folder named with --out then takes --overwrite, too"
-    )
+    who = f"beta {config.objective.beta:g}, seed {config.seed}"
+    return DivergedError(how, who, lower("--train.learning-rate", rate, usual))

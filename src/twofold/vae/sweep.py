@@ -3,13 +3,14 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from twofold.engine.device import describe_device, pick_device
+from twofold.engine.errors import DivergedError
 from twofold.engine.files import text, write_bytes, write_json
 from twofold.engine.run import RunFolder, claim, whole
 from twofold.engine.sound import JOURNAL, LOCK, MANIFEST
@@ -37,7 +38,7 @@ def execute_runs(
     report: Callable[[Path], object],
     work: Work,
     progress: Callable[[int, int], None],
-) -> None:
+) -> dict[str, DivergedError]:
     """Trains, scores and reports every run that is not finished, or no longer whole.
 
     Args:
@@ -45,6 +46,12 @@ def execute_runs(
         report: writes the page of a run's folder; importable where the workers run.
         work: makes the runs.
         progress: called with (runs done, runs in all).
+
+    Returns:
+        The runs that diverged, by name: their folders stay unfinished.
+
+    Raises:
+        DivergedError: when all did.
     """
     home, runs = folder.path / "runs", {run_name(each): each for each in config.runs()}
     missing = {name: each for name, each in runs.items() if not whole(home / name)}
@@ -52,16 +59,26 @@ def execute_runs(
     done = len(runs) - len(missing)
     progress(done, len(runs))
 
-    def take(name: str, files: dict[str, bytes]) -> None:
+    diverged: dict[str, DivergedError] = {}
+
+    def take(name: str, made: dict[str, bytes] | DivergedError) -> None:
         nonlocal done
-        if files:
-            _bring_home(files, home / name)
-        folder.tell(f"{name} is computed")
+        if isinstance(made, DivergedError):
+            diverged[name] = made
+            work.tell(f"{made.what}; it is left out")
+        else:
+            if made:
+                _bring_home(made, home / name)
+            folder.tell(f"{name} is computed")
         done += 1
         progress(done, len(runs))
 
     local = home if work.workers.local else None
     work.carry_out(_make_run, missing, _Sweep(images, labels, given, folder.track, report, local), take)
+    if len(diverged) == len(runs):
+        first = next(iter(diverged.values()))
+        raise DivergedError(first.how, f"of each of the {len(runs)} runs; {first.who}", first.advice)
+    return diverged
 
 
 @dataclass(frozen=True)
@@ -89,23 +106,29 @@ class _Sweep:
         return self.fitted[run.seed]
 
 
-def _make_run(sweep: _Sweep, config: VaeConfig) -> dict[str, bytes]:
-    """One run, in its folder; of a worker that does not see the folder, its files by their paths within it."""
+def _make_run(sweep: _Sweep, config: VaeConfig) -> dict[str, bytes] | DivergedError:
+    """One run, in its folder; of a worker that does not see the folder, its files by their paths within it.
+
+    One that diverges is a result, too: it ends none of the others.
+    """
     with contextlib.ExitStack() as held:
         home = sweep.home or Path(held.enter_context(tempfile.TemporaryDirectory()))
         path = home / run_name(config)
         device = describe_device(pick_device(config.train.device))
         with claim(path, config, *sweep.given, device=device, track=sweep.track) as run:
             if not run.done:
-                execute(
-                    sweep.images,
-                    config,
-                    run,
-                    labels=sweep.labels,
-                    on_epoch=lambda _: None,
-                    on_step=lambda *_: None,
-                    rivals=sweep.rivals,
-                )
+                try:
+                    execute(
+                        sweep.images,
+                        config,
+                        run,
+                        labels=sweep.labels,
+                        on_epoch=lambda _: None,
+                        on_step=lambda *_: None,
+                        rivals=sweep.rivals,
+                    )
+                except DivergedError as error:
+                    return error
                 sweep.report(path)
                 run.finish()
         if sweep.home:
@@ -122,10 +145,17 @@ def _bring_home(files: dict[str, bytes], path: Path) -> None:
         write_bytes(path / name, files[name])
 
 
-def summarise(config: SweepConfig, folder: Path) -> None:
-    """Writes `sweep.json`: the finished runs' scores, and a closed-form check of H - D <= I <= R."""
-    runs = []
+def summarise(config: SweepConfig, folder: Path, diverged: Mapping[str, DivergedError]) -> None:
+    """Writes `sweep.json`: the finished runs' scores, and a closed-form check of H - D <= I <= R.
+
+    Args:
+        diverged: the runs that are left out, by name; they are listed with what became of them.
+    """
+    runs, left_out = [], []
     for each in config.runs():
+        if error := diverged.get(run_name(each)):
+            left_out.append({"beta": each.objective.beta, "seed": each.seed, "reason": error.how})
+            continue
         path = f"runs/{run_name(each)}"
         scores = json.loads(text(folder / path, "scores.json"))
         runs.append({"beta": each.objective.beta, "seed": each.seed, "folder": path, "scores": scores})
@@ -144,4 +174,4 @@ def summarise(config: SweepConfig, folder: Path) -> None:
             "rows": optima(config.betas),
         },
     }
-    write_json(folder / "sweep.json", sweep)
+    write_json(folder / "sweep.json", sweep | ({"diverged": left_out} if left_out else {}))

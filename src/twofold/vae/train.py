@@ -113,7 +113,7 @@ def train(
         ranks: the processes that train together, with the same arguments; all read `checkpoints`, the first writes.
 
     Raises:
-        NonFiniteLossError: when the loss is no longer finite.
+        DivergedError: when the loss or a weight is no longer finite.
         KeyboardInterrupt: passed on once the state is saved.
     """
     config = with_epochs(config, len(split.train))

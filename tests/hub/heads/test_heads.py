@@ -17,8 +17,9 @@ from hub.season_small import (
     queries,
     replay,
 )
+from twofold.engine.errors import DivergedError
 from twofold.hub.config import QUANTILE_HEADS, HubConfig
-from twofold.hub.heads import forecast
+from twofold.hub.heads import fit_head, forecast
 from twofold.hub.heads.autoregression import Autoregression
 from twofold.hub.heads.climatology import Climatology
 from twofold.hub.heads.logistic import Logistic
@@ -38,6 +39,19 @@ def test_each_name_is_its_head() -> None:
     plain = [Climatology, Logistic, Trees, Networks, Networks, Networks]
     assert kinds == [*plain, Autoregression, Renewal, QuantileTrees, QuantileNetworks]
     assert [head(cell).cell for cell in ("rnn", "lstm", "gru")] == ["rnn", "lstm", "gru"]  # pyright: ignore
+
+
+@pytest.mark.parametrize(
+    ("rate", "how"),
+    [(1e38, r"the loss became|no longer finite"), (1e3, r"its last training loss is \S+, \S+ without any knowledge")],
+)
+@pytest.mark.parametrize(("name", "group"), [("gru", "network"), ("quantile_rnn", "quantile_network")])
+def test_networks_that_diverge_are_no_head(name, group: str, rate: float, how: str) -> None:
+    settings = {group: {"learning_rate": rate, "epochs": 2, "hidden": 4, "seeds": 1, "batch_size": 64}}
+    with pytest.raises(DivergedError, match=how) as found:
+        fit_head(name, examples(), RULES, HubConfig.model_validate(CONFIG.model_dump() | settings))
+    assert found.value.who == f"{name}, seed 0"
+    assert found.value.advice == f"--{group.replace('_', '-')}.learning-rate is {rate:g}, give 0.003"
 
 
 @pytest.mark.parametrize("name", ALL_HEADS)

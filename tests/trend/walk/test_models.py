@@ -163,6 +163,17 @@ def test_an_origin_without_c_is_skipped_and_says_why(tmp_path: Path) -> None:
     assert any(table is not None for _, table in found)
 
 
+def test_a_refit_that_diverges_is_skipped_and_says_what_to_lower(tmp_path: Path) -> None:
+    panel = epidemic(dates=DATES)
+    config = quick_walk(walk={"warmup": 0, "last": 2}, train={"learning_rate": 1e38, "clip_norm": 1e30})
+    plan = make_schedule(panel, config)
+    walk_forward(panel, plan, config, tmp_path, work=ALONE, advance=silent)
+    for fact, table in read_refits(tmp_path, plan):
+        assert table is None and fact["regions"] == 0
+        assert "0, stage walk) diverged: " in fact["skipped"]
+        assert fact["skipped"].endswith("; --train.learning-rate is 1e+38, give 0.002")
+
+
 def test_a_forecast_is_made_for_each_region_of_c_and_inactive_ones_get_their_own_share(tmp_path: Path) -> None:
     panel = epidemic(dates=DATES)
     values = panel.values.copy()

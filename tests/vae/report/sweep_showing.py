@@ -46,7 +46,10 @@ def scores(rate: float, distortion: float, **changes: Any) -> dict[str, Any]:
 
 def grid(*runs: tuple[float, dict[str, Any]]) -> list[Weight]:
     """The weights of a sweep from pairs of a weight and a run's scores."""
-    return weights([{"beta": beta, "scores": run} for beta, run in runs])
+    seeds = [sum(other == beta for other, _ in runs[:at]) for at, (beta, _) in enumerate(runs)]
+    return weights(
+        [{"beta": beta, "scores": {"seed": seed} | run} for seed, (beta, run) in zip(seeds, runs, strict=True)]
+    )
 
 
 def course(
@@ -58,7 +61,7 @@ def course(
 
 def weight(beta: float, *points: tuple[float, float]) -> Weight:
     """A weight by the rate and distortion of each seed."""
-    return Weight(beta, tuple(scores(*point) for point in points))
+    return Weight(beta, tuple({"seed": seed} | scores(*point) for seed, point in enumerate(points)))
 
 
 USUAL = course((900.0, 60.0, 3.0), (-200.0, -100.0, 2000.0))

@@ -1,13 +1,12 @@
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from twofold.vae import account
+from twofold.vae.diagnosis import Gap
 from twofold.vae.report import judgements
-from twofold.vae.report.judgements import Gap
 from vae.report.showing import run_folder
 from vae.report.sweep_showing import USUAL, course, exact, grid
 from vae.report.sweep_showing import scores as made_up
@@ -21,33 +20,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def scores(made: Path) -> dict[str, Any]:
     return json.loads((made / "scores.json").read_text())
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "images", "judged"),
-    [
-        (2.01, 1.0, 30, "more"),
-        (2.0, 1.0, 30, "unclear"),
-        (-2.0, 1.0, 30, "unclear"),
-        (-2.01, 1.0, 30, "less"),
-        (0.0, 0.0, 30, "unclear"),
-        (100.0, 1.0, 29, "few"),
-        (100.0, None, 1, "few"),
-    ],
-)
-def test_a_difference_needs_two_standard_errors_and_thirty_images(
-    value: float, error: float | None, images: int, judged: str
-) -> None:
-    assert Gap(value, error, images).judged == judged
-
-
-def test_a_gap_takes_its_error_from_both_sets_of_images(scores: dict[str, Any]) -> None:
-    for block, error, images in (("test", 3.0, 50), ("train_sample", 4.0, 40)):
-        scores[block]["standard_errors"]["negative_elbo_nats"] = error
-        scores[block] |= {"negative_elbo_nats": error, "images": images}
-    assert judgements.overfitting(scores) == Gap(-1.0, 5.0, 40)
-    scores["train_sample"]["standard_errors"]["negative_elbo_nats"] = None
-    assert judgements.overfitting(scores) == Gap(-1.0, None, 40)
 
 
 def test_pairs_decide_what_two_separate_errors_leave_open(scores: dict[str, Any]) -> None:
@@ -81,73 +53,6 @@ def test_who_wins_is_told_by_the_differences(
     for each in scores["differences"].values():
         each["images"] = 8
     assert judgements.cheapest(scores) is None, "eight images tell nothing"
-
-
-@pytest.mark.parametrize(
-    ("test", "units", "collapse"),
-    [
-        ({"used_units": 0}, 8, "whole"),
-        ({"used_units": 0, "active_units": 8}, 0, "whole"),
-        ({"rate_nats": 0.99}, 5, "nearly"),
-        # Beta 100: every unit varies and all reconstructions are one grey blob.
-        ({"rate_nats": 14.0, "reconstruction_variance_share": 0.019}, 0, "nearly"),
-        ({"rate_nats": 1.0}, 5, "units"),
-        ({}, 0, "none"),
-        ({"reconstruction_variance_share": None}, 0, "none"),
-    ],
-    ids=str,
-)
-def test_collapse_is_judged_by_units_in_use_rate_and_pictures(
-    scores: dict[str, Any], test: dict[str, Any], units: int, collapse: str
-) -> None:
-    scores["test"] |= test
-    assert judgements.collapse(scores | {"kl_units_collapsed": units}) == collapse
-    assert judgements.collapsed(scores) == (collapse in ("whole", "nearly"))
-
-
-DIMS = 3 * 16 * 16 * math.log(2)
-"""Nats of one bit per dimension."""
-
-
-@pytest.mark.parametrize(
-    ("test", "training", "beta", "state"),
-    [
-        ({}, {}, 1.0, "fine"),
-        # Learning rate 1: 48.8 bits per dim, all units active.
-        ({"bits_per_dim": 48.8}, {"highest_loss_nats": 9e6}, 1.0, "diverged"),
-        # Its first batches may cost more than the untrained network does on validation images.
-        ({"bits_per_dim": 7.5}, {"highest_loss_nats": 6e5}, 1.0, "hardly trained"),
-        ({"bits_per_dim": 7.5}, {"untrained_loss_nats": -5e4, "highest_loss_nats": 1.0}, 1.0, "diverged"),
-        ({"bits_per_dim": 7.5}, {"untrained_loss_nats": -5e4, "highest_loss_nats": -1.0}, 1.0, "hardly trained"),
-        # Two epochs of a good rate on 300 images: 36 bits, but never worse than at the start, and still falling.
-        ({"bits_per_dim": 36.5}, {"last_fall_nats": 9.6 * DIMS}, 1.0, "hardly trained"),
-        ({}, {"last_fall_nats": 0.06 * DIMS}, 1.0, "hardly trained"),
-        ({}, {"last_fall_nats": 0.06 * DIMS, "best_epoch": 29}, 1.0, "fine"),  # back from a peak
-        ({}, {"last_fall_nats": 0.04 * DIMS}, 1.0, "fine"),
-        ({}, {"last_fall_nats": 40 * DIMS}, 1000.0, "fine"),  # in units of beta
-        ({}, {"last_fall_nats": 60 * DIMS}, 1000.0, "hardly trained"),
-        ({}, {"last_fall_nats": None}, 1.0, "fine"),  # one epoch
-        ({"bits_per_dim": 7.5}, {}, 1.0, "hardly trained"),
-        # Of a collapsed code the mean image is the best that there is.
-        ({"bits_per_dim": 7.5, "used_units": 0}, {}, 1.0, "collapsed"),
-        # Beta 0 did not count the rate, here one bit per dimension of the 7.5.
-        ({"bits_per_dim": 7.5, "rate_nats": DIMS}, {}, 0.0, "fine"),
-        ({"bits_per_dim": 7.5, "rate_nats": DIMS}, {}, 1.0, "hardly trained"),
-        ({"bits_per_dim": None, "mse": 0.05}, {}, 1.0, "hardly trained"),
-        ({"bits_per_dim": None, "mse": 0.04}, {}, 1.0, "fine"),
-        ({"negative_elbo_nats": 1e6}, {}, 1.0, "over-fitted"),
-        ({"negative_elbo_nats": 1e6, "images": 8}, {}, 1.0, "fine"),
-    ],
-    ids=str,
-)
-def test_the_states_of_a_training_are_told_apart(
-    scores: dict[str, Any], test: dict[str, Any], training: dict[str, Any], beta: float, state: str
-) -> None:
-    scores["train_sample"]["negative_elbo_nats"] = scores["test"]["negative_elbo_nats"]
-    scores["test"] |= test
-    scores["training"] |= {"best_epoch": 30} | training
-    scores["objective"]["beta"] = beta
-    assert judgements.state(scores) == state
 
 
 @pytest.mark.parametrize(("bits", "cheaper"), [(None, False), (8.0, False), (8.01, True)])
@@ -235,11 +140,10 @@ def test_over_fitting_of_several_seeds_keeps_the_error_of_one() -> None:
 
 
 def test_a_sweep_lists_what_went_wrong_by_weight() -> None:
-    diverged = made_up(60.0, 0.0, bits_per_dim=48.8)
-    diverged["training"] |= {"untrained_loss_nats": 1.0, "highest_loss_nats": 3.0}
-    weights = grid((1.0, made_up(60.0, 0.0)), (9.0, made_up(60.0, 0.0)), (9.0, diverged))
-    assert judgements.states(weights) == [("diverged", [weights[1]])]
-    assert judgements.ended(weights[1]) == ["fine", "diverged"]
+    short = made_up(60.0, 0.0, bits_per_dim=48.8)
+    weights = grid((1.0, made_up(60.0, 0.0)), (9.0, made_up(60.0, 0.0)), (9.0, short))
+    assert judgements.states(weights) == [("hardly trained", [weights[1]])]
+    assert judgements.ended(weights[1]) == ["fine", "hardly trained"]
 
 
 def test_seeds_share_the_error_of_a_paired_difference() -> None:

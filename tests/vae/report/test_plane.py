@@ -52,6 +52,12 @@ def test_equal_rates_have_no_slope() -> None:
     assert secant.slope is None and secant.inside is None
 
 
+def test_slopes_are_of_the_seeds_that_both_weights_have() -> None:
+    first, second = secants([SEVERAL[0], Weight(1.0, SEVERAL[1].runs[1:]), SEVERAL[2]])
+    assert first.slopes == pytest.approx((96 / -238,)) and second.slopes == pytest.approx((2112 / -59,))
+    assert first.slope == pytest.approx((-102.0 + 199.0) / (62.0 - 295.0)), "of the means of all that there are"
+
+
 def test_an_unpenalised_rate_may_be_off_scale() -> None:
     far = [weight(0.0, (42_000.0, 6_200.0)), weight(1.0, (156.0, 6_400.0)), weight(100.0, (1.5, 7_400.0))]
     assert [each.beta for each in plane.off_scale(far)] == [0.0]

@@ -1,6 +1,8 @@
 """Recurrent networks that give the log growth of every horizon as a mixture of logistics."""
 
 import functools
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from twofold.engine.diagnosis import lower, ran_away
+from twofold.engine.errors import DivergedError
 from twofold.engine.loop import Loss, Plan, Step, TrainState, fit, shuffled
 from twofold.engine.recurrent import Cell, dropout, recurrent_layer, seeded_weights
 from twofold.hub.config import NetworkConfig
@@ -117,11 +121,12 @@ def fit_networks(examples: Examples, rules: RateChange, cell: Cell, config: Netw
     random, so that the distribution is learned where the score depends on it.
 
     Raises:
-        NonFiniteLossError: when the loss is no longer finite.
+        DivergedError: names the network that diverged.
     """
     torch.set_num_threads(1)
     scaling = fit_scaling(examples.queries.inputs, READ)
     loss = _make_loss(examples, scaling, rules)
+    ignorant = math.log(2.0) * float((np.isfinite(examples.change) * examples.weight[:, None]).mean())  # a coin's
     rows = torch.arange(len(examples.queries))
     steps = config.epochs * -(-len(rows) // config.batch_size)
     modules = []
@@ -132,10 +137,41 @@ def fit_networks(examples: Examples, rules: RateChange, cell: Cell, config: Netw
             module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         plan = Plan(config.epochs, config.learning_rate, "cosine", _CLIP_NORM, config.epochs, own, steps)
-        for _ in fit(TrainState(module, optimiser), plan, shuffled(rows, config.batch_size, own), loss):
-            pass
+        batches = shuffled(rows, config.batch_size, own)
+        advice = lower("--network.learning-rate", config.learning_rate, NetworkConfig().learning_rate)
+        train(TrainState(module, optimiser), plan, batches, loss, ignorant, who=f"{cell}, seed {own}", advice=advice)
         modules.append(module)
     return Networks(cell, scaling, tuple(modules))
+
+
+def train(
+    state: TrainState,
+    plan: Plan,
+    batches: Callable[[int], Iterable[Tensor]],
+    loss: Loss,
+    ignorant: float,
+    *,
+    who: str,
+    advice: str,
+) -> None:
+    """Trains a network through all epochs of its plan.
+
+    Args:
+        ignorant: the loss of a forecast that knows nothing; see `engine.diagnosis.ran_away`.
+        who: the network, for the error.
+        advice: what to change when it diverges.
+
+    Raises:
+        DivergedError: when the loss or a weight is no longer finite, or the loss of the last epoch ran away.
+    """
+    try:
+        for _ in fit(state, plan, batches, loss):
+            pass
+        last = state.history[-1]["train_loss"]
+        if ran_away(last, ignorant):
+            raise DivergedError(f"its last training loss is {last:.4g}, {ignorant:.4g} without any knowledge")
+    except DivergedError as error:
+        raise DivergedError(error.how, who, advice) from error
 
 
 def _make_loss(examples: Examples, scaling: Scaling, rules: RateChange) -> Loss:
@@ -151,6 +187,8 @@ def _make_loss(examples: Examples, scaling: Scaling, rules: RateChange) -> Loss:
         tau = torch.cat([cuts[rows], cuts[rows] * stretch], dim=2)
         needed = growth_needed(base[rows].numpy(), tau.numpy())
         found = module(sequence[rows], torch.from_numpy(needed).float(), step.generator)
+        if bool(found.detach().isnan().any()):  # which binary_cross_entropy refuses, and the loop names
+            return found.mean(), {}
         exceeded = (change[rows, :, None] > tau).float()
         entropy = nn.functional.binary_cross_entropy(found.clamp(_CERTAIN, 1 - _CERTAIN), exceeded, reduction="none")
         return (entropy.mean(dim=2) * weight[rows]).mean(), {}

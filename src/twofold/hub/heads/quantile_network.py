@@ -9,13 +9,14 @@ from jaxtyping import Float
 from scipy.stats import norm
 from torch import Tensor, nn
 
-from twofold.engine.loop import Loss, Plan, Step, TrainState, fit, shuffled
+from twofold.engine.diagnosis import lower
+from twofold.engine.loop import Loss, Plan, Step, TrainState, shuffled
 from twofold.engine.recurrent import dropout, recurrent_layer, seeded_weights
 from twofold.hub.config import QuantileNetworkConfig
 from twofold.hub.distribution import LEVELS, Distribution
 from twofold.hub.examples import Examples, Queries
 from twofold.hub.growth import NAMES as GROWTH
-from twofold.hub.heads.network import Scaling, fit_scaling
+from twofold.hub.heads.network import Scaling, fit_scaling, train
 from twofold.hub.heads.quantile import QuantileHead, changes
 from twofold.hub.roots import CALENDAR, NAMES
 
@@ -79,12 +80,15 @@ def fit_quantile_networks(examples: Examples, config: QuantileNetworkConfig, see
     """Trains a network for each seed: the given one and those after it.
 
     Raises:
-        NonFiniteLossError: when the loss is no longer finite.
+        DivergedError: names the network that diverged.
     """
     torch.set_num_threads(1)
     scaling = fit_scaling(examples.queries.inputs, READ)
     change = changes(examples)
     loss = _make_loss(examples, change, scaling)
+    known = np.isfinite(change) * examples.weight[:, None]
+    # Of "no change" at every level, whose mean is one half.
+    ignorant = _LOSS_UNIT / 2 * float((np.abs(np.nan_to_num(change)) * known).sum() / max(known.sum(), 1.0))
     rows = torch.arange(len(change))
     steps = config.epochs * -(-len(rows) // config.batch_size)
     modules = []
@@ -99,8 +103,11 @@ def fit_quantile_networks(examples: Examples, config: QuantileNetworkConfig, see
         plan = Plan(
             config.epochs, config.learning_rate, "cosine", _CLIP_NORM, config.epochs, own, steps, warmup_steps=warm
         )
-        for _ in fit(TrainState(module, optimiser), plan, shuffled(rows, config.batch_size, own), loss):
-            pass
+        batches = shuffled(rows, config.batch_size, own)
+        advice = lower("--quantile-network.learning-rate", config.learning_rate, QuantileNetworkConfig().learning_rate)
+        train(
+            TrainState(module, optimiser), plan, batches, loss, ignorant, who=f"quantile_rnn, seed {own}", advice=advice
+        )
         modules.append(module)
     return QuantileNetworks(scaling, tuple(modules))
 

@@ -16,7 +16,7 @@ import polars as pl
 from jaxtyping import Bool, Int64
 
 from twofold.counts.panel import Increments, Panel
-from twofold.engine.errors import InputError
+from twofold.engine.errors import DivergedError, InputError
 from twofold.engine.files import table, text, usable, write_json, write_parquet
 from twofold.engine.recurrent import CELLS
 from twofold.engine.work import Work
@@ -110,7 +110,10 @@ def make_refit(panel: Panel, refit: Refit, config: BacktestConfig) -> Made:
         data = prepare_refit(panel, refit, config)
     except InputError as error:
         return Made(facts | {"skipped": str(error)}, None)
-    ensemble = fit_models(data, config)
+    try:
+        ensemble = fit_models(data, config)
+    except DivergedError as error:  # it ends none of the others
+        return Made(facts | {"skipped": str(error)}, None)
     tables = [forecast(ensemble, _seen(panel, origin, config), data, config) for origin in refit.origins]
     return Made(facts | {"regions": int(data.selected.sum()), "learned": len(data.rows)}, pl.concat(tables))
 

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from twofold.vae.diagnosis import Scores
+
 LEAST_STEP = 0.1
 """Difference in rate, nats, below which two weights have no slope between them."""
-
-Scores = Mapping[str, Any]
-"""A run's scores.json."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +117,15 @@ def secants(grid: Sequence[Weight]) -> list[Secant]:
     """One per pair of neighbouring weights."""
     found = []
     for low, high in pairwise(grid):
-        rates, distortions = (np.array([low.values(key), high.values(key)]) for key in ("rate_nats", "distortion_nats"))
-        slopes = tuple(_slope(*points) for points in zip(rates.T, distortions.T, strict=True))
-        found.append(Secant(low.beta, high.beta, slopes, _slope(rates.mean(axis=1), distortions.mean(axis=1))))
+        after = {run["seed"]: run for run in high.runs}
+        pairs = [(run, after[run["seed"]]) for run in low.runs if run["seed"] in after]  # a seed may have diverged
+        slopes = tuple(_slope(*(np.array([run["test"][key] for run in pair]) for key in _AXES)) for pair in pairs)
+        middle = _slope(*(np.array([low.mean(key), high.mean(key)]) for key in _AXES))
+        found.append(Secant(low.beta, high.beta, slopes, middle))
     return found
+
+
+_AXES = "rate_nats", "distortion_nats"
 
 
 def _slope(rate: Float[np.ndarray, "2"], distortion: Float[np.ndarray, "2"]) -> float | None:

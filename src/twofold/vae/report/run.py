@@ -15,6 +15,7 @@ from twofold.engine.files import arrays, saver, table, text, there
 from twofold.page.album import Album
 from twofold.page.numbers import percent, plain, score, significant
 from twofold.page.template import write_page
+from twofold.vae import diagnosis
 from twofold.vae.report import figures, judgements, sheets, wording
 
 HEATS = {"prior": "0", "prior_half": "0.5", "prior_one": "1"}
@@ -41,6 +42,7 @@ def write(run_folder: Path) -> Path:
         test=view.scores["test"],
         words=wording,
         judge=judgements,
+        diagnosis=diagnosis,
     )
     return run_folder / "report.html"
 
@@ -96,12 +98,12 @@ class RunView:
         """Findings that the verdict warns of."""
         winner = judgements.cheapest(self.scores)
         found = {
-            "state": judgements.state(self.scores) != "fine",
+            "state": diagnosis.state(self.scores) != "fine",
             "raw": judgements.raw_is_cheaper(self.scores),
             "rivals": winner is not None and winner != "network",
             "fell_back": self.scores["model"]["fell_back"],
             "unimproved": not self.scores["training"]["best_epoch"],
-            "overfitting": judgements.overfitting(self.scores).judged == "more",
+            "overfitting": diagnosis.overfitting(self.scores).judged == "more",
             "memorisation": judgements.memorised(self.scores),
         }
         return [name for name, there in found.items() if there]

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from twofold.engine.files import arrays, saver, text, there
 from twofold.page.album import Album
 from twofold.page.template import write_page
+from twofold.vae import diagnosis
 from twofold.vae.images.shrink import shrunk
 from twofold.vae.report import figures, judgements, plane, sheets, wording
 from twofold.vae.report.plane import Weight
@@ -61,6 +62,7 @@ def write(folder: Path) -> Path:
         plane=plane,
         words=wording,
         judge=judgements,
+        diagnosis=diagnosis,
     )
     return folder / "report.html"
 
@@ -110,7 +112,7 @@ class SweepView:
     @property
     def several(self) -> bool:
         """Whether each weight was trained from more than one seed."""
-        return len(self.grid[0].runs) > 1
+        return any(len(weight.runs) > 1 for weight in self.grid)
 
     @property
     def runs(self) -> list[Mapping[str, Any]]:

@@ -155,12 +155,19 @@ RIVALS = {
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
 """The parts of the split."""
 STATES = {
-    "diverged": "the training diverged",
     "hardly trained": "the network is hardly trained",
     "collapsed": "the code has collapsed",
     "over-fitted": "the network is over-fitted",
 }
 """What may become of a training, in a few words."""
+
+
+def left_out(runs: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each run of a sweep that diverged, as `sweep.json` lists them."""
+    return [
+        f"beta {run['beta']:g}, seed {run['seed']} is left out, since its training diverged: {run['reason']}."
+        for run in runs
+    ]
 
 
 def factor(name: str) -> str:

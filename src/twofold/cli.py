@@ -48,6 +48,10 @@ _TABLE = {
     "trend run": ("trend.commands:run", "train on counts by region: calibrated probabilities, scores and a report"),
     "trend backtest": ("trend.commands:backtest", "walk-forward evaluation: refit and score date by date"),
     "trend study": ("trend.commands:study", "reproduce the original study and compare its table with ours"),
+    "trend tune": (
+        "trend.commands:tune",
+        "look for better settings under a budget of time, on validation windows alone",
+    ),
     "trend predict": ("trend.commands:predict", "each region's probability of a rise on the date after the last"),
     "trend score": ("trend.commands:score", "the scores of a finished run, or of its model on newer counts"),
     "hub look": ("hub.commands:look", "what a hub asks this week, what is known, and what to run next"),
@@ -58,6 +62,7 @@ _TABLE = {
     "vae run": ("vae.commands:run", "train an autoencoder on a folder of images: scores, pictures and a report"),
     "vae look": ("vae.commands:look", "what a folder of images holds, how it is read and which command to run next"),
     "vae sweep": ("vae.commands:sweep", "train the same network with several weights of the KL term and compare them"),
+    "vae tune": ("vae.commands:tune", "look for better settings under a budget of time, on validation images alone"),
     "vae score": ("vae.commands:score", "the scores of a finished run, or of its model on other images"),
     "vae reconstruct": ("vae.commands:reconstruct", "images beside their reconstructions"),
     "vae sample": ("vae.commands:sample", "images sampled from the model"),

@@ -13,6 +13,8 @@ from twofold.app.server import create
 CONFIGS: dict[str, dict[str, Any]] = {
     "vae run": {"seed": 0, "objective": {"beta": 1.0}},
     "vae sweep": {"base": {}, "betas": [0.0, 1.0]},
+    "trend tune": {"trend": {}, "tune": {}},
+    "vae tune": {"vae": {}, "tune": {}},
     "trend run": {"screen": {"days": "train"}},
     "trend backtest": {"screen": {"days": "train"}, "walk": {"last": 4}},
     "trend study": {"lengths": [7]},
@@ -26,7 +28,12 @@ def put(folder: Path, kind: str, scores: dict[str, Any] | None = None, *, done: 
     (folder / "manifest.json").write_text(json.dumps({"command": ["twofold", *kind.split()], "data_digest": "0"}))
     (folder / "config.json").write_text(json.dumps(CONFIGS[kind]))
     if scores is not None:
-        name = {"vae sweep": "sweep.json", "trend study": "study.json"}.get(kind, "scores.json")
+        name = {
+            "vae sweep": "sweep.json",
+            "trend study": "study.json",
+            "vae tune": "tune.json",
+            "trend tune": "tune.json",
+        }.get(kind, "scores.json")
         (folder / name).write_text(json.dumps(scores))
     if done:
         (folder / "report.html").write_text(f"<!DOCTYPE html><p>report of {folder.name}")

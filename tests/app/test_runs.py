@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.folders import CONFIGS, Client, put, vae_scores
-from twofold.app.runs import Runs
+from twofold.app.runs import WITHOUT_PAGE, Runs
 
 
 def test_each_kind_of_run_is_known_by_its_config(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_run_that_went_is_left_out(tmp_path: Path) -> None:
     assert ask.get("/api/runs/run").status_code == 404
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind not in WITHOUT_PAGE])
 def test_a_page_of_another_version_is_told(tmp_path: Path, kind: str, vae_runs: Path, trend_runs: Path) -> None:
     run = put(tmp_path / "run", kind, {"runs": [{}], "test": {}})
     for path in ("discs/arrays.npz", "waves/predictions.parquet", "waves/tomorrow.parquet", "waves/panel.parquet"):
@@ -126,3 +126,15 @@ def test_a_page_of_another_version_is_told(tmp_path: Path, kind: str, vae_runs: 
     assert answer.status_code == 409
     assert "<h1>409</h1>" in answer.text
     assert Client(tmp_path).get("/runs/run/report").status_code == 200
+
+
+def test_a_kind_without_a_page_of_its_own_is_shown_by_its_report(tmp_path: Path) -> None:
+    best = {"figure": "bits_per_dim", "best": {"value": 0.31}, "default": None}
+    put(tmp_path / "tune", "vae tune", best)
+    client = Client(tmp_path)
+    [found] = client.get("/api/runs").json()
+    assert found["headline"] == {"name": "validation bits_per_dim", "value": 0.31, "text": "0.3100"}
+    assert found["page"] is None and client.get(found["report"]).text.endswith("report of tune")
+    answer = client.get("/runs/tune")
+    assert answer.status_code == 404 and "its report alone" in answer.text
+    assert "report" in client.get("/").text

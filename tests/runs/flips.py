@@ -143,6 +143,7 @@ def _writer(kind: str) -> Callable[[Path], object]:
     from twofold.hub.report import view
     from twofold.trend.report import original, walk
     from twofold.trend.report import run as trend_run
+    from twofold.tune.report import page
     from twofold.vae.report import run as vae_run
     from twofold.vae.report import sweep
 
@@ -152,6 +153,7 @@ def _writer(kind: str) -> Callable[[Path], object]:
         "trend study": original.write,
         "vae run": vae_run.write,
         "vae sweep": sweep.write,
+        "vae tune": page.write,
         "hub backtest": view.write,
     }[kind]
 

@@ -15,7 +15,9 @@ SOME = 12
 """Flips in each folder."""
 
 
-@pytest.mark.parametrize("kind", ["trend run", "trend backtest", "vae run", "vae sweep", "hub backtest", "hub fit"])
+@pytest.mark.parametrize(
+    "kind", ["trend run", "trend backtest", "vae run", "vae sweep", "vae tune", "hub backtest", "hub fit"]
+)
 def test_no_flipped_bit_is_used(kind: str, made: dict[str, Made], given: dict[str, Path], tmp_path: Path) -> None:
     own = made[kind].copied(tmp_path / "runs" / "own")
     table = who_opens(readers(own, given, tmp_path))

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from runs.every_kind import Made
 from runs.private import FOLDER, USER, files, told
 
-KINDS = ["trend run", "trend backtest", "trend study", "vae run", "vae sweep", "hub backtest", "hub fit"]
+KINDS = ["trend run", "trend backtest", "trend study", "vae run", "vae sweep", "vae tune", "hub backtest", "hub fit"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

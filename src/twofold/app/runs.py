@@ -26,6 +26,8 @@ _KINDS = {kind.name: kind for kind in KINDS}
 UNKNOWN = "unknown"
 DEPTH = 6
 """Folders between RUNS and a run's own files, at most."""
+WITHOUT_PAGE = ("trend tune", "vae tune")
+"""Kinds that are shown by their report alone."""
 FRESH_S = 2.0
 """A list of runs is read again from the disk when it is older."""
 _INSIDE = "figures", "checkpoint", "origins"
@@ -63,7 +65,7 @@ class Summary(BaseModel):
     parent: str | None
     """The sweep that it is part of."""
     page: str | None
-    """Address of its page, escaped; None where it is not finished."""
+    """Address of its page, escaped; None where it is not finished, or its kind has a report alone."""
     report: str | None
     """Address of its report, escaped; None where there is none."""
     damaged: bool
@@ -153,7 +155,7 @@ class Run:
             when=datetime.fromtimestamp(when, UTC),
             headline=headline,
             parent=self.parent,
-            page=address if shown else None,
+            page=address if shown and self.kind not in WITHOUT_PAGE else None,
             report=report,
             damaged=damaged,
         )

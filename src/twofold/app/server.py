@@ -146,7 +146,10 @@ def _pages(runs: Runs) -> APIRouter:
     def page(run_id: RunId) -> str:
         run = runs.get(run_id)
         with _version(run.id):
-            return _PAGES[run.require(run.kind).kind](run)
+            page_of = _PAGES.get(run.require(run.kind).kind)
+            if page_of is None:
+                raise Refused(404, "not_found", f"{run.id} is a {run.kind}, which is shown by its report alone.")
+            return page_of(run)
 
     @router.get("/runs/{run_id}/report")
     def report(run_id: RunId) -> Response:

@@ -3,15 +3,18 @@
 import contextlib
 import inspect
 import io
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import tyro
 from pydantic import ValidationError
 
-from twofold.engine.config import Config
+from twofold.engine.config import AnyConfig, Config, explain
 from twofold.engine.errors import InputError
+from twofold.engine.files import read_bytes
 
 AsJson = Annotated[
     bool,
@@ -19,6 +22,10 @@ AsJson = Annotated[
     tyro.conf.arg(help="Print the result as one JSON document instead, and nothing else on standard output."),
 ]
 """The option `--json` of every command that prints a result; see `terminal.present`."""
+
+
+ConfigFile = Annotated[Path | None, tyro.conf.arg(name="config", metavar="FILE")]
+"""The option `--config` of the commands that take their settings from a file; see `starting_config`."""
 
 
 def parse(flags: type[Any], argv: list[str], words: str, *, default: Any = None, hint: str = "") -> Any:
@@ -102,3 +109,48 @@ def word_after(flag: str, argv: list[str]) -> str | None:
         if word.startswith(f"{flag}="):
             return word.partition("=")[2]
     return None
+
+
+def starting_config(argv: list[str], recipe: Callable[[str], AnyConfig], words: str) -> AnyConfig:
+    """The settings that options are given to: those of `--config`, which may be some only, else those of `--recipe`.
+
+    Args:
+        argv: what follows the command's words.
+        recipe: the config of a recipe, by its name; the file may name one.
+        words: the command's words, such as "trend run".
+
+    Raises:
+        InputError: when the file can't be read, holds what is no setting or breaks a rule, or both options are given.
+    """
+    file, name = word_after("--config", argv), word_after("--recipe", argv)
+    if file is None:
+        return recipe(name or "default")
+    if name is not None:
+        raise InputError(f"--recipe {name}, --config {file}: give one of them; the file has its own recipe")
+    try:
+        given = json.loads(read_bytes(Path(file)))
+    except ValueError as error:
+        raise InputError(f"{file}: is no JSON ({error})") from error
+    if not isinstance(given, dict):
+        raise InputError(f"{file}: must hold settings by their names, as a run's config.json does")
+    try:
+        base = recipe(str(given.get("recipe", "default")))
+    except InputError as error:
+        raise InputError(f"{file}: recipe: {error}") from error
+    kind = type(base)
+    if unknown := [key for key in given if key not in kind.model_fields]:
+        raise InputError(
+            f"{file}: {', '.join(unknown)}: no setting of `twofold {words}`; is it another command's config?"
+        )
+    try:
+        return kind.model_validate(_merged(base.model_dump(mode="json"), given))
+    except ValidationError as error:
+        raise InputError(f"{file}: {explain(error)}") from error
+
+
+def _merged(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Settings of which some are others."""
+    return base | {
+        key: _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        for key, value in given.items()
+    }

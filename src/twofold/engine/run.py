@@ -341,11 +341,11 @@ def _empty(path: Path) -> None:
     (path / "config.json").unlink(missing_ok=True)
 
 
-def _without_folders(word: str) -> str:
+def word_without_folders(word: str) -> str:
     """A word of a command line; of an absolute path, and of one that leads up, the last part stays.
 
     Example:
-        >>> [_without_folders(word) for word in ("--out=/home/ann/runs/a", "../ann/cases.csv", "runs/a", "/")]
+        >>> [word_without_folders(word) for word in ("--out=/home/ann/runs/a", "../ann/cases.csv", "runs/a", "/")]
         ['--out=a', 'cases.csv', 'runs/a', '/']
     """
     option, sign, value = word.rpartition("=") if word.startswith("-") else ("", "", word)
@@ -360,7 +360,7 @@ def _manifest(data_digest: str, command: list[str], device: str) -> dict[str, An
 
     packages = ("twofold", "torch", "numpy", "scikit-learn", "polars")
     return {
-        "command": [_without_folders(word) for word in command],
+        "command": [word_without_folders(word) for word in command],
         "data_digest": data_digest,
         "device": device,
         "python": sys.version.split()[0],

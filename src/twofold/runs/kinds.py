@@ -167,6 +167,38 @@ def _sweep_headline(found: Found) -> Headline:
     return {"score": f"lowest negative_elbo_nats, beta {best['beta']:g}", "value": test["negative_elbo_nats"]}
 
 
+def _trend_tune_default(config: Found) -> Config:
+    from twofold.trend.config import TrendConfig, TrendTuneConfig
+    from twofold.tune.config import TuneConfig
+
+    base = _trend_default(config["trend"])
+    assert isinstance(base, TrendConfig)
+    return TrendTuneConfig(trend=base, tune=TuneConfig(budget_s=TUNED["budget_s"]))
+
+
+def _vae_tune_default(config: Found) -> Config:
+    from twofold.tune.config import TuneConfig
+    from twofold.vae.config import VaeConfig, VaeTuneConfig
+
+    base = _vae_default(config["vae"])
+    assert isinstance(base, VaeConfig)
+    return VaeTuneConfig(vae=base, tune=TuneConfig(**TUNED))
+
+
+TUNED = {"budget_s": 1800.0, "trial_s": 60.0}
+"""How long is tuned by default."""
+
+
+def _tune_scores(found: Found) -> dict[str, Score]:
+    """The figure on validation data of the best trial, and of the settings given."""
+    rows = {"best": found["best"], "given": found["default"]}
+    return {f"validation {found['figure']}: {name}": {"value": row and row["value"]} for name, row in rows.items()}
+
+
+def _tune_headline(found: Found) -> Headline:
+    return {"score": f"validation {found['figure']}", "value": found["best"]["value"]}
+
+
 def _hub_default(_: Found) -> Config:
     from twofold.hub.config import HubConfig
 
@@ -224,6 +256,8 @@ KINDS = (
         _trend_default,
     ),
     Kind("vae sweep", "betas", "sweep.json", _sweep_headline, _sweep_scores, _sweep_default),
+    Kind("trend tune", "trend", "tune.json", _tune_headline, _tune_scores, _trend_tune_default),
+    Kind("vae tune", "vae", "tune.json", _tune_headline, _tune_scores, _vae_tune_default),
     Kind("vae run", "objective", "scores.json", _vae_headline, _vae_scores, _vae_default),
     Kind(
         "hub backtest",

@@ -18,17 +18,18 @@ import tyro
 from twofold.counts.config import REPEATED, SourceConfig
 from twofold.engine.errors import DataError, InputError
 from twofold.engine.files import table, text
-from twofold.engine.flags import AsJson, parse, word_after
+from twofold.engine.flags import AsJson, ConfigFile, parse, starting_config, word_after
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.run import RunFolder, require_done
 from twofold.engine.terminal import counting, noting, present, render
 from twofold.engine.track import Track
 from twofold.engine.work import HERE, Work, Workers
 from twofold.page import numbers
-from twofold.trend.config import ScoreConfig, StudyConfig, TrendConfig
+from twofold.trend.config import ScoreConfig, StudyConfig, TrendConfig, TrendTuneConfig
 from twofold.trend.recipes import RECIPES, WALKS, departures, recipe, walk_recipe
 from twofold.trend.report import wording
 from twofold.trend.walk.config import BacktestConfig
+from twofold.tune.config import TuneConfig, Tuning
 
 if TYPE_CHECKING:
     import polars as pl
@@ -147,6 +148,8 @@ class RunFlags:
     """
 
     config: Annotated[TrendConfig, tyro.conf.arg(name="")]
+    file: ConfigFile = None
+    """Settings that the others are given to, instead of a recipe: best.json of `trend tune`, a run's config.json."""
     data: Path | None = None
     """Table of counts (CSV, CSV.gz or Parquet); without it the embedded simulated epidemic is used."""
     out: Path | None = None
@@ -159,8 +162,8 @@ class RunFlags:
 
 def run(argv: list[str]) -> int:
     """`twofold trend run`."""
-    name = word_after("--recipe", argv) or "default"
-    flags = parse(RunFlags, argv, "trend run", default=RunFlags(recipe(name)), hint=f"Recipes: {', '.join(RECIPES)}.")
+    default = RunFlags(starting_config(argv, recipe, "trend run"))
+    flags = parse(RunFlags, argv, "trend run", default=default, hint=f"Recipes: {', '.join(RECIPES)}.")
     return run_with(flags, ["twofold", "trend", "run", *argv])
 
 
@@ -203,6 +206,58 @@ def _told(found: dict[str, Any], config: ScoreConfig, step_days: int) -> str:
     few = _too_few(scores["verdict"]["dates"], config, step_days)
     verdict = wording.verdict(scores["verdict"], config.level)
     return f"{render(score_table(title, blocks))}{few}{verdict}\nReport: {found['report']}\n"
+
+
+@dataclass(frozen=True)
+class TuneFlags:
+    """Looks for better settings by trials under a budget of time, chosen on validation windows alone.
+
+    The first trial has the settings given, so the best is never worse by the measured figure: the log score of the
+    pooled members on the validation windows, before calibration. The dates of the test are left out. An interrupted
+    search goes on where it stopped, and a finished one with a larger --budget. The first lines printed show what
+    varies. The folder holds the best config, best.json, to be run by `twofold trend run --config`, all trials
+    (tune.json) and a page that shows what mattered.
+    """
+
+    config: Annotated[TrendConfig, tyro.conf.arg(name="")]
+    data: Path | None = None
+    """Table of counts (CSV, CSV.gz or Parquet); without it the embedded simulated epidemic is used."""
+    tuning: Annotated[Tuning, tyro.conf.arg(name="")] = Tuning()  # noqa: RUF009  (it is frozen)
+    out: Path | None = None
+    """Folder; by default runs/trend/tune-RECIPE-DIGEST."""
+    overwrite: bool = False
+    """Empty the folder first."""
+    json: AsJson = False
+
+
+def tune(argv: list[str]) -> int:
+    """`twofold trend tune`."""
+    default = TuneFlags(recipe(word_after("--recipe", argv) or "default"))
+    flags = parse(TuneFlags, argv, "trend tune", default=default, hint=f"Recipes: {', '.join(RECIPES)}.")
+    flags.tuning.check()
+
+    from twofold.counts.load import load_panel
+    from twofold.trend.tune import material, objective, space
+    from twofold.tune.commands import Task, carry_out
+    from twofold.tune.space import around
+
+    config, panel = flags.config, load_panel(flags.data, flags.config.source)
+    data = material(panel, config)
+    limits = TuneConfig(budget_s=flags.tuning.budget, trials=flags.tuning.trials)
+    knobs, fixed = around(space(config, data), config)
+    digest = panel.digest()
+    about = {
+        "study": "trend tune",
+        "figure": "log_score",
+        "data": {"source": _source(flags.data), "digest": digest, "validation_dates": len(data.validation)},
+        "fixed": fixed,
+    }
+    following = ["twofold", "trend", "run", *(["--data", str(flags.data)] if flags.data else [])]
+    task = Task(config, limits, knobs, data, objective, about, following)
+    command = ["twofold", "trend", "tune", *argv]
+    whole, name = TrendTuneConfig(trend=config, tune=limits), f"trend/tune-{config.recipe}"
+    job = Job("tune", command, whole, digest, name, flags.out, flags.overwrite, panel.remarks)
+    return carry_out(task, job, flags.tuning, alone=False, as_json=flags.json)
 
 
 @dataclass(frozen=True)

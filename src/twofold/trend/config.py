@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from twofold.counts.config import SourceConfig
 from twofold.engine.config import Config
 from twofold.engine.recurrent import Cell
+from twofold.tune.config import TuneConfig
 
 Partner = Literal["rnn", "lstm", "gru", "logistic", "boosting"]
 Target = Literal["next_day", "mean7", "sum7"]
@@ -180,6 +181,13 @@ class TrendConfig(RecipeConfig):
     ensemble: EnsembleConfig = EnsembleConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     score: ScoreConfig = ScoreConfig()
+
+
+class TrendTuneConfig(Config):
+    """A study of trials, and the settings that they begin from."""
+
+    trend: TrendConfig
+    tune: TuneConfig
 
 
 class StudyConfig(Config):

@@ -365,6 +365,14 @@ def _split_in_time(windows: Windows, config: SplitConfig, seed: int) -> tuple[np
     cut = _first_test_origin(np.unique(windows.origin), config.test_fraction)
     test = tested & (windows.origin >= cut)
     pool = learned & (windows.origin + windows.lookahead <= cut)
+    train, validation, calibration = hold_out_last(windows, pool, config)
+    return train, validation, calibration, np.flatnonzero(test)
+
+
+def hold_out_last(
+    windows: Windows, pool: Bool[np.ndarray, " windows"], config: SplitConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Training, validation and calibration rows of the windows known before the test, in this order in time."""
     span = len(np.unique(windows.origin[pool]))
     parts: list[np.ndarray] = []
     for fraction in (config.calibration_fraction, config.validation_fraction):
@@ -375,7 +383,7 @@ def _split_in_time(windows: Windows, config: SplitConfig, seed: int) -> tuple[np
             pool = pool & (windows.origin + windows.lookahead <= windows.origin[part].min())
         parts.append(np.flatnonzero(part))
     calibration, validation = parts
-    return np.flatnonzero(pool), validation, calibration, np.flatnonzero(test)
+    return np.flatnonzero(pool), validation, calibration
 
 
 def _first_test_origin(origins: np.ndarray, fraction: float) -> int:

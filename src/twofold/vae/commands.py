@@ -30,7 +30,7 @@ from twofold.engine.files import (
     write_json,
     write_parquet,
 )
-from twofold.engine.flags import AsJson, parse, word_after
+from twofold.engine.flags import AsJson, ConfigFile, parse, starting_config, word_after
 from twofold.engine.job import Job, fill, outcome
 from twofold.engine.launch import processes
 from twofold.engine.run import RunFolder, require_done
@@ -38,6 +38,7 @@ from twofold.engine.sound import ASIDE
 from twofold.engine.terminal import counting, note, noting, present, render
 from twofold.engine.track import Track
 from twofold.engine.work import HERE, Work, Workers
+from twofold.tune.config import Duration, TuneConfig, Tuning
 from twofold.vae.config import (
     ImageConfig,
     LookConfig,
@@ -45,6 +46,7 @@ from twofold.vae.config import (
     SplitConfig,
     SweepConfig,
     VaeConfig,
+    VaeTuneConfig,
     budget,
     with_epochs,
 )
@@ -106,6 +108,8 @@ class RunFlags(Source):
     """
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
+    file: ConfigFile = None
+    """Settings that the others are given to, instead of a recipe: best.json of `vae tune`, a run's config.json."""
     labels: Path | None = None
     """CSV file of known attributes: names of images, then a column each; by default the class folders, if any."""
     out: Path | None = None
@@ -118,7 +122,7 @@ class RunFlags(Source):
 
 def run(argv: list[str]) -> int:
     """`twofold vae run`."""
-    default = RunFlags(config=recipe(word_after("--recipe", argv) or "default"))
+    default = RunFlags(config=starting_config(argv, recipe, "vae run"))
     flags = parse(RunFlags, argv, "vae run", default=default, hint=HINT)
     return run_with(flags, ["twofold", "vae", "run", *argv])
 
@@ -249,6 +253,83 @@ def _swept(found: dict[str, Any]) -> str:
     scores = found["scores"]
     left_out = "".join(f"Note: {line}\n" for line in wording.left_out(scores.get("diverged", [])))
     return f"{render(sweep_table(scores['runs']))}{left_out}Report: {found['report']}\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneFlags(Source):
+    """Looks for better settings by trials under a budget of time, chosen on validation images alone.
+
+    The first trial has the settings given, so the best is never worse by the measured figure: bits per dim of the
+    validation images. Trials that fall behind the median of the others are given up early. An interrupted search goes
+    on where it stopped, and a finished one with a larger --budget. The first lines printed show what varies. The folder
+    holds the best config, best.json, to be run by `twofold vae run --config`, all trials (tune.json) and a page that
+    shows what mattered.
+    """
+
+    config: Annotated[VaeConfig, tyro.conf.arg(name="")]
+    tuning: Annotated[Tuning, tyro.conf.arg(name="")] = Tuning()  # noqa: RUF009  (it is frozen)
+    trial_budget: Duration = 60.0
+    """Wall time of a trial, which sets how many images it trains on; with --train.epochs or --train.images these do."""
+    out: Path | None = None
+    """Folder; by default runs/vae/tune-RECIPE-DIGEST."""
+    overwrite: bool = False
+    """Empty the folder first."""
+    json: AsJson = False
+
+
+def tune(argv: list[str]) -> int:
+    """`twofold vae tune`."""
+    default = TuneFlags(config=recipe(word_after("--recipe", argv) or "default"))
+    flags = parse(TuneFlags, argv, "vae tune", default=default, hint=HINT)
+    flags.tuning.check()
+    from twofold.engine.device import describe_device, pick_device
+    from twofold.tune.commands import Task, carry_out
+    from twofold.tune.space import around
+    from twofold.vae.images.load import split_of
+    from twofold.vae.tune import Material, objective, space
+
+    device = pick_device(flags.config.train.device)
+    images, _, said = read(flags, flags.config.image, flags.config.split)
+    split = split_of(images, flags.config.split)
+    config = flags.config.model_copy(update={"image": images.config})
+    own = bool(config.train.epochs or config.train.images)
+    limits = TuneConfig(
+        budget_s=flags.tuning.budget, trial_s=0.0 if own else flags.trial_budget, trials=flags.tuning.trials
+    )
+    knobs, fixed = around(space(config), config)
+    given = {"--images": flags.images, "--cache": flags.cache}
+    following = [word for name, path in given.items() if path for word in (name, str(path))]
+    task = Task(
+        config,
+        limits,
+        knobs,
+        Material(images, replace(split, test=split.test[:0]), limits.trial_s),
+        objective,
+        {
+            "study": "vae tune",
+            "figure": "bits_per_dim",
+            "data": {
+                "source": images.source,
+                "digest": images.digest,
+                "train": len(split.train),
+                "validation": len(split.validation),
+            },
+            "fixed": fixed,
+        },
+        ["twofold", "vae", "run", *following, *(["--strict"] if flags.strict else [])],
+    )
+    job = Job(
+        "tune",
+        ["twofold", "vae", "tune", *argv],
+        VaeTuneConfig(vae=config, tune=limits),
+        images.digest,
+        f"vae/tune-{config.recipe}",
+        flags.out,
+        flags.overwrite,
+        said=said,
+        device=describe_device(device),
+    )
+    return carry_out(task, job, flags.tuning, alone=device.type != "cpu", as_json=flags.json)
 
 
 def _prepare(

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from twofold.engine.config import Config
+from twofold.tune.config import TuneConfig
 
 Fit = Literal["crop", "pad", "stretch"]
 Network = Literal["linear", "plain", "original"]
@@ -297,3 +298,10 @@ class SweepConfig(Config):
             for seed in self.seeds
             for beta in self.betas
         ]
+
+
+class VaeTuneConfig(Config):
+    """A study of trials, and the settings that they begin from."""
+
+    vae: VaeConfig
+    tune: TuneConfig

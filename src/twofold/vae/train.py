@@ -118,7 +118,24 @@ def train(
     """
     config = with_epochs(config, len(split.train))
     began = ranks.in_turn(lambda: begin(images, split, config, device, checkpoints))
-    vae, config, settings = began.vae, began.config, config.train
+    return train_from(
+        began, images, split, device, checkpoints=checkpoints, on_epoch=on_epoch, on_step=on_step, ranks=ranks
+    )
+
+
+def train_from(
+    began: Started,
+    images: Images,
+    split: Split,
+    device: torch.device,
+    *,
+    checkpoints: Path,
+    on_epoch: OnEpoch,
+    on_step: OnStep,
+    ranks: Ranks = ALONE,
+) -> Trained:
+    """As `train`, for a network that has been started."""
+    vae, config, settings = began.vae, began.config, began.config.train
     optimiser = torch.optim.AdamW(
         _groups(vae), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )

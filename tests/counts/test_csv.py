@@ -85,6 +85,14 @@ def test_lines_above_are_left_out_also_where_they_are_padded():
         assert table.place(0) == f"t.csv, row {above.count(chr(10)) + 1}"
 
 
+def test_equal_cells_are_held_once_and_beyond_a_limit_as_they_are(monkeypatch):
+    text = b"region,date,cases\nNorth, 2020-01-01,3\nNorth,2020-01-01 ,4\nSouth,2020-01-01,3\n"
+    whole = find_table("t.csv", text)
+    assert whole.rows[1][0] is whole.rows[2][0] and whole.rows[1][1] is whole.rows[3][1]
+    monkeypatch.setattr("twofold.counts.csv.Shared.MOST_SHARED", 2)
+    assert find_table("t.csv", text).rows == whole.rows
+
+
 def test_a_header_narrower_than_its_rows_stays():
     assert found("region,date\nChad,2020-01-01,1\nPeru,2020-01-01,2\n").rows[0] == ["region", "date"]
 

@@ -72,6 +72,25 @@ class Table:
                 )
 
 
+class Shared:
+    """Cells with the same text as one object: a long table repeats its regions and dates in every row.
+
+    Texts first met after `MOST_SHARED` others stay as they are, so that a table of different ones costs no more.
+    """
+
+    MOST_SHARED = 200_000
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def of(self, cells: Iterable[str]) -> list[str]:
+        """The cells, as equal objects."""
+        known = self._known
+        if len(known) < self.MOST_SHARED:
+            return [known.setdefault(cell, cell) for cell in cells]
+        return [known.get(cell, cell) for cell in cells]
+
+
 def parse_table(name: str, data: bytes) -> Table:
     """Splits the bytes of a file of comma-separated values into cells; `name` is the file's, for messages.
 
@@ -205,11 +224,14 @@ def _split(name: str, text: str, separator: str) -> tuple[list[list[str]], list[
         raise DataError(
             f"{name}, row {row}: the file holds NUL bytes, so it is damaged or no text; export it as UTF-8 CSV"
         )
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    # Not a StringIO, which takes four bytes for each character.
+    lines = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8", newline="")
+    reader = csv.reader(lines, strict=True, delimiter=separator)
     rows, numbers, number = [], [], 0
+    shared = Shared()
     try:
         for number, cells in enumerate(reader, start=1):
-            stripped = [cell.strip() for cell in cells]
+            stripped = shared.of(cell.strip() for cell in cells)
             if any(stripped):
                 rows.append(stripped)
                 numbers.append(number)

@@ -96,7 +96,7 @@ def test_options_named_by_the_readers_are_those_of_every_command_that_reads(opti
     assert wrong == {}
 
 
-@pytest.mark.parametrize("room", ["trend", "hub", "vae", "runs", "engine", "page", "scoring", ""])
+@pytest.mark.parametrize("room", ["trend", "hub", "vae", "runs", "engine", "page", "scoring", "tune", ""])
 def test_options_named_in_a_room_are_those_of_its_commands(room: str, options: Options) -> None:
     known = set().union(*(options[words] for words in ROOMS.get(room, COMMANDS)))
     wrong = {option: places for option, places in named(room).items() if not fnmatch.filter(known, option)}

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from trend.small import epidemic, quick, silent
 from twofold.cli import main
+from twofold.counts.load import load_panel
 from twofold.engine.errors import InputError
+from twofold.engine.flags import starting_config
 from twofold.trend.config import TrendConfig
 from twofold.trend.recipes import recipe
 from twofold.trend.tune import Material, material, objective, space
@@ -86,7 +88,7 @@ def test_the_dates_of_the_test_change_no_trial(tmp_path: Path) -> None:
     assert (tmp_path / "before" / "best.json").read_bytes() == (tmp_path / "after" / "best.json").read_bytes()
 
 
-def test_the_best_config_runs_and_a_config_of_another_study_is_refused(
+def test_the_best_config_gives_its_figure_again_and_a_config_of_another_study_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "cases.csv"
@@ -95,9 +97,10 @@ def test_the_best_config_runs_and_a_config_of_another_study_is_refused(
     assert len(found["trials"]) == 3 and found["best"]["value"] <= found["default"]["value"]
     best = tmp_path / "tune" / "best.json"
     assert f"twofold trend run --data {table} --config {best}" in capsys.readouterr().out
-    assert main(["trend", "run", "--data", str(table), "--config", str(best), "--out", str(tmp_path / "run")]) == 0
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert config == json.loads(best.read_text())
+    config = starting_config(["--config", str(best)], recipe, "trend run")
+    assert json.loads(config.to_json()) == json.loads(best.read_text())
+    panel = load_panel(table, config.source)
+    assert objective(material(panel, config), config, silent)[0] == found["best"]["value"]
     assert main(["vae", "run", "--config", str(best), "--out", str(tmp_path / "other")]) == 2
     assert f"{best}: source, screen, window" in capsys.readouterr().err
     assert main(["runs", "list", str(tmp_path / "tune"), "--json"]) == 0

@@ -34,10 +34,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four trials, made through the command line."""
+    """Three trials, made through the command line."""
     root = tmp_path_factory.mktemp("tuned")
     folder_of(discs(60), root / "discs")
-    assert main([*WORDS, "--trials", "4", "--images", str(root / "discs"), "--out", str(root / "tune")]) == 0
+    assert main([*WORDS, "--trials", "3", "--images", str(root / "discs"), "--out", str(root / "tune")]) == 0
     return root / "tune"
 
 
@@ -81,14 +81,14 @@ def test_the_folder_holds_trials_page_and_a_config_that_runs(
     tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = json.loads((tuned / "tune.json").read_text())
-    assert len(found["trials"]) == 4 and found["best"]["value"] <= found["default"]["value"]
+    assert len(found["trials"]) == 3 and found["best"]["value"] <= found["default"]["value"]
     images = tuned.parent / "discs"
     words = ["--config", str(tuned / "best.json"), "--out", str(tmp_path / "r"), "--device", "cpu"]
     assert main(["vae", "run", "--images", str(images), *words]) == 0
     scores = json.loads((tmp_path / "r" / "scores.json").read_text())
     assert scores["validation"]["bits_per_dim"] == pytest.approx(found["best"]["value"], rel=1e-5)
     capsys.readouterr()
-    words = ["--trials", "4", "--images", str(images), "--out", str(tuned)]
+    words = ["--trials", "3", "--images", str(images), "--out", str(tuned)]
     assert main([*WORDS, *words]) == 0
     shown = capsys.readouterr()
     assert "holds this very tune, finished" in " ".join(shown.err.split())
@@ -116,7 +116,7 @@ def test_a_changed_test_image_changes_no_trial(tuned: Path, tmp_path: Path) -> N
             if at in split_of(images_of(changed, tmp_path / f"try-{seed}"), config.split).test:
                 break
     folder_of(changed, tmp_path / "discs")
-    words = ["--trials", "4", "--images", str(tmp_path / "discs"), "--out", str(tmp_path / "tune")]
+    words = ["--trials", "3", "--images", str(tmp_path / "discs"), "--out", str(tmp_path / "tune")]
     assert main([*WORDS, *words]) == 0
     before, after = (json.loads((folder / "tune.json").read_text()) for folder in (tuned, tmp_path / "tune"))
     assert before["data"]["digest"] != after["data"]["digest"]

@@ -92,6 +92,14 @@ class Material:
 
 def objective(material: Material, config: VaeConfig, report: Callable[[float, float], None]) -> tuple[float, Config]:
     """One trial: negative ELBO of the validation images in bits per dim, and the config with its budget in images."""
+    try:
+        return _trial(material, config, report)
+    except torch.OutOfMemoryError as error:
+        size = f"batches of {config.train.batch_size} by a network of this width"
+        raise InputError(f"the device has too little memory for {size}") from error
+
+
+def _trial(material: Material, config: VaeConfig, report: Callable[[float, float], None]) -> tuple[float, VaeConfig]:
     images, split = material.images, material.split
     device = pick_device(config.train.device)
     with tempfile.TemporaryDirectory() as scratch:

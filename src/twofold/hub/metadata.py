@@ -19,6 +19,7 @@ CHECK = "metadata_matches_schema"
 
 
 _LONGEST = 300  # characters of a reader's message
+_LARGEST, _BRACKETS = 100_000, 1000  # of metadata: the time of its reader grows with the square of the depth
 
 
 class Contributor(Config):
@@ -98,6 +99,8 @@ def check_metadata(path: Path, schema: Path) -> list[Problem]:
     from jsonschema_specifications import REGISTRY
     from referencing.exceptions import Unresolvable
 
+    # Of schemas that are no text where one is due, or that hold a pattern that is none or a reference to nowhere.
+    unusable = ValueError, TypeError, LookupError, AttributeError, RecursionError, re.error, Unresolvable
     try:
         rules: dict[str, Any] = json.loads(schema.read_text(encoding="utf-8"))
         if not isinstance(rules, dict):
@@ -105,11 +108,13 @@ def check_metadata(path: Path, schema: Path) -> list[Problem]:
         # A default is taken for a dialect that isn't known; without one the reader would warn.
         checker = validator_for(rules, default=jsonschema.Draft202012Validator)
         checker.check_schema(rules)
-    except (OSError, ValueError, RecursionError, TypeError, LookupError, jsonschema.SchemaError) as error:
+    except (OSError, *unusable, jsonschema.SchemaError) as error:
         told = getattr(error, "message", None) or error
         raise DataError(f"{schema}: can't be read as a JSON Schema ({_short(told)}); fetch the hub again") from error
     try:
         text = path.read_text(encoding="utf-8")
+        if len(text) > _LARGEST or text.count("[") + text.count("{") > _BRACKETS:
+            raise yaml.YAMLError(f"it has more than {_LARGEST:,} characters or {_BRACKETS:,} brackets")
         # A few lines of references to references stand for gigabytes; metadata need none.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
             raise yaml.YAMLError("it refers to parts of itself (*name); write them out")
@@ -120,8 +125,7 @@ def check_metadata(path: Path, schema: Path) -> list[Problem]:
         # By a registry of its own, jsonschema would fetch whatever address a schema refers to.
         checks = checker(rules, registry=REGISTRY, format_checker=checker.FORMAT_CHECKER)
         broken = list(checks.iter_errors(found))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, re.error, Unresolvable) as error:
-        # Of a schema that passed its own check: a pattern that is none, a reference to nowhere.
+    except unusable as error:
         raise DataError(f"{schema}: can't be used as a JSON Schema ({_short(error)}); fetch the hub again") from error
     return [
         Problem(CHECK, f"{path.name}, {'.'.join(map(str, each.absolute_path)) or 'as a whole'}: {_short(each.message)}")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from twofold.counts import files
 from twofold.counts.config import SourceConfig
 from twofold.counts.files import is_workbook, sheet_rows, unzipped
 from twofold.counts.load import read_panel, read_table
+from twofold.engine import unpack
 from twofold.engine.errors import DataError
 
 CSV = b"region,date,value\nChad,2020-01-01,1\nChad,2020-01-02,2\nChad,2020-01-03,0\n"
@@ -47,8 +47,9 @@ def test_the_one_member_of_a_zip_is_taken_whatever_lies_hidden_beside_it():
 
 
 def test_a_member_that_unpacks_to_too_much_is_refused(monkeypatch):
-    monkeypatch.setattr(files, "LARGEST_FILE", 20)
-    with pytest.raises(DataError, match="unpacks to more than"):
+    monkeypatch.setattr(unpack, "FREE_BYTES", 20)
+    monkeypatch.setattr(unpack, "RATIO", 0)
+    with pytest.raises(DataError, match=r"cases\.zip: its table unpacks from [0-9]+ bytes to more than"):
         unzipped(PATH, packed({"a.csv": CSV}))
 
 
@@ -82,6 +83,23 @@ def test_a_place_in_a_sheet_is_the_row_that_the_spreadsheet_shows(tmp_path):
     path.write_bytes(workbook({"Cases": [["Cases of 2020"], [], *SHEET[:3], ["Chad", datetime(2020, 1, 3), "many"]]}))
     with pytest.raises(DataError, match=r"row 6, column 3 \('value'\).*'many' is not a number"):
         read_panel(path, SourceConfig())
+
+
+def test_cells_far_away_that_are_only_formatted_do_no_harm(tmp_path):
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True, "default_date_format": "dd.mm.yyyy"}) as book:
+        sheet = book.add_worksheet("Cases")
+        for i, row in enumerate(SHEET):
+            sheet.write_row(i, 0, row)
+        sheet.write_blank(1_048_575, 9, None, book.add_format({"bold": True}))
+    path = tmp_path / "cases.xlsx"
+    path.write_bytes(out.getvalue())
+    assert read_panel(path, SourceConfig()).values.tolist() == [[1000, 2000, 3000]]
+    far = workbook({"Cases": [*SHEET, *[[]] * 1_000_000, [*[None] * 9, 1]]})
+    with pytest.raises(
+        DataError, match=r"t: xl/worksheets/sheet1\.xml spans 1,000,005 rows and 10 columns and holds 13"
+    ):
+        sheet_rows("t", far, None)
 
 
 def test_a_sheet_is_named_where_several_are_filled():

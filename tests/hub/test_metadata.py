@@ -77,6 +77,8 @@ SCHEMA = {
             ["model_contributors.1: 'name' is a required property", "team_abbr: [1] is not of type 'string'"],
         ),
         ("a: [", ["can't be read as YAML"]),
+        ("a: &a [x]\nb: [*a, *a]\n", ["it refers to parts of itself (*name); write them out"]),
+        ("[" * 100_000, ["can't be read as YAML"]),
         ("", ["as a whole: None is not of type 'object'"]),
     ],
 )
@@ -95,6 +97,22 @@ def test_a_broken_schema_is_no_fault_of_the_model(tmp_path: Path, content: str) 
     (tmp_path / "ours-gru.yml").write_text("a: 1\n")
     with pytest.raises(DataError, match="fetch the hub again"):
         check_metadata(tmp_path / "ours-gru.yml", tmp_path / "schema.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"$ref": "http://127.0.0.1:9/schema.json"}', '{"pattern": "("}', "[" * 100_000, '{"$schema": 3}', "[1]"],
+)
+def test_a_hostile_schema_fetches_nothing_and_is_refused(
+    tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda *words, **_: asked.append(words))
+    (tmp_path / "schema.json").write_text(content)
+    (tmp_path / "ours-gru.yml").write_text("text\n")
+    with pytest.raises(DataError, match=r"schema\.json: can't be (read|used) as a JSON Schema"):
+        check_metadata(tmp_path / "ours-gru.yml", tmp_path / "schema.json")
+    assert asked == []
 
 
 @pytest.mark.realdata

@@ -38,11 +38,8 @@ ON_SHEET, COLUMNS = 16, 8
 REACH = 3.0
 """A slider reaches as many standard deviations to each side: of the prior, or of the codes where they are wider."""
 FORMATS = "PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"
-MOST_SCANS = 100
-"""Of a JPEG. Progressive files have about ten; each, even an empty one, takes as long as the image is large."""
 NEAREST = 6
 """Training images that are shown beside an own one."""
-_JPEG, _SCAN = b"\xff\xd8", b"\xff\xda"
 _KEPT = "real", "reconstruction", "prior", "effect_units", "variance_units", "test_distance"
 _DECODING = threading.Lock()  # an image of MOST_PIXELS and 16 bits takes 1.1 GB
 
@@ -358,8 +355,6 @@ def _decoded(content: bytes, config: Any) -> "np.ndarray":
     if width * height > MOST_PIXELS:
         message = f"The image has {width:,} x {height:,} pixels; give one of at most {MOST_PIXELS:,}."
         raise Refused(422, "invalid", message)
-    if content.startswith(_JPEG) and content.count(_SCAN) > MOST_SCANS:
-        raise Refused(422, "invalid", f"The JPEG has more than {MOST_SCANS} scans; save it again.")
     try:
         with _DECODING:
             return decode(content, config)

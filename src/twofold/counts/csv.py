@@ -276,4 +276,4 @@ def shorten(text: str, length: int = 40) -> str:
 def shown(names: Iterable[str], limit: int = 8) -> str:
     """Names in quotes for a message; the first few when there are many."""
     some = list(itertools.islice(names, limit + 1))
-    return ", ".join(map(repr, some[:limit])) + (", …" if len(some) > limit else "")
+    return ", ".join(map(shorten, some[:limit])) + (", …" if len(some) > limit else "")

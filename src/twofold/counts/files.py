@@ -2,17 +2,16 @@
 
 import gzip
 import io
+import re
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
 from twofold.engine.errors import DataError
+from twofold.engine.unpack import PACKED, TooMuchError, members, unpack
 
 PARQUET, ZIP, GZIP, OLE = b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0"
-LARGEST_FILE = 2 * 2**30
-"""Bytes of an unpacked file that are read at most."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -34,22 +33,18 @@ def read_bytes(path: Path) -> bytes:
     if data.startswith(GZIP):
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-                data = stream.read(LARGEST_FILE + 1)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                data = unpack(stream, len(data))
+        except TooMuchError as error:
+            raise DataError(f"{path}: {error}") from None
+        except PACKED as error:
             raise DataError(
                 f"{path}: the gzip file is cut or damaged ({error}); download or compress it again"
             ) from error
-        _check_size(path, len(data))
     elif path.suffix == ".gz":
         raise DataError(f"{path}: is named .gz but is not gzip; rename it to what it is, or compress it again")
     if not data.strip():
         raise DataError(f"{path}: the file is empty; it needs a header and rows of counts")
     return data
-
-
-def _check_size(path: Path, size: int) -> None:
-    if size > LARGEST_FILE:
-        raise DataError(f"{path}: unpacks to more than {LARGEST_FILE // 2**30} GiB; keep the rows and columns needed")
 
 
 def is_workbook(data: bytes) -> bool:
@@ -58,7 +53,7 @@ def is_workbook(data: bytes) -> bool:
         return False
     try:
         return any(name.startswith("xl/") for name in zipfile.ZipFile(io.BytesIO(data)).namelist())
-    except zipfile.BadZipFile:
+    except PACKED:
         return False
 
 
@@ -81,14 +76,14 @@ def unzipped(path: Path, data: bytes) -> tuple[bytes, str | None]:
             )
         if members[0].flag_bits & 0x1:
             raise DataError(f"{path}: {members[0].filename!r} is encrypted; unpack it with its password")
-        _check_size(path, members[0].file_size)
         with archive.open(members[0]) as stream:
-            content = stream.read(LARGEST_FILE + 1)
+            content = unpack(stream, len(data))
     except DataError:
         raise
-    except Exception as error:  # of zipfile, zlib, lzma, struct, encodings
+    except TooMuchError as error:
+        raise DataError(f"{path}: its table {error}") from None
+    except PACKED as error:
         raise DataError(f"{path}: the zip file is cut or damaged ({error}); download or pack it again") from error
-    _check_size(path, len(content))
     if not content.strip():
         raise DataError(f"{path}: {members[0].filename!r} is empty; it needs a header and rows of counts")
     return content, members[0].filename
@@ -116,6 +111,7 @@ def sheet_rows(name: str, data: bytes, wanted: str | None) -> tuple[list[list[st
             f"{name}: is an Excel workbook, which needs fastexcel: pip install 'twofold[excel]'; or save the sheet as "
             "CSV (UTF-8)"
         ) from None
+    _check_workbook(name, data)
     try:
         book = fastexcel.read_excel(data)
         # skip_rows=0 keeps empty rows at the top, so that rows have the numbers that a spreadsheet shows.
@@ -137,13 +133,45 @@ def sheet_rows(name: str, data: bytes, wanted: str | None) -> tuple[list[list[st
     return rows, chosen
 
 
-def read_parquet(name: str, data: bytes) -> pl.DataFrame:
-    """The table in a Parquet file.
+_CELL = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Za-z]{1,3})([0-9]{1,7})["'][^>]*?(/?)>""")
+_ANY_CELL = re.compile(rb"<(?:\w+:)?c[\s>]")
+_ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]*?\br=["']([0-9]{1,7})["']""")
+FREE_CELLS, SPARSE = 4_000_000, 50
+"""Cells that a sheet may span in any case, and for each one that is filled."""
 
-    Raises:
-        DataError: when it is cut or damaged.
+
+def _check_workbook(name: str, data: bytes) -> None:
+    """Refuses a workbook that unpacks to too much, or whose sheets span far more cells than they hold.
+
+    Its reader makes room for the whole rectangle: one cell in the last row and column would take 400 GB.
     """
     try:
-        return pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise DataError(f"{name}: the Parquet file is cut or damaged ({error}); write or download it again") from error
+        parts = members(data)
+    except TooMuchError as error:
+        raise DataError(f"{name}: the workbook {error}, or save the sheet as CSV (UTF-8)") from None
+    except PACKED as error:
+        raise DataError(f"{name}: the workbook can't be read ({error}); save it again, or as CSV (UTF-8)") from error
+    for part, content in parts.items():
+        if not part.startswith("xl/worksheets/") or not part.endswith(".xml"):
+            continue
+        found = _CELL.findall(content)
+        filled = [
+            (letters, row) for letters, row, empty in found if not empty
+        ]  # empty ones far away are only formatted
+        # Cells need not say where they are: such a one stands in its row.
+        nameless = len(found) < len(_ANY_CELL.findall(content))
+        columns = max(map(_column, {letters for letters, _ in filled}), default=1)
+        rows = max(map(int, [row for _, row in filled] + (_ROW.findall(content) if nameless else [])), default=1)
+        if rows * columns > max(FREE_CELLS, SPARSE * len(filled)):
+            raise DataError(
+                f"{name}: {part} spans {rows:,} rows and {columns:,} columns and holds {len(filled):,} cells; delete "
+                "what stands far from the table, or save the sheet as CSV (UTF-8)"
+            )
+
+
+def _column(letters: bytes) -> int:
+    """Number of a column by its letters: A is 1, AA is 27."""
+    number = 0
+    for letter in letters.upper():
+        number = 26 * number + letter - ord("A") + 1
+    return number

@@ -9,7 +9,7 @@ import polars as pl
 from twofold.counts.config import SourceConfig
 from twofold.counts.csv import Table, bare_table, find_table
 from twofold.counts.entries import read_entries
-from twofold.counts.files import PARQUET, is_workbook, read_bytes, read_parquet, sheet_rows, unzipped
+from twofold.counts.files import PARQUET, is_workbook, read_bytes, sheet_rows, unzipped
 from twofold.counts.grid import make_panel
 from twofold.counts.layouts import Roles, find_roles
 from twofold.counts.panel import Panel, corrections, counted, to_weeks
@@ -23,6 +23,7 @@ from twofold.counts.suspicions import (
     without_sums,
 )
 from twofold.engine.errors import DataError, InputError
+from twofold.engine.parquet import read_parquet
 
 
 def load_panel(source: str | Path | pl.DataFrame | None, config: SourceConfig) -> Panel:

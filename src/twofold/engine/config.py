@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from twofold.engine.errors import InputError
 
+_MOST, _LONGEST = 20, 200
+"""Violated rules that a message tells, and characters of a value."""
 # Not typing.Self, which beartype, as the tests' import hook applies it to methods, does not know.
 AnyConfig = TypeVar("AnyConfig", bound="Config")
 
@@ -51,6 +53,11 @@ def short_digest(config: Config, data_digest: str) -> str:
 def explain(error: ValidationError) -> str:
     """The violated rules on one line: for each the setting's dotted name, the rule and the value given."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']}, got {item['input']!r}"
-        for item in error.errors()
-    )
+        f"{'.'.join(str(part) for part in item['loc']) or 'config'}: {item['msg']}, got {_short(item['input'])}"
+        for item in error.errors()[:_MOST]
+    ) + (f"; and {error.error_count() - _MOST} more" if error.error_count() > _MOST else "")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import logging
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from twofold.engine import sound
 from twofold.engine.errors import DamagedError, RunFolderError, naming
+from twofold.engine.parquet import read_parquet
+from twofold.engine.unpack import BROKEN, TooMuchError, members
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,23 +104,46 @@ def read_bytes(path: Path) -> bytes:
 
 
 def text(folder: Path, name: str) -> str:
-    """The text of one file of a folder; errors as of `read_bytes`."""
-    return read_bytes(folder / name).decode("utf-8")
+    """The text of one file of a folder; errors as of `read_bytes`, and a RunFolderError when it is no text."""
+    try:
+        return read_bytes(folder / name).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RunFolderError(f"{folder / name}: is no text in UTF-8 ({error}); restore it from a copy") from error
 
 
 def table(folder: Path, name: str) -> "pl.DataFrame":
-    """The table in one Parquet file of a folder; errors as of `read_bytes`."""
-    import polars as pl
-
-    return pl.read_parquet(io.BytesIO(read_bytes(folder / name)))
+    """The table in one Parquet file of a folder; errors as of `read_bytes`, and a DataError when it is none."""
+    return read_parquet(str(folder / name), read_bytes(folder / name), lists=True)
 
 
 def arrays(folder: Path, name: str) -> "dict[str, np.ndarray]":
-    """The arrays in one npz file of a folder, by name; errors as of `read_bytes`."""
+    """The arrays in one npz file of a folder; errors as of `read_bytes`, and a RunFolderError when it is none."""
+    content = read_bytes(folder / name)
+    try:
+        return {each.removesuffix(".npy"): array(packed) for each, packed in members(content).items()}
+    except (TooMuchError, *BROKEN) as error:
+        raise RunFolderError(f"{folder / name}: can't be read as arrays ({error}); restore it from a copy") from error
+
+
+def array(content: bytes) -> "np.ndarray":
+    """The array in the bytes of a npy file, none of which is unpickled.
+
+    Raises:
+        ValueError: when its header claims other bytes than there are.
+        Exception: one of `unpack.BROKEN`, when the header is damaged.
+    """
     import numpy as np
 
-    with np.load(io.BytesIO(read_bytes(folder / name))) as held:
-        return dict(held)
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(stream)
+    if any(not isinstance(length, int) or length < 0 for length in shape):
+        raise ValueError(f"an array of shape {shape}")
+    needed = math.prod(shape) * dtype.itemsize  # read_array would ask for that much memory
+    if len(content) - stream.tell() != needed:
+        raise ValueError(f"an array of {len(content):,} bytes that claims {needed:,}")
+    return np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def mapped(path: Path) -> "np.ndarray":

@@ -158,7 +158,7 @@ def is_run(path: Path) -> bool:
             return True
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         pass
     return MANIFEST in sound.names(path)
 
@@ -297,7 +297,7 @@ def _refuse_other(path: Path, config: Config, data_digest: str, budget: str | No
             f"{path}: holds a run of another config ({'; '.join([*changed.values()][:5])}); give another --out, "
             "or --overwrite to lose that run" + (f"; only {budget} may be raised" if budget else "")
         )
-    if read_json(path / "manifest.json")["data_digest"] != data_digest:
+    if read_json(path / "manifest.json").get("data_digest") != data_digest:
         raise RunFolderError(f"{path}: holds a run on other data; give another --out, or --overwrite to lose that run")
     return "".join(changed.values())
 
@@ -318,7 +318,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(read_bytes(path))
     except DamagedError:
         raise
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -1,6 +1,7 @@
 """The metadata of a model, which a hub asks for beside its submissions: written, and checked by the hub's schema."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,10 @@ SCHEMA = "model-metadata-schema.json"
 """Name of the schema's file in a hub's `hub-config`."""
 CHECK = "metadata_matches_schema"
 """Name that hubValidations gives the check."""
+
+
+_LONGEST = 300  # characters of a reader's message
+_LARGEST, _BRACKETS = 100_000, 1000  # of metadata: the time of its reader grows with the square of the depth
 
 
 class Contributor(Config):
@@ -91,28 +96,47 @@ def check_metadata(path: Path, schema: Path) -> list[Problem]:
     import jsonschema
     import yaml
     from jsonschema.validators import validator_for
-    from referencing import Registry
+    from jsonschema_specifications import REGISTRY
     from referencing.exceptions import Unresolvable
 
+    # Of schemas that are no text where one is due, or that hold a pattern that is none.
+    unusable = ValueError, TypeError, LookupError, AttributeError, RecursionError, re.error
     try:
         rules: dict[str, Any] = json.loads(schema.read_text(encoding="utf-8"))
-        checker = validator_for(rules)
+        if not isinstance(rules, dict):
+            raise ValueError("it must hold an object")
+        # A default is taken for a dialect that isn't known; without one the reader would warn.
+        checker = validator_for(rules, default=jsonschema.Draft202012Validator)
         checker.check_schema(rules)
-    except (OSError, ValueError, jsonschema.SchemaError) as error:
-        raise DataError(f"{schema}: can't be read as a JSON Schema ({error}); fetch the hub again") from error
+    except (OSError, *unusable, jsonschema.SchemaError) as error:
+        told = getattr(error, "message", None) or error
+        raise DataError(f"{schema}: can't be read as a JSON Schema ({_short(told)}); fetch the hub again") from error
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        return [Problem(CHECK, f"{path.name} can't be read as YAML ({' '.join(str(error).split())})")]
-    # An empty registry: by default jsonschema fetches what a schema refers to from the network.
-    reader = checker(rules, format_checker=checker.FORMAT_CHECKER, registry=Registry())
+        text = path.read_text(encoding="utf-8")
+        if len(text) > _LARGEST or text.count("[") + text.count("{") > _BRACKETS:
+            raise yaml.YAMLError(f"it has more than {_LARGEST:,} characters or {_BRACKETS:,} brackets")
+        # A few lines of references to references stand for gigabytes; metadata need none.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
+            raise yaml.YAMLError("it refers to parts of itself (*name); write them out")
+        found = yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, TypeError, LookupError, yaml.YAMLError) as error:
+        return [Problem(CHECK, f"{path.name} can't be read as YAML ({_short(error)})")]
     try:
-        broken = list(reader.iter_errors(found))
+        # By a registry of its own, jsonschema would fetch whatever address a schema refers to.
+        checks = checker(rules, registry=REGISTRY, format_checker=checker.FORMAT_CHECKER)
+        broken = list(checks.iter_errors(found))
     except Unresolvable as error:
         raise DataError(
             f"{schema}: refers to {error.ref}, which it does not hold, and nothing is fetched; put it into its `$defs`"
         ) from error
+    except unusable as error:
+        raise DataError(f"{schema}: can't be used as a JSON Schema ({_short(error)}); fetch the hub again") from error
     return [
-        Problem(CHECK, f"{path.name}, {'.'.join(map(str, each.absolute_path)) or 'as a whole'}: {each.message}")
+        Problem(CHECK, f"{path.name}, {'.'.join(map(str, each.absolute_path)) or 'as a whole'}: {_short(each.message)}")
         for each in sorted(broken, key=lambda each: list(map(str, each.absolute_path)))
     ]
+
+
+def _short(text: object) -> str:
+    words = " ".join(str(text).split())
+    return words if len(words) <= _LONGEST else words[:_LONGEST] + "…"

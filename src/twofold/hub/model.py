@@ -23,7 +23,7 @@ from twofold.engine.boosters import read_boosters, save_boosters
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import read_bytes, write_bytes
 from twofold.engine.recurrent import Cell
-from twofold.engine.tensors import read_tensors
+from twofold.engine.tensors import loaded, read_tensors
 from twofold.engine.trees import read_trees, save_trees
 from twofold.engine.work import Work
 from twofold.hub.config import POOL, HeadName, HubConfig
@@ -244,11 +244,8 @@ def _trained(
         index, _, parameter = key.partition(".")
         if parameter:
             weights.setdefault(index, {})[parameter] = value
-    modules = []
-    for index in sorted(weights, key=int):
-        modules.append(make())
-        modules[-1].load_state_dict(weights[index])
-    return Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy(), read), tuple(modules)
+    modules = tuple(loaded(make, weights[index]) for index in sorted(weights, key=int))
+    return Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy(), read), modules
 
 
 def fit_model(

@@ -16,6 +16,7 @@ import polars as pl
 
 from twofold.counts.files import PARQUET
 from twofold.counts.panel import counted
+from twofold.engine.parquet import read_parquet
 from twofold.hub.quantiles import LEVEL_DECIMALS, QUANTILE
 from twofold.hub.rules import Rules
 from twofold.hub.tables import FORECAST, WANTED, Kind, parse
@@ -93,10 +94,10 @@ def read_outputs(folder: Path, days: Collection[date], rules: Rules) -> Outputs:
         try:
             data = path.read_bytes()
             digest.update(f"{told} {hashlib.sha256(data).hexdigest()}\n".encode())
-            tables.append(_submission(data, day, rules).with_columns(model=pl.lit(model)))
+            tables.append(_submission(told, data, day, rules).with_columns(model=pl.lit(model)))
         except (ValueError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             # That of the system would name the whole path.
-            reason = str(error.strerror if isinstance(error, OSError) else error)
+            reason = str(error.strerror if isinstance(error, OSError) else error).removeprefix(f"{told}: ")
             unread.append(Unread(told, " ".join(reason.split())[:200] or type(error).__name__))
     whole = pl.concat([_NOTHING, *tables])
     by_type = pl.col("output_type") == "quantile"
@@ -130,15 +131,15 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted(path for path in team.iterdir() if path.suffix in _FORMS)
 
 
-def _submission(data: bytes, day: date, rules: Rules) -> pl.DataFrame:
+def _submission(name: str, data: bytes, day: date, rules: Rules) -> pl.DataFrame:
     """The rows of the rules' targets and horizons, in all columns of `_NOTHING` but the model.
 
     Raises:
         ValueError: when a column is missing, or a cell is not what its column holds.
         PolarsError: when the file can't be read at all.
     """
-    buffer = io.BytesIO(data)
-    lazy = pl.scan_parquet(buffer) if data.startswith(PARQUET) else pl.scan_csv(buffer, infer_schema=False)
+    parquet = data.startswith(PARQUET)
+    lazy = read_parquet(name, data).lazy() if parquet else pl.scan_csv(io.BytesIO(data), infer_schema=False)
     there = lazy.collect_schema().names()
     missing = [name for name in NEEDED if name not in there]
     if missing:
@@ -150,11 +151,11 @@ def _submission(data: bytes, day: date, rules: Rules) -> pl.DataFrame:
     asked = asked.fill_null(True)  # a row that is cut short is not lost without a word
     rows = lazy.select(list(NEEDED)).filter(asked).with_columns(pl.col("output_type_id").cast(pl.String)).collect()
     typed = {name: parse(rows[name], each) for name, each in NEEDED.items()}
-    for name, cells in typed.items():
+    for column, cells in typed.items():
         if cells.null_count():
-            got = rows[name][int(cells.is_null().arg_max() or 0)]
+            got = rows[column][int(cells.is_null().arg_max() or 0)]
             raise ValueError(
-                f"column {name}: {'empty cell' if got is None else f'{got!r}'}, not {WANTED[NEEDED[name]]}"
+                f"column {column}: {'empty cell' if got is None else f'{got!r}'}, not {WANTED[NEEDED[column]]}"
             )
     table = pl.DataFrame(list(typed.values())).filter(pl.col("horizon").is_in(rules.horizons))
     others = table.filter(pl.col("reference_date") != day)["reference_date"]

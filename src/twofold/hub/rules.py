@@ -240,10 +240,10 @@ def read_rules(hub: str | Path) -> HubRules:
         raise InputError(f"hub must be one of {', '.join(KNOWN)} or a rules file (TOML), got {str(hub)!r}")
     try:
         found = HubRules.model_validate(tomllib.loads(content.decode()))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{name}: is no TOML file ({error}); see hub/flusight.toml for the layout") from error
     except ValidationError as error:
         raise DataError(f"{name}: {explain(error)}") from error
+    except (ValueError, RecursionError) as error:  # of the coding, of TOML, of a number of thousands of digits
+        raise DataError(f"{name}: is no TOML file ({error}); see hub/flusight.toml for the layout") from error
     _check(found, name)
     return found
 

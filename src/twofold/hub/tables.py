@@ -1,6 +1,5 @@
 """A hub's table files, CSV or Parquet, as typed columns; errors name the row and the column."""
 
-import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,9 +8,10 @@ from typing import Literal
 
 import polars as pl
 
-from twofold.counts.csv import parse_table
+from twofold.counts.csv import parse_table, shorten, shown
 from twofold.counts.files import read_bytes
 from twofold.engine.errors import DataError, InputError
+from twofold.engine.parquet import read_parquet
 
 Kind = Literal["text", "date", "time", "number", "integer"]
 WANTED: dict[Kind, str] = {
@@ -78,8 +78,8 @@ class Sheet:
 
     def _column(self, name: str, kind: Kind, may_lack: bool) -> pl.Series:
         if name not in self.frame.columns:
-            shown = ", ".join(repr(column) for column in self.frame.columns[:12])
-            raise DataError(f"{self.name}: no column {name!r}; found {shown or 'none'}. Add it, or rename one")
+            there = shown(self.frame.columns, 12) or "none"
+            raise DataError(f"{self.name}: no column {name!r}; found {there}. Add it, or rename one")
         cells = self.frame[name]
         try:
             values = parse(cells, kind)
@@ -92,8 +92,9 @@ class Sheet:
             empty |= cells.is_nan()
 
         def say(row: int) -> str:
-            shown = "the cell is empty" if empty[row] else f"{cells[row]!r} is not {WANTED[kind]}"
-            return f"{shown}; correct the cell, or leave the row out"
+            cell = shorten(cells[row]) if isinstance(cells[row], str) else repr(cells[row])
+            told = "the cell is empty" if empty[row] else f"{cell} is not {WANTED[kind]}"
+            return f"{told}; correct the cell, or leave the row out"
 
         self.refuse(values.is_null() & ~empty if may_lack else values.is_null(), say, name)
         return values
@@ -109,12 +110,7 @@ def read_sheet(path: Path) -> Sheet:
         raise DataError(f"{path}: no such file; check the path")
     data, name = read_bytes(path), str(path)
     if data.startswith(_PARQUET):
-        try:
-            return sheet_of(name, pl.read_parquet(io.BytesIO(data)))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise DataError(
-                f"{name}: the Parquet file is cut or damaged ({error}); write or download it again"
-            ) from error
+        return sheet_of(name, read_parquet(name, data))
     if path.suffix == ".parquet":
         raise DataError(f"{name}: is named .parquet but is no Parquet file; write it again, or rename it")
     table = parse_table(name, data)

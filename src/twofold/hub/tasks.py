@@ -197,8 +197,14 @@ def read_hub(folder: Path) -> Hub:
             "read"
         )
     try:
-        return _hub(folder, tasks, admin)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        hub = _hub(folder, tasks, admin)
+        for day in hub.rounds:  # what is read only when a command asks for it
+            hub.opening(day)
+            hub.deadline(day)
+        for task in hub.tasks:
+            tuple(map(int, task.columns["horizon"].values if "horizon" in task.columns else ()))
+        return hub
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{path}: is not as its schema says ({type(error).__name__}: {error}); copy it again"
         ) from error
@@ -209,7 +215,7 @@ def _json(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; --hub wants the folder of a hub, with hub-config in it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: can't be read as JSON ({error}); copy it from the hub again") from error
     if not isinstance(found, dict):
         raise DataError(f"{path}: must hold a JSON object; copy it from the hub again")

@@ -4,7 +4,6 @@ Each check has the name that `hubValidations` (hubverse) gives it; `horizon_time
 `validations.yml`. What can't be checked is named, too.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -17,6 +16,7 @@ from twofold.counts.csv import parse_table, shown
 from twofold.counts.files import PARQUET, read_bytes
 from twofold.counts.panel import counted
 from twofold.engine.errors import DataError, InputError
+from twofold.engine.parquet import read_parquet
 from twofold.hub.metadata import CHECK, SCHEMA, check_metadata
 from twofold.hub.submission import Problem, parse_name
 from twofold.hub.tasks import Hub, Output, Task, as_text
@@ -156,10 +156,7 @@ class _Sheet:
 def _read(path: Path) -> _Sheet:
     data = read_bytes(path)
     if data.startswith(PARQUET):
-        try:
-            frame = pl.read_parquet(io.BytesIO(data))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise DataError(f"the Parquet file is cut or damaged ({error})") from error
+        frame = read_parquet(path.name, data)
         texts = [
             pl.Series(name, [None if cell is None else as_text(cell) for cell in frame[name].to_list()], pl.String)
             for name in frame.columns

@@ -128,9 +128,9 @@ def _shown(run: Run) -> str:
     kind = run.kind.name if run.kind else "unknown kind"
     lines = [f"{run.path}: {kind}, {'finished' if run.done else 'unfinished'}, {run.date:%Y-%m-%d %H:%M} UTC"]
     for name, value in run.manifest.items():
-        if name == "command":
-            told = shlex.join(value)
-        elif name == "versions":
+        if name == "command" and isinstance(value, list):
+            told = shlex.join(map(str, value))
+        elif name == "versions" and isinstance(value, dict):
             told = ", ".join(f"{package} {version}" for package, version in value.items())
         else:
             told = str(value)

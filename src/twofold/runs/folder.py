@@ -13,7 +13,7 @@ from twofold.engine.errors import DamagedError, RunFolderError
 from twofold.engine.files import read_bytes
 from twofold.engine.run import flat, is_run, read_json
 from twofold.engine.sound import JOURNAL, MANIFEST, names
-from twofold.runs.kinds import HUB_MODEL, Found, Headline, Kind, Score, kind_of
+from twofold.runs.kinds import HUB_MODEL, Found, Headline, Kind, Score, is_score, kind_of
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,10 @@ class Run:
     def headline(self) -> Headline | None:
         """The figure by which it is listed; None where it has none yet, is damaged, or is of another version."""
         try:
-            return self.kind.headline(self.found) if self.kind and not self.damage and self.found else None
-        except (LookupError, TypeError, ValueError):
+            found = self.kind.headline(self.found) if self.kind and not self.damage and self.found else None
+        except (LookupError, TypeError, ValueError, AttributeError):
             return None
+        return found if found is None or isinstance(found["value"], str | None) or is_score(found) else None
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -80,17 +81,18 @@ class Run:
             DamagedError: when they are not what was written.
         """
         try:
-            return self.kind.scores(self.found) if self.kind and self.found else {}
+            found = self.kind.scores(self.found) if self.kind and self.found else {}
         except DamagedError:
             raise
-        except (LookupError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError, AttributeError):
             return {}
+        return found if all(map(is_score, found.values())) else {}
 
     @property
     def settings(self) -> dict[str, Any]:
         """Data, task and settings, by dotted names."""
         about = {name: self.found.get(name) for name in (self.kind.about if self.kind else ())}
-        digest = {"data": self.manifest["data_digest"][:10]} if self.manifest else {}
+        digest = {"data": str(self.manifest.get("data_digest"))[:10]} if self.manifest else {}
         return digest | about | flat(self.config)
 
     @property
@@ -203,5 +205,5 @@ def _hub_model(path: Path) -> Found | None:
         return about if "fitted_for" in about else None
     except DamagedError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, OverflowError, MemoryError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None

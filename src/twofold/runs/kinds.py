@@ -1,6 +1,6 @@
 """The kinds of run folders: how each is told from its config, and where it keeps its scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from twofold.engine.config import Config
@@ -28,6 +28,14 @@ def written(score: Score, sign: str = "") -> tuple[str, str]:
     if interval:
         return f"{value:{form}}", " to ".join(f"{end:{form}}" for end in interval)
     return f"{value:{form}}", "" if error is None else f"± {error:{form.removeprefix('+')}}"
+
+
+def is_score(found: Mapping[str, Any]) -> bool:
+    """Whether what a file gives for a score holds numbers where a score does."""
+    interval = found.get("interval")
+    ends = interval if isinstance(interval, list) else []
+    numbers = [found["value"], found.get("standard_error"), *ends]
+    return all(each is None or type(each) in (int, float) for each in numbers) and (not interval or len(ends) == 2)
 
 
 class Headline(TypedDict):

@@ -7,23 +7,25 @@ members, `model.skops`, read with an explicit list of types. Neither can run cod
 import json
 import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Float
 from safetensors.torch import save
 
 from twofold.counts.config import SourceConfig
 from twofold.counts.load import load_panel
-from twofold.counts.panel import Kind, Negatives, Panel, counted
+from twofold.counts.panel import Increments, Kind, Negatives, Panel, counted
 from twofold.counts.places import iso2
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.recurrent import Cell
 from twofold.engine.run import require_done
-from twofold.engine.tensors import read_tensors
+from twofold.engine.tensors import loaded, read_tensors
 from twofold.engine.trees import read_trees, save_trees
 from twofold.trend.baselines import Baseline, Estimator, Rates
 from twofold.trend.calibrate import Calibration, apply_calibration
@@ -127,19 +129,15 @@ class Forecaster:
             raise InputError(
                 f"a window has {window.length} increments, this data {increments.counts.shape[1]}: give more dates"
             )
-        region = np.arange(len(panel.regions))
-        origin = np.full(len(region), increments.counts.shape[1] - 1)
-        inputs = apply_features(self.ensemble.features, increments, region, origin, window)
-        pooled = pool(self.ensemble.predict(inputs, panel.regions, region))
         date = panel.dates[-1]
         table = pl.DataFrame(
             {
                 "region": panel.regions,
                 "iso2": pl.Series([iso2(name) for name in panel.regions], dtype=pl.String),
-                "probability": apply_calibration(self.calibration, pooled),
+                "probability": self._probabilities(increments, panel.regions),
                 "in_c": np.isin(np.array(panel.regions), np.array(self.selected)),
-                "origin": np.full(len(region), date),
-                "target_date": np.full(len(region), date + np.timedelta64(self.step_days * window.horizon, "D")),
+                "origin": np.full(len(panel.regions), date),
+                "target_date": np.full(len(panel.regions), date + np.timedelta64(self.step_days * window.horizon, "D")),
                 "last_value": increments.counts[:, -1],
             }
         )
@@ -227,11 +225,35 @@ class Forecaster:
             texts, tensors = read_tensors(path)
             about = json.loads(texts[KEY])
             needed = set(about["partners"]) - set(about["rates"])
-            return cls._build(about, tensors, read_trees(folder / TREES) if needed else {})
+            found = cls._build(about, tensors, read_trees(folder / TREES) if needed else {})
+            found._try()
+            return found
         except RunFolderError:
             raise
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise RunFolderError(f"{path}: can't be read as a model of a trend run ({error})") from error
+
+    def _try(self) -> None:
+        """Forecasts from a made-up table, so that parts that don't fit together show before they are used.
+
+        Raises:
+            ValueError: when that gives no probabilities.
+            Exception: of many types, from inside of networks and classifiers.
+        """
+        regions = self.ensemble.features.context
+        counts = np.tile(np.arange(self.config.window.length + 2), (len(regions), 1))
+        dates = self.last + self.step_days * np.arange(counts.shape[1])
+        values = counts.cumsum(axis=1) if self.kind == "cumulative" else counts
+        found = self._probabilities(Panel(regions, dates, values, self.kind).increments("keep"), regions)
+        if not np.all((found >= 0) & (found <= 1)):
+            raise ValueError("it gives no probabilities")
+
+    def _probabilities(self, increments: Increments, regions: tuple[str, ...]) -> Float[np.ndarray, " regions"]:
+        """Each region's probability of rising after the last date."""
+        region = np.arange(len(regions))
+        origin = np.full(len(region), increments.counts.shape[1] - 1)
+        inputs = apply_features(self.ensemble.features, increments, region, origin, self.config.window)
+        return apply_calibration(self.calibration, pool(self.ensemble.predict(inputs, regions, region)))
 
     @classmethod
     def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Any]) -> "Forecaster":
@@ -243,8 +265,8 @@ class Forecaster:
             # The sizes that the config does not give are those of the weights.
             width = weights["layers.0.weight_ih_l0"].shape[1] - config.model.embedding
             cell = cast(Cell, name.partition("-")[0])
-            module = Recurrent(width, 0, len(entry["known"]), cell, config.model)
-            module.load_state_dict(weights)
+            make = partial(Recurrent, width, 0, len(entry["known"]), cell, config.model)
+            module = loaded(make, weights)
             networks[name] = Trained(module, entry["epochs"])
         rates = {name: Rates(tuple(r["edges"]), tuple(r["rates"]), r["zero"]) for name, r in about["rates"].items()}
         fitted = {name: Estimator(classifier) for name, classifier in trees.items()} | rates

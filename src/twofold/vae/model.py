@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from twofold.engine.errors import InputError, RunFolderError
 from twofold.engine.files import write_bytes
 from twofold.engine.run import require_done
-from twofold.engine.tensors import read_tensors
+from twofold.engine.tensors import loaded, read_tensors
 from twofold.vae.config import PATCH, ModelConfig, VaeConfig, stride
 from twofold.vae.likelihood import Likelihood, make_likelihood
 from twofold.vae.multiscale import BLOCK, Multiscale, Step
@@ -235,8 +235,7 @@ def open_vae(folder: Path, device: torch.device) -> tuple[Vae, VaeConfig]:
         if about["study"] != "vae":
             raise ValueError(f"a model of the {about['study']} study")
         config = VaeConfig.from_json(json.dumps(about["config"]), str(path))
-        vae = Vae.seeded(config, 0)
-        vae.load_state_dict(tensors)
+        vae = loaded(lambda: Vae.seeded(config, 0), tensors)
     except RunFolderError:
         raise
     except (RuntimeError, KeyError, TypeError, ValueError) as error:

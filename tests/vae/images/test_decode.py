@@ -483,6 +483,45 @@ def test_a_large_image_is_refused_before_it_is_decoded(monkeypatch):
         decode(png_of_size(30_000, 30_000), config())
 
 
+def test_large_images_are_decoded_one_at_a_time(monkeypatch):
+    """Eight of the largest at once would take gigabytes; small ones go on beside them."""
+    monkeypatch.setattr(module, "_LARGE", SIZE * SIZE)
+    at_once, most, lock, together = [0], [0, 0], threading.Lock(), threading.Barrier(2)
+    real = module._File._page
+
+    def page(self, number):
+        large = self.image.size[0] > SIZE
+        with lock:
+            at_once[0] += large
+            most[0] = max(most[0], at_once[0])
+        if not large:
+            together.wait(20)
+        found = real(self, number)
+        with lock:
+            at_once[0] -= large
+        return found
+
+    monkeypatch.setattr(module._File, "_page", page)
+    small, large = (encoded(of(GREY).resize((side, side)), "PNG") for side in (SIZE, 2 * SIZE))
+    for data in (small, large):
+        threads = [threading.Thread(target=decode, args=(data, config())) for _ in range(2 if data is small else 6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert most[0] == 1
+
+
+def test_pages_that_unpack_to_too_much_together_are_listed(monkeypatch):
+    data = encoded(of(GREY), "TIFF", save_all=True, append_images=[of(GREY)] * 3, compression="tiff_deflate")
+    monkeypatch.setattr(module, "_FREE_PIXELS", SIZE * SIZE)
+    monkeypatch.setattr(module, "RATIO", 0)
+    found = list(module._decoded_pages(data, config().model_copy(update={"pages": True})))
+    assert [page for page, _ in found] == ["1", "2", "3", "4"]
+    assert [str(each) for _, each in found[2:]] == ["its pages unpack to too much"] * 2
+    assert not any(isinstance(each, Damage) for _, each in found[:2])
+
+
 def test_pillows_global_state_stays():
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)
     with ignore_pillow_warnings():

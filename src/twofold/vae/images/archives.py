@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from twofold.engine.errors import DataError
+from twofold.engine.unpack import allowed_archive, too_much
 from twofold.vae.images.items import (
     COMPRESSED,
     HIDDEN,
@@ -46,9 +47,12 @@ def zip_items(path: Path) -> Iterator[Entries]:
         The number of its files, and the files sorted by name.
 
     Raises:
-        DataError: when the directory at its end is missing or damaged.
+        DataError: when the directory at its end is missing or damaged, or its files claim to be far larger than it is.
     """
+    packed = path.stat().st_size
     with opened_zip(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > allowed_archive(packed):
+            raise DataError(f"{path}: {too_much(packed)}")
         files = (member for member in archive.infolist() if not (member.is_dir() and member.file_size == 0))
         members = sorted(files, key=lambda member: member.filename)
         yield len(members), _zip_members(archive, members)
@@ -116,29 +120,44 @@ def tar_items(path: Path) -> Iterator[Entries]:
             with path.open("rb") as file:
                 head = file.read(6)
             kind = next((kind for kind, mark in COMPRESSED.items() if head.startswith(mark)), None)
-            stream = _Bounded(stack.enter_context(_OPENERS[kind](path) if kind else path.open("rb")))
+            packed = path.stat().st_size
+            opened = stack.enter_context(_OPENERS[kind](path) if kind else path.open("rb"))
+            stream = _Bounded(opened, packed)
             tar = stack.enter_context(tarfile.open(fileobj=cast(Any, stream), mode="r:"))
         except Exception as error:  # of zlib, lzma, struct, of tarfile
             raise DataError(f"{path}: can't be opened as a tar; copy or download it again") from error
         yield 0, _tar_members(tar, stream)
 
 
+class _Bomb(Exception):  # noqa: N818  (never reaches the user: it becomes a Skipped)
+    """An archive that unpacks to far more than it is."""
+
+
 class _Bounded:
-    """A file that returns no block longer than MAX_BYTES: a tar's header may claim terabytes.
+    """A file that returns no block longer than MAX_BYTES, and none too far behind: a tar's header may claim terabytes.
 
     Attributes:
         last: the block that was read last.
     """
 
-    def __init__(self, file: io.BufferedIOBase) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
+    def __init__(self, file: io.BufferedIOBase, packed: int) -> None:
+        self._file, self._packed = file, packed
+        self.tell = file.tell
         self.last = b""
+
+    def seek(self, place: int) -> int:
+        self._check(place)
+        return self._file.seek(place)
 
     def read(self, size: int) -> bytes:
         check_length(size)
+        self._check(self._file.tell() + size)
         self.last = self._file.read(size)
         return self.last
+
+    def _check(self, place: int) -> None:
+        if place > allowed_archive(self._packed):
+            raise _Bomb(too_much(self._packed))
 
 
 def _tar_members(tar: tarfile.TarFile, stream: _Bounded) -> Iterator[Item | Skipped]:
@@ -166,6 +185,8 @@ def _tar_members(tar: tarfile.TarFile, stream: _Bounded) -> Iterator[Item | Skip
         while block := stream.read(2**20):
             if block.count(0) != len(block):
                 raise Damage("data after the end")
+    except _Bomb as bomb:
+        yield Skipped(ARCHIVE_END, str(bomb))
     except Exception:  # noqa: BLE001  (of zlib, lzma, struct, of tarfile; what came before is good)
         yield Skipped(ARCHIVE_END, "damaged: what follows was not read, or its checksum is wrong")
 

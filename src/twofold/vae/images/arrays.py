@@ -15,12 +15,17 @@ import numpy as np
 from numpy.lib import format as npy
 
 from twofold.engine.errors import DataError
+from twofold.engine.unpack import allowed_archive, too_much
 from twofold.vae.images.archives import opened_zip
 from twofold.vae.images.items import MAX_BYTES, Damage, Entries, Item
 from twofold.vae.images.scale import extent
 
 NPY = b"\x93NUMPY"
-_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_READERS = {(1, 0): (npy.read_array_header_1_0, 2), (2, 0): (npy.read_array_header_2_0, 4)}
+"""By version: numpy's reader, and the bytes of the header's length."""
+_LONGEST_HEADER = 2**16
+MOST_IMAGES = 10_000_000
+"""Rows of an array: the name of each is held."""
 _SHAPES = "(n, h, w), (n, h, w, 1|3|4) or (n, 1|3, h, w)"
 _USUAL = "images", "x_train", "train_images", "arr_0"
 """Names of the array of images in archives that are published, the usual ones first."""
@@ -165,8 +170,9 @@ def array_labels(path: Path, choice: Choice) -> dict[str, str]:
         for part, name in choice.labels.items():
             stream = _member(path, archive, archive.getinfo(f"{name}.npy"))
             header = _header(path, stream)
+            size = math.prod(header.shape) * header.dtype.itemsize
             try:
-                values = np.frombuffer(stream.read(), header.dtype).reshape(header.shape)
+                values = np.frombuffer(stream.read(size + 1), header.dtype).reshape(header.shape)
             except Exception as error:  # of zlib, of the checksum, of a length that does not fit
                 raise DataError(f"{path}: the labels in {name} are cut or damaged ({error}); save it again") from error
             names = _names(len(values), part)
@@ -208,6 +214,8 @@ def _opened(
     archive = stack.enter_context(opened_zip(path))
     for part, name in (choice or choose(path)).images.items():
         member = archive.getinfo(f"{name}.npy")
+        if member.file_size > allowed_archive(member.compress_size):
+            raise DataError(f"{path}: {name} {too_much(member.compress_size)}")
         yield part, stack.enter_context(_member(path, archive, member)), member.file_size
 
 
@@ -215,7 +223,11 @@ def _header(path: Path, stream: io.BufferedIOBase) -> _Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
-            shape, fortran, dtype = _READERS[npy.read_magic(stream)](stream)
+            read, size = _READERS[npy.read_magic(stream)]
+            length = stream.read(size)
+            if int.from_bytes(length, "little") > _LONGEST_HEADER:  # numpy would read all of it first
+                raise ValueError("too long a header")
+            shape, fortran, dtype = read(io.BytesIO(length + stream.read(int.from_bytes(length, "little"))))
     except Exception as error:  # of struct, ast, encodings, zlib; a KeyError for a version that holds no plain array
         raise DataError(f"{path}: is no array that numpy.save writes, or damaged; save it again") from error
     return _Header(shape, dtype, fortran)
@@ -233,6 +245,8 @@ def _checked(path: Path, stream: io.BufferedIOBase, size: int) -> _Header:
         raise DataError(f"{path}: its rows don't lie together; save numpy.ascontiguousarray of it")
     if _channels_last(shape) is None or min(shape) < 1:
         raise DataError(f"{path}: has the shape {shape}; images are {_SHAPES}, none of them 0")
+    if shape[0] > MOST_IMAGES:
+        raise DataError(f"{path}: holds {shape[0]:,} images; at most {MOST_IMAGES:,} are read, save fewer in each file")
     row = math.prod(shape[1:]) * dtype.itemsize
     if row > MAX_BYTES:
         raise DataError(f"{path}: each image takes {row} bytes; at most {MAX_BYTES} are read, save smaller images")

@@ -1,11 +1,14 @@
 """Decoding of image files, in threads and in order, to 8-bit pixels of one size; damage is described in words."""
 
 import contextlib
+import ctypes
 import hashlib
 import io
+import math
 import os
 import re
 import sys
+import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -27,6 +30,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from twofold.engine.unpack import RATIO
 from twofold.vae.config import ImageConfig
 from twofold.vae.images.items import Damage, Item, Skipped, image_kind, is_archive
 from twofold.vae.images.scale import Extent, Range, assumed_range, concerns_bytes, extent, to_levels
@@ -73,7 +77,24 @@ _TURNED_BY = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 _CUT = re.compile("truncated|end of file|not enough (image )?data|requires a buffer", re.IGNORECASE)
 _SPARE = 4  # a JPEG is decoded at no less than this many times the final size
 _CHUNK, _CHUNK_BYTES = 64, 4 * 2**20
+_LARGE = 12_000_000  # pixels: such images are decoded one at a time, or eight of MAX_PIXELS would take 10 GB
+_IN_TURN = threading.Lock()
+_FREE_PIXELS = 10 * MAX_PIXELS  # of all pages of a file; beyond these RATIO for each byte
+MAX_SCANS = 100
+"""Of a JPEG. Progressive files have about ten; each, even an empty one, takes as long as the image is large."""
+_SCAN = b"\xff\xda"
 _THREADS = 8  # at most: each may hold an image of MAX_PIXELS
+
+
+def _quiet() -> None:
+    """Keeps libtiff from printing what is wrong with a file, which is told with its name by us."""
+    with contextlib.suppress(AttributeError, OSError):  # where Pillow is built in another way, it goes on printing
+        library = ctypes.CDLL(Image.core.__file__)
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+
+
+_quiet()
 
 
 class Facts(NamedTuple):
@@ -208,7 +229,10 @@ def decode(data: bytes | np.ndarray | Image.Image, config: ImageConfig) -> UInt8
         Damage: when the file can't be decoded.
     """
     side = max(config.height, config.width)
-    return _made(lambda: _fitted(_File(data, side).page() if isinstance(data, bytes) else _given(data), config))[0]
+    given = data
+    if isinstance(given, bytes):
+        return _made(lambda: _File(given, side).fitted(config))[0]
+    return _made(lambda: _fitted(_given(given), config))[0]
 
 
 _Fitted = tuple[UInt8[np.ndarray, "h w c"], Facts]
@@ -229,19 +253,22 @@ def _decoded_pages(
             raise
         pages = 1  # damage behind the first page, which is not lost
     if not config.pages or pages == 1:
-        yield "", _made(lambda: _fitted(file.page(), config, pages - 1))
+        yield "", _made(lambda: file.fitted(config, unread=pages - 1))
         return
     if pages > MAX_PAGES:
         raise Damage(f"more than {MAX_PAGES:,} pages")
-    found = None
+    found, decoded = None, 0
     for number in range(pages):
-        if isinstance(found, Damage) and file.kind != "TIFF":  # whose pages are no changes of the page before
+        if decoded > max(_FREE_PIXELS, RATIO * len(data)):
+            found = Damage("its pages unpack to too much")
+        elif isinstance(found, Damage) and file.kind != "TIFF":  # whose pages are no changes of the page before
             found = Damage("follows a damaged page")
         else:
             try:
-                found = _made(lambda number=number: _fitted(file.page(number), config))
+                found = _made(lambda number=number: file.fitted(config, number))
             except Damage as damage:
                 found = damage
+            decoded += math.prod(file.image.size)
         yield f"{number + 1:0{len(str(pages))}d}", found
 
 
@@ -285,6 +312,10 @@ class _File:
             raise Damage(known if data else "empty file")
         if kind == "WebP" and int.from_bytes(data[4:8], "little") + 8 > len(data):  # its reader gives no reason
             raise Damage("truncated")
+        if kind == "WebP" and data[12:16] == b"VP8X":  # its reader makes room for all of it before it tells the size
+            _check_size(*(int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27)))
+        if kind == "JPEG" and data.count(_SCAN) > MAX_SCANS:
+            raise Damage(f"more than {MAX_SCANS} scans")
         self.kind = kind
         self.image = self._reader()
 
@@ -307,12 +338,17 @@ class _File:
         """A second reader, for the low bytes of colours of 16 bits."""
         return self._reader()
 
-    def page(self, number: int = 0) -> _Page:
-        """One page, loaded; pages are taken in their order."""
-        image = self.image
+    def fitted(self, config: ImageConfig, number: int = 0, unread: int = 0) -> "_Fitted":
+        """One page at its final size; pages are taken in their order."""
         if number:
-            image.seek(number)
-            _check_size(*image.size)
+            self.image.seek(number)
+            _check_size(*self.image.size)
+        with _IN_TURN if math.prod(self.image.size) > _LARGE else contextlib.nullcontext():
+            return _fitted(self._page(number), config, unread)
+
+    def _page(self, number: int) -> _Page:
+        """The page that the reader stands at, loaded."""
+        image = self.image
         size = image.size
         raw, lower = _sixteen_bits(image) if self.kind in ("PNG", "TIFF") else ("", "")
         if raw:

@@ -1,4 +1,4 @@
-"""How time and memory grow with regions, days, images, pixels and rows of a table: at 1x, 10x and 100x.
+"""How time and memory grow with regions, days, windows, images, pixels and rows of a table: at 1x, 10x and 100x.
 
 `python bench/scale.py [AXIS ...]` measures each point in a process of its own and prints its time, its peak memory
 (resident set, as the operating system counts it: `VmHWM`) and the slopes between two points on logarithmic axes: 1.0
@@ -7,6 +7,7 @@ the work, and is not given where that is below 20 MB.
 """
 
 import argparse
+import itertools
 import json
 import math
 import subprocess
@@ -53,6 +54,35 @@ def prepared(regions: int, days: int) -> Callable[[], str]:
         found = prepare(examined(panel, config.source, "simulated"), config)
         inputs = Stage("evaluate", found.increments, found.windows, found.split.known, config).inputs
         return f"{int(found.screen.selected.sum())} regions in C, {len(inputs)} windows"
+
+    return work
+
+
+def trained(windows: int) -> Callable[[], str]:
+    """200 steps of the default's GRU on batches of 512, drawn from all of so many windows of 14 days."""
+    import torch
+
+    from twofold.engine.loop import Plan, TrainState, fit, shuffled
+    from twofold.trend.model import Recurrent, region_codes
+    from twofold.trend.recipes import default
+    from twofold.trend.train import Stage, make_loss
+    from twofold.trend.windows import slide
+
+    config, steps = default(), 200
+    panel = panel_of(windows // 500, 515)  # 500 origins each
+
+    def work() -> str:
+        torch.set_num_threads(1)
+        increments = panel.increments("keep")
+        found = slide(increments, np.ones(len(panel.regions), dtype=bool), config.window)
+        stage = Stage("final", increments, found, np.arange(len(found)), config)
+        module = Recurrent.seeded(stage.inputs, len(panel.regions), "gru", config=config.model, seed=0)
+        loss = make_loss(stage, region_codes(stage.inputs, panel.regions, stage.features.context))
+        every = shuffled(torch.from_numpy(stage.rows), 512, 0)
+        state = TrainState(module, torch.optim.AdamW(module.parameters(), lr=2e-3))
+        plan = Plan(1, 2e-3, "constant", clip_norm=1.0, patience=1, seed=0)
+        [record] = fit(state, plan, lambda epoch: itertools.islice(every(epoch), steps), loss)
+        return f"{len(found)} windows, {state.step} steps, loss {record['train_loss']:.4f}"
 
     return work
 
@@ -126,6 +156,7 @@ def tabled(rows: int, folder: Path) -> Callable[[], str]:
 AXES: dict[str, tuple[str, int, Callable[[int, Path], Callable[[], str]]]] = {
     "regions": ("regions of 1,000 days", 200, lambda size, _: prepared(size, 1000)),
     "days": ("days of 100 regions", 100, lambda size, _: prepared(100, size)),
+    "windows": ("windows of 14 days", 100_000, lambda size, _: trained(size)),
     "images": ("images of 32 x 32 pixels", 300, lambda size, folder: imaged(size, 32, folder)),
     "pixels": ("pixels in each of 100 images", 32 * 32, lambda size, folder: imaged(100, side_of(size), folder)),
     "rows": ("rows of a long table", 20_000, tabled),

@@ -1,7 +1,8 @@
 """Study 1: the calibrated probability that a region's case count rises.
 
 In order: `config`, `recipes`, `windows`, `features`, `model`, `train`, `renewal`, `baselines`, `calibrate`, `fit`,
-`forecast`, `judge`, `importance`, `run`; `walk` and `original` build on these; `commands` alone knows `report`.
+`forecast`, `judge`, `importance`, `run`, `diagnosis`; `walk` and `original` build on these; `commands` alone knows
+`report`.
 """
 
 from pathlib import Path

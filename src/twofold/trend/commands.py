@@ -191,12 +191,18 @@ def run_with(flags: RunFlags, command: list[str]) -> int:
     notes = *panel.remarks, *([wording.departures(departed)] if departed else []), weekly
     out = fill(replace(_job(flags, "run", command, panel, notes), track=flags.track), compute, report)
     found = outcome(out)
-    present(found, lambda: _told(found, flags.config.score, panel.step_days), flags.json)
+    present(found, lambda: _told(found, flags.config, panel.step_days), flags.json)
     return 0
 
 
-def _told(found: dict[str, Any], config: ScoreConfig, step_days: int) -> str:
-    """A run's scores, and what they amount to."""
+def _told(found: dict[str, Any], run: TrendConfig, step_days: int) -> str:
+    """A run's scores, what they amount to, and what became of the networks."""
+    from twofold.trend.diagnosis import states
+
+    folder, config = Path(found["folder"]), run.score
+    metrics = [json.loads(line) for line in text(folder, "metrics.jsonl").splitlines()]
+    ended = states(metrics, table(folder, "predictions.parquet"), run.model.class_weight)
+    notes = "".join(f"Note: {line}\n" for line in wording.states(ended))
     scores = found["scores"]
     split, windows = scores["split"], scores["windows"]
     title = (
@@ -205,7 +211,7 @@ def _told(found: dict[str, Any], config: ScoreConfig, step_days: int) -> str:
     blocks = {"ensemble": scores, "network": scores["models"]["network"], **scores["baselines"]}
     few = _too_few(scores["verdict"]["dates"], config, step_days)
     verdict = wording.verdict(scores["verdict"], config.level)
-    return f"{render(score_table(title, blocks))}{few}{verdict}\nReport: {found['report']}\n"
+    return f"{render(score_table(title, blocks))}{few}{verdict}\n{notes}Report: {found['report']}\n"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from trend.small import NAMES, epidemic
 from twofold.counts.load import load_panel
 from twofold.counts.panel import Panel
-from twofold.engine.errors import InputError
+from twofold.engine.errors import DivergedError, InputError
 from twofold.engine.run import claim
 from twofold.engine.work import ALONE
 from twofold.trend.config import StudyConfig
-from twofold.trend.original.run import execute_study
+from twofold.trend.original.run import execute_study, make_settings
 from twofold.trend.original.study import TRIALS, all_settings, check_study
 from twofold.trend.report import original
 
@@ -103,6 +103,15 @@ def timeless(folder: Path) -> dict:
         for record in row["curves"]:
             del record["seconds"]
     return found
+
+
+def test_a_setting_that_diverges_is_named_with_what_a_study_can_change(tmp_path):
+    first = all_settings(StudyConfig(epochs=1, seeds=1))[0]
+    train = first.config.train.model_copy(update={"learning_rate": 1e38, "clip_norm": 1e30, "jobs": 1})
+    broken = replace(first, config=first.config.model_copy(update={"train": train}))
+    with pytest.raises(DivergedError, match=rf"{first.name}, rnn-0, stage evaluate\) .*; give another --seed"):
+        make_settings(epidemic(), [broken], tmp_path, ALONE, lambda *_: None)
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_the_report_of_a_real_study_is_written(folder):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from twofold.counts.panel import Panel
+from twofold.engine.errors import DivergedError
 from twofold.engine.files import text, usable, write_arrays, write_json, write_parquet
 from twofold.engine.run import RunFolder
 from twofold.engine.work import Work
@@ -95,7 +96,11 @@ def _run_setting(study: _Study, setting: Setting) -> dict[str, Any]:
     records: list[dict[str, Any]] = []
     with contextlib.ExitStack() as held:
         home = study.checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))
-        [members] = fit_members([stage], home / setting.name, records.append)
+        try:
+            [members] = fit_members([stage], home / setting.name, records.append)
+        except DivergedError as error:  # its learning rate is fixed, and its table has no empty cells
+            advice = "give another --seed, which draws other weights, or look for counts that can't be right"
+            raise DivergedError(error.how, f"{setting.name}, {error.who}", advice) from error
     probability = members.predict(stage.inputs, prepared.increments.regions, np.arange(len(up)))[
         setting.config.model.cell
     ]

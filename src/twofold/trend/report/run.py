@@ -13,6 +13,7 @@ from twofold.page.album import Album
 from twofold.page.drawing import day_numbers
 from twofold.page.template import write_page
 from twofold.trend.config import ScoreConfig
+from twofold.trend.diagnosis import states
 from twofold.trend.report import explorer, figures, regions, wording, world
 from twofold.trend.report.judgements import Trust, trust
 
@@ -50,6 +51,7 @@ def write(folder: Path) -> Path:
         steps=view.recent["date"].n_unique(),
         outside=not tomorrow["in_c"].all(),
         trust=view.trust,
+        states=wording.states(states(metrics, predictions, config["model"]["class_weight"])),
         level=wording.level(view.score.level),
         words=wording,
         reading=reading,

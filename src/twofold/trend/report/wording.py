@@ -248,3 +248,21 @@ def departures(found: list[dict[str, Any]]) -> str:
         f"optimiser and no scaling of the counts: here {lines['train.optimiser']['here']} with a "
         f"{lines['train.schedule']['here']} schedule and {counts}."
     )
+
+
+STATES = {
+    "hardly trained": "hardly trained: more --train.epochs, or a higher --train.learning-rate",
+    "collapsed": "collapsed, all windows get one probability: a lower --train.learning-rate or other --features.inputs",
+    "over-fitted": "over-fitted: fewer --train.epochs, or a --split.validation-fraction above 0, which stops in time",
+}
+"""What may become of a network, and what to do, but for those that are fine."""
+
+
+def states(found: dict[Any, list[str]]) -> list[str]:
+    """A sentence for each state that networks of a run ended in, as `diagnosis.states` gives them; none for `fine`."""
+    networks = sum(map(len, found.values()))
+    return [
+        f"{len(names)} of {networks} network{'s' * (networks > 1)} {'are' if len(names) > 1 else 'is'} {STATES[state]}."
+        for state, names in found.items()
+        if state in STATES
+    ]

@@ -170,6 +170,8 @@ class HubModel:
             rules = Rules.model_validate(about["rules"])
             if set(about["weights"]) != set(config.pooled):
                 raise ValueError(f"weights of {list(about['weights'])} for a pool of {list(config.pooled)}")
+            if lacking := set(config.pooled) - set(about["heads"]):
+                raise ValueError(f"it lacks {', '.join(sorted(lacking))}, which its pool is of")
             if wanted is not None:
                 _check_name(wanted, about["heads"])
             names = about["heads"] if wanted is None else config.pooled if wanted == POOL else (wanted,)

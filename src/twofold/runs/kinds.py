@@ -34,8 +34,8 @@ def is_score(found: Mapping[str, Any]) -> bool:
     """Whether what a file gives for a score holds numbers where a score does."""
     interval = found.get("interval")
     ends = interval if isinstance(interval, list) else []
-    numbers = [found["value"], found.get("standard_error"), *ends]
-    return all(each is None or type(each) in (int, float) for each in numbers) and (not interval or len(ends) == 2)
+    may_lack = [each for each in (found["value"], found.get("standard_error")) if each is not None]
+    return all(type(each) in (int, float) for each in [*may_lack, *ends]) and (not interval or len(ends) == 2)
 
 
 class Headline(TypedDict):

@@ -64,7 +64,11 @@ class Required:
             terminalreporter.write_line(f"ERROR {told}, but no test with this mark ran", red=True)
 
 
-REQUIRED = {"TWOFOLD_DATA_REQUIRED": "realdata", "TWOFOLD_BROWSER_REQUIRED": "browser"}
+REQUIRED = {
+    "TWOFOLD_DATA_REQUIRED": "realdata",
+    "TWOFOLD_BROWSER_REQUIRED": "browser",
+    "TWOFOLD_POSTGRES_REQUIRED": "postgres",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

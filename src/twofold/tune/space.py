@@ -84,7 +84,9 @@ class Choice:
 
     def draw(self, trial: "Trial") -> Value:
         """A value for a trial."""
-        return trial.suggest_categorical(self.name, self.values)
+        value = trial.suggest_categorical(self.name, self.values)
+        assert value is not None
+        return value
 
 
 Knob: TypeAlias = Range | Choice

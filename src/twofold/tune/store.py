@@ -125,12 +125,16 @@ class Store:
     def _database(self, tries: int) -> "BaseStorage":
         from optuna.storages import RDBStorage
         from sqlalchemy.exc import IntegrityError, ProgrammingError
+        from sqlalchemy.pool import NullPool
 
         assert self.url is not None
         # The driver is named, since the one that an address without a name means has changed.
         url = self.url.replace("postgresql://", "postgresql+psycopg://", 1)
         try:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            # No connection is kept: a server allows few, and there are many processes. Of a database without an
+            # encoding (SQL_ASCII, as in the locale C) texts would come as bytes.
+            options = {"poolclass": NullPool, "connect_args": {"client_encoding": "utf8"}}
+            return RDBStorage(url, engine_kwargs=options)
         except (IntegrityError, ProgrammingError):  # of two commands that make the tables at the same time
             if tries == 1:
                 raise

@@ -13,7 +13,7 @@ import pytest
 
 from hub import small_hubs
 from offline import Offline
-from runs.every_kind import VAE, Made
+from runs.every_kind import RUN, VAE, Made
 from trend.small import epidemic
 from twofold.cli import COMMANDS
 
@@ -99,6 +99,8 @@ def _trend(run: Path, given: dict[str, Path], newer: Path) -> Iterator[list[str]
     yield ["trend", "look", str(given["cases"])]
     yield ["trend", "predict", str(run), "--data", str(given["cases"])]
     yield ["trend", "score", str(run), "--data", str(newer)]
+    tune = ["--data", str(given["cases"]), *RUN, "--jobs", "1", "--trials", "1"]
+    yield ["trend", "tune", *tune, "--out", str(newer.with_name("tuned"))]
 
 
 def _hub(model: Path, given: dict[str, Path], hub: Path, out: Path) -> Iterator[list[str]]:

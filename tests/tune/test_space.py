@@ -39,7 +39,8 @@ def test_values_obey_the_rules_of_the_config() -> None:
 
 def test_a_choice_gets_the_value_that_it_lacks() -> None:
     choice = Choice("group.depth", (1, 4))
-    assert choice.holding(4) == choice and choice.holding(2).values == (1, 4, 2)
+    assert choice.holding(4) == choice and choice.holding(2).values == (1, 2, 4)
+    assert Choice("group.kind", ("b", "a")).holding("c").values == ("b", "a", "c")
 
 
 def test_the_space_is_told() -> None:

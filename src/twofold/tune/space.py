@@ -79,8 +79,12 @@ class Choice:
         return "one of"
 
     def holding(self, value: Value) -> "Choice":
-        """The choice, with a value that it lacks."""
-        return self if value in self.values else replace(self, values=(*self.values, value))
+        """The choice, with a value that it lacks; numbers stay in their order."""
+        if value in self.values:
+            return self
+        values = *self.values, value
+        numbers = [each for each in values if isinstance(each, int | float)]
+        return replace(self, values=tuple(sorted(numbers)) if len(numbers) == len(values) else values)
 
     def draw(self, trial: "Trial") -> Value:
         """A value for a trial."""

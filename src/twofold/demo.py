@@ -32,7 +32,9 @@ def demo(argv: list[str]) -> int:
     from twofold.vae import recipes as vae_recipes
 
     command = ["twofold", "demo", *argv]
-    trend.run_with(trend.RunFlags(trend_recipes.default(), None, flags.out / "trend", flags.overwrite), command)
+    trend.run_with(
+        trend.RunFlags(config=trend_recipes.default(), out=flags.out / "trend", overwrite=flags.overwrite), command
+    )
     short = vae_recipes.default()
     short = short.model_copy(update={"train": short.train.model_copy(update={"images": IMAGES})})
     vae.run_with(vae.RunFlags(config=short, out=flags.out / "vae", overwrite=flags.overwrite), command)

@@ -1,8 +1,11 @@
 """When a training has diverged, and what to change then."""
 
-from torch import nn
+from typing import TYPE_CHECKING
 
 from twofold.engine.errors import DivergedError
+
+if TYPE_CHECKING:  # what reads scores needs no torch
+    from torch import nn
 
 
 def ran_away(loss: float, ignorant: float) -> bool:
@@ -24,7 +27,7 @@ def ran_away(loss: float, ignorant: float) -> bool:
     return loss > ignorant + abs(ignorant)
 
 
-def check_weights(network: nn.Module, epoch: int) -> None:
+def check_weights(network: "nn.Module", epoch: int) -> None:
     """Raises DivergedError when a weight or a running mean of a network is no longer finite after an epoch."""
     for name, value in network.state_dict().items():
         if value.is_floating_point() and not bool(value.isfinite().all()):

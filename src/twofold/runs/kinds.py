@@ -177,24 +177,20 @@ def _sweep_headline(found: Found) -> Headline:
 
 def _trend_tune_default(config: Found) -> Config:
     from twofold.trend.config import TrendConfig, TrendTuneConfig
-    from twofold.tune.config import TuneConfig
+    from twofold.tune.config import TuneConfig, Tuning
 
     base = _trend_default(config["trend"])
     assert isinstance(base, TrendConfig)
-    return TrendTuneConfig(trend=base, tune=TuneConfig(budget_s=TUNED["budget_s"]))
+    return TrendTuneConfig(trend=base, tune=TuneConfig(budget_s=Tuning().budget))
 
 
 def _vae_tune_default(config: Found) -> Config:
-    from twofold.tune.config import TuneConfig
-    from twofold.vae.config import VaeConfig, VaeTuneConfig
+    from twofold.tune.config import TuneConfig, Tuning
+    from twofold.vae.config import TRIAL_S, VaeConfig, VaeTuneConfig
 
     base = _vae_default(config["vae"])
     assert isinstance(base, VaeConfig)
-    return VaeTuneConfig(vae=base, tune=TuneConfig(**TUNED))
-
-
-TUNED = {"budget_s": 1800.0, "trial_s": 60.0}
-"""How long is tuned by default."""
+    return VaeTuneConfig(vae=base, tune=TuneConfig(budget_s=Tuning().budget, trial_s=TRIAL_S))
 
 
 def _tune_scores(found: Found) -> dict[str, Score]:

@@ -40,6 +40,7 @@ from twofold.engine.track import Track
 from twofold.engine.work import HERE, Work, Workers
 from twofold.tune.config import Duration, TuneConfig, Tuning
 from twofold.vae.config import (
+    TRIAL_S,
     ImageConfig,
     LookConfig,
     PathName,
@@ -268,7 +269,7 @@ class TuneFlags(Source):
 
     config: Annotated[VaeConfig, tyro.conf.arg(name="")]
     tuning: Annotated[Tuning, tyro.conf.arg(name="")] = Tuning()  # noqa: RUF009  (it is frozen)
-    trial_budget: Duration = 60.0
+    trial_budget: Duration = TRIAL_S
     """Wall time of a trial, which sets how many images it trains on; with --train.epochs or --train.images these do."""
     out: Path | None = None
     """Folder; by default runs/vae/tune-RECIPE-DIGEST."""

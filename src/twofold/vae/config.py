@@ -300,6 +300,10 @@ class SweepConfig(Config):
         ]
 
 
+TRIAL_S = 60.0
+"""Wall time of a trial by default."""
+
+
 class VaeTuneConfig(Config):
     """A study of trials, and the settings that they begin from."""
 

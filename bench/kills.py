@@ -112,6 +112,7 @@ def killed(job: str, out: Path, kills: int, draw: random.Random) -> Counter[str]
         if different := differing(expected, content(folder / "run")):
             raise SystemExit(f"{job}: {folder} differs from the whole run in {different}")
         shutil.rmtree(folder)
+        print(f"{job}: {counted['command'] + counted['worker']} of {kills} kills", file=sys.stderr, flush=True)
         if counted["command"] + counted["worker"] >= kills:
             return counted
     raise AssertionError

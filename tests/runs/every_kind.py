@@ -80,7 +80,7 @@ def commands(given: dict[str, Path], root: Path, cache: Path) -> Iterator[Made]:
         "trend backtest": [*cases, *WALK],
         "trend study": [*cases, *STUDY],
         "vae run": [*images, *VAE],
-        "vae sweep": [*images, *VAE, "--betas", "0", "1"],
+        "vae sweep": [*images, *VAE, "--betas", "0", "1", "--jobs", "1"],
         "vae tune": [*images, *VAE, "--jobs", "1", "--trials", "2"],
         "hub backtest": [*season, *past, "--season", "2023-24", "--peers", str(given["peers"]), *HUB],
         "hub fit": [*season, *past, "--reference-date", str(FIRST), *HUB],

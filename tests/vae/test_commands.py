@@ -208,7 +208,7 @@ def test_class_folders_are_a_factor_of_every_run_of_a_sweep(tmp_path: Path) -> N
     for folder, part in (("one", pictures[:30]), ("two", pictures[30:])):
         folder_of(part, tmp_path / "images" / folder)
     words = ["vae", "sweep", "--images", str(tmp_path / "images"), "--out", str(out), *FLAGS, "--betas", "0", "1"]
-    assert main([*words, "--train.epochs", "1", "--split.test-fraction", "0.45"]) == 0
+    assert main([*words, "--train.epochs", "1", "--split.test-fraction", "0.45", "--jobs", "1"]) == 0
     for each in json.loads((out / "sweep.json").read_text())["runs"]:
         factors = each["scores"]["factors"]
         assert (factors["origin"], [row["name"] for row in factors["factors"]]) == ("folders", ["folder"])

@@ -67,16 +67,16 @@ def unzipped(path: Path, data: bytes) -> tuple[bytes, str | None]:
         return data, None
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        members = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
-        if len(members) != 1:
-            names = ", ".join(repr(member.filename) for member in members[:6]) + (", …" if len(members) > 6 else "")
+        packed = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
+        if len(packed) != 1:
+            names = ", ".join(repr(member.filename) for member in packed[:6]) + (", …" if len(packed) > 6 else "")
             raise DataError(
-                f"{path}: the zip holds {len(members)} files ({names or 'none'}) where one table is wanted; unpack it "
+                f"{path}: the zip holds {len(packed)} files ({names or 'none'}) where one table is wanted; unpack it "
                 "and give one of them"
             )
-        if members[0].flag_bits & 0x1:
-            raise DataError(f"{path}: {members[0].filename!r} is encrypted; unpack it with its password")
-        with archive.open(members[0]) as stream:
+        if packed[0].flag_bits & 0x1:
+            raise DataError(f"{path}: {packed[0].filename!r} is encrypted; unpack it with its password")
+        with archive.open(packed[0]) as stream:
             content = unpack(stream, len(data))
     except DataError:
         raise
@@ -85,8 +85,8 @@ def unzipped(path: Path, data: bytes) -> tuple[bytes, str | None]:
     except PACKED as error:
         raise DataError(f"{path}: the zip file is cut or damaged ({error}); download or pack it again") from error
     if not content.strip():
-        raise DataError(f"{path}: {members[0].filename!r} is empty; it needs a header and rows of counts")
-    return content, members[0].filename
+        raise DataError(f"{path}: {packed[0].filename!r} is empty; it needs a header and rows of counts")
+    return content, packed[0].filename
 
 
 def _hidden(name: str) -> bool:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trend.small import epidemic, quick, silent
+from tune.points import drawn
 from twofold.cli import main
 from twofold.counts.load import load_panel
 from twofold.engine.errors import InputError
@@ -20,7 +20,7 @@ from twofold.trend.config import TrendConfig
 from twofold.trend.recipes import recipe
 from twofold.trend.tune import Material, material, objective, space
 from twofold.trend.windows import prepare, slide
-from twofold.tune.space import Choice, Knob, around, draw, with_values
+from twofold.tune.space import around
 
 FLAGS = [
     *("--source.kind", "cumulative", "--window.length", "5", "--model.hidden", "3", "--score.bootstrap", "20"),
@@ -54,14 +54,7 @@ def test_every_point_of_the_space_is_a_valid_config_with_the_same_validation_win
     knobs, fixed = around(space(base, held), base)
     assert fixed == []
 
-    def value(knob: Knob) -> Any:
-        if isinstance(knob, Choice):
-            return data.draw(st.sampled_from(knob.values))
-        whole = isinstance(knob.low, int) and isinstance(knob.high, int)
-        return data.draw((st.integers if whole else st.floats)(knob.low, knob.high))  # pyright: ignore
-
-    trial = optuna.trial.FixedTrial({knob.name: value(knob) for knob in knobs})
-    config = with_values(base, draw(knobs, base, trial))  # pyright: ignore[reportArgumentType]
+    config = drawn(data, knobs, base)
 
     def pairs(of: TrendConfig) -> set[tuple[int, int]]:
         windows = slide(held.increments, held.selected, of.window)

@@ -91,6 +91,12 @@ def test_trials_without_a_figure_are_listed_with_the_reason(tmp_path: Path) -> N
     assert found["best"]["state"] == "finished"
 
 
+def test_a_trial_is_given_up_while_there_is_something_to_save(tmp_path: Path) -> None:
+    trials = tuned(tmp_path / "a", {"events": {7: "bad", 8: "late"}}, trials=8)["trials"]
+    assert trials[6]["state"] == "pruned" and len(trials[6]["course"]) < 10
+    assert trials[7]["state"] == "finished" and trials[7]["course"][-1] == 10.0
+
+
 def test_a_search_without_a_finished_trial_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no trial was finished"):
         tuned(tmp_path / "a", {"events": dict.fromkeys(range(1, 7), "diverge")})

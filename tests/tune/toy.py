@@ -66,7 +66,10 @@ def objective(data: dict[str, Any], config: Toy, report: Any) -> tuple[float, Co
             raise DivergedError("the loss became nan at epoch 1")
         if part == 5 and event == "refuse":
             raise InputError("too few data")
-        report(part / 10, cost + 10.0 * (event == "bad"))
+        if event == "late":
+            report(part / 10, -1.0 if part < 10 else 10.0)
+        else:
+            report(part / 10, cost + 10.0 * (event == "bad"))
     return cost, config
 
 

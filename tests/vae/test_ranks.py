@@ -58,7 +58,6 @@ def test_two_processes_fill_the_folder_that_one_does(words: list[str], tmp_path:
     two, one = (loss(tmp_path / name) for name in ("two", "one"))
     assert two == pytest.approx(one, rel=0.2) and two != one
     assert json.loads((tmp_path / "two" / "manifest.json").read_text())["device"] == "cpu, 2 processes"
-    whole(torchrun([*words, *more, "--out", str(tmp_path / "two")]))  # finished: no process waits for another
 
 
 def test_one_process_goes_on_where_two_were_killed(words: list[str], tmp_path: Path) -> None:
@@ -75,6 +74,7 @@ def test_one_process_goes_on_where_two_were_killed(words: list[str], tmp_path: P
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == list(range(1, len(records) + 1))
     assert (tmp_path / "run" / "DONE").exists()
+    whole(torchrun(words))  # finished: no process waits for another
 
 
 def test_other_commands_are_not_for_torchrun(

@@ -254,8 +254,9 @@ def _make(plan: Search, trial: "Trial") -> Made:
                 trial.report(figure, part)
                 part = next(told)
             trial.set_user_attr("at_s", plan.now_s)
-            # The config that was given is never pruned: all others are set beside it.
-            if not default and trial.should_prune():
+            # The config that was given is never pruned: all others are set beside it. Nor is one at its end, where that
+            # would save nothing and lose its figure.
+            if not default and part <= PARTS and trial.should_prune():
                 raise optuna.TrialPruned(f"worse than the median after {done:.0%} of its training")
 
     with plan.store.telling():

@@ -1,12 +1,13 @@
 """A hub's season and a sweep by one process, by two, and by two workers of a Dask cluster: seconds and bytes.
 
-`TWOFOLD_DATA=FOLDER python bench/backends.py [--only season|sweep]` replays RSV 2024-25 with the trees of quantiles, a
-fit for every second week, and a sweep of four betas on rendered avatars of 32 x 32. For each it prints the seconds of
-the fits (with the start of the workers, without reading), the efficiency of two (seconds of one by twice those of two),
-the bytes that are sent once to each worker and, at most, with a task, and a digest of all files. Two cores that work at
-the same time are slower than one alone; what two processes that know nothing of each other reach is printed, too. Then
-each is made once more while a worker is killed in the middle. Fails when a digest differs, or an efficiency is below
-.85 of what two separate processes reach, which means something on a quiet machine only.
+`TWOFOLD_DATA=FOLDER python bench/backends.py [--only season|sweep] [--epochs 40]` replays RSV 2024-25 with the trees of
+quantiles, a fit for every second week, and a sweep of four betas on rendered avatars of 32 x 32, so many epochs each.
+For each it prints the seconds of the fits (with the start of the workers, without reading), the efficiency of two
+(seconds of one by twice those of two), the bytes that are sent once to each worker and, at most, with a task, and a
+digest of all files. Two cores that work at the same time are slower than one alone; what two processes that know
+nothing of each other reach is printed, too. Then each is made once more while a worker is killed in the middle. Fails
+when a digest differs, or an efficiency is below .85 of what two separate processes reach, which means something on a
+quiet machine only.
 """
 
 import argparse
@@ -58,7 +59,7 @@ class Measured(Work):
         self.noted["seconds"] = time.perf_counter() - began
 
 
-def season(scratch: Path) -> Job:
+def season(scratch: Path, _: int) -> Job:
     """The fits of a season of RSV."""
     data = Path(os.environ["TWOFOLD_DATA"])
     hubs = {name: lay_out(data, name, "2024-25", scratch) for name in ("rsv", "flusight", "covid")}
@@ -77,13 +78,15 @@ def void(value: object) -> None:
     """Nothing of a value."""
 
 
-def sweep(scratch: Path) -> Job:
-    """The runs of a sweep."""
+def sweep(scratch: Path, epochs: int) -> Job:
+    """The runs of a sweep, of so many epochs each."""
     base = recipe("plain")
     image = base.image.model_copy(update={"size": (32, 32), "avatars": 400})
     groups = {
         "image": image,
-        "train": base.train.model_copy(update={"epochs": 40, "patience": 100, "device": "cpu", "precision": "fp32"}),
+        "train": base.train.model_copy(
+            update={"epochs": epochs, "patience": epochs, "device": "cpu", "precision": "fp32"}
+        ),
         "score": base.score.model_copy(update={"iw_images": 20, "sample_images": 0}),
     }
     images, _ = load_avatars(image, cache=scratch / "cache", progress=lambda *_: None)
@@ -100,21 +103,22 @@ def sweep(scratch: Path) -> Job:
 JOBS = {"season": season, "sweep": sweep}
 
 
-def alone(name: str, scratch: Path, begin: Any) -> float:
+def alone(name: str, epochs: int, scratch: Path, begin: Any) -> float:
     """Seconds of a job's fits by one process, which begins when another one is as far."""
     scratch.mkdir()
-    job = JOBS[name](scratch)
+    job = JOBS[name](scratch, epochs)
     begin.wait()
     job(scratch / "out", Measured(Workers(jobs=1)), lambda *_: None)
     return Measured.noted["seconds"]
 
 
-def at_once(name: str, scratch: Path) -> float:
+def at_once(name: str, epochs: int, scratch: Path) -> float:
     """Mean seconds of two processes that make the same at the same time."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(2) as pool:
         begin = manager.Barrier(2)
-        both = pool.starmap(alone, [(name, scratch / f"{name}-{number}", begin) for number in (1, 2)], chunksize=1)
+        tasks = [(name, epochs, scratch / f"{name}-{number}", begin) for number in (1, 2)]
+        both = pool.starmap(alone, tasks, chunksize=1)
     return sum(both) / 2
 
 
@@ -132,9 +136,9 @@ def workers_of(pid: int) -> list[int]:
     return [each for each, (parent, group) in parents.items() if parent == pid and group == each]
 
 
-def measure(name: str, job: Job, dask: Cluster, scratch: Path) -> list[str]:
+def measure(name: str, epochs: int, dask: Cluster, scratch: Path) -> list[str]:
     """Prints a job's figures; what is wrong with them."""
-    noted, wrong = Measured.noted, []
+    job, noted, wrong = JOBS[name](scratch, epochs), Measured.noted, []
     two = Workers(backend="dask", cluster=dask.address)
     seconds, digests = {}, {}
     for way, workers in (("loky 1", Workers(jobs=1)), ("loky 2", Workers(jobs=2)), ("dask 2", two)):
@@ -142,7 +146,7 @@ def measure(name: str, job: Job, dask: Cluster, scratch: Path) -> list[str]:
         job(out, Measured(workers), lambda *_: None)
         seconds[way], digests[way] = noted["seconds"], digest(out)
         print(f"{name}, {way}: {seconds[way]:.1f} s, {digests[way]}", flush=True)
-    best = seconds["loky 1"] / at_once(name, scratch)
+    best = seconds["loky 1"] / at_once(name, epochs, scratch)
     print(f"{name}: efficiency of two separate processes {best:.3f}")
     for way in ("loky 2", "dask 2"):
         gained = seconds["loky 1"] / 2 / seconds[way]
@@ -179,12 +183,13 @@ def main() -> int:
     """Runs all; the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=tuple(JOBS))
-    chosen, wrong = parser.parse_args().only, []
+    parser.add_argument("--epochs", type=int, default=40, help="of each run of the sweep")
+    given, wrong = parser.parse_args(), []
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        for name in (chosen,) if chosen else JOBS:
+        for name in (given.only,) if given.only else JOBS:
             with cluster(scratch / f"cluster-{name}", "one", "two") as dask:
-                wrong += measure(name, JOBS[name](scratch), dask, scratch)
+                wrong += measure(name, given.epochs, dask, scratch)
     print("\n".join(wrong) or "the same bytes everywhere")
     return bool(wrong)
 

@@ -38,9 +38,11 @@ def measure(options: argparse.Namespace, precision: Precision, compiled: bool) -
     vae = began.vae.train()
     optimiser = torch.optim.AdamW([weight for weight in vae.parameters() if weight.requires_grad], fused=True)
     if compiled:
-        vae.encoder.compile()
-        vae.decoder.compile()
-        vae.likelihood.nll = torch.compile(vae.likelihood.nll)
+        # By its own choice of memory layout inductor expects other strides than replication_pad2d_backward gives.
+        choices = {"layout_optimization": False}
+        vae.encoder.compile(options=choices)
+        vae.decoder.compile(options=choices)
+        vae.likelihood.nll = torch.compile(vae.likelihood.nll, options=choices)
     loss, generator = make_loss(images, began, split.train, device, precision), torch_generator(0, "compiled")
     batches = torch.from_numpy(split.train).split(config.train.batch_size)[:-1]
     seconds = []

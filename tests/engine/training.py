@@ -14,24 +14,26 @@ batches = shuffled(torch.arange(50), 8, PLAN.seed)
 
 
 class Net(nn.Module):
-    """Two layers with dropout between them."""
+    """Two layers with dropout between them, and BatchNorm on demand."""
 
-    def __init__(self, dropout: float) -> None:
+    def __init__(self, dropout: float, normed: bool) -> None:
         super().__init__()
         self.first, self.last, self.dropout = nn.Linear(3, 6), nn.Linear(6, 1), dropout
+        self.norm = nn.BatchNorm2d(6) if normed else nn.Identity()
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        hidden = torch.tanh(self.first(x))
+        # Not before: weights before BatchNorm have gradients of rounding alone, which AdamW makes steps of.
+        hidden = self.norm(torch.tanh(self.first(x))[:, :, None, None]).flatten(1)
         if self.training and self.dropout:
             hidden = hidden * torch.empty_like(hidden).bernoulli_(1 - self.dropout, generator=generator)
         return self.last(hidden).squeeze(1)
 
 
-def fresh(dropout: float = 0.0, *, averaged: bool = False) -> TrainState:
+def fresh(dropout: float = 0.0, *, averaged: bool = False, normed: bool = False) -> TrainState:
     """A state before its first epoch, with the same weights each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = Net(dropout)
+        module = Net(dropout, normed)
     optimiser = torch.optim.AdamW(module.parameters(), lr=1.0, fused=True)
     return TrainState(module, optimiser, copy.deepcopy(module) if averaged else None)
 

@@ -116,6 +116,24 @@ def test_an_error_of_the_user_is_one_message_and_status_2(
     assert capsys.readouterr().err == "error: cases.csv, row 3: value must be a whole number, got 1.5\n"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 5.00 TiB for an array"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 25165824 bytes"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+)
+def test_too_little_memory_is_said_with_what_helps(
+    command: Callable[..., None], capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    assert _ends(command, error) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: the memory that this process may have is used up") and str(error) in shown
+    assert "Traceback" not in shown
+
+
 def test_an_error_of_ours_shows_where_and_asks_for_a_report(
     command: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -115,6 +115,8 @@ class _Notes(logging.Handler):
 
 _NOTES = _Notes()
 _FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS
+_NO_MEMORY = "can't allocate memory", "out of memory"
+"""What torch's errors hold where a processor's or a GPU's memory is used up."""
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -150,12 +152,25 @@ def _call(command: Command, rest: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  whatever was not raised on purpose is a bug
-        if isinstance(error, OSError) and error.errno in _FULL:
-            return _fail(f"error: {error.filename or 'a file'}: can't be written ({error.strerror})", USER_ERROR)
+        if told := _used_up(error):
+            return _fail(f"error: {told}", USER_ERROR)
         import traceback
 
         traceback.print_exc()
         return _fail("error: this is our fault, not yours; please report it with the lines above", INTERNAL_ERROR)
+
+
+def _used_up(error: Exception) -> str:
+    """What to do about an error for want of room on a disk or in memory; empty of others."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"{error.filename or 'a file'}: can't be written ({error.strerror})"
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+        told = " ".join(str(error).split())[:200] or "nothing said how much was asked for"
+        return (
+            f"the memory that this process may have is used up ({told}); the same command goes on where there is more, "
+            "or give it less: fewer regions and dates, smaller images, smaller batches, a smaller network"
+        )
+    return ""
 
 
 def _complete(rest: list[str]) -> int:

@@ -153,6 +153,11 @@ SPOILT: dict[str, Callable[[Path], Any]] = {
     ),
     "another shape": lambda folder: _tensors(folder, **{"gru.0.head.weight": np.zeros((2, 2), np.float32)}),
     "weights of no head": lambda folder: _about(folder, lambda about: about | {"weights": {"elman": 1.0}}),
+    "weights that are no numbers": lambda folder: _about(
+        folder, lambda about: about | {"weights": dict.fromkeys(about["weights"], float("nan"))}
+    ),
+    "an array of another shape": lambda folder: _tensors(folder, **{"climatology.growth": np.zeros((3, 2, 2))}),
+    "a scaling of another length": lambda folder: _tensors(folder, **{"gru.mean": np.zeros(2)}),
     "a strange tensor": lambda folder: _tensors(folder, **{"climatology.colour": np.zeros(2)}),
     "classifiers missing": lambda folder: (folder / CLASSIFIERS).unlink(),
     "classifiers pickled": lambda folder: (folder / CLASSIFIERS).write_bytes(pickle.dumps(Bomb())),

@@ -234,6 +234,9 @@ SPOILT = {
     "a list": lambda run: _with_metadata(run, lambda about: [about]),
     "other config": lambda run: _with_metadata(run, lambda about: about | {"config": {"hiden": 3}}),
     "features of no kind": lambda run: _with_metadata(run, lambda about: about | {"features": 3}),
+    "means beyond float32": lambda run: _with_metadata(
+        run, lambda about: about | {"features": about["features"] | {"mean": [1e300] * len(about["features"]["mean"])}}
+    ),
     "trees missing": lambda run: (run / TREES).unlink(),
     "trees pickled": lambda run: (run / TREES).write_bytes(pickle.dumps(Bomb())),
     "trees cut": lambda run: (run / TREES).write_bytes((run / TREES).read_bytes()[:-9]),

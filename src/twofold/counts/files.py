@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from twofold.engine.errors import DataError
+from twofold.engine.heard import Said, heard
 from twofold.engine.unpack import PACKED, TooMuchError, members, unpack
 
 PARQUET, ZIP, GZIP, OLE = b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"\xd0\xcf\x11\xe0"
@@ -112,13 +113,17 @@ def sheet_rows(name: str, data: bytes, wanted: str | None) -> tuple[list[list[st
             "CSV (UTF-8)"
         ) from None
     _check_workbook(name, data)
+    said = Said()
     try:
-        book = fastexcel.read_excel(data)
-        # skip_rows=0 keeps empty rows at the top, so that rows have the numbers that a spreadsheet shows.
-        sheets = {
-            each: book.load_sheet(each, header_row=None, skip_rows=0, dtypes="string") for each in book.sheet_names
-        }
-        frames = {each: sheet.to_polars() for each, sheet in sheets.items()}
+        with heard(said):
+            book = fastexcel.read_excel(data)
+            # skip_rows=0 keeps empty rows at the top, so that rows have the numbers that a spreadsheet shows.
+            sheets = {
+                each: book.load_sheet(each, header_row=None, skip_rows=0, dtypes="string") for each in book.sheet_names
+            }
+            frames = {each: sheet.to_polars() for each, sheet in sheets.items()}
+        if said.text:  # it tells of parts that it passes over there, and goes on
+            raise fastexcel.FastExcelError(" ".join(said.text.split())[:300])
     except (fastexcel.FastExcelError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise DataError(f"{name}: the workbook can't be read ({error}); save it again, or as CSV (UTF-8)") from error
     filled = [each for each, frame in frames.items() if frame.height]

@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,15 +136,17 @@ def array(content: bytes) -> "np.ndarray":
     import numpy as np
 
     stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(stream)
-    if any(not isinstance(length, int) or length < 0 for length in shape):
-        raise ValueError(f"an array of shape {shape}")
-    needed = math.prod(shape) * dtype.itemsize  # read_array would ask for that much memory
-    if len(content) - stream.tell() != needed:
-        raise ValueError(f"an array of {len(content):,} bytes that claims {needed:,}")
-    return np.load(io.BytesIO(content), allow_pickle=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python's own on the header, which numpy parses as Python
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
+        if any(not isinstance(length, int) or length < 0 for length in shape):
+            raise ValueError(f"an array of shape {shape}")
+        needed = math.prod(shape) * dtype.itemsize  # read_array would ask for that much memory
+        if len(content) - stream.tell() != needed:
+            raise ValueError(f"an array of {len(content):,} bytes that claims {needed:,}")
+        return np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def mapped(path: Path) -> "np.ndarray":

@@ -2,21 +2,18 @@
 
 import contextlib
 import io
-import os
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from twofold.engine.errors import DataError
+from twofold.engine.heard import Said, heard
 from twofold.engine.unpack import FREE_BYTES, RATIO, allowed
 
 if TYPE_CHECKING:
     import polars as pl
 
 _CELL = 8  # bytes of a number, and at least of any other cell
-_STANDARD_ERROR = threading.Lock()  # of the whole process
 
 
 def read_parquet(name: str, data: bytes, *, lists: bool = False) -> "pl.DataFrame":
@@ -62,30 +59,13 @@ def _check(name: str, size: int, packed: int, what: str) -> None:
 @contextlib.contextmanager
 def _panics_in_message(panic: type[BaseException]) -> Iterator[None]:
     """Keeps from standard error what Rust prints before it raises a panic; other words are written afterwards."""
-    with _STANDARD_ERROR, tempfile.TemporaryFile() as kept:
-        _flush()
-        try:
-            terminal = os.dup(2)
-        except OSError:  # a process without one
+    panicked, said = False, Said()
+    try:
+        with heard(said):
             yield
-            return
-        os.dup2(kept.fileno(), 2)
-        panicked = False
-        try:
-            yield
-        except panic:
-            panicked = True
-            raise
-        finally:
-            _flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            if not panicked:
-                kept.seek(0)
-                while text := kept.read(2**16):
-                    os.write(2, text)
-
-
-def _flush() -> None:
-    if sys.stderr is not None:
-        sys.stderr.flush()
+    except panic:
+        panicked = True
+        raise
+    finally:
+        if not panicked and said.text:
+            sys.stderr.write(said.text)

@@ -6,6 +6,7 @@ since scikit-learn's walk checks no bounds. So arrays are checked before they ar
 
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -48,7 +49,9 @@ def read_trees(path: Path, beside: tuple[str, ...] = ()) -> dict[str, Any]:
         for name, part in members(content).items():
             if name.endswith(".npy"):
                 array(part)
-        found = skops.io.loads(content, trusted=[*TRUSTED, *beside])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # as of `array`
+            found = skops.io.loads(content, trusted=[*TRUSTED, *beside])
         for classifier in dict(found).values():
             _check(classifier)
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:

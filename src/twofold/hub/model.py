@@ -8,8 +8,9 @@ can run no code.
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -27,6 +28,7 @@ from twofold.engine.tensors import loaded, read_tensors
 from twofold.engine.trees import read_trees, save_trees
 from twofold.engine.work import Work
 from twofold.hub.config import POOL, HeadName, HubConfig
+from twofold.hub.distribution import LEVELS
 from twofold.hub.examples import Examples, build_examples
 from twofold.hub.heads import Forecasts, fit_head, forecast
 from twofold.hub.heads.autoregression import Autoregression
@@ -170,6 +172,9 @@ class HubModel:
             rules = Rules.model_validate(about["rules"])
             if set(about["weights"]) != set(config.pooled):
                 raise ValueError(f"weights of {list(about['weights'])} for a pool of {list(config.pooled)}")
+            weights = {name: float(weight) for name, weight in about["weights"].items()}
+            if not all(0.0 <= weight < math.inf for weight in weights.values()) or not sum(weights.values()):
+                raise ValueError(f"weights of a pool {weights}")
             if lacking := set(config.pooled) - set(about["heads"]):
                 raise ValueError(f"it lacks {', '.join(sorted(lacking))}, which its pool is of")
             if wanted is not None:
@@ -192,7 +197,7 @@ class HubModel:
                     part = f"{name}."
                     mine = {key.removeprefix(part): value for key, value in tensors.items() if key.startswith(part)}
                     heads[name] = _from_tensors(name, mine, len(rules.horizons), config)
-            return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, about["weights"])
+            return cls(config, rules, date.fromisoformat(about["fitted_for"]), heads, weights)
         except (RunFolderError, InputError):
             raise
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -229,12 +234,24 @@ def _trees(
 def _from_tensors(name: str, tensors: dict[str, torch.Tensor], horizons: int, config: HubConfig) -> Head:
     """A head of arrays or of networks, from its tensors."""
     if name in _ARRAYS:
-        return _ARRAYS[name](**{key: value.numpy() for key, value in tensors.items()})
+        head = _ARRAYS[name](**{key: value.numpy() for key, value in tensors.items()})
+        _check_shapes(name, head, {"horizons": horizons, "levels": len(LEVELS), "terms": config.growth.weeks + 1})
+        return head
     if name == "quantile_rnn":
         make = functools.partial(QuantileNetwork, horizons, config.quantile_network)
         return QuantileNetworks(*_trained(tensors, make, QUANTILE_READ))
     cell = cast(Cell, name)
     return Networks(cell, *_trained(tensors, functools.partial(MixtureNetwork, horizons, cell, config.network), READ))
+
+
+def _check_shapes(name: str, head: Climatology | Autoregression | Renewal, sizes: dict[str, int]) -> None:
+    """Raises a ValueError where an array is not what the head declares: its type, its axes, and their sizes."""
+    for each in fields(head):
+        value, declared = getattr(head, each.name), cast(Any, each.type)
+        axes = declared.dim_str.split()
+        fits = value.ndim == len(axes) and value.dtype.name in declared.dtypes
+        if not fits or any(sizes.setdefault(*axis) != axis[1] for axis in zip(axes, value.shape, strict=True)):
+            raise ValueError(f"{name}.{each.name} is {value.dtype} of shape {value.shape}")
 
 
 def _trained(
@@ -247,6 +264,9 @@ def _trained(
         if parameter:
             weights.setdefault(index, {})[parameter] = value
     modules = tuple(loaded(make, weights[index]) for index in sorted(weights, key=int))
+    for name in ("mean", "deviation"):
+        if tensors[name].shape != (len(read),):
+            raise ValueError(f"{name} of {len(read)} inputs is of shape {tuple(tensors[name].shape)}")
     return Scaling(tensors["mean"].numpy(), tensors["deviation"].numpy(), read), modules
 
 

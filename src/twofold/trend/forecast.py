@@ -259,6 +259,9 @@ class Forecaster:
     def _build(cls, about: dict[str, Any], tensors: dict[str, torch.Tensor], trees: dict[str, Any]) -> "Forecaster":
         config = TrendConfig.model_validate(about["config"])
         features = FeatureFit(**{key: tuple(value) for key, value in about["features"].items()})
+        largest = float(np.finfo(np.float32).max)
+        if not all(abs(value) <= largest for value in (*features.mean, *features.deviation)):
+            raise ValueError("means or deviations of inputs that are no numbers")
         networks: dict[str, Trained] = {}
         for name, entry in about["networks"].items():
             weights = {key.removeprefix(f"{name}."): w for key, w in tensors.items() if key.startswith(f"{name}.")}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-SIDE, AT_ONCE = 128, 512
+SIDE, AT_ONCE = 64, 2048
 SETTINGS = ["--recipe", "plain", "--image.size", str(SIDE), "--model.width", "8", "--train.images", "4096"]
 SETTINGS += ["--split.validation-fraction", "0.002", "--split.test-fraction", "0.002", "--device", "cpu"]
 SETTINGS += ["--score.iw-images", "5", "--score.sample-images", "0"]

@@ -297,6 +297,16 @@ def test_a_run_whose_config_or_manifest_changed_is_still_a_run_and_is_refused(
     assert audit(path).fine
 
 
+def test_the_only_line_of_a_folder_that_is_no_run_is_named_when_it_is_none(tmp_path: Path) -> None:
+    begin(tmp_path)
+    write_bytes(tmp_path / "note.json", b"{}")
+    assert audit(tmp_path).fine
+    line = (tmp_path / JOURNAL).read_bytes()
+    for place in range(len(line) - 1):
+        (tmp_path / JOURNAL).write_bytes(line[:place] + bytes([line[place] ^ 0x80]) + line[place + 1 :])
+        assert not audit(tmp_path).fine
+
+
 def test_a_line_that_is_none_is_named_by_an_audit(tmp_path: Path) -> None:
     path = run(tmp_path / "run")
     flip(path / JOURNAL, 65, 3)  # one of the two blanks

@@ -20,7 +20,7 @@ from runs.every_kind import Made
 from twofold.app.runs import name_of
 from twofold.cli import main
 from twofold.engine.errors import DamagedError
-from twofold.engine.sound import JOURNAL, LOOSE, begin
+from twofold.engine.sound import JOURNAL, LOOSE, MANIFEST, begin
 
 Told = tuple[bool, str]
 """Whether a reader refused, and all that it said."""
@@ -225,6 +225,11 @@ def trial(path: Path, folder: Path, table: dict[str, list[Reader]], chance: rand
         left to `runs check`; `not read` is the same: it names what no other command opens.
     """
     known = [] if path.name == JOURNAL else table.get(os.path.realpath(path), [])
+    if path.name == JOURNAL:
+        begin(path.parent)  # a reader that drew a page again has added lines that are there twice
+    if path.parent != folder and (path.parent / MANIFEST).is_file():
+        # To find a run the app looks at all; what it finds damaged there, its list tells.
+        known = [each for each in known if each.name == "GET /" or not each.name.startswith("GET ")]
     with flipped(path, chance) as place:
         if known:
             reader = chance.choice(known)

@@ -124,10 +124,10 @@ def audit(folder: Path) -> Audit:
     if lines is None:
         return Audit(0, (), (), tuple(there), journal=False)
     right = {name for name, path in there.items() if name in lines and _digest(path) in lines[name]}
-    # A line of what is unfinished may be cut, or that of a file which a kill kept from its place.
-    whole = (folder / "DONE").exists() if run else bool(lines)
-    changed = [name for name in there if name in lines and name not in right]
     content = os.fsdecode((folder / JOURNAL).read_bytes()).split("\n")
+    # A line of what is unfinished may be cut, or that of a file which a kill kept from its place.
+    whole = (folder / "DONE").exists() if run else any(content)
+    changed = [name for name in there if name in lines and name not in right]
     if whole and any(line and not _LINE.fullmatch(line) for line in content):
         changed.append(JOURNAL)
     return Audit(

@@ -70,7 +70,7 @@ def season(scratch: Path, _: int) -> Job:
     replay: Replay = replay_of(versions_of(vintages, known), locations, flags, rules)
     trees = QuantileTreesConfig(bags=1, iterations=50)
     asked = HubConfig(heads=("quantile_trees",), pooled=("quantile_trees",), refit_weeks=2, quantile_trees=trees)
-    config, _ = asked.for_hub(rules)
+    config = asked.for_hub(rules)[0]
     return lambda out, work, progress: void(replay_heads(replay, config, out, work, progress))
 
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -39,7 +40,7 @@ def measure(options: argparse.Namespace, precision: Precision, compiled: bool) -
     optimiser = torch.optim.AdamW([weight for weight in vae.parameters() if weight.requires_grad], fused=True)
     if compiled:
         # By its own choice of memory layout inductor expects other strides than replication_pad2d_backward gives.
-        choices = {"layout_optimization": False}
+        choices: dict[str, Any] = {"layout_optimization": False}
         vae.encoder.compile(options=choices)
         vae.decoder.compile(options=choices)
         vae.likelihood.nll = torch.compile(vae.likelihood.nll, options=choices)

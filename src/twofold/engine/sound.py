@@ -126,7 +126,7 @@ def audit(folder: Path) -> Audit:
     right = {name for name, path in there.items() if name in lines and _digest(path) in lines[name]}
     content = os.fsdecode((folder / JOURNAL).read_bytes()).split("\n")
     # A line of what is unfinished may be cut, or that of a file which a kill kept from its place.
-    whole = (folder / "DONE").exists() if run else any(content)
+    whole = (folder / "DONE").exists() if run else len(content) > 1
     changed = [name for name in there if name in lines and name not in right]
     if whole and any(line and not _LINE.fullmatch(line) for line in content):
         changed.append(JOURNAL)
